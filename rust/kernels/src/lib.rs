@@ -1,0 +1,10 @@
+//! CPU kernels of rgrad: slices and strided views in, slices out.
+//!
+//! This crate knows instruction sets, blocking and threads, and nothing of tensors, derivatives or Python. Every kernel
+//! gives the same bits on every instruction set and for any number of threads.
+
+pub mod simd;
+pub mod threads;
+mod view;
+
+pub use view::View;

@@ -1,0 +1,141 @@
+//! AVX2 with FMA: a logical vector is two registers.
+
+use std::arch::x86_64::*;
+
+use super::Simd;
+
+/// Proof that the CPU has AVX2 and FMA.
+#[derive(Clone, Copy, Debug)]
+pub struct Avx2(());
+
+impl Avx2 {
+    /// # Safety
+    /// The CPU must have the features above.
+    #[inline(always)]
+    pub(super) unsafe fn token() -> Self {
+        Self(())
+    }
+}
+
+/// Lane-wise methods, written for one half and applied to both.
+macro_rules! halves {
+    ($(fn $name:ident($($arg:ident: $ty:ty),*; $($by:ident: $byty:ty),*) -> $out:ty { $body:expr })*) => {$(
+        #[inline(always)]
+        fn $name(self, $($arg: [$ty; 2],)* $($by: $byty),*) -> [$out; 2] {
+            // SAFETY: the token proves that the CPU has the instructions.
+            unsafe {
+                [
+                    { $(let $arg = $arg[0];)* $body },
+                    { $(let $arg = $arg[1];)* $body },
+                ]
+            }
+        }
+    )*};
+}
+
+macro_rules! avx2 {
+    ($t:ident, $v:ident, $half:literal, $head:ident, $cast_i:ident, $cast_f:ident,
+     $load:ident, $maskload:ident, $store:ident, $maskstore:ident, $set1:ident,
+     $add:ident, $sub:ident, $mul:ident, $div:ident, $fma:ident, $sqrt:ident, $max:ident, $min:ident, $round:ident,
+     $cmp:ident, $blend:ident, $and:ident, $or:ident, $xor:ident, $iadd:ident, $isub:ident, $sll:ident, $srl:ident) => {
+        impl Simd<$t> for Avx2 {
+            type V = [$v; 2];
+            type M = [$v; 2];
+            const LANES: usize = 2 * $half;
+
+            #[inline(always)]
+            unsafe fn load(self, p: *const $t) -> Self::V {
+                // SAFETY: the caller's, and the token's.
+                unsafe { [$load(p), $load(p.add($half))] }
+            }
+            #[inline(always)]
+            unsafe fn load_head(self, p: *const $t, n: usize) -> Self::V {
+                // SAFETY: the caller's, and the token's; masked lanes are not read. The second pointer may lie outside
+                // the allocation when all its lanes are masked, hence `wrapping_add`.
+                unsafe { [$maskload(p, $head(n)), $maskload(p.wrapping_add($half), $head(n.saturating_sub($half)))] }
+            }
+            #[inline(always)]
+            unsafe fn store(self, p: *mut $t, v: Self::V) {
+                // SAFETY: the caller's, and the token's.
+                unsafe {
+                    $store(p, v[0]);
+                    $store(p.add($half), v[1]);
+                }
+            }
+            #[inline(always)]
+            unsafe fn store_head(self, p: *mut $t, v: Self::V, n: usize) {
+                // Masked AVX2 stores are slow on some cores, so a full half is stored without a mask.
+                // SAFETY: the caller's, and the token's; masked lanes are not written.
+                unsafe {
+                    if n < $half {
+                        $maskstore(p, $head(n), v[0]);
+                    } else {
+                        $store(p, v[0]);
+                        if n > $half {
+                            $maskstore(p.add($half), $head(n - $half), v[1]);
+                        }
+                    }
+                }
+            }
+            #[inline(always)]
+            fn splat(self, x: $t) -> Self::V {
+                // SAFETY: the token proves that the CPU has the instructions.
+                unsafe { [$set1(x); 2] }
+            }
+            halves! {
+                fn add(a: $v, b: $v;) -> $v { $add(a, b) }
+                fn sub(a: $v, b: $v;) -> $v { $sub(a, b) }
+                fn mul(a: $v, b: $v;) -> $v { $mul(a, b) }
+                fn div(a: $v, b: $v;) -> $v { $div(a, b) }
+                fn mul_add(a: $v, b: $v, c: $v;) -> $v { $fma(a, b, c) }
+                fn sqrt(a: $v;) -> $v { $sqrt(a) }
+                fn max(a: $v, b: $v;) -> $v { $max(a, b) }
+                fn min(a: $v, b: $v;) -> $v { $min(a, b) }
+                fn round(a: $v;) -> $v { $round::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }
+                fn floor(a: $v;) -> $v { $round::<{ _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC }>(a) }
+                fn lt(a: $v, b: $v;) -> $v { $cmp::<_CMP_LT_OQ>(a, b) }
+                fn le(a: $v, b: $v;) -> $v { $cmp::<_CMP_LE_OQ>(a, b) }
+                fn eq(a: $v, b: $v;) -> $v { $cmp::<_CMP_EQ_OQ>(a, b) }
+                fn select(m: $v, a: $v, b: $v;) -> $v { $blend(b, a, m) }
+                fn and(a: $v, b: $v;) -> $v { $and(a, b) }
+                fn or(a: $v, b: $v;) -> $v { $or(a, b) }
+                fn xor(a: $v, b: $v;) -> $v { $xor(a, b) }
+                fn int_add(a: $v, b: $v;) -> $v { $cast_f($iadd($cast_i(a), $cast_i(b))) }
+                fn int_sub(a: $v, b: $v;) -> $v { $cast_f($isub($cast_i(a), $cast_i(b))) }
+                fn shl(a: $v; n: u32) -> $v { $cast_f($sll($cast_i(a), _mm_cvtsi32_si128(n as i32))) }
+                fn shr(a: $v; n: u32) -> $v { $cast_f($srl($cast_i(a), _mm_cvtsi32_si128(n as i32))) }
+            }
+        }
+
+        /// A mask of the first `n` lanes (all of them from the half's width up): a window into ones before zeros.
+        #[inline(always)]
+        fn $head(n: usize) -> __m256i {
+            const WINDOW: [$t; 2 * $half] = {
+                let mut w = [0.0; 2 * $half];
+                let mut i = 0;
+                while i < $half {
+                    w[i] = $t::from_bits(!0);
+                    i += 1;
+                }
+                w
+            };
+            let start = $half - if n < $half { n } else { $half };
+            // SAFETY: `start <= half`, so the load stays within the window.
+            unsafe { _mm256_loadu_si256(WINDOW.as_ptr().add(start).cast()) }
+        }
+    };
+}
+
+#[rustfmt::skip]
+avx2!(f32, __m256, 8, head_f32, _mm256_castps_si256, _mm256_castsi256_ps,
+        _mm256_loadu_ps, _mm256_maskload_ps, _mm256_storeu_ps, _mm256_maskstore_ps, _mm256_set1_ps,
+        _mm256_add_ps, _mm256_sub_ps, _mm256_mul_ps, _mm256_div_ps, _mm256_fmadd_ps, _mm256_sqrt_ps, _mm256_max_ps,
+        _mm256_min_ps, _mm256_round_ps, _mm256_cmp_ps, _mm256_blendv_ps, _mm256_and_ps, _mm256_or_ps, _mm256_xor_ps,
+        _mm256_add_epi32, _mm256_sub_epi32, _mm256_sll_epi32, _mm256_srl_epi32);
+
+#[rustfmt::skip]
+avx2!(f64, __m256d, 4, head_f64, _mm256_castpd_si256, _mm256_castsi256_pd,
+        _mm256_loadu_pd, _mm256_maskload_pd, _mm256_storeu_pd, _mm256_maskstore_pd, _mm256_set1_pd,
+        _mm256_add_pd, _mm256_sub_pd, _mm256_mul_pd, _mm256_div_pd, _mm256_fmadd_pd, _mm256_sqrt_pd, _mm256_max_pd,
+        _mm256_min_pd, _mm256_round_pd, _mm256_cmp_pd, _mm256_blendv_pd, _mm256_and_pd, _mm256_or_pd, _mm256_xor_pd,
+        _mm256_add_epi64, _mm256_sub_epi64, _mm256_sll_epi64, _mm256_srl_epi64);

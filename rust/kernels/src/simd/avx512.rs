@@ -1,0 +1,107 @@
+//! AVX-512: a logical vector is one register.
+
+use std::arch::x86_64::*;
+
+use super::Simd;
+
+/// Proof that the CPU has AVX-512 F, BW, DQ and VL.
+#[derive(Clone, Copy, Debug)]
+pub struct Avx512(());
+
+impl Avx512 {
+    /// # Safety
+    /// The CPU must have the features above.
+    #[inline(always)]
+    pub(super) unsafe fn token() -> Self {
+        Self(())
+    }
+}
+
+/// Methods whose only requirement is the token's.
+macro_rules! safe {
+    ($(fn $name:ident($($arg:ident: $ty:ty),*) -> $out:ty { $body:expr })*) => {$(
+        #[inline(always)]
+        fn $name(self, $($arg: $ty),*) -> $out {
+            // SAFETY: the token proves that the CPU has the instructions.
+            unsafe { $body }
+        }
+    )*};
+}
+
+macro_rules! avx512 {
+    ($t:ident, $v:ident, $m:ident, $lanes:literal, $cast_i:ident, $cast_f:ident,
+     $load:ident, $maskz_load:ident, $store:ident, $mask_store:ident, $set1:ident,
+     $add:ident, $sub:ident, $mul:ident, $div:ident, $fma:ident, $sqrt:ident, $max:ident, $min:ident, $round:ident,
+     $cmp:ident, $blend:ident, $iadd:ident, $isub:ident, $sll:ident, $srl:ident) => {
+        impl Simd<$t> for Avx512 {
+            type V = $v;
+            type M = $m;
+            const LANES: usize = $lanes;
+
+            #[inline(always)]
+            unsafe fn load(self, p: *const $t) -> $v {
+                // SAFETY: the caller's, and the token's.
+                unsafe { $load(p) }
+            }
+            #[inline(always)]
+            unsafe fn load_head(self, p: *const $t, n: usize) -> $v {
+                // SAFETY: the caller's, and the token's; masked lanes are not read.
+                unsafe { $maskz_load(head::<$lanes>(n) as $m, p) }
+            }
+            #[inline(always)]
+            unsafe fn store(self, p: *mut $t, v: $v) {
+                // SAFETY: the caller's, and the token's.
+                unsafe { $store(p, v) }
+            }
+            #[inline(always)]
+            unsafe fn store_head(self, p: *mut $t, v: $v, n: usize) {
+                // SAFETY: the caller's, and the token's; masked lanes are not written.
+                unsafe { $mask_store(p, head::<$lanes>(n) as $m, v) }
+            }
+            safe! {
+                fn splat(x: $t) -> $v { $set1(x) }
+                fn add(a: $v, b: $v) -> $v { $add(a, b) }
+                fn sub(a: $v, b: $v) -> $v { $sub(a, b) }
+                fn mul(a: $v, b: $v) -> $v { $mul(a, b) }
+                fn div(a: $v, b: $v) -> $v { $div(a, b) }
+                fn mul_add(a: $v, b: $v, c: $v) -> $v { $fma(a, b, c) }
+                fn sqrt(a: $v) -> $v { $sqrt(a) }
+                fn max(a: $v, b: $v) -> $v { $max(a, b) }
+                fn min(a: $v, b: $v) -> $v { $min(a, b) }
+                fn round(a: $v) -> $v { $round::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }
+                fn floor(a: $v) -> $v { $round::<{ _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC }>(a) }
+                fn lt(a: $v, b: $v) -> $m { $cmp::<_CMP_LT_OQ>(a, b) }
+                fn le(a: $v, b: $v) -> $m { $cmp::<_CMP_LE_OQ>(a, b) }
+                fn eq(a: $v, b: $v) -> $m { $cmp::<_CMP_EQ_OQ>(a, b) }
+                fn select(m: $m, a: $v, b: $v) -> $v { $blend(m, b, a) }
+                fn and(a: $v, b: $v) -> $v { $cast_f(_mm512_and_si512($cast_i(a), $cast_i(b))) }
+                fn or(a: $v, b: $v) -> $v { $cast_f(_mm512_or_si512($cast_i(a), $cast_i(b))) }
+                fn xor(a: $v, b: $v) -> $v { $cast_f(_mm512_xor_si512($cast_i(a), $cast_i(b))) }
+                fn int_add(a: $v, b: $v) -> $v { $cast_f($iadd($cast_i(a), $cast_i(b))) }
+                fn int_sub(a: $v, b: $v) -> $v { $cast_f($isub($cast_i(a), $cast_i(b))) }
+                fn shl(a: $v, n: u32) -> $v { $cast_f($sll($cast_i(a), _mm_cvtsi32_si128(n as i32))) }
+                fn shr(a: $v, n: u32) -> $v { $cast_f($srl($cast_i(a), _mm_cvtsi32_si128(n as i32))) }
+            }
+        }
+    };
+}
+
+/// A mask of the first `n` of `LANES` lanes.
+#[inline(always)]
+fn head<const LANES: usize>(n: usize) -> u32 {
+    debug_assert!(n <= LANES);
+    (1_u32 << n) - 1
+}
+
+#[rustfmt::skip]
+avx512!(f32, __m512, __mmask16, 16, _mm512_castps_si512, _mm512_castsi512_ps,
+    _mm512_loadu_ps, _mm512_maskz_loadu_ps, _mm512_storeu_ps, _mm512_mask_storeu_ps, _mm512_set1_ps,
+    _mm512_add_ps, _mm512_sub_ps, _mm512_mul_ps, _mm512_div_ps, _mm512_fmadd_ps, _mm512_sqrt_ps, _mm512_max_ps,
+    _mm512_min_ps, _mm512_roundscale_ps, _mm512_cmp_ps_mask, _mm512_mask_blend_ps, _mm512_add_epi32,
+    _mm512_sub_epi32, _mm512_sll_epi32, _mm512_srl_epi32);
+#[rustfmt::skip]
+avx512!(f64, __m512d, __mmask8, 8, _mm512_castpd_si512, _mm512_castsi512_pd,
+    _mm512_loadu_pd, _mm512_maskz_loadu_pd, _mm512_storeu_pd, _mm512_mask_storeu_pd, _mm512_set1_pd,
+    _mm512_add_pd, _mm512_sub_pd, _mm512_mul_pd, _mm512_div_pd, _mm512_fmadd_pd, _mm512_sqrt_pd, _mm512_max_pd,
+    _mm512_min_pd, _mm512_roundscale_pd, _mm512_cmp_pd_mask, _mm512_mask_blend_pd, _mm512_add_epi64,
+    _mm512_sub_epi64, _mm512_sll_epi64, _mm512_srl_epi64);

@@ -1,0 +1,156 @@
+//! One logical vector of 512 bits on every instruction set.
+//!
+//! A kernel is written once, generic over [`Simd`], and runs on AVX-512 (one register), AVX2 (two), NEON (four) or plain
+//! arrays. Because the logical width is the same everywhere, reductions have the same shape everywhere, and because every
+//! method below is an exactly specified IEEE 754 operation, so do the bits of every result.
+
+mod dispatch;
+mod element;
+mod scalar;
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+
+pub use dispatch::{Isa, Kernel, available, isa, pin};
+pub use element::{Element, Real};
+pub use scalar::Scalar;
+
+#[cfg(target_arch = "x86_64")]
+pub use avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+pub use avx512::Avx512;
+#[cfg(target_arch = "aarch64")]
+pub use neon::Neon;
+
+/// Vector operations on `LANES` elements of type `T`.
+///
+/// The implementing type is a zero-sized token: holding one proves that the CPU has the instructions, which is why the
+/// arithmetic methods are safe. Only [`Kernel`] dispatch makes tokens. All methods are inlined into a shell compiled for
+/// the instruction set, so a call costs nothing.
+pub trait Simd<T: Real>: Copy + Send + Sync + 'static {
+    /// A logical vector.
+    type V: Copy;
+    /// The result of a lane-wise comparison.
+    type M: Copy;
+    /// Elements in a vector: 16 for `f32`, 8 for `f64`.
+    const LANES: usize;
+
+    /// Loads `LANES` elements.
+    ///
+    /// # Safety
+    /// `p` must be valid for reads of `LANES` elements (any alignment that `T` has).
+    unsafe fn load(self, p: *const T) -> Self::V;
+    /// Loads the first `n` elements, and zero in the other lanes.
+    ///
+    /// # Safety
+    /// `n <= LANES`, and `p` must be valid for reads of `n` elements.
+    unsafe fn load_head(self, p: *const T, n: usize) -> Self::V;
+    /// Stores `LANES` elements.
+    ///
+    /// # Safety
+    /// `p` must be valid for writes of `LANES` elements.
+    unsafe fn store(self, p: *mut T, v: Self::V);
+    /// Stores the first `n` lanes and touches nothing behind them.
+    ///
+    /// # Safety
+    /// `n <= LANES`, and `p` must be valid for writes of `n` elements.
+    unsafe fn store_head(self, p: *mut T, v: Self::V, n: usize);
+
+    /// `x` in every lane.
+    fn splat(self, x: T) -> Self::V;
+    /// `a + b`.
+    fn add(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a - b`.
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a × b`.
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a ÷ b`, correctly rounded.
+    fn div(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a × b + c` with one rounding.
+    fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// `√a`, correctly rounded.
+    fn sqrt(self, a: Self::V) -> Self::V;
+    /// `a > b ? a : b`, so `b` where either is NaN.
+    fn max(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a < b ? a : b`, so `b` where either is NaN.
+    fn min(self, a: Self::V, b: Self::V) -> Self::V;
+    /// The nearest integer, ties to even.
+    fn round(self, a: Self::V) -> Self::V;
+    /// The largest integer that is not above `a`.
+    fn floor(self, a: Self::V) -> Self::V;
+
+    /// `a < b`; false where either is NaN.
+    fn lt(self, a: Self::V, b: Self::V) -> Self::M;
+    /// `a <= b`; false where either is NaN.
+    fn le(self, a: Self::V, b: Self::V) -> Self::M;
+    /// `a == b`; false where either is NaN.
+    fn eq(self, a: Self::V, b: Self::V) -> Self::M;
+    /// `m ? a : b`.
+    fn select(self, m: Self::M, a: Self::V, b: Self::V) -> Self::V;
+
+    /// Bitwise and.
+    fn and(self, a: Self::V, b: Self::V) -> Self::V;
+    /// Bitwise or.
+    fn or(self, a: Self::V, b: Self::V) -> Self::V;
+    /// Bitwise exclusive or.
+    fn xor(self, a: Self::V, b: Self::V) -> Self::V;
+    /// The lanes' bits, added as integers (wrapping).
+    fn int_add(self, a: Self::V, b: Self::V) -> Self::V;
+    /// The lanes' bits, subtracted as integers (wrapping).
+    fn int_sub(self, a: Self::V, b: Self::V) -> Self::V;
+    /// The lanes' bits shifted left by `n`, which must be below the lane's width.
+    fn shl(self, a: Self::V, n: u32) -> Self::V;
+    /// The lanes' bits shifted right by `n`, zeros coming in; `n` must be below the lane's width.
+    fn shr(self, a: Self::V, n: u32) -> Self::V;
+
+    /// `|a|`.
+    #[inline(always)]
+    fn abs(self, a: Self::V) -> Self::V {
+        self.and(a, self.splat(T::ABS_MASK))
+    }
+    /// `-a`.
+    #[inline(always)]
+    fn neg(self, a: Self::V) -> Self::V {
+        self.xor(a, self.splat(T::NEG_ZERO))
+    }
+    /// The lanes in order.
+    #[inline(always)]
+    fn to_array(self, a: Self::V) -> T::Lanes {
+        let mut lanes = T::Lanes::default();
+        // SAFETY: `Real::Lanes` is an array of exactly `LANES` elements.
+        unsafe { self.store((&raw mut lanes).cast(), a) };
+        lanes
+    }
+    /// The sum of the lanes by halving: lane `i` with lane `i + LANES/2`, and so on. The tree is part of the contract.
+    #[inline(always)]
+    fn reduce_add(self, a: Self::V) -> T {
+        let mut lanes = self.to_array(a);
+        let x = lanes.as_mut();
+        let mut half = Self::LANES / 2;
+        while half > 0 {
+            for i in 0..half {
+                x[i] = x[i] + x[i + half];
+            }
+            half /= 2;
+        }
+        x[0]
+    }
+    /// The largest lane, by the tree of [`Simd::reduce_add`] and the order of operands of [`Simd::max`].
+    #[inline(always)]
+    fn reduce_max(self, a: Self::V) -> T {
+        let mut lanes = self.to_array(a);
+        let x = lanes.as_mut();
+        let mut half = Self::LANES / 2;
+        while half > 0 {
+            for i in 0..half {
+                x[i] = if x[i] > x[i + half] { x[i] } else { x[i + half] };
+            }
+            half /= 2;
+        }
+        x[0]
+    }
+}

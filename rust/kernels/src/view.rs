@@ -1,0 +1,32 @@
+//! Strided views: how kernels are given operands that are broadcast, transposed or sliced.
+
+/// A read-only operand of a kernel that walks a shape: element `i, j, …` is `data[i·strides[0] + j·strides[1] + …]`.
+///
+/// A stride of 0 repeats elements, as broadcasting does. The shape travels beside the views, because all operands of a
+/// kernel share it.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a, T> {
+    /// The elements, starting with the first one of the view.
+    pub data: &'a [T],
+    /// One stride, in elements, for every dimension of the shape.
+    pub strides: &'a [usize],
+}
+
+impl<'a, T> View<'a, T> {
+    /// A view of `data`, whose first element is the view's first.
+    #[must_use]
+    pub fn new(data: &'a [T], strides: &'a [usize]) -> Self {
+        Self { data, strides }
+    }
+
+    /// Panics unless every element that `shape` reaches lies within `data`: called once at each kernel's entry, in release
+    /// builds too, so that the loops behind it may use unchecked pointers.
+    pub fn check(&self, shape: &[usize]) {
+        assert_eq!(shape.len(), self.strides.len(), "a view needs one stride for every dimension");
+        if shape.contains(&0) {
+            return;
+        }
+        let last = shape.iter().zip(self.strides).try_fold(0_usize, |at, (&n, &s)| at.checked_add((n - 1).checked_mul(s)?));
+        assert!(last.is_some_and(|at| at < self.data.len()), "a view reaches outside its data");
+    }
+}
