@@ -3,6 +3,7 @@
 //! This crate knows instruction sets, blocking and threads, and nothing of tensors, derivatives or Python. Every kernel
 //! gives the same bits on every instruction set and for any number of threads.
 
+pub mod buffer;
 pub mod simd;
 pub mod threads;
 mod view;
