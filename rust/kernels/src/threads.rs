@@ -1,15 +1,454 @@
 //! The one place that runs work on more than one thread.
+//!
+//! A *region* is one call of [`run`]. The caller publishes its tasks in one atomic word, and it and the workers claim them
+//! from there, so that the caller never waits for a worker that is asleep: it then does all tasks itself. Workers belong
+//! to a rayon pool of this crate's own. Once woken they spin for a while before they go back to rayon's sleep, because a
+//! wake-up costs more than a whole training step of a small network.
+
+use std::any::Any;
+use std::cell::UnsafeCell;
+use std::hint::spin_loop;
+use std::mem::{forget, transmute};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ptr::null_mut;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
+use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize};
+use std::sync::{Mutex, PoisonError};
+use std::thread::{available_parallelism, yield_now};
+use std::time::{Duration, Instant};
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+/// How long a worker that finds no task spins before it sleeps: about twice what a wake-up was measured to take, so that
+/// spinning never costs more than three times what the best choice would have.
+const SPIN: Duration = Duration::from_micros(100);
+/// Looks at the word between two looks at the clock, which is much slower.
+const LOOKS_PER_CLOCK: u32 = 64;
+/// Looks at unfinished tasks before the caller offers its core to the threads that run them: they may be waiting for it.
+const LOOKS_BEFORE_YIELD: u32 = 1000;
+
+type Task<'a> = &'a (dyn Fn(usize) + Sync);
+type Panic = Box<dyn Any + Send>;
 
 /// Calls `f(0), f(1), … f(tasks - 1)`, each once, on the calling thread and the pool's workers, and returns when all are
 /// done. Which thread runs which task is unspecified, so tasks must write disjoint data.
+///
+/// Runs them all on the caller if [`num_threads`] is 1, inside another task, or while another thread is inside a region:
+/// there is nothing to wait for, hence nothing to deadlock on. If tasks panic, the first panic goes on in the caller when
+/// no task runs any more.
 pub fn run(tasks: usize, f: impl Fn(usize) + Sync) {
-    for t in 0..tasks {
-        f(t);
+    let threads = num_threads();
+    if tasks > 1 && threads > 1 && Team::current().run(threads.min(cores()) - 1, tasks, &f) {
+        return;
+    }
+    (0..tasks).for_each(f);
+}
+
+/// The number of threads that work is divided between, the caller included.
+///
+/// At first `RGRAD_NUM_THREADS`, if it is a positive number, or else the number of cores that this process may use
+/// (its affinity and its cgroup's quota count).
+#[must_use]
+pub fn num_threads() -> usize {
+    static INITIAL: AtomicUsize = AtomicUsize::new(0);
+    match THREADS.load(Relaxed) {
+        0 => cached(&INITIAL, || {
+            let asked = std::env::var("RGRAD_NUM_THREADS").ok().and_then(|s| s.trim().parse().ok());
+            asked.filter(|&n| n > 0).unwrap_or_else(cores)
+        }),
+        n => n,
     }
 }
 
-/// The number of threads that [`run`] may use, the caller included.
+/// Sets what [`num_threads`] returns, from the next region on.
+///
+/// More threads than cores is allowed: the work is divided as asked, and no more workers wake than there are cores.
+///
+/// # Panics
+/// If `n` is 0.
+pub fn set_num_threads(n: usize) {
+    assert!(n > 0, "the number of threads must be at least 1");
+    THREADS.store(n, Relaxed);
+}
+
+/// How many tasks `work` is worth, if a task needs at least `grain` of it to pay for its thread: at most [`num_threads`],
+/// and at least 1.
 #[must_use]
-pub fn num_threads() -> usize {
-    1
+pub fn tasks_for(work: usize, grain: usize) -> usize {
+    // Most work is small: settle that before anything is loaded.
+    if work < 2 * grain { 1 } else { (work / grain).min(num_threads()) }
+}
+
+/// What [`set_num_threads`] asked for, or 0.
+static THREADS: AtomicUsize = AtomicUsize::new(0);
+
+fn cores() -> usize {
+    static CORES: AtomicUsize = AtomicUsize::new(0);
+    cached(&CORES, || available_parallelism().map_or(1, usize::from))
+}
+
+/// A positive number that is computed at most once a thread. Unlike `OnceLock`, it cannot leave a forked child waiting for
+/// a thread that it does not have.
+fn cached(slot: &AtomicUsize, compute: impl FnOnce() -> usize) -> usize {
+    match slot.load(Relaxed) {
+        0 => {
+            let n = compute();
+            slot.store(n, Relaxed);
+            n
+        }
+        n => n,
+    }
+}
+
+/// The threads of one process. A forked child has its parent's memory and none of its threads, so each process makes a
+/// team of its own and leaks what it inherited: dropping a pool would wait for threads that do not exist.
+struct Team {
+    process: u32,
+    /// Held by the thread that is inside a region; only ever tried, never waited for.
+    pool: Mutex<Pool>,
+    region: Region,
+}
+
+#[derive(Default)]
+struct Pool {
+    workers: usize,
+    /// `None` if there are no workers, or if the system gave no threads.
+    threads: Option<ThreadPool>,
+}
+
+impl Team {
+    /// This process's team.
+    fn current() -> &'static Team {
+        static TEAM: AtomicPtr<Team> = AtomicPtr::new(null_mut());
+        let process = std::process::id();
+        let mut old = TEAM.load(Acquire);
+        loop {
+            // SAFETY: the pointer is null or comes from `Box::leak` below, and what it points to is never freed.
+            if let Some(team) = unsafe { old.as_ref() }.filter(|team| team.process == process) {
+                return team;
+            }
+            let new: *mut Team = Team::leak(process);
+            // A thread that loses this race leaks a few bytes; its team has no threads yet.
+            match TEAM.compare_exchange(old, new, AcqRel, Acquire) {
+                Ok(_) => old = new,
+                Err(winner) => old = winner,
+            }
+        }
+    }
+
+    fn leak(process: u32) -> &'static mut Team {
+        Box::leak(Box::new(Team { process, pool: Mutex::default(), region: Region::default() }))
+    }
+
+    /// Runs the tasks on the caller and up to `workers` workers, and says whether it did.
+    fn run(&'static self, workers: usize, tasks: usize, f: Task) -> bool {
+        let (Ok(tasks), Ok(mut pool)) = (u32::try_from(tasks), self.pool.try_lock()) else { return false };
+        if pool.workers != workers {
+            *pool = Pool::with(workers);
+        }
+        let Some(threads) = &pool.threads else { return false };
+        let panic = self.region.run(threads, workers.min(tasks as usize - 1), tasks, f);
+        drop(pool);
+        if let Some(panic) = panic {
+            resume_unwind(panic);
+        }
+        true
+    }
+}
+
+impl Pool {
+    fn with(workers: usize) -> Pool {
+        let builder = ThreadPoolBuilder::new().num_threads(workers).thread_name(|i| format!("rgrad-{i}"));
+        Pool { workers, threads: if workers > 0 { builder.build().ok() } else { None } }
+    }
+}
+
+/// The tasks of the region that runs now, or of the last one. The fields that different threads write have cache lines of
+/// their own.
+#[derive(Default)]
+struct Region {
+    /// In the low half the number of tasks, in the high half the next one: unclaimed tasks are left while it is below.
+    claims: Line<AtomicU64>,
+    /// Tasks that workers have finished.
+    done: Line<AtomicUsize>,
+    /// Workers that look for tasks, or have been sent for.
+    awake: Line<AtomicUsize>,
+    job: UnsafeCell<Option<Task<'static>>>,
+    panic: Mutex<Option<Panic>>,
+}
+
+/// Two cache lines, because cores fetch them in pairs.
+#[derive(Default)]
+#[repr(align(128))]
+struct Line<T>(T);
+
+// SAFETY: all fields but `job` are `Sync`. `job` is written by the one thread that holds the team's lock, when no task is
+// claimed, and read by threads that have claimed a task: claiming reads `claims` after the write was published there, and
+// the next write comes after all claimed tasks are done.
+unsafe impl Sync for Region {}
+
+impl Region {
+    /// Runs tasks `0..tasks` here and on up to `workers` workers; returns a task's panic. Must be called by one thread at a
+    /// time, which the team's lock sees to.
+    fn run(&'static self, pool: &ThreadPool, workers: usize, tasks: u32, f: Task) -> Option<Panic> {
+        // SAFETY: `f` is called only by tasks claimed from `claims`, and all claimed tasks are done before this function
+        // returns: it cannot unwind in between, since panics of tasks are caught. So no use of `f` outlives the borrow.
+        // As for the write, see `Sync`.
+        unsafe { *self.job.get() = Some(transmute::<Task<'_>, Task<'static>>(f)) };
+        self.done.0.store(0, Relaxed);
+        // Task 0 is the caller's. Ordered before the look at `awake`: see `work`.
+        self.claims.0.store(1 << 32 | u64::from(tasks), SeqCst);
+        if self.awake.0.load(SeqCst) < workers {
+            self.wake(Some(pool), workers);
+        }
+        let mut mine = 0;
+        let mut next = Some(0);
+        while let Some(task) = next {
+            self.execute(f, task);
+            mine += 1;
+            next = self.claim();
+        }
+        let mut looks = 0;
+        while self.done.0.load(Acquire) + mine < tasks as usize {
+            looks += 1;
+            if looks < LOOKS_BEFORE_YIELD { spin_loop() } else { yield_now() }
+        }
+        self.panic.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Sends for up to two more workers, each of which sends for two more while fewer than `limit` are awake: waking all
+    /// of a large machine's cores takes longer than their work, if one thread has to do it.
+    fn wake(&'static self, pool: Option<&ThreadPool>, limit: usize) {
+        for _ in 0..2 {
+            if self.awake.0.fetch_update(SeqCst, SeqCst, |n| (n < limit).then_some(n + 1)).is_err() {
+                return;
+            }
+            let start = move || {
+                if self.has_tasks() {
+                    self.wake(None, limit);
+                }
+                self.work();
+            };
+            match pool {
+                Some(pool) => pool.spawn(start),
+                None => rayon::spawn(start), // on a worker, and so in its pool
+            }
+        }
+    }
+
+    /// What a worker does while it is awake.
+    fn work(&self) {
+        loop {
+            while let Some(task) = self.claim() {
+                // SAFETY: a claimed task is not done yet; see `Sync`.
+                let job = unsafe { *self.job.get() };
+                self.execute(job.expect("a region has a job"), task);
+                self.done.0.fetch_add(1, Release);
+            }
+            if !self.spin() {
+                // Either the caller of a new region sees that this worker is gone, or the worker sees the region's tasks.
+                self.awake.0.fetch_sub(1, SeqCst);
+                if !self.has_tasks() {
+                    return;
+                }
+                self.awake.0.fetch_add(1, SeqCst);
+            }
+        }
+    }
+
+    /// Claims a task. A claim made too late finds none left, or a task of the next region, which is as good.
+    fn claim(&self) -> Option<usize> {
+        if !self.has_tasks() {
+            return None;
+        }
+        let (next, tasks) = halves(self.claims.0.fetch_add(1 << 32, AcqRel));
+        (next < tasks).then_some(next as usize)
+    }
+
+    fn has_tasks(&self) -> bool {
+        let (next, tasks) = halves(self.claims.0.load(SeqCst));
+        next < tasks
+    }
+
+    /// Waits for tasks; false if none came in time.
+    fn spin(&self) -> bool {
+        let start = Instant::now();
+        while start.elapsed() < SPIN {
+            for _ in 0..LOOKS_PER_CLOCK {
+                if self.has_tasks() {
+                    return true;
+                }
+                spin_loop();
+            }
+        }
+        false
+    }
+
+    fn execute(&self, f: Task, task: usize) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| f(task))) {
+            let mut first = self.panic.lock().unwrap_or_else(PoisonError::into_inner);
+            match *first {
+                None => *first = Some(panic),
+                // Dropping it could panic again.
+                Some(_) => forget(panic),
+            }
+        }
+    }
+}
+
+/// The next task and the number of tasks.
+fn halves(claims: u64) -> (u32, u32) {
+    ((claims >> 32) as u32, claims as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+    use std::sync::atomic::AtomicU32;
+    use std::thread::ThreadId;
+
+    /// A team with more workers than the machine may have cores.
+    fn crowd() -> &'static Team {
+        Team::leak(std::process::id())
+    }
+
+    fn counts(tasks: usize) -> Vec<AtomicU32> {
+        (0..tasks).map(|_| AtomicU32::new(0)).collect()
+    }
+
+    fn all(counts: &[AtomicU32], times: u32) -> bool {
+        counts.iter().all(|c| c.load(Relaxed) == times)
+    }
+
+    #[test]
+    fn every_task_runs_once() {
+        for workers in [1, 2, 7] {
+            let team = crowd();
+            for tasks in [2, 3, 8, 1000] {
+                for _ in 0..200 {
+                    let seen = counts(tasks);
+                    let done = team.run(workers, tasks, &|t| {
+                        seen[t].fetch_add(1, Relaxed);
+                    });
+                    assert!(done && all(&seen, 1), "{workers} workers, {tasks} tasks");
+                }
+            }
+        }
+        for tasks in 0..5 {
+            let seen = counts(tasks);
+            run(tasks, |t| {
+                seen[t].fetch_add(1, Relaxed);
+            });
+            assert!(all(&seen, 1));
+        }
+    }
+
+    #[test]
+    fn workers_take_part() {
+        let team = crowd();
+        let threads = Mutex::new(HashSet::<ThreadId>::new());
+        // Each task ends when all four have started, which takes four threads.
+        let started = AtomicUsize::new(0);
+        assert!(team.run(3, 4, &|_| {
+            threads.lock().unwrap().insert(std::thread::current().id());
+            started.fetch_add(1, SeqCst);
+            while started.load(SeqCst) < 4 {
+                yield_now();
+            }
+        }));
+        assert_eq!(threads.into_inner().unwrap().len(), 4);
+    }
+
+    #[test]
+    fn a_region_inside_a_task_runs_on_its_thread() {
+        let team = crowd();
+        let seen = counts(64);
+        assert!(team.run(3, 8, &|outer| {
+            let here = std::thread::current().id();
+            let inner = |t: usize| {
+                assert_eq!(std::thread::current().id(), here);
+                seen[outer * 8 + t].fetch_add(1, Relaxed);
+            };
+            assert!(!team.run(3, 8, &inner), "the team is taken");
+            (0..8).for_each(inner);
+        }));
+        assert!(all(&seen, 1));
+    }
+
+    #[test]
+    fn callers_at_the_same_time_all_finish() {
+        let sum = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..500 {
+                        run(10, |t| {
+                            run(3, |u| {
+                                sum.fetch_add(t * 3 + u, Relaxed);
+                            });
+                        });
+                    }
+                });
+            }
+        });
+        assert_eq!(sum.into_inner(), 8 * 500 * (29 * 30 / 2));
+    }
+
+    #[test]
+    fn a_panic_reaches_the_caller_after_all_tasks() {
+        let team = crowd();
+        for bad in [0, 1, 15] {
+            let seen = counts(16);
+            let caught = catch_unwind(AssertUnwindSafe(|| {
+                team.run(3, 16, &|t| {
+                    seen[t].fetch_add(1, Relaxed);
+                    assert!(t != bad, "task {t} fails");
+                })
+            }));
+            let message = caught.unwrap_err().downcast::<String>().unwrap();
+            assert_eq!(*message, format!("task {bad} fails"));
+            assert!(all(&seen, 1));
+        }
+        let caught = catch_unwind(AssertUnwindSafe(|| team.run(3, 16, &|_| panic!("all fail"))));
+        assert_eq!(*caught.unwrap_err().downcast::<&str>().unwrap(), "all fail");
+        assert!(team.run(3, 16, &|_| ()), "the team works on after panics");
+    }
+
+    #[test]
+    fn the_number_of_workers_follows_the_call() {
+        let team = crowd();
+        for workers in [1, 3, 2, 5, 1, 0] {
+            let seen = counts(50);
+            let count = |t: usize| {
+                seen[t].fetch_add(1, Relaxed);
+            };
+            assert_eq!(team.run(workers, 50, &count), workers > 0);
+            assert!(all(&seen, u32::from(workers > 0)));
+            assert_eq!(team.pool.lock().unwrap().workers, workers);
+        }
+    }
+
+    #[test]
+    fn workers_that_went_to_sleep_are_woken() {
+        let team = crowd();
+        for _ in 0..5 {
+            let started = AtomicUsize::new(0);
+            assert!(team.run(1, 2, &|_| {
+                started.fetch_add(1, SeqCst);
+                while started.load(SeqCst) < 2 {
+                    yield_now();
+                }
+            }));
+            while team.region.awake.0.load(SeqCst) > 0 {
+                yield_now();
+            }
+        }
+    }
+
+    #[test]
+    fn work_below_two_grains_is_one_task() {
+        set_num_threads(3);
+        assert_eq!([0, 10, 19, 20, 29, 30, 500].map(|work| tasks_for(work, 10)), [1, 1, 1, 2, 2, 3, 3]);
+    }
 }
