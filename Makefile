@@ -1,0 +1,95 @@
+# Each target does its own set-up: an environment in .venv and a release build of the extension, both made once and made
+# again only when their inputs change. All a machine needs is Python and Rust.
+
+PYTHON ?= python3
+DATA ?= digits
+
+VENV := .venv
+PY := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
+# maturin and PyO3 follow these: nobody else's activated environment may get the build.
+export VIRTUAL_ENV := $(abspath $(VENV))
+export PYO3_PYTHON := $(abspath $(PY))
+export PIP_QUIET := 1
+unexport CONDA_PREFIX PYTHONHOME PYTHONPATH
+
+BUILD_INPUTS := Cargo.toml Cargo.lock pyproject.toml $(shell find rust -name '*.rs' -o -name Cargo.toml)
+BUILT := $(VENV)/built.stamp
+# The extension only links inside an interpreter, so it has no Rust tests of its own.
+CRATES := --workspace --exclude rgrad-python --locked
+RUN := runs/$(basename $(notdir $(DATA)))
+
+.PHONY: help demo test lint stubs bench wheel clean tools
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{printf "make %-6s %s\n", $$1, $$2}'
+
+demo: $(BUILT) ## train softmax regression and an MLP on digits, with pictures (DATA=mnist, iris or a file for other data)
+	$(PY) -m rgrad train $(DATA) --model softmax --out $(RUN)-softmax
+	$(PY) -m rgrad train $(DATA) --model mlp --out $(RUN)-mlp
+
+test: $(BUILT) $(VENV)/checks.stamp ## run every test, once for each instruction set of this machine
+	set -e; isas=$$($(PY) -c 'from rgrad import _core; print(*_core.available_isas())'); \
+	for isa in $$isas; do echo "RGRAD_ISA=$$isa cargo test"; RGRAD_ISA=$$isa cargo test --quiet $(CRATES); done; \
+	$(PY) -m pytest -m slow; \
+	for isa in $$isas; do echo "RGRAD_ISA=$$isa pytest"; RGRAD_ISA=$$isa $(PY) -m pytest; done
+
+lint: $(BUILT) $(VENV)/checks.stamp ## check layout, lints, types and stubs
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	$(PY) -m mypy
+	$(PY) scripts/stubs.py --check
+	$(PY) -m mypy.stubtest rgrad._core
+
+stubs: $(BUILT) $(VENV)/checks.stamp ## write the type stub of the extension from its sources
+	$(PY) scripts/stubs.py
+
+bench: $(BUILT) ## time kernels and training steps against the peers that are installed in .venv
+	cargo bench $(CRATES)
+	$(PY) benches/imports.py
+	$(PY) benches/kernels.py
+	$(PY) benches/train.py
+
+wheel: $(BUILT) ## build a wheel and an sdist into dist/
+	$(PY) -m maturin build --release --locked --strip --out dist
+	$(PY) -m maturin sdist --out dist
+
+clean: ## remove everything that the other targets made
+	rm -rf $(VENV) target dist runs .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -f python/rgrad/_core*.so python/rgrad/_core*.pyd
+
+$(BUILT): $(BUILD_INPUTS) $(VENV)/demo.stamp | tools
+	$(PY) -m maturin develop --release --locked
+	@touch $@
+
+# One file for each dependency group of pyproject.toml that is installed.
+$(VENV)/%.stamp: pyproject.toml $(VENV)/pip.stamp | tools
+	$(PY) -m pip install --group $*
+	@touch $@
+
+# pip installs groups from 25.1 on, and Python 3.11 comes with an older one.
+$(VENV)/pip.stamp: | tools
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --upgrade 'pip>=25.1'
+	@touch $@
+
+# $(call newer,program,version): "yes" if the program runs and is at least that new. `Python 3.11.7` and
+# `rustc 1.89.0 (…)` both have the version in their second word.
+newer = $(shell $(1) --version 2>/dev/null | awk -v min=$(2) 'NR == 1 { split($$2, have, "."); split(min, need, "."); \
+	if (have[1] > need[1] || have[1] == need[1] && have[2] + 0 >= need[2] + 0) print "yes" }')
+# $(call need,program,version,advice): stops with one line unless the program is there and new enough.
+need = $(if $(call newer,$(1),$(2)),,$(error rgrad needs $(1) $(2) or newer, and found $(or \
+	$(shell $(1) --version 2>/dev/null | head -n 1),none): $(3)))
+
+PYTHON_MIN := $(shell sed -n 's/^requires-python = ">=\([0-9.]*\)".*/\1/p' pyproject.toml)
+RUST_MIN := $(shell sed -n 's/^rust-version = "\([0-9.]*\)".*/\1/p' Cargo.toml)
+PYTHON_ADVICE := install it from https://www.python.org, or name another interpreter with PYTHON=...
+RUST_ADVICE := install it from https://rustup.rs, or run `rustup update`
+
+tools:
+	@:$(call need,$(PYTHON),$(PYTHON_MIN),$(PYTHON_ADVICE))
+	@:$(call need,rustc,$(RUST_MIN),$(RUST_ADVICE))
+	@:$(call need,cargo,$(RUST_MIN),$(RUST_ADVICE))
+	@:$(if $(shell $(PYTHON) -c 'import ensurepip, venv; print("yes")' 2>/dev/null),,$(error \
+	rgrad needs the venv module of $(PYTHON): install your system's package for it, such as python3-venv))
