@@ -4,7 +4,11 @@
 //! gives the same bits on every instruction set and for any number of threads.
 
 pub mod buffer;
+pub mod map;
+mod math;
+mod reader;
 pub mod simd;
+mod split;
 pub mod threads;
 mod view;
 

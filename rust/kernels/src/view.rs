@@ -26,7 +26,8 @@ impl<'a, T> View<'a, T> {
         if shape.contains(&0) {
             return;
         }
-        let last = shape.iter().zip(self.strides).try_fold(0_usize, |at, (&n, &s)| at.checked_add((n - 1).checked_mul(s)?));
+        let last =
+            shape.iter().zip(self.strides).try_fold(0_usize, |at, (&n, &s)| at.checked_add((n - 1).checked_mul(s)?));
         assert!(last.is_some_and(|at| at < self.data.len()), "a view reaches outside its data");
     }
 }

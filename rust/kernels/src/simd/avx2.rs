@@ -42,6 +42,7 @@ macro_rules! avx2 {
             type V = [$v; 2];
             type M = [$v; 2];
             const LANES: usize = 2 * $half;
+            const REGISTERS: usize = 8;
 
             #[inline(always)]
             unsafe fn load(self, p: *const $t) -> Self::V {

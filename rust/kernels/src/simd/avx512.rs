@@ -32,11 +32,12 @@ macro_rules! avx512 {
     ($t:ident, $v:ident, $m:ident, $lanes:literal, $cast_i:ident, $cast_f:ident,
      $load:ident, $maskz_load:ident, $store:ident, $mask_store:ident, $set1:ident,
      $add:ident, $sub:ident, $mul:ident, $div:ident, $fma:ident, $sqrt:ident, $max:ident, $min:ident, $round:ident,
-     $cmp:ident, $blend:ident, $iadd:ident, $isub:ident, $sll:ident, $srl:ident) => {
+     $cmp:ident, $blend:ident, $iadd:ident, $isub:ident, $sll:ident, $srl:ident, $scalef:ident) => {
         impl Simd<$t> for Avx512 {
             type V = $v;
             type M = $m;
             const LANES: usize = $lanes;
+            const REGISTERS: usize = 32;
 
             #[inline(always)]
             unsafe fn load(self, p: *const $t) -> $v {
@@ -69,6 +70,7 @@ macro_rules! avx512 {
                 fn max(a: $v, b: $v) -> $v { $max(a, b) }
                 fn min(a: $v, b: $v) -> $v { $min(a, b) }
                 fn round(a: $v) -> $v { $round::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }
+                fn scale(a: $v, n: $v) -> $v { $scalef(a, n) }
                 fn floor(a: $v) -> $v { $round::<{ _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC }>(a) }
                 fn lt(a: $v, b: $v) -> $m { $cmp::<_CMP_LT_OQ>(a, b) }
                 fn le(a: $v, b: $v) -> $m { $cmp::<_CMP_LE_OQ>(a, b) }
@@ -98,10 +100,12 @@ avx512!(f32, __m512, __mmask16, 16, _mm512_castps_si512, _mm512_castsi512_ps,
     _mm512_loadu_ps, _mm512_maskz_loadu_ps, _mm512_storeu_ps, _mm512_mask_storeu_ps, _mm512_set1_ps,
     _mm512_add_ps, _mm512_sub_ps, _mm512_mul_ps, _mm512_div_ps, _mm512_fmadd_ps, _mm512_sqrt_ps, _mm512_max_ps,
     _mm512_min_ps, _mm512_roundscale_ps, _mm512_cmp_ps_mask, _mm512_mask_blend_ps, _mm512_add_epi32,
-    _mm512_sub_epi32, _mm512_sll_epi32, _mm512_srl_epi32);
+    _mm512_sub_epi32, _mm512_sll_epi32, _mm512_srl_epi32,
+    _mm512_scalef_ps);
 #[rustfmt::skip]
 avx512!(f64, __m512d, __mmask8, 8, _mm512_castpd_si512, _mm512_castsi512_pd,
     _mm512_loadu_pd, _mm512_maskz_loadu_pd, _mm512_storeu_pd, _mm512_mask_storeu_pd, _mm512_set1_pd,
     _mm512_add_pd, _mm512_sub_pd, _mm512_mul_pd, _mm512_div_pd, _mm512_fmadd_pd, _mm512_sqrt_pd, _mm512_max_pd,
     _mm512_min_pd, _mm512_roundscale_pd, _mm512_cmp_pd_mask, _mm512_mask_blend_pd, _mm512_add_epi64,
-    _mm512_sub_epi64, _mm512_sll_epi64, _mm512_srl_epi64);
+    _mm512_sub_epi64, _mm512_sll_epi64, _mm512_srl_epi64,
+    _mm512_scalef_pd);

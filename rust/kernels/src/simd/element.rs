@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use super::dispatch::Kernel;
+use crate::math::Coefficients;
 
 mod sealed {
     pub trait Sealed {}
@@ -26,6 +27,7 @@ impl Element for u8 {}
 /// A floating-point type that the vector kernels are compiled for: `f32` or `f64`.
 pub trait Real:
     Element
+    + Coefficients
     + Add<Output = Self>
     + Sub<Output = Self>
     + Mul<Output = Self>
@@ -56,12 +58,15 @@ pub trait Real:
     /// `self × a + b` with one rounding.
     #[must_use]
     fn fma(self, a: Self, b: Self) -> Self;
+    /// `self` to the power `b`, with the special cases of C99.
+    #[must_use]
+    fn pow(self, b: Self) -> Self;
     /// Runs `kernel` on the instruction set in use ([`super::isa`]).
     fn run<K: Kernel<Self>>(kernel: K) -> K::Out;
 }
 
 macro_rules! real {
-    ($t:ident, $bits:ident, $lanes:literal, $run:ident) => {
+    ($t:ident, $bits:ident, $lanes:literal, $run:ident, $pow:ident) => {
         impl Real for $t {
             type Lanes = [$t; $lanes];
             const ZERO: Self = 0.0;
@@ -85,6 +90,10 @@ macro_rules! real {
                 self.mul_add(a, b)
             }
             #[inline]
+            fn pow(self, b: Self) -> Self {
+                libm::$pow(self, b)
+            }
+            #[inline]
             fn run<K: Kernel<Self>>(kernel: K) -> K::Out {
                 super::dispatch::$run(kernel)
             }
@@ -92,5 +101,5 @@ macro_rules! real {
     };
 }
 
-real!(f32, u32, 16, run_f32);
-real!(f64, u64, 8, run_f64);
+real!(f32, u32, 16, run_f32, powf);
+real!(f64, u64, 8, run_f64, pow);

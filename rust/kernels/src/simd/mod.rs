@@ -38,6 +38,8 @@ pub trait Simd<T: Real>: Copy + Send + Sync + 'static {
     type M: Copy;
     /// Elements in a vector: 16 for `f32`, 8 for `f64`.
     const LANES: usize;
+    /// Logical vectors that fit into registers.
+    const REGISTERS: usize;
 
     /// Loads `LANES` elements.
     ///
@@ -107,6 +109,23 @@ pub trait Simd<T: Real>: Copy + Send + Sync + 'static {
     /// The lanes' bits shifted right by `n`, zeros coming in; `n` must be below the lane's width.
     fn shr(self, a: Self::V, n: u32) -> Self::V;
 
+    /// Transposes `rows × cols` elements, at most `LANES` of each: `to[j·to_stride + i] = from[i·stride + j]`. Every row that
+    /// is written is a whole vector, with zeros behind its `rows` elements.
+    ///
+    /// # Safety
+    /// `from` must be valid for reads of `rows` rows of `cols` elements, `stride` apart, and `to` for writes of `cols` rows
+    /// of `LANES` elements, `to_stride` apart; they must not overlap.
+    #[inline(always)]
+    unsafe fn transpose(self, from: *const T, stride: usize, rows: usize, cols: usize, to: *mut T, to_stride: usize) {
+        debug_assert!(rows <= Self::LANES && cols <= Self::LANES);
+        for j in 0..cols {
+            for i in 0..Self::LANES {
+                // SAFETY: the caller's.
+                unsafe { *to.add(j * to_stride + i) = if i < rows { *from.add(i * stride + j) } else { T::ZERO } };
+            }
+        }
+    }
+
     /// `|a|`.
     #[inline(always)]
     fn abs(self, a: Self::V) -> Self::V {
@@ -116,6 +135,19 @@ pub trait Simd<T: Real>: Copy + Send + Sync + 'static {
     #[inline(always)]
     fn neg(self, a: Self::V) -> Self::V {
         self.xor(a, self.splat(T::NEG_ZERO))
+    }
+    /// `a × 2^n` for an integral `n`, with one rounding; |n| must be below twice the largest exponent.
+    #[inline(always)]
+    fn scale(self, a: Self::V, n: Self::V) -> Self::V {
+        // Two factors, because 2^n itself may not be representable. The first product is exact.
+        let half = self.floor(self.mul(n, self.splat(T::from_f64(0.5))));
+        let a = self.mul(a, self.pow2(half));
+        self.mul(a, self.pow2(self.sub(n, half)))
+    }
+    /// `2^n` for an integral `n` whose power is a normal number.
+    #[inline(always)]
+    fn pow2(self, n: Self::V) -> Self::V {
+        self.shl(self.add(n, self.splat(T::ROUND)), T::MANTISSA)
     }
     /// The lanes in order.
     #[inline(always)]

@@ -42,6 +42,7 @@ macro_rules! neon {
             type V = [$v; 4];
             type M = [$u; 4];
             const LANES: usize = 4 * $quarter;
+            const REGISTERS: usize = 8;
 
             #[inline(always)]
             unsafe fn load(self, p: *const $t) -> Self::V {

@@ -12,6 +12,7 @@ macro_rules! scalar {
             type V = [$t; $lanes];
             type M = [bool; $lanes];
             const LANES: usize = $lanes;
+            const REGISTERS: usize = 8;
 
             #[inline(always)]
             unsafe fn load(self, p: *const $t) -> Self::V {

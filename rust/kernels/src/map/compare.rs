@@ -1,0 +1,85 @@
+//! Comparison and choice, for every element type.
+
+use super::integer::map2;
+use super::{GRAIN_CHEAP, UNIT};
+use crate::View;
+use crate::reader::{Reader, chunk};
+use crate::simd::{Element, Kernel, Real, Simd};
+use crate::split::split;
+
+/// A comparison. With NaN all are false but `Ne`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Compare {
+    /// `a < b`
+    Lt,
+    /// `a <= b`
+    Le,
+    /// `a > b`
+    Gt,
+    /// `a >= b`
+    Ge,
+    /// `a == b`
+    Eq,
+    /// `a != b`
+    Ne,
+}
+
+/// `out[i] = op(a[i], b[i])` as 1 or 0, for the indices `i` of `shape` in row-major order.
+///
+/// # Panics
+/// If `out` does not have the shape's number of elements, or an operand does not reach over the shape.
+pub fn compare<T: Element>(op: Compare, out: &mut [u8], shape: &[usize], a: View<T>, b: View<T>) {
+    match op {
+        Compare::Lt => map2(out, shape, a, b, |a, b| u8::from(a < b)),
+        Compare::Le => map2(out, shape, a, b, |a, b| u8::from(a <= b)),
+        Compare::Gt => map2(out, shape, a, b, |a, b| u8::from(a > b)),
+        Compare::Ge => map2(out, shape, a, b, |a, b| u8::from(a >= b)),
+        Compare::Eq => map2(out, shape, a, b, |a, b| u8::from(a == b)),
+        Compare::Ne => map2(out, shape, a, b, |a, b| u8::from(a != b)),
+    }
+}
+
+/// `out[i] = cond[i] != 0 ? a[i] : b[i]` for the indices `i` of `shape`, in row-major order.
+///
+/// # Panics
+/// If `out` does not have the shape's number of elements, or an operand does not reach over the shape.
+pub fn select<T: Element>(out: &mut [T], shape: &[usize], cond: View<u8>, a: View<T>, b: View<T>) {
+    assert_eq!(out.len(), shape.iter().product(), "the output has the wrong number of elements");
+    cond.check(shape);
+    a.check(shape);
+    b.check(shape);
+    if !out.is_empty() {
+        split(out, UNIT, GRAIN_CHEAP, |start, out| f32::run(Select { out, shape, cond, a, b, start }));
+    }
+}
+
+struct Select<'a, T> {
+    out: &'a mut [T],
+    shape: &'a [usize],
+    cond: View<'a, u8>,
+    a: View<'a, T>,
+    b: View<'a, T>,
+    start: usize,
+}
+
+// The kernel's type is of no account: it enters the shell only to be compiled for the instruction set.
+impl<T: Element> Kernel<f32> for Select<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run<S: Simd<f32>>(self, _: S) {
+        let mut cond = Reader::new(self.cond, self.shape, self.start);
+        let mut a = Reader::new(self.a, self.shape, self.start);
+        let mut b = Reader::new(self.b, self.shape, self.start);
+        let mut out = self.out;
+        while !out.is_empty() {
+            let run = cond.run().min(a.run()).min(b.run());
+            let (part, rest) = out.split_at_mut(chunk(run, out.len()));
+            let n = part.len();
+            let (cond, a, b) = (cond.next(n), a.next(n), b.next(n));
+            for (((out, &cond), &a), &b) in part.iter_mut().zip(cond).zip(a).zip(b) {
+                *out = if cond == 0 { b } else { a };
+            }
+            out = rest;
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Maps of integers. Arithmetic wraps around.
+
+use super::{GRAIN_CHEAP, UNIT};
+use crate::View;
+use crate::reader::{Reader, chunk};
+use crate::simd::{Element, Kernel, Real, Simd};
+use crate::split::split;
+
+/// An integer element.
+pub trait Int: Element + Ord {
+    /// `a + b`, wrapping.
+    #[must_use]
+    fn add(self, b: Self) -> Self;
+    /// `a - b`, wrapping.
+    #[must_use]
+    fn sub(self, b: Self) -> Self;
+    /// `a × b`, wrapping.
+    #[must_use]
+    fn mul(self, b: Self) -> Self;
+    /// Bitwise and.
+    #[must_use]
+    fn and(self, b: Self) -> Self;
+    /// Bitwise or.
+    #[must_use]
+    fn or(self, b: Self) -> Self;
+    /// Bitwise exclusive or.
+    #[must_use]
+    fn xor(self, b: Self) -> Self;
+    /// `|a|`, wrapping.
+    #[must_use]
+    fn abs(self) -> Self;
+    /// -1, 0 or 1.
+    #[must_use]
+    fn sign(self) -> Self;
+    /// This value as `i64`, exactly.
+    fn to_i64(self) -> i64;
+}
+
+macro_rules! int {
+    ($t:ident, |$x:ident| $abs:expr, $sign:expr) => {
+        impl Int for $t {
+            #[inline(always)]
+            fn add(self, b: Self) -> Self {
+                self.wrapping_add(b)
+            }
+            #[inline(always)]
+            fn sub(self, b: Self) -> Self {
+                self.wrapping_sub(b)
+            }
+            #[inline(always)]
+            fn mul(self, b: Self) -> Self {
+                self.wrapping_mul(b)
+            }
+            #[inline(always)]
+            fn and(self, b: Self) -> Self {
+                self & b
+            }
+            #[inline(always)]
+            fn or(self, b: Self) -> Self {
+                self | b
+            }
+            #[inline(always)]
+            fn xor(self, b: Self) -> Self {
+                self ^ b
+            }
+            #[inline(always)]
+            fn abs(self) -> Self {
+                let $x = self;
+                $abs
+            }
+            #[inline(always)]
+            fn sign(self) -> Self {
+                let $x = self;
+                $sign
+            }
+            #[inline(always)]
+            fn to_i64(self) -> i64 {
+                i64::from(self)
+            }
+        }
+    };
+}
+
+int!(i64, |x| x.wrapping_abs(), x.signum());
+int!(i32, |x| x.wrapping_abs(), x.signum());
+int!(u8, |x| x, x.min(1));
+
+/// A function of one integer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum IntUnary {
+    /// `-x`
+    Neg,
+    /// `|x|`
+    Abs,
+    /// `x²`
+    Square,
+    /// -1, 0 or 1
+    Sign,
+    /// `max(x, 0)`
+    Relu,
+}
+
+/// A function of two integers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum IntBinary {
+    /// `a + b`
+    Add,
+    /// `a - b`
+    Sub,
+    /// `a × b`
+    Mul,
+    /// The larger
+    Maximum,
+    /// The smaller
+    Minimum,
+    /// Bitwise and
+    And,
+    /// Bitwise or
+    Or,
+    /// Bitwise exclusive or
+    Xor,
+}
+
+/// `out[i] = op(x[i])` for the indices `i` of `shape`, in row-major order.
+///
+/// # Panics
+/// If `out` does not have the shape's number of elements, or `x` does not reach over the shape.
+pub fn unary_int<T: Int>(op: IntUnary, out: &mut [T], shape: &[usize], x: View<T>) {
+    let zero = T::default();
+    match op {
+        IntUnary::Neg => map1(out, shape, x, |x| zero.sub(x)),
+        IntUnary::Abs => map1(out, shape, x, T::abs),
+        IntUnary::Square => map1(out, shape, x, |x| x.mul(x)),
+        IntUnary::Sign => map1(out, shape, x, T::sign),
+        IntUnary::Relu => map1(out, shape, x, |x| x.max(zero)),
+    }
+}
+
+/// `out[i] = op(a[i], b[i])` for the indices `i` of `shape`, in row-major order.
+///
+/// # Panics
+/// If `out` does not have the shape's number of elements, or an operand does not reach over the shape.
+pub fn binary_int<T: Int>(op: IntBinary, out: &mut [T], shape: &[usize], a: View<T>, b: View<T>) {
+    match op {
+        IntBinary::Add => map2(out, shape, a, b, T::add),
+        IntBinary::Sub => map2(out, shape, a, b, T::sub),
+        IntBinary::Mul => map2(out, shape, a, b, T::mul),
+        IntBinary::Maximum => map2(out, shape, a, b, T::max),
+        IntBinary::Minimum => map2(out, shape, a, b, T::min),
+        IntBinary::And => map2(out, shape, a, b, T::and),
+        IntBinary::Or => map2(out, shape, a, b, T::or),
+        IntBinary::Xor => map2(out, shape, a, b, T::xor),
+    }
+}
+
+fn map1<T: Element, O: Element>(out: &mut [O], shape: &[usize], x: View<T>, f: impl Fn(T) -> O + Sync + Copy) {
+    assert_eq!(out.len(), shape.iter().product(), "the output has the wrong number of elements");
+    x.check(shape);
+    if !out.is_empty() {
+        split(out, UNIT, GRAIN_CHEAP, |start, out| f32::run(Map1 { out, shape, x, start, f }));
+    }
+}
+
+/// `out[i] = f(a[i], b[i])` for elements of any types, by loops that the compiler vectorises.
+pub(super) fn map2<A: Element, B: Element, O: Element>(
+    out: &mut [O],
+    shape: &[usize],
+    a: View<A>,
+    b: View<B>,
+    f: impl Fn(A, B) -> O + Sync + Copy,
+) {
+    assert_eq!(out.len(), shape.iter().product(), "the output has the wrong number of elements");
+    a.check(shape);
+    b.check(shape);
+    if !out.is_empty() {
+        split(out, UNIT, GRAIN_CHEAP, |start, out| f32::run(Map2 { out, shape, a, b, start, f }));
+    }
+}
+
+struct Map1<'a, T, O, F> {
+    out: &'a mut [O],
+    shape: &'a [usize],
+    x: View<'a, T>,
+    start: usize,
+    f: F,
+}
+
+// The kernel's type is of no account: it enters the shell only to be compiled for the instruction set.
+impl<T: Element, O, F: Fn(T) -> O> Kernel<f32> for Map1<'_, T, O, F> {
+    type Out = ();
+    #[inline(always)]
+    fn run<S: Simd<f32>>(self, _: S) {
+        let mut x = Reader::new(self.x, self.shape, self.start);
+        let mut out = self.out;
+        while !out.is_empty() {
+            let (part, rest) = out.split_at_mut(chunk(x.run(), out.len()));
+            let x = x.next(part.len());
+            for (out, &x) in part.iter_mut().zip(x) {
+                *out = (self.f)(x);
+            }
+            out = rest;
+        }
+    }
+}
+
+struct Map2<'a, A, B, O, F> {
+    out: &'a mut [O],
+    shape: &'a [usize],
+    a: View<'a, A>,
+    b: View<'a, B>,
+    start: usize,
+    f: F,
+}
+
+impl<A: Element, B: Element, O, F: Fn(A, B) -> O> Kernel<f32> for Map2<'_, A, B, O, F> {
+    type Out = ();
+    #[inline(always)]
+    fn run<S: Simd<f32>>(self, _: S) {
+        let mut a = Reader::new(self.a, self.shape, self.start);
+        let mut b = Reader::new(self.b, self.shape, self.start);
+        let mut out = self.out;
+        while !out.is_empty() {
+            let (part, rest) = out.split_at_mut(chunk(a.run().min(b.run()), out.len()));
+            let (a, b) = (a.next(part.len()), b.next(part.len()));
+            for ((out, &a), &b) in part.iter_mut().zip(a).zip(b) {
+                *out = (self.f)(a, b);
+            }
+            out = rest;
+        }
+    }
+}

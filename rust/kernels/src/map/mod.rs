@@ -1,0 +1,18 @@
+//! Elementwise maps: the output is contiguous, the operands are views that may be broadcast, transposed or sliced.
+
+mod compare;
+mod integer;
+mod real;
+
+pub use compare::{Compare, compare, select};
+pub use integer::{Int, IntBinary, IntUnary, binary_int, unary_int};
+pub use real::{Binary, Unary, add_assign, binary, unary};
+
+/// Elements that pay for a thread where each costs a load or two and a store: below, memory is no bottleneck and a thread's
+/// start is not repaid.
+pub(crate) const GRAIN_CHEAP: usize = 32 * 1024;
+/// The same where each costs an exponential or the like, some five times as much.
+pub(crate) const GRAIN_TRANSCENDENTAL: usize = 8 * 1024;
+
+/// Parts of outputs begin at multiples of so many elements: whole cache lines and whole vectors.
+pub(crate) const UNIT: usize = 64;

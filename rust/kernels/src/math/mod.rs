@@ -1,0 +1,197 @@
+//! Elementary functions on vectors: exponential, logarithm, hyperbolic tangent, logistic function, sine and cosine.
+//!
+//! Written once for both types and all instruction sets, from operations that IEEE 754 specifies exactly, so the bits of
+//! a result depend on nothing but its argument. Infinities, NaN, zeros and subnormal numbers need no branches. Errors, in
+//! units in the last place, are those of the slow tests.
+
+mod coefficients;
+
+pub use coefficients::Coefficients;
+
+use crate::simd::{Real, Simd};
+
+/// `p[0] + p[1]·x + p[2]·x² + …`
+#[inline(always)]
+fn polynomial<T: Real, S: Simd<T>>(s: S, p: &[T], x: S::V) -> S::V {
+    let mut y = s.splat(p[p.len() - 1]);
+    for &c in p[..p.len() - 1].iter().rev() {
+        y = s.mul_add(y, x, s.splat(c));
+    }
+    y
+}
+
+/// `(n, r, e)` with `x = n·ln 2 + r + e`, where `n` is an integer, `|r| ≤ ½ ln 2`, and `e` is the rounding error of `r`.
+#[inline(always)]
+fn reduce<T: Real, S: Simd<T>>(s: S, x: S::V) -> (S::V, S::V, S::V) {
+    let round = s.splat(T::ROUND);
+    let n = s.sub(s.mul_add(x, s.splat(T::LOG2_E), round), round);
+    let high = s.mul_add(n, s.splat(-T::LN2.0), x);
+    let low = s.mul(n, s.splat(T::LN2.1));
+    let r = s.sub(high, low);
+    (n, r, s.sub(s.sub(high, r), low))
+}
+
+/// `eˣ`, within 1 unit in the last place.
+#[inline(always)]
+pub(crate) fn exp<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
+    // A NaN is the second operand, which `min` and `max` return.
+    let x = s.max(s.splat(T::EXP_RANGE.0), s.min(s.splat(T::EXP_RANGE.1), x));
+    let (n, r, _) = reduce(s, x);
+    let e = s.mul_add(s.mul(r, r), polynomial(s, T::EXP, r), r);
+    s.scale(s.add(s.splat(T::ONE), e), n)
+}
+
+/// `unit·(eˣ − 1)`, where `unit` is 2^`exponent`, as a sum of two numbers of which the second is below the last places of
+/// the first. `unit·eˣ` must not overflow.
+#[inline(always)]
+fn expm1_parts<T: Real, S: Simd<T>>(s: S, x: S::V, exponent: T, unit: T) -> (S::V, S::V) {
+    let (n, r, e) = reduce(s, x);
+    let power = s.shl(s.add(n, s.splat(T::ROUND + exponent)), T::MANTISSA);
+    let below = s.sub(power, s.splat(unit));
+    // power·(1 + r + …) − unit = below + power·r + power·(…), the first sum with its rounding error.
+    let high = s.mul_add(power, r, below);
+    let error = s.mul_add(power, r, s.sub(below, high));
+    let rest = s.mul_add(s.mul(r, r), polynomial(s, T::EXP, r), e);
+    (high, s.mul_add(power, rest, error))
+}
+
+/// `eˣ − 1`, within 1 unit in the last place.
+#[inline(always)]
+pub(crate) fn expm1<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
+    // e^−64 is far below the last place of −1 in both types.
+    let clamped = s.max(s.splat(T::from_f64(-64.0)), s.min(s.splat(T::EXP_RANGE.1), x));
+    // Half the result, because its power of two can overflow where the result does not.
+    let (high, low) = expm1_parts(s, clamped, -T::ONE, T::from_f64(0.5));
+    let y = s.add(high, low);
+    let y = s.add(y, y);
+    // Halving a subnormal number is not exact; and −0 stays −0.
+    s.select(s.lt(s.abs(x), s.splat(T::MIN_NORMAL + T::MIN_NORMAL)), x, y)
+}
+
+/// `ln x + c` for a positive, finite `x`.
+#[inline(always)]
+fn log_plus<T: Real, S: Simd<T>>(s: S, x: S::V, c: S::V) -> S::V {
+    let tiny = s.lt(x, s.splat(T::MIN_NORMAL));
+    let x = s.select(tiny, s.mul(x, s.splat(T::NORMALISE.0)), x);
+    let bias = s.select(tiny, s.splat(T::INTEGER + T::BIAS + T::NORMALISE.1), s.splat(T::INTEGER + T::BIAS));
+    // x = 2ᵏ·m with √½ ≤ m < √2.
+    let bits = s.int_add(x, s.splat(T::ONE_LESS_SQRT_HALF));
+    let k = s.sub(s.or(s.shr(bits, T::MANTISSA), s.splat(T::INTEGER)), bias);
+    let m = s.int_add(s.and(bits, s.splat(T::MANTISSA_MASK)), s.splat(T::SQRT_HALF));
+    let f = s.sub(m, s.splat(T::ONE));
+    // k·ln 2 + f with its rounding error, as f is smaller than the product unless that is 0.
+    let base = s.mul(k, s.splat(T::LN2.0));
+    let high = s.add(base, f);
+    let error = s.add(s.sub(base, high), f);
+    let low = s.mul_add(k, s.splat(T::LN2.1), s.add(error, c));
+    let rest = s.mul_add(f, polynomial(s, T::LOG, f), s.splat(T::from_f64(-0.5)));
+    s.add(high, s.mul_add(s.mul(f, f), rest, low))
+}
+
+/// `y` where `x` is positive and finite; ∞ at ∞, −∞ at 0, NaN below and at NaN.
+#[inline(always)]
+fn log_specials<T: Real, S: Simd<T>>(s: S, x: S::V, y: S::V) -> S::V {
+    let zero = s.splat(T::ZERO);
+    let infinity = s.splat(T::INFINITY);
+    let y = s.select(s.lt(x, infinity), y, x);
+    let other = s.select(s.eq(x, zero), s.neg(infinity), s.splat(T::NAN));
+    s.select(s.lt(zero, x), y, other)
+}
+
+/// `ln x`, within 1 unit in the last place.
+#[inline(always)]
+pub(crate) fn log<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
+    log_specials(s, x, log_plus(s, x, s.splat(T::ZERO)))
+}
+
+/// `ln(1 + x)`, within 1 unit in the last place.
+#[inline(always)]
+pub(crate) fn log1p<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
+    let one = s.splat(T::ONE);
+    let y = s.add(one, x);
+    // The rounding error of 1 + x moves the logarithm by its ratio to y.
+    let back = s.sub(y, one);
+    let error = s.add(s.sub(one, s.sub(y, back)), s.sub(x, back));
+    let y = log_specials(s, y, log_plus(s, y, s.div(error, y)));
+    // −0 stays −0.
+    s.select(s.eq(x, s.splat(T::ZERO)), x, y)
+}
+
+/// The hyperbolic tangent.
+#[inline(always)]
+pub(crate) fn tanh<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
+    let a = s.min(s.splat(T::TANH_MAX), s.abs(x));
+    // tanh a = t/(t + 2) with t = e²ᵃ − 1.
+    let (high, low) = expm1_parts(s, s.add(a, a), T::ZERO, T::ONE);
+    let t = s.add(high, low);
+    let y = s.div(t, s.add(t, s.splat(T::ONE + T::ONE)));
+    s.or(y, s.and(x, s.splat(T::NEG_ZERO)))
+}
+
+/// The logistic function `1/(1 + e⁻ˣ)`.
+#[inline(always)]
+pub(crate) fn sigmoid<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
+    let one = s.splat(T::ONE);
+    // The exponential of −|x| cannot overflow.
+    let z = exp(s, s.or(x, s.splat(T::NEG_ZERO)));
+    let numerator = s.select(s.lt(x, s.splat(T::ZERO)), z, one);
+    s.div(numerator, s.add(one, z))
+}
+
+/// `ln(1 + eˣ)`.
+#[inline(always)]
+pub(crate) fn softplus<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
+    let z = exp(s, s.or(x, s.splat(T::NEG_ZERO)));
+    // A NaN is the second operand of `max`.
+    s.add(s.max(s.splat(T::ZERO), x), log1p(s, z))
+}
+
+/// `(sin 2πu, cos 2πu)` for `|u| ≤ 1`.
+#[inline(always)]
+pub(crate) fn sincos_turns<T: Real, S: Simd<T>>(s: S, u: S::V) -> (S::V, S::V) {
+    // Quarter turns: the nearest whole number q, and the rest t, exactly.
+    let quarters = s.mul(u, s.splat(T::from_f64(4.0)));
+    let q = s.round(quarters);
+    let t = s.sub(quarters, q);
+    let z = s.mul(t, t);
+    let sin = s.mul(t, polynomial(s, T::SIN, z));
+    let cos = polynomial(s, T::COS, z);
+    // An odd q exchanges the two, and q modulo 4 decides the signs.
+    let half = s.splat(T::from_f64(0.5));
+    let odd = s.eq(s.abs(s.sub(q, s.mul(s.splat(T::ONE + T::ONE), s.round(s.mul(q, half))))), s.splat(T::ONE));
+    let sign = |q: S::V| {
+        // −1 for q = 2 and 3 modulo 4.
+        let wrapped = s.sub(q, s.mul(s.splat(T::from_f64(4.0)), s.floor(s.mul(q, s.splat(T::from_f64(0.25))))));
+        s.select(s.lt(wrapped, s.splat(T::ONE + T::ONE)), s.splat(T::ZERO), s.splat(T::NEG_ZERO))
+    };
+    let sin_out = s.select(odd, cos, sin);
+    let cos_out = s.select(odd, sin, cos);
+    (s.xor(sin_out, sign(q)), s.xor(cos_out, sign(s.add(q, s.splat(T::ONE)))))
+}
+
+/// `max(x, 0)`; NaN at NaN.
+#[inline(always)]
+pub(crate) fn relu<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
+    s.max(s.splat(T::ZERO), x)
+}
+
+/// The larger number, or NaN if either is NaN.
+#[inline(always)]
+pub(crate) fn maximum<T: Real, S: Simd<T>>(s: S, a: S::V, b: S::V) -> S::V {
+    // `max` returns its second operand if either is NaN, which is wrong only if that is the first.
+    s.select(s.eq(a, a), s.max(a, b), a)
+}
+
+/// The smaller number, or NaN if either is NaN.
+#[inline(always)]
+pub(crate) fn minimum<T: Real, S: Simd<T>>(s: S, a: S::V, b: S::V) -> S::V {
+    s.select(s.eq(a, a), s.min(a, b), a)
+}
+
+/// −1, 0 or 1; NaN at NaN.
+#[inline(always)]
+pub(crate) fn sign<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
+    let zero = s.splat(T::ZERO);
+    let one = s.splat(T::ONE);
+    s.select(s.lt(zero, x), one, s.select(s.lt(x, zero), s.neg(one), x))
+}

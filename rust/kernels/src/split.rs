@@ -1,0 +1,64 @@
+//! Dividing outputs between threads: every task gets its own part of them.
+
+use std::slice::from_raw_parts_mut;
+
+use crate::threads;
+
+/// A pointer that tasks share, each to reach its own elements.
+#[derive(Clone, Copy)]
+pub(crate) struct Shared<T>(pub(crate) *mut T);
+
+// SAFETY: whoever dereferences the pointer answers for the accesses; `T: Send` makes it right to do so on another thread.
+unsafe impl<T: Send> Sync for Shared<T> {}
+
+impl<T> Shared<T> {
+    /// # Safety
+    /// Elements `start .. start + len` must lie within what the pointer was made from, and no other reference to them may
+    /// be in use.
+    #[allow(clippy::mut_from_ref)] // the elements are not this struct's
+    pub(crate) unsafe fn part(&self, start: usize, len: usize) -> &mut [T] {
+        // SAFETY: the caller's.
+        unsafe { from_raw_parts_mut(self.0.add(start), len) }
+    }
+}
+
+/// Calls `f(start, part)` for parts that cover `out`, `start` being the place of the part's first element. A part is
+/// worth at least `grain` elements, and begins at a multiple of `unit`, unless there is one part only.
+pub(crate) fn split<T: Send>(out: &mut [T], unit: usize, grain: usize, f: impl Fn(usize, &mut [T]) + Sync) {
+    let n = out.len();
+    let tasks = threads::tasks_for(n, grain);
+    if tasks <= 1 {
+        return f(0, out);
+    }
+    let size = n.div_ceil(tasks).next_multiple_of(unit);
+    let shared = Shared(out.as_mut_ptr());
+    threads::run(n.div_ceil(size), |t| {
+        let start = t * size;
+        // SAFETY: parts of different tasks do not overlap and end within `out`.
+        f(start, unsafe { shared.part(start, size.min(n - start)) });
+    });
+}
+
+/// As [`split`], for two outputs of as many rows each: `f(row, a, b)` gets the same rows of both. A row of `a` has
+/// `out.0.len() / rows` elements.
+pub(crate) fn split_rows<A: Send, B: Send>(
+    rows: usize,
+    out: (&mut [A], &mut [B]),
+    unit: usize,
+    grain: usize,
+    f: impl Fn(usize, &mut [A], &mut [B]) + Sync,
+) {
+    let tasks = threads::tasks_for(rows, grain);
+    if tasks <= 1 {
+        return f(0, out.0, out.1);
+    }
+    let (wide_a, wide_b) = (out.0.len() / rows, out.1.len() / rows);
+    let size = rows.div_ceil(tasks).next_multiple_of(unit);
+    let (a, b) = (Shared(out.0.as_mut_ptr()), Shared(out.1.as_mut_ptr()));
+    threads::run(rows.div_ceil(size), |t| {
+        let start = t * size;
+        let count = size.min(rows - start);
+        // SAFETY: rows of different tasks do not overlap and end within the outputs.
+        unsafe { f(start, a.part(start * wide_a, count * wide_a), b.part(start * wide_b, count * wide_b)) };
+    });
+}

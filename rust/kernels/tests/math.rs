@@ -1,0 +1,66 @@
+//! The elementary functions against references of higher precision.
+
+use rgrad_kernels::View;
+use rgrad_kernels::map::{Unary, unary};
+
+fn apply32(op: Unary, x: &[f32]) -> Vec<f32> {
+    let mut out = vec![f32::NAN; x.len()];
+    unary(op, &mut out, &[x.len()], View::new(x, &[1]));
+    out
+}
+
+fn apply64(op: Unary, x: &[f64]) -> Vec<f64> {
+    let mut out = vec![f64::NAN; x.len()];
+    unary(op, &mut out, &[x.len()], View::new(x, &[1]));
+    out
+}
+
+fn sigmoid(x: f64) -> f64 {
+    if x < 0.0 { x.exp() / (1.0 + x.exp()) } else { 1.0 / (1.0 + (-x).exp()) }
+}
+
+fn softplus(x: f64) -> f64 {
+    x.max(0.0) + (-x.abs()).exp().ln_1p()
+}
+
+/// Function, reference in double precision, and largest error allowed in f32, in units in the last place.
+const CASES: [(Unary, fn(f64) -> f64, f64); 8] = [
+    (Unary::Exp, f64::exp, 1.0),
+    (Unary::Expm1, f64::exp_m1, 1.1),
+    (Unary::Log, f64::ln, 1.0),
+    (Unary::Log1p, f64::ln_1p, 1.0),
+    (Unary::Tanh, f64::tanh, 2.5),
+    (Unary::Sigmoid, sigmoid, 2.5),
+    (Unary::Softplus, softplus, 2.5),
+    (Unary::LogSigmoid, |x| -softplus(-x), 2.5),
+];
+
+/// The distance of `got` from the exact result `want`, in units of the last place of `want` as an f32.
+fn error32(got: f32, want: f64) -> f64 {
+    let rounded = want as f32;
+    if got.is_nan() || rounded.is_nan() {
+        return if got.is_nan() && rounded.is_nan() { 0.0 } else { f64::INFINITY };
+    }
+    if got.is_infinite() || rounded.is_infinite() {
+        return if got == rounded { 0.0 } else { f64::INFINITY };
+    }
+    let exponent = want.abs().max(f64::from(f32::MIN_POSITIVE)).log2().floor() as i32;
+    (f64::from(got) - want).abs() / 2.0_f64.powi(exponent - 23)
+}
+
+/// The largest error over the bit patterns `first, first + step, …`, with where it is.
+fn worst(op: Unary, reference: fn(f64) -> f64, step: usize, patterns: std::ops::Range<u64>) -> (f64, f32) {
+    let x: Vec<f32> = patterns.step_by(step).map(|bits| f32::from_bits(bits as u32)).collect();
+    let y = apply32(op, &x);
+    let errors = x.iter().zip(&y).map(|(&x, &y)| (error32(y, reference(f64::from(x))), x));
+    errors.fold((0.0, 0.0), |a, b| if b.0 > a.0 { b } else { a })
+}
+
+#[test]
+fn f32_functions_are_accurate_over_a_sample_of_all_patterns() {
+    for (op, reference, bound) in CASES {
+        let (error, x) = worst(op, reference, 4099, 0..1 << 32);
+        println!("{op:?}: {error} at {x:e}");
+        assert!(error <= bound, "{op:?}({x:e}) is wrong by {error} units in the last place");
+    }
+}
