@@ -4,12 +4,16 @@
 //! gives the same bits on every instruction set and for any number of threads.
 
 pub mod buffer;
+pub mod copy;
+pub mod gather;
 pub mod map;
 mod math;
 mod reader;
+pub mod reduce;
 pub mod simd;
 mod split;
 pub mod threads;
 mod view;
+mod walk;
 
 pub use view::View;

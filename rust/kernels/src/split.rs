@@ -12,6 +12,11 @@ pub(crate) struct Shared<T>(pub(crate) *mut T);
 unsafe impl<T: Send> Sync for Shared<T> {}
 
 impl<T> Shared<T> {
+    /// A pointer to element `start`, which must not lie behind the end.
+    pub(crate) fn at(&self, start: usize) -> *mut T {
+        self.0.wrapping_add(start)
+    }
+
     /// # Safety
     /// Elements `start .. start + len` must lie within what the pointer was made from, and no other reference to them may
     /// be in use.

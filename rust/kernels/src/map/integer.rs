@@ -8,6 +8,12 @@ use crate::split::split;
 
 /// An integer element.
 pub trait Int: Element + Ord {
+    /// 1.
+    const ONE: Self;
+    /// The lowest value.
+    const MIN: Self;
+    /// The highest value.
+    const MAX: Self;
     /// `a + b`, wrapping.
     #[must_use]
     fn add(self, b: Self) -> Self;
@@ -39,6 +45,9 @@ pub trait Int: Element + Ord {
 macro_rules! int {
     ($t:ident, |$x:ident| $abs:expr, $sign:expr) => {
         impl Int for $t {
+            const ONE: Self = 1;
+            const MIN: Self = $t::MIN;
+            const MAX: Self = $t::MAX;
             #[inline(always)]
             fn add(self, b: Self) -> Self {
                 self.wrapping_add(b)

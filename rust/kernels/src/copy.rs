@@ -1,0 +1,201 @@
+//! Copies between layouts, and conversions between element types.
+
+use std::ptr::copy_nonoverlapping;
+
+use crate::View;
+use crate::map::{GRAIN_CHEAP, UNIT};
+use crate::simd::{Element, Kernel, Real, Simd};
+use crate::split::{Shared, split};
+use crate::threads;
+use crate::walk::{Dim, Walk};
+
+/// Rows and columns of the blocks in which transposed elements are copied: both sides' cache lines stay in L1.
+const BLOCK: usize = 32;
+
+/// Copies the view's elements, in row-major order of `shape`.
+///
+/// # Panics
+/// If `out` does not have the shape's number of elements, or `x` does not reach over the shape.
+pub fn copy<T: Element>(out: &mut [T], shape: &[usize], x: View<T>) {
+    assert_eq!(out.len(), shape.iter().product(), "the output has the wrong number of elements");
+    x.check(shape);
+    if out.is_empty() {
+        return;
+    }
+    // Row-major strides; those of dimensions of size one do not matter.
+    let mut walk = Walk::new(shape, [x.strides, x.strides]);
+    if let [] | [Dim { strides: [1, _], .. }] = walk.dims() {
+        return split(out, UNIT, GRAIN_CHEAP, |start, out| out.copy_from_slice(&x.data[start..start + out.len()]));
+    }
+    let mut stride = 1;
+    for dim in walk.dims_mut().iter_mut().rev() {
+        dim.strides[1] = stride;
+        stride *= dim.size;
+    }
+    copy_walk(walk, x.data, Shared(out.as_mut_ptr()));
+}
+
+/// Copies the view's elements to those places of `out` that `out_strides` reach over `shape`: element `i, j, …` goes to
+/// `out[i·out_strides[0] + j·out_strides[1] + …]`.
+///
+/// # Panics
+/// If `out` or `x` does not reach over the shape, or `out` reaches an element twice.
+pub fn copy_into<T: Element>(out: &mut [T], out_strides: &[usize], shape: &[usize], x: View<T>) {
+    View::new(out, out_strides).check(shape);
+    x.check(shape);
+    if shape.contains(&0) {
+        return;
+    }
+    let walk = Walk::new(shape, [x.strides, out_strides]);
+    assert!(places_differ(&walk), "a strided output must not reach an element twice");
+    copy_walk(walk, x.data, Shared(out.as_mut_ptr()));
+}
+
+/// Whether the second operand's places all differ: in order of their strides, each step leaps over all that the smaller
+/// ones reach.
+fn places_differ(walk: &Walk<2>) -> bool {
+    let mut by_stride = walk.clone();
+    by_stride.dims_mut().sort_unstable_by_key(|d| d.strides[1]);
+    let mut reach = 0;
+    by_stride.dims().iter().all(|d| {
+        let clear = d.strides[1] > reach;
+        reach += (d.size - 1) * d.strides[1];
+        clear
+    })
+}
+
+/// Copies over a walk whose operands, source and output, were checked.
+fn copy_walk<T: Element>(mut walk: Walk<2>, from: &[T], to: Shared<T>) {
+    let smallest = |k: usize, walk: &Walk<2>| {
+        let strides = walk.dims().iter().enumerate().filter(|(_, d)| d.strides[k] > 0);
+        strides.min_by_key(|(_, d)| d.strides[k]).map(|(i, _)| i)
+    };
+    let Some(write) = smallest(1, &walk) else {
+        // SAFETY: no dimensions, so one element, which both have.
+        return unsafe { *to.at(0) = from[0] };
+    };
+    let read = smallest(0, &walk).unwrap_or(write);
+    let columns = walk.remove(write);
+    let rows = if read == write {
+        Dim { size: 1, strides: [0, 0], at: 0 }
+    } else {
+        walk.remove(read - usize::from(read > write))
+    };
+    // Tasks divide the outer elements, or else the rows.
+    let outer = walk.len();
+    let plane = rows.size * columns.size;
+    let (parts, per_part) = if outer > 1 { (outer, plane) } else { (rows.size, columns.size) };
+    let tasks = threads::tasks_for(parts * per_part, GRAIN_CHEAP).min(parts);
+    threads::run(tasks, |t| {
+        let (first, last) = (parts * t / tasks, parts * (t + 1) / tasks);
+        let mut walk = walk.clone();
+        if outer == 1 {
+            let part = Dim { size: last - first, ..rows };
+            let at = rows.strides.map(|s| first * s);
+            // SAFETY: rows `first .. last` of a walk that was checked; other tasks write others.
+            return unsafe { copy_plane(from.as_ptr().add(at[0]), to.at(at[1]), part, columns) };
+        }
+        let mut at = walk.seek(first);
+        for _ in first..last {
+            // SAFETY: one plane of a walk that was checked; other tasks write others.
+            unsafe { copy_plane(from.as_ptr().add(at[0]), to.at(at[1]), rows, columns) };
+            walk.step(1, &mut at);
+        }
+    });
+}
+
+/// Copies two dimensions. Along the columns the output's stride is smallest, along the rows the source's.
+///
+/// # Safety
+/// Both pointers must be valid for all elements that the dimensions reach, and must not overlap.
+unsafe fn copy_plane<T: Element>(from: *const T, to: *mut T, rows: Dim<2>, columns: Dim<2>) {
+    // SAFETY: the caller's, here and below: all indices are below the dimensions' sizes.
+    let row = |i: usize| unsafe { (from.add(i * rows.strides[0]), to.add(i * rows.strides[1])) };
+    if columns.strides == [1, 1] {
+        for i in 0..rows.size {
+            let (from, to) = row(i);
+            // SAFETY: as above.
+            unsafe { copy_nonoverlapping(from, to, columns.size) };
+        }
+        return;
+    }
+    for i_block in (0..rows.size).step_by(BLOCK) {
+        for j_block in (0..columns.size).step_by(BLOCK) {
+            for i in i_block..rows.size.min(i_block + BLOCK) {
+                let (from, to) = row(i);
+                for j in j_block..columns.size.min(j_block + BLOCK) {
+                    // SAFETY: as above.
+                    unsafe { *to.add(j * columns.strides[1]) = *from.add(j * columns.strides[0]) };
+                }
+            }
+        }
+    }
+}
+
+/// A conversion between element types, as Rust's `as`: integers wrap around; numbers with a fraction are cut off towards
+/// zero, beyond the range of an integer give its nearest end, and NaN gives 0.
+pub trait CastTo<D: Element>: Element {
+    /// This number in the other type.
+    fn cast(self) -> D;
+}
+
+macro_rules! casts {
+    ($($from:ident: $($to:ident)*;)*) => {$($(
+        impl CastTo<$to> for $from {
+            #[inline(always)]
+            #[allow(clippy::cast_lossless, trivial_numeric_casts)] // the same expression for all pairs
+            fn cast(self) -> $to {
+                self as $to
+            }
+        }
+    )*)*};
+}
+
+casts! {
+    f32: f32 f64 i64 i32 u8;
+    f64: f32 f64 i64 i32 u8;
+    i64: f32 f64 i64 i32 u8;
+    i32: f32 f64 i64 i32 u8;
+    u8: f32 f64 i64 i32 u8;
+}
+
+/// `out[i] = x[i]` in another type; see [`CastTo`].
+///
+/// # Panics
+/// If the lengths differ.
+pub fn cast<S: CastTo<D>, D: Element>(out: &mut [D], x: &[S]) {
+    convert(out, x, S::cast);
+}
+
+/// `out[i] = x[i] != 0`, as 1 or 0; NaN counts as true.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn cast_to_bool<S: Element>(out: &mut [u8], x: &[S]) {
+    convert(out, x, |x| u8::from(x != S::default()));
+}
+
+fn convert<S: Element, D: Element>(out: &mut [D], x: &[S], f: impl Fn(S) -> D + Sync + Copy) {
+    assert_eq!(out.len(), x.len(), "a conversion needs equal lengths");
+    split(out, UNIT, GRAIN_CHEAP, |start, out| {
+        let x = &x[start..start + out.len()];
+        f32::run(Convert { out, x, f });
+    });
+}
+
+struct Convert<'a, S, D, F> {
+    out: &'a mut [D],
+    x: &'a [S],
+    f: F,
+}
+
+// The kernel's type is of no account: it enters the shell only to be compiled for the instruction set.
+impl<S: Element, D, F: Fn(S) -> D> Kernel<f32> for Convert<'_, S, D, F> {
+    type Out = ();
+    #[inline(always)]
+    fn run<I: Simd<f32>>(self, _: I) {
+        for (out, &x) in self.out.iter_mut().zip(self.x) {
+            *out = (self.f)(x);
+        }
+    }
+}

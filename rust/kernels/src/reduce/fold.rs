@@ -1,0 +1,134 @@
+//! Folding numbers lane by lane, in a fixed order.
+
+use std::mem::MaybeUninit;
+
+use crate::math;
+use crate::reader::TILE;
+use crate::simd::{Real, Simd};
+
+/// An operation that combines two numbers.
+pub(super) trait Fold<T: Real>: Copy + Send + Sync + 'static {
+    /// The number that changes nothing.
+    const IDENTITY: T;
+    fn vectors<S: Simd<T>>(s: S, a: S::V, b: S::V) -> S::V;
+    fn numbers(a: T, b: T) -> T;
+}
+
+macro_rules! folds {
+    ($($(#[$doc:meta])* $name:ident: $identity:ident, $vectors:expr, $numbers:expr;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy)]
+        pub(super) struct $name;
+        impl<T: Real> Fold<T> for $name {
+            const IDENTITY: T = T::$identity;
+            #[inline(always)]
+            fn vectors<S: Simd<T>>(s: S, a: S::V, b: S::V) -> S::V {
+                $vectors(s, a, b)
+            }
+            #[inline(always)]
+            fn numbers(a: T, b: T) -> T {
+                $numbers(a, b)
+            }
+        }
+    )*};
+}
+
+folds! {
+    Sum: ZERO, S::add, |a, b| a + b;
+    Prod: ONE, S::mul, |a, b| a * b;
+    /// NaN wins.
+    Max: NEG_INFINITY, math::maximum, |a: T, b: T| if a > b || a != a { a } else { b };
+    /// NaN wins.
+    Min: INFINITY, math::minimum, |a: T, b: T| if a < b || a != a { a } else { b };
+}
+
+/// Accumulators that hide the latency of an addition.
+pub(super) const CHAINS: usize = 4;
+
+/// Sizes of a cascade: enough for 2⁴⁸ values.
+const LEVELS: usize = 48;
+
+/// Combines values in pairs, pairs of pairs and so on as they come, keeping one of each size: those that a binary counter
+/// of them has set.
+pub(super) struct Cascade<V> {
+    levels: [MaybeUninit<V>; LEVELS],
+    count: usize,
+}
+
+impl<V: Copy> Cascade<V> {
+    #[inline(always)]
+    pub(super) fn new() -> Self {
+        Self { levels: [MaybeUninit::uninit(); LEVELS], count: 0 }
+    }
+
+    #[inline(always)]
+    pub(super) fn push(&mut self, mut value: V, combine: impl Fn(V, V) -> V) {
+        let mut level = 0;
+        while self.count >> level & 1 == 1 {
+            // SAFETY: the bit is set, so the level holds a value.
+            value = combine(unsafe { self.levels[level].assume_init() }, value);
+            level += 1;
+        }
+        self.levels[level].write(value);
+        self.count += 1;
+    }
+
+    /// All values combined, or `None` if there were none.
+    #[inline(always)]
+    pub(super) fn finish(self, combine: impl Fn(V, V) -> V) -> Option<V> {
+        let mut total = None;
+        let mut level = 0;
+        while self.count >> level > 0 {
+            if self.count >> level & 1 == 1 {
+                // SAFETY: the bit is set, so the level holds a value.
+                let value = unsafe { self.levels[level].assume_init() };
+                total = Some(total.map_or(value, |total| combine(value, total)));
+            }
+            level += 1;
+        }
+        total
+    }
+}
+
+/// Folds at most [`TILE`] numbers: vector `i` into accumulator `i` modulo [`CHAINS`], then the accumulators in pairs.
+#[inline(always)]
+pub(super) fn fold_tile<T: Real, S: Simd<T>, F: Fold<T>>(s: S, x: &[T]) -> S::V {
+    debug_assert!(x.len() <= TILE);
+    let mut acc = [s.splat(F::IDENTITY); CHAINS];
+    let mut steps = x.chunks_exact(CHAINS * S::LANES);
+    for step in &mut steps {
+        for (c, acc) in acc.iter_mut().enumerate() {
+            // SAFETY: the chunk holds `CHAINS` vectors.
+            *acc = F::vectors(s, *acc, unsafe { s.load(step.as_ptr().add(c * S::LANES)) });
+        }
+    }
+    let mut acc_rest = acc.iter_mut();
+    let mut vectors = steps.remainder().chunks_exact(S::LANES);
+    for (v, acc) in (&mut vectors).zip(&mut acc_rest) {
+        // SAFETY: the chunk is a vector.
+        *acc = F::vectors(s, *acc, unsafe { s.load(v.as_ptr()) });
+    }
+    let tail = vectors.remainder();
+    if let (Some(acc), false) = (acc_rest.next(), tail.is_empty()) {
+        let mut padded = s.to_array(s.splat(F::IDENTITY));
+        padded.as_mut()[..tail.len()].copy_from_slice(tail);
+        // SAFETY: `Real::Lanes` is a vector's array.
+        *acc = F::vectors(s, *acc, unsafe { s.load(padded.as_ref().as_ptr()) });
+    }
+    F::vectors(s, F::vectors(s, acc[0], acc[1]), F::vectors(s, acc[2], acc[3]))
+}
+
+/// The lanes combined: lane `i` with lane `i + LANES/2`, and so on.
+#[inline(always)]
+pub(super) fn fold_lanes<T: Real, S: Simd<T>, F: Fold<T>>(s: S, v: S::V) -> T {
+    let mut lanes = s.to_array(v);
+    let x = lanes.as_mut();
+    let mut half = S::LANES / 2;
+    while half > 0 {
+        for i in 0..half {
+            x[i] = F::numbers(x[i], x[i + half]);
+        }
+        half /= 2;
+    }
+    x[0]
+}

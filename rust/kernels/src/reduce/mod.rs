@@ -1,0 +1,73 @@
+//! Reductions over any dimensions of a strided operand.
+//!
+//! What is added to what depends on the shape and the layout alone: blocks of [`TILE`](crate::reader::TILE) elements are
+//! accumulated lane by lane and added in pairs, pairs of pairs and so on, so errors grow with the logarithm of the length.
+
+mod arg;
+mod fold;
+mod integer;
+mod real;
+
+pub use arg::arg_reduce;
+pub use integer::{reduce_int, sum_int};
+pub use real::reduce;
+
+use crate::walk::Walk;
+
+/// Some of an operand's dimensions.
+#[derive(Clone, Copy, Debug)]
+pub struct Axes<'a> {
+    /// Their sizes.
+    pub shape: &'a [usize],
+    /// One stride, in elements, for each.
+    pub strides: &'a [usize],
+}
+
+impl<'a> Axes<'a> {
+    /// Dimensions of these sizes and strides.
+    #[must_use]
+    pub fn new(shape: &'a [usize], strides: &'a [usize]) -> Self {
+        assert_eq!(shape.len(), strides.len(), "every dimension needs one stride");
+        Self { shape, strides }
+    }
+
+    /// Elements that the dimensions span.
+    fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    fn walk(&self) -> Walk<1> {
+        Walk::new(self.shape, [self.strides])
+    }
+
+    /// The place of the last element, or `None` on overflow; the dimensions must not be empty.
+    fn last(&self) -> Option<usize> {
+        let steps = self.shape.iter().zip(self.strides).map(|(&n, &s)| (n - 1).checked_mul(s));
+        steps.into_iter().try_fold(0_usize, |at, step| at.checked_add(step?))
+    }
+}
+
+/// A reduction whose result has the operand's type.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reduce {
+    /// The sum; 0 over nothing.
+    Sum,
+    /// The product; 1 over nothing.
+    Prod,
+    /// The largest element, NaN if there is one; the type's lowest value over nothing.
+    Max,
+    /// The smallest element, NaN if there is one; the type's highest value over nothing.
+    Min,
+}
+
+/// Panics unless `outputs` is the number of kept elements and all elements lie within `len`. False if there are none to
+/// reduce.
+fn check(outputs: usize, len: usize, kept: Axes, reduced: Axes) -> bool {
+    assert_eq!(outputs, kept.len(), "a reduction has one output for every kept element");
+    if kept.len() == 0 || reduced.len() == 0 {
+        return false;
+    }
+    let last = kept.last().zip(reduced.last()).and_then(|(a, b)| a.checked_add(b));
+    assert!(last.is_some_and(|at| at < len), "a reduction reaches outside its data");
+    true
+}

@@ -1,0 +1,228 @@
+//! Reductions of `f32` and `f64`.
+
+use std::array::from_fn;
+use std::marker::PhantomData;
+
+use super::fold::{Cascade, Fold, Max, Min, Prod, Sum, fold_lanes, fold_tile};
+use super::{Axes, Reduce, check};
+use crate::View;
+use crate::map::{GRAIN_CHEAP, UNIT};
+use crate::reader::{Reader, TILE};
+use crate::simd::{Kernel, Real, Simd};
+use crate::split::split;
+use crate::walk::{Dim, Walk};
+
+/// Elements of one output that one task folds: longer reductions are divided, always at these places.
+const PIECE: usize = 64 * 1024;
+/// Rows that are accumulated one after the other where columns are reduced; such blocks are then added in pairs.
+const ROWS: usize = 64;
+/// Vectors of columns that are reduced side by side: their accumulators stay in registers, and a row's cache lines are
+/// read together.
+const WIDE: usize = 4;
+
+/// Reduces dimensions: `out[k] = op(x[k + r] for all r)`, where `k` are the places of the kept dimensions in row-major
+/// order and `r` those of the reduced ones.
+///
+/// # Panics
+/// If `out` does not have one element for every kept one, or the dimensions reach outside `x`.
+pub fn reduce<T: Real>(op: Reduce, out: &mut [T], x: &[T], kept: Axes, reduced: Axes) {
+    match op {
+        Reduce::Sum => fold::<T, Sum>(out, x, kept, reduced),
+        Reduce::Prod => fold::<T, Prod>(out, x, kept, reduced),
+        Reduce::Max => fold::<T, Max>(out, x, kept, reduced),
+        Reduce::Min => fold::<T, Min>(out, x, kept, reduced),
+    }
+}
+
+fn fold<T: Real, F: Fold<T>>(out: &mut [T], x: &[T], kept: Axes, reduced: Axes) {
+    if !check(out.len(), x.len(), kept, reduced) {
+        return out.fill(F::IDENTITY);
+    }
+    let (outer, inner) = (kept.walk(), reduced.walk());
+    let rows_lie_together = matches!(inner.dims(), [] | [Dim { strides: [1], .. }]);
+    let columns_lie_together = matches!(outer.dims(), [.., Dim { strides: [1], .. }]);
+    let length = inner.len();
+    if columns_lie_together && !rows_lie_together {
+        // The work is in proportion to the columns.
+        return split(out, UNIT, GRAIN_CHEAP.div_ceil(length), |start, out| {
+            T::run(Columns { out, x, outer: &outer, inner: &inner, start, fold: PhantomData::<F> });
+        });
+    }
+    let pieces = length.div_ceil(PIECE);
+    let rows = Rows { x, outer: &outer, reduced, length, contiguous: rows_lie_together, pieces };
+    if pieces == 1 {
+        return rows.fold::<F>(out);
+    }
+    let mut partial = vec![T::ZERO; out.len() * pieces];
+    rows.fold::<F>(&mut partial);
+    for (out, partial) in out.iter_mut().zip(partial.chunks_exact(pieces)) {
+        let mut cascade = Cascade::new();
+        partial.iter().for_each(|&x| cascade.push(x, F::numbers));
+        *out = cascade.finish(F::numbers).unwrap_or(F::IDENTITY);
+    }
+}
+
+/// A reduction of rows: the elements of one output after those of another.
+#[derive(Clone, Copy)]
+struct Rows<'a, T> {
+    x: &'a [T],
+    outer: &'a Walk<1>,
+    reduced: Axes<'a>,
+    /// Elements of a row.
+    length: usize,
+    /// Whether they lie side by side.
+    contiguous: bool,
+    /// Parts that a row is divided into.
+    pieces: usize,
+}
+
+impl<T: Real> Rows<'_, T> {
+    /// Folds every piece of every row.
+    fn fold<F: Fold<T>>(self, out: &mut [T]) {
+        let grain = GRAIN_CHEAP.div_ceil(self.length.min(PIECE));
+        split(out, 1, grain, |start, out| T::run(RowsKernel { rows: self, out, start, fold: PhantomData::<F> }));
+    }
+}
+
+struct RowsKernel<'a, T, F> {
+    rows: Rows<'a, T>,
+    out: &'a mut [T],
+    start: usize,
+    fold: PhantomData<F>,
+}
+
+impl<T: Real, F: Fold<T>> Kernel<T> for RowsKernel<'_, T, F> {
+    type Out = ();
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, s: S) {
+        let rows = self.rows;
+        let mut walk = rows.outer.clone();
+        let mut at = walk.seek(self.start / rows.pieces);
+        let mut piece = self.start % rows.pieces;
+        for out in self.out {
+            let first = piece * PIECE;
+            let length = PIECE.min(rows.length - first);
+            *out = if rows.contiguous {
+                fold_row::<T, S, F>(s, &rows.x[at[0] + first..][..length])
+            } else {
+                let view = View::new(&rows.x[at[0]..], rows.reduced.strides);
+                fold_stream::<T, S, F>(s, Reader::new(view, rows.reduced.shape, first), length)
+            };
+            piece += 1;
+            if piece == rows.pieces {
+                piece = 0;
+                walk.step(1, &mut at);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn fold_row<T: Real, S: Simd<T>, F: Fold<T>>(s: S, x: &[T]) -> T {
+    if x.len() <= TILE {
+        return fold_lanes::<T, S, F>(s, fold_tile::<T, S, F>(s, x));
+    }
+    let mut cascade = Cascade::new();
+    for tile in x.chunks(TILE) {
+        cascade.push(fold_tile::<T, S, F>(s, tile), |a, b| F::vectors(s, a, b));
+    }
+    finish::<T, S, F>(s, cascade)
+}
+
+/// As [`fold_row`], for elements that do not lie side by side.
+#[inline(always)]
+fn fold_stream<T: Real, S: Simd<T>, F: Fold<T>>(s: S, mut x: Reader<T>, length: usize) -> T {
+    let mut cascade = Cascade::new();
+    let mut left = length;
+    while left > 0 {
+        let n = left.min(TILE);
+        cascade.push(fold_tile::<T, S, F>(s, x.next(n)), |a, b| F::vectors(s, a, b));
+        left -= n;
+    }
+    finish::<T, S, F>(s, cascade)
+}
+
+#[inline(always)]
+fn finish<T: Real, S: Simd<T>, F: Fold<T>>(s: S, cascade: Cascade<S::V>) -> T {
+    cascade.finish(|a, b| F::vectors(s, a, b)).map_or(F::IDENTITY, |v| fold_lanes::<T, S, F>(s, v))
+}
+
+/// A reduction of columns: the elements of neighbouring outputs lie side by side.
+struct Columns<'a, T, F> {
+    out: &'a mut [T],
+    x: &'a [T],
+    outer: &'a Walk<1>,
+    inner: &'a Walk<1>,
+    start: usize,
+    fold: PhantomData<F>,
+}
+
+impl<T: Real, F: Fold<T>> Kernel<T> for Columns<'_, T, F> {
+    type Out = ();
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, s: S) {
+        let mut walk = self.outer.clone();
+        let mut at = walk.seek(self.start);
+        let mut out = self.out;
+        while !out.is_empty() {
+            let left = walk.dims().last().map_or(1, |d| d.size - d.at).min(out.len());
+            let n = if left >= WIDE * S::LANES { WIDE * S::LANES } else { left.min(S::LANES) };
+            let (part, rest) = out.split_at_mut(n);
+            let x = self.x[at[0]..].as_ptr();
+            // SAFETY: the kept and reduced dimensions were checked to stay within `x`, and `n` columns are left.
+            unsafe {
+                if n == WIDE * S::LANES {
+                    fold_columns::<T, S, F, WIDE>(s, part, x, self.inner, |p| s.load(p));
+                } else {
+                    fold_columns::<T, S, F, 1>(s, part, x, self.inner, |p| s.load_head(p, n));
+                }
+            }
+            walk.step(n, &mut at);
+            out = rest;
+        }
+    }
+}
+
+/// Folds the rows of `W` vectors of columns, in blocks of [`ROWS`].
+///
+/// # Safety
+/// `load` must be good for all these vectors.
+#[inline(always)]
+unsafe fn fold_columns<T: Real, S: Simd<T>, F: Fold<T>, const W: usize>(
+    s: S,
+    out: &mut [T],
+    x: *const T,
+    inner: &Walk<1>,
+    load: impl Fn(*const T) -> S::V,
+) {
+    let combine = |a: [S::V; W], b: [S::V; W]| from_fn(|v| F::vectors(s, a[v], b[v]));
+    let mut cascade = Cascade::new();
+    let mut walk = inner.clone();
+    let mut at = [0];
+    let mut left = inner.len();
+    while left > 0 {
+        let mut acc = [s.splat(F::IDENTITY); W];
+        let mut block = left.min(ROWS);
+        left -= block;
+        while block > 0 {
+            let Some(&Dim { size, strides: [stride], at: done }) = walk.dims().last() else {
+                unreachable!("without dimensions rows lie together")
+            };
+            let run = block.min(size - done);
+            let mut row = x.wrapping_add(at[0]);
+            for _ in 0..run {
+                for (v, acc) in acc.iter_mut().enumerate() {
+                    *acc = F::vectors(s, *acc, load(row.wrapping_add(v * S::LANES)));
+                }
+                row = row.wrapping_add(stride);
+            }
+            walk.step(run, &mut at);
+            block -= run;
+        }
+        cascade.push(acc, combine);
+    }
+    for (out, v) in out.chunks_mut(S::LANES).zip(cascade.finish(combine).into_iter().flatten()) {
+        // SAFETY: the chunk has so many elements.
+        unsafe { s.store_head(out.as_mut_ptr(), v, out.len()) };
+    }
+}
