@@ -1,0 +1,45 @@
+"""Times `import` of rgrad and of its peers over a bare interpreter, in fresh processes that take turns."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+
+import harness
+
+MODULES = {"numpy": "numpy", "rgrad": "rgrad", "jax": "jax", "torch": "torch", "sklearn.neural_network": "scikit-learn"}
+
+
+def start(statement: str) -> float:
+    """The seconds that a fresh interpreter takes to run the statement and exit."""
+    begin = time.perf_counter()
+    subprocess.run([sys.executable, "-c", statement], check=True)
+    return time.perf_counter() - begin
+
+
+def main() -> None:
+    """Prints the best of the rounds for each module that is installed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=10, help="default: 10")
+    rounds = parser.parse_args().rounds
+    harness.describe(harness.machine(harness.cores(), MODULES.values()))
+    modules = harness.installed(MODULES)
+    statements = ["pass", *(f"import {module}" for module in modules)]
+    for statement in statements:
+        start(statement)  # reads the files into the page cache
+    best = dict.fromkeys(statements, float("inf"))
+    for _ in range(rounds):
+        for statement in statements:
+            best[statement] = min(best[statement], start(statement))
+    bare = best["pass"]
+    print(f"{'bare interpreter':24}{bare * 1e3:8.1f} ms")
+    for module in modules:
+        print(f"{module:24}{(best[f'import {module}'] - bare) * 1e3:8.1f} ms more")
+    if "rgrad" in modules:
+        print(f"{'rgrad over numpy':24}{(best['import rgrad'] - best['import numpy']) * 1e3:8.1f} ms")
+
+
+if __name__ == "__main__":
+    main()
