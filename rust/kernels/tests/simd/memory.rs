@@ -1,0 +1,183 @@
+//! Loads and stores: every length, every alignment, and nothing touched outside.
+
+use rgrad_kernels::simd::{Kernel, Simd};
+
+use crate::numbers::{Bits, Random};
+
+on_both_types! {
+    heads_of_every_length
+    whole_vectors_at_any_alignment
+    transposes_of_every_size
+    #[cfg(target_os = "linux")] heads_touch_nothing_behind_them
+}
+
+/// Copies `n` elements by `load_head` and `store_head`, and returns all lanes that were loaded.
+struct Head<T> {
+    from: *const T,
+    to: *mut T,
+    n: usize,
+}
+
+impl<T: Bits> Kernel<T> for Head<T> {
+    type Out = T::Lanes;
+
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, s: S) -> T::Lanes {
+        // SAFETY: the tests pass pointers to `n` elements.
+        let v = unsafe { s.load_head(self.from, self.n) };
+        // SAFETY: as above.
+        unsafe { s.store_head(self.to, v, self.n) };
+        s.to_array(v)
+    }
+}
+
+fn heads_of_every_length<T: Bits>() {
+    let mut random = Random(11);
+    let from: Vec<T> = (0..2 * T::LANES).map(|_| T::from_bits(random.bits() | 1)).collect();
+    for n in 0..=T::LANES {
+        for offset in 0..T::LANES {
+            let mut to = vec![T::NAN; 3 * T::LANES];
+            let lanes = T::run(Head { from: from[offset..].as_ptr(), to: to[offset..].as_mut_ptr(), n });
+            for i in 0..T::LANES {
+                let expected = if i < n { from[offset + i] } else { T::ZERO };
+                assert_eq!(lanes.as_ref()[i].bits(), expected.bits(), "lane {i} of {n} loaded at {offset}");
+            }
+            for (i, x) in to.iter().enumerate() {
+                let expected = if (offset..offset + n).contains(&i) { from[i] } else { T::NAN };
+                assert_eq!(x.bits(), expected.bits(), "element {i}, {n} stored at {offset}");
+            }
+        }
+    }
+}
+
+/// Copies a whole vector.
+struct Whole<T> {
+    from: *const T,
+    to: *mut T,
+}
+
+impl<T: Bits> Kernel<T> for Whole<T> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, s: S) {
+        // SAFETY: the test passes pointers to a vector's elements.
+        unsafe { s.store(self.to, s.load(self.from)) };
+    }
+}
+
+fn whole_vectors_at_any_alignment<T: Bits>() {
+    let mut random = Random(13);
+    let from: Vec<T> = (0..2 * T::LANES).map(|_| T::from_bits(random.bits())).collect();
+    for offset in 0..T::LANES {
+        let mut to = vec![T::NAN; 3 * T::LANES];
+        T::run(Whole { from: from[offset..].as_ptr(), to: to[offset..].as_mut_ptr() });
+        for (i, x) in to.iter().enumerate() {
+            let expected = if (offset..offset + T::LANES).contains(&i) { from[i] } else { T::NAN };
+            assert_eq!(x.bits(), expected.bits(), "element {i} at {offset}");
+        }
+    }
+}
+
+/// Transposes `rows × cols` elements.
+struct Transpose<T> {
+    from: *const T,
+    stride: usize,
+    rows: usize,
+    cols: usize,
+    to: *mut T,
+    to_stride: usize,
+}
+
+impl<T: Bits> Kernel<T> for Transpose<T> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, s: S) {
+        // SAFETY: the test passes pointers to that many elements.
+        unsafe { s.transpose(self.from, self.stride, self.rows, self.cols, self.to, self.to_stride) };
+    }
+}
+
+fn transposes_of_every_size<T: Bits>() {
+    let mut random = Random(19);
+    let (stride, to_stride) = (T::LANES + 3, T::LANES + 1);
+    let from: Vec<T> = (0..stride * T::LANES).map(|_| T::from_bits(random.bits())).collect();
+    for rows in 0..=T::LANES {
+        for cols in 0..=T::LANES {
+            let read = if rows == 0 || cols == 0 { 0 } else { (rows - 1) * stride + cols };
+            let source = from[..read].to_vec();
+            let mut to = vec![T::NAN; to_stride * T::LANES];
+            T::run(Transpose { from: source.as_ptr(), stride, rows, cols, to: to.as_mut_ptr(), to_stride });
+            for (at, x) in to.iter().enumerate() {
+                let (j, i) = (at / to_stride, at % to_stride);
+                let expected = match (j < cols && i < T::LANES, i < rows) {
+                    (true, true) => from[i * stride + j],
+                    (true, false) => T::ZERO,
+                    (false, _) => T::NAN,
+                };
+                assert_eq!(x.bits(), expected.bits(), "row {j}, lane {i} of {rows} × {cols}");
+            }
+        }
+    }
+}
+
+/// Memory that ends where the process may touch nothing: a stray access is a crash.
+#[cfg(target_os = "linux")]
+mod guarded {
+    use std::ffi::{c_int, c_long, c_void};
+    use std::ptr;
+
+    unsafe extern "C" {
+        fn mmap(at: *mut c_void, len: usize, prot: c_int, flags: c_int, fd: c_int, offset: c_long) -> *mut c_void;
+        fn mprotect(at: *mut c_void, len: usize, prot: c_int) -> c_int;
+        fn munmap(at: *mut c_void, len: usize) -> c_int;
+    }
+
+    /// A multiple of every page size in use.
+    const HALF: usize = 1 << 16;
+
+    pub struct Edge(*mut c_void);
+
+    impl Edge {
+        pub fn new() -> Self {
+            // SAFETY: a new private mapping (readable and writable, anonymous), whose second half is then closed.
+            unsafe {
+                let start = mmap(ptr::null_mut(), 2 * HALF, 1 | 2, 2 | 0x20, -1, 0);
+                assert_ne!(start as isize, -1);
+                assert_eq!(mprotect(start.byte_add(HALF), HALF, 0), 0);
+                Self(start)
+            }
+        }
+        /// The first of the last `n` elements before the edge.
+        pub fn before<T>(&self, n: usize) -> *mut T {
+            assert!(n * size_of::<T>() <= HALF);
+            // SAFETY: within the open half.
+            unsafe { self.0.byte_add(HALF - n * size_of::<T>()).cast() }
+        }
+    }
+
+    impl Drop for Edge {
+        fn drop(&mut self) {
+            // SAFETY: the mapping is this value's own.
+            assert_eq!(unsafe { munmap(self.0, 2 * HALF) }, 0);
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn heads_touch_nothing_behind_them<T: Bits>() {
+    let (source, target) = (guarded::Edge::new(), guarded::Edge::new());
+    for n in 0..=T::LANES {
+        let (from, to) = (source.before::<T>(n), target.before::<T>(n));
+        for i in 0..n {
+            // SAFETY: `n` elements lie before the edge.
+            unsafe { from.add(i).write(T::from_f64(i as f64 + 1.0)) };
+        }
+        let lanes = T::run(Head { from, to, n });
+        for i in 0..n {
+            // SAFETY: as above.
+            assert_eq!(unsafe { to.add(i).read() }, lanes.as_ref()[i]);
+        }
+    }
+}
