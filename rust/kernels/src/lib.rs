@@ -6,13 +6,18 @@
 pub mod buffer;
 pub mod copy;
 pub mod gather;
+pub mod gemm;
 pub mod map;
 mod math;
+pub mod optim;
+pub mod random;
 mod reader;
 pub mod reduce;
 pub mod simd;
+pub mod softmax;
 mod split;
 pub mod threads;
+pub mod tuning;
 mod view;
 mod walk;
 

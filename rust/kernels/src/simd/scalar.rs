@@ -12,7 +12,7 @@ macro_rules! scalar {
             type V = [$t; $lanes];
             type M = [bool; $lanes];
             const LANES: usize = $lanes;
-            const REGISTERS: usize = 8;
+            const REGISTERS: usize = 4;
 
             #[inline(always)]
             unsafe fn load(self, p: *const $t) -> Self::V {

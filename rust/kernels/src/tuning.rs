@@ -1,0 +1,30 @@
+//! Block sizes and thresholds, each with its reason. All but [`KC`] may change without changing a bit of any result.
+
+/// Steps of k in one chain of fused multiply-adds; the sums of a product's blocks are added in order. **Part of the
+/// numeric contract.** 512 keeps the error of long sums small and costs under 1 % against one chain.
+pub const KC: usize = 512;
+
+/// Vectors in the widest tile: four need the fewest loads for an FMA where the accumulators leave registers for them
+/// (AVX-512 has 32), and one is all that 16 two-register or 32 four-register vectors hold.
+#[must_use]
+pub const fn max_vectors(registers: usize) -> usize {
+    if registers >= 32 { 4 } else { 1 }
+}
+
+/// Rows of the highest tile that is `vectors` wide: 24 accumulators of 32 registers, or 6 of 8; never so few that the
+/// chains of FMAs (8 in flight) stall. Plain arrays gain nothing from more than two, and take long to compile.
+#[must_use]
+pub const fn max_rows(registers: usize, vectors: usize) -> usize {
+    match (registers, vectors) {
+        (0..8, _) => 2,
+        (8..32, _) | (_, 4) => 6,
+        _ => 8,
+    }
+}
+
+/// Rows of A between two passes over B: a block of them and [`KC`] columns fills half of a 1 MiB cache.
+pub const MC: usize = 240;
+
+/// FLOPs that pay for a thread: a product of twice as many runs 1.4 times as fast on two threads, or no slower where cores
+/// are far apart.
+pub const GEMM_GRAIN: usize = 125_000;

@@ -1,0 +1,300 @@
+//! The product against its contract, bit for bit: a plain loop over k of fused multiply-adds, in blocks.
+//!
+//! Runs on one instruction set, the one that `RGRAD_ISA` names; the suite runs once for each that the machine has.
+
+use std::sync::Mutex;
+
+use rgrad_kernels::gemm::{Activation, Epilogue, Mat, gemm, gemm_batched};
+use rgrad_kernels::simd::{Real, isa};
+use rgrad_kernels::threads::set_num_threads;
+use rgrad_kernels::tuning::KC;
+
+/// Small deterministic pseudo-random numbers.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 >> 33
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        self.next() as usize % n
+    }
+
+    fn values<T: Real>(&mut self, n: usize) -> Vec<T> {
+        (0..n).map(|_| T::from_f64(self.next() as f64 / f64::from(1_u32 << 30) - 1.0)).collect()
+    }
+}
+
+/// How an operand lies in memory.
+#[derive(Clone, Copy, Debug)]
+enum Layout {
+    /// Row-major.
+    Rows,
+    /// Column-major: the transpose of a row-major matrix.
+    Cols,
+    /// Rows that are part of longer rows.
+    Slice,
+    /// Every second row and third column.
+    Steps,
+    /// One row, repeated.
+    SameRows,
+    /// One column, repeated.
+    SameCols,
+}
+
+const LAYOUTS: [Layout; 6] =
+    [Layout::Rows, Layout::Cols, Layout::Slice, Layout::Steps, Layout::SameRows, Layout::SameCols];
+
+/// The strides of a layout, and the number of elements it needs: not one more, so that reads behind the end are seen by
+/// tools that watch memory.
+fn lay_out(layout: Layout, rows: usize, cols: usize) -> (usize, usize, usize) {
+    let (rs, cs) = match layout {
+        Layout::Rows => (cols, 1),
+        Layout::Cols => (1, rows),
+        Layout::Slice => (cols + 5, 1),
+        Layout::Steps => (2 * (3 * cols + 1), 3),
+        Layout::SameRows => (0, 1),
+        Layout::SameCols => (1, 0),
+    };
+    let len = if rows == 0 || cols == 0 { 0 } else { (rows - 1) * rs + (cols - 1) * cs + 1 };
+    (rs, cs, len)
+}
+
+/// The contract, as a loop.
+fn reference<T: Real>(c: &mut [T], a: Mat<T>, b: Mat<T>, epilogue: Epilogue<T>) {
+    let n = b.cols;
+    for (at, c) in c.iter_mut().enumerate() {
+        let (i, j) = (at / n, at % n);
+        let term =
+            |p: usize| (a.data[i * a.row_stride + p * a.col_stride], b.data[p * b.row_stride + j * b.col_stride]);
+        let chain = |steps: std::ops::Range<usize>| steps.map(term).fold(T::ZERO, |sum, (x, y)| x.fma(y, sum));
+        let mut total = chain(0..a.cols.min(KC));
+        for block in 1..a.cols.div_ceil(KC) {
+            total = total + chain(block * KC..a.cols.min((block + 1) * KC));
+        }
+        if epilogue.accumulate {
+            total = total + *c;
+        }
+        if let Some(bias) = epilogue.bias {
+            total = total + bias[j];
+        }
+        *c = if epilogue.activation == Activation::Relu && total < T::ZERO { T::ZERO } else { total };
+    }
+}
+
+/// Equal bits, but any NaN for any NaN, and relu's zero with either sign.
+fn assert_same<T: Real>(got: &[T], want: &[T], what: &str) {
+    for (at, (&x, &y)) in got.iter().zip(want).enumerate() {
+        let (x, y) = (x.to_f64(), y.to_f64());
+        assert!(x.to_bits() == y.to_bits() || (x.is_nan() && y.is_nan()), "{what}: element {at} is {x:e}, not {y:e}");
+    }
+}
+
+/// One thread count at a time: it is the process's.
+static THREADS: Mutex<()> = Mutex::new(());
+
+fn with_threads(counts: &[usize], mut f: impl FnMut(usize)) {
+    let _guard = THREADS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    for &n in counts {
+        set_num_threads(n);
+        f(n);
+    }
+}
+
+fn check<T: Real>(r: &mut Random, (m, k, n): (usize, usize, usize), la: Layout, lb: Layout, threads: &[usize]) {
+    let (ars, acs, alen) = lay_out(la, m, k);
+    let (brs, bcs, blen) = lay_out(lb, k, n);
+    let (a, b, bias, old) = (r.values::<T>(alen), r.values::<T>(blen), r.values::<T>(n), r.values::<T>(m * n));
+    let a = Mat { data: &a, rows: m, cols: k, row_stride: ars, col_stride: acs };
+    let b = Mat { data: &b, rows: k, cols: n, row_stride: brs, col_stride: bcs };
+    let accumulate = r.below(2) == 1;
+    let bias = (r.below(2) == 1).then_some(&bias[..]);
+    let activation = if r.below(2) == 1 { Activation::Relu } else { Activation::None };
+    let epilogue = Epilogue { bias, activation, accumulate };
+    // What C holds must not be read unless it is added to.
+    let start = if accumulate { old } else { vec![T::NAN; m * n] };
+    let mut want = start.clone();
+    reference(&mut want, a, b, epilogue);
+    with_threads(threads, |count| {
+        let mut got = start.clone();
+        gemm(&mut got, a, b, epilogue);
+        let what = format!(
+            "{m}x{k}x{n} {la:?} {lb:?} {:?} on {count} threads, {:?}",
+            (bias.is_some(), activation, accumulate),
+            isa()
+        );
+        assert_same(&got, &want, &what);
+    });
+}
+
+fn check_both(r: &mut Random, shape: (usize, usize, usize), la: Layout, lb: Layout, threads: &[usize]) {
+    check::<f32>(r, shape, la, lb, threads);
+    check::<f64>(r, shape, la, lb, threads);
+}
+
+#[test]
+fn the_pinned_instruction_set_is_used() {
+    if let Ok(name) = std::env::var("RGRAD_ISA") {
+        assert_eq!(isa().name(), name);
+    }
+}
+
+#[test]
+fn small_shapes_of_every_layout() {
+    let mut r = Random(1);
+    for m in [0, 1, 2, 5, 6, 7, 13] {
+        for k in [0, 1, 3, 4, 5, 17] {
+            for n in [0, 1, 7, 8, 9, 15, 16, 17, 33, 64, 65, 83] {
+                for la in LAYOUTS {
+                    let lb = LAYOUTS[r.below(LAYOUTS.len())];
+                    check_both(&mut r, (m, k, n), la, lb, &[1]);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn shapes_around_tiles_and_blocks() {
+    let mut r = Random(2);
+    for (m, k, n) in [
+        (1, 784, 256),
+        (100, 784, 10),
+        (10, 100, 784),
+        (100, 10, 100),
+        (32, 64, 32),
+        (49, 63, 129),
+        (6, KC, 64),
+        (7, KC + 1, 65),
+        (5, KC - 1, 63),
+        (8, 2 * KC, 32),
+        (9, 2 * KC + 3, 31),
+        (241, 30, 70),
+        (239, KC + 5, 17),
+        (481, 3, 5),
+    ] {
+        for la in [Layout::Rows, Layout::Cols, Layout::Steps] {
+            for lb in [Layout::Rows, Layout::Cols, Layout::Slice] {
+                check_both(&mut r, (m, k, n), la, lb, &[1, 2, 3, 8]);
+            }
+        }
+    }
+}
+
+#[test]
+fn random_shapes() {
+    let mut r = Random(3);
+    for _ in 0..300 {
+        let shape = (r.below(140), r.below(700), r.below(140));
+        let (la, lb) = (LAYOUTS[r.below(LAYOUTS.len())], LAYOUTS[r.below(LAYOUTS.len())]);
+        check_both(&mut r, shape, la, lb, &[1, 2, 3, 8]);
+    }
+}
+
+#[test]
+fn large_products() {
+    let mut r = Random(4);
+    for (la, lb) in [(Layout::Rows, Layout::Rows), (Layout::Cols, Layout::Cols), (Layout::Rows, Layout::Cols)] {
+        check::<f32>(&mut r, (300, 1024, 512), la, lb, &[1, 2, 3]);
+    }
+}
+
+#[test]
+fn a_row_does_not_depend_on_the_others() {
+    let mut r = Random(5);
+    let (m, k, n) = (53, 600, 37);
+    let (a, b) = (r.values::<f32>(m * k), r.values::<f32>(n * k));
+    for b in [Mat::new(&b, k, n), Mat::new(&b, n, k).t()] {
+        let mut whole = vec![f32::NAN; m * n];
+        gemm(&mut whole, Mat::new(&a, m, k), b, Epilogue::default());
+        for (first, rows) in [(0, 1), (3, 7), (20, 33)] {
+            let mut part = vec![f32::NAN; rows * n];
+            gemm(&mut part, Mat::new(&a[first * k..], rows, k), b, Epilogue::default());
+            assert_same(&part, &whole[first * n..][..rows * n], "part of a batch");
+        }
+    }
+}
+
+#[test]
+fn batches_with_broadcast_operands() {
+    let mut r = Random(6);
+    for (m, k, n, batch) in [(3, 5, 4, 1), (3, 5, 4, 50), (20, 33, 18, 7), (64, 64, 64, 3), (1, 1, 1, 0), (2, 0, 3, 4)]
+    {
+        let (a, b, bias) = (r.values::<f32>(batch * m * k + 1), r.values::<f32>(3 * k * n + 1), r.values::<f32>(n));
+        let a_offsets: Vec<usize> = (0..batch).map(|i| i * m * k).collect();
+        for b_offsets in [(0..batch).map(|i| i % 3 * k * n).collect::<Vec<_>>(), vec![1; batch]] {
+            for lb in [Mat::new(&b, k, n), Mat::new(&b, n, k).t()] {
+                let epilogue = Epilogue { bias: Some(&bias), ..Epilogue::default() };
+                let mut want = vec![f32::NAN; batch * m * n];
+                for (i, want) in want.chunks_exact_mut(m * n).enumerate() {
+                    let a = Mat::new(&a[a_offsets[i]..], m, k);
+                    reference(want, a, Mat { data: &b[b_offsets[i]..], ..lb }, epilogue);
+                }
+                with_threads(&[1, 2, 8], |count| {
+                    let mut got = vec![f32::NAN; batch * m * n];
+                    gemm_batched(&mut got, Mat::new(&a, m, k), lb, &a_offsets, &b_offsets, epilogue);
+                    assert_same(&got, &want, &format!("batch of {batch} {m}x{k}x{n} on {count} threads"));
+                });
+            }
+        }
+    }
+}
+
+#[test]
+fn tanh_and_sigmoid_are_applied_last() {
+    let mut r = Random(7);
+    for (m, k, n) in [(1, 1, 1), (7, 9, 21), (50, 600, 70)] {
+        let (a, b, bias) = (r.values::<f64>(m * k), r.values::<f64>(n * k), r.values::<f64>(n));
+        let (a, b, bias) = (Mat::new(&a, m, k), Mat::new(&b, k, n), Some(&bias[..]));
+        let plain = Epilogue { bias, ..Epilogue::default() };
+        let mut sums = vec![f64::NAN; m * n];
+        reference(&mut sums, a, b, plain);
+        for (activation, f) in
+            [(Activation::Tanh, f64::tanh as fn(f64) -> f64), (Activation::Sigmoid, |x| 1.0 / (1.0 + (-x).exp()))]
+        {
+            let mut got = vec![f64::NAN; m * n];
+            gemm(&mut got, a, b, Epilogue { activation, ..plain });
+            for (&y, &x) in got.iter().zip(&sums) {
+                assert!((y - f(x)).abs() <= 1e-15, "{activation:?}({x}) is not {y}");
+            }
+        }
+    }
+}
+
+#[test]
+fn values_that_are_not_finite_stay_in_their_rows_and_columns() {
+    let (m, k, n) = (9, 20, 21);
+    let mut r = Random(8);
+    let (mut a, mut b) = (r.values::<f32>(m * k), r.values::<f32>(k * n));
+    a[3 * k + 7] = f32::INFINITY;
+    b[5 * n + 20] = f32::NAN;
+    let (a, b) = (Mat::new(&a, m, k), Mat::new(&b, k, n));
+    for activation in [Activation::None, Activation::Relu] {
+        let mut c = vec![f32::NAN; m * n];
+        gemm(&mut c, a, b, Epilogue { activation, ..Epilogue::default() });
+        for (at, x) in c.iter().enumerate() {
+            let (i, j) = (at / n, at % n);
+            assert_eq!(x.is_nan(), j == 20, "({i}, {j})");
+            assert!(i == 3 || j == 20 || x.is_finite(), "({i}, {j})");
+        }
+    }
+}
+
+#[test]
+fn sizes_that_do_not_fit_are_refused() {
+    let x = [0.0_f32; 12];
+    let run = |len: usize, a: Mat<f32>, b: Mat<f32>, bias: Option<&[f32]>| {
+        let mut c = vec![0.0; len];
+        let call = || gemm(&mut c, a, b, Epilogue { bias, ..Epilogue::default() });
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).is_err()
+    };
+    let (a, b) = (Mat::new(&x, 3, 4), Mat::new(&x, 4, 3));
+    assert!(!run(9, a, b, Some(&x[..3])));
+    assert!(run(8, a, b, None), "C is too short");
+    assert!(run(9, a, a, None), "k differs");
+    assert!(run(9, a, b, Some(&x[..2])), "the bias is too short");
+    assert!(run(9, Mat { row_stride: 5, ..a }, b, None), "A is too short");
+    assert!(run(9, a, Mat { col_stride: usize::MAX, ..b }, None), "B's strides overflow");
+}
