@@ -18,7 +18,7 @@ BUILT := $(VENV)/built.stamp
 CRATES := --workspace --exclude rgrad-python --locked
 RUN := runs/$(basename $(notdir $(DATA)))
 
-.PHONY: help demo test lint stubs bench wheel clean tools
+.PHONY: help demo test lint format stubs bench wheel clean tools
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{printf "make %-6s %s\n", $$1, $$2}'
@@ -41,6 +41,11 @@ lint: $(BUILT) $(VENV)/checks.stamp ## check layout, lints, types and stubs
 	$(PY) -m mypy
 	$(PY) scripts/stubs.py --check
 	$(PY) -m mypy.stubtest rgrad._core
+
+format: $(VENV)/checks.stamp ## lay out all sources, and mend what ruff can mend
+	cargo fmt --all
+	$(PY) -m ruff check --fix
+	$(PY) -m ruff format
 
 stubs: $(BUILT) $(VENV)/checks.stamp ## write the type stub of the extension from its sources
 	$(PY) scripts/stubs.py
