@@ -1,0 +1,305 @@
+//! Elementwise maps, comparisons, copies and conversions over every kind of layout.
+
+mod strided;
+
+use rgrad_kernels::View;
+use rgrad_kernels::copy::{cast, cast_to_bool, copy, copy_into};
+use rgrad_kernels::gather::{BadIndex, gather_rows, scatter_add_rows};
+use rgrad_kernels::map::{
+    Binary, Compare, IntBinary, IntUnary, Unary, add_assign, binary, binary_int, compare, select, unary, unary_int,
+};
+use strided::{indices, layouts, numbers, place, reach, row_major, shapes};
+
+/// Calls `check(shape, strides of a, strides of b)` for all shapes and all pairs of layouts.
+fn for_pairs(check: impl Fn(&[usize], &[usize], &[usize])) {
+    for shape in shapes() {
+        for a in layouts(&shape) {
+            for b in layouts(&shape) {
+                check(&shape, &a, &b);
+            }
+        }
+    }
+}
+
+fn f32s(n: usize, seed: u64) -> Vec<f32> {
+    numbers(n, seed).iter().map(|&x| x as f32).collect()
+}
+
+/// Bits, but all NaN alike.
+fn bits(x: f32) -> u32 {
+    if x.is_nan() { f32::NAN.to_bits() } else { x.to_bits() }
+}
+
+#[test]
+fn binary_maps_read_every_layout() {
+    for_pairs(|shape, sa, sb| {
+        let (a, b) = (f32s(reach(shape, sa), 1), f32s(reach(shape, sb), 2));
+        let want: Vec<f32> = indices(shape).iter().map(|i| a[place(i, sa)] / b[place(i, sb)]).collect();
+        let mut got = vec![f32::NAN; want.len()];
+        binary(Binary::Div, &mut got, shape, View::new(&a, sa), View::new(&b, sb));
+        assert_eq!(got, want, "{shape:?} {sa:?} {sb:?}");
+    });
+}
+
+#[test]
+fn unary_maps_read_every_layout() {
+    for shape in shapes() {
+        for strides in layouts(&shape) {
+            let x = numbers(reach(&shape, &strides), 3);
+            let want: Vec<f64> = indices(&shape).iter().map(|i| -x[place(i, &strides)]).collect();
+            let mut got = vec![f64::NAN; want.len()];
+            unary(Unary::Neg, &mut got, &shape, View::new(&x, &strides));
+            assert_eq!(got, want, "{shape:?} {strides:?}");
+        }
+    }
+}
+
+#[test]
+fn select_and_compare_read_every_layout() {
+    for_pairs(|shape, sa, sb| {
+        let round = |x: Vec<f64>| -> Vec<i64> { x.iter().map(|x| x.round() as i64).collect() };
+        let (a, b) = (round(numbers(reach(shape, sa), 1)), round(numbers(reach(shape, sb), 2)));
+        let less: Vec<u8> = indices(shape).iter().map(|i| u8::from(a[place(i, sa)] < b[place(i, sb)])).collect();
+        let mut got = vec![7; less.len()];
+        compare(Compare::Lt, &mut got, shape, View::new(&a, sa), View::new(&b, sb));
+        assert_eq!(got, less, "{shape:?} {sa:?} {sb:?}");
+
+        let smaller: Vec<i64> = indices(shape).iter().map(|i| a[place(i, sa)].min(b[place(i, sb)])).collect();
+        let mut got = vec![i64::MIN; less.len()];
+        let plain = row_major(shape);
+        select(&mut got, shape, View::new(&less, &plain), View::new(&a, sa), View::new(&b, sb));
+        assert_eq!(got, smaller);
+    });
+}
+
+#[test]
+fn copies_read_and_write_every_layout() {
+    for_pairs(|shape, from, to| {
+        let x = f32s(reach(shape, from), 4);
+        let want: Vec<f32> = indices(shape).iter().map(|i| x[place(i, from)]).collect();
+        let mut got = vec![f32::NAN; want.len()];
+        copy(&mut got, shape, View::new(&x, from));
+        assert_eq!(got, want, "{shape:?} {from:?}");
+
+        if shape.iter().zip(to).any(|(&n, &s)| n > 1 && s == 0) {
+            return; // no place for every element
+        }
+        let mut out = vec![f32::NAN; reach(shape, to)];
+        copy_into(&mut out, to, shape, View::new(&x, from));
+        let mut expected = vec![f32::NAN; out.len()];
+        for (i, &x) in indices(shape).iter().zip(&want) {
+            expected[place(i, to)] = x;
+        }
+        let same = out.iter().zip(&expected).all(|(a, b)| bits(*a) == bits(*b));
+        assert!(same, "{shape:?} {from:?} {to:?}: untouched places stay as they were");
+    });
+}
+
+#[test]
+#[should_panic(expected = "twice")]
+fn a_copy_into_overlapping_places_is_refused() {
+    copy_into(&mut [0.0_f32; 4], &[1, 1], &[3, 2], View::new(&[1.0; 6], &[2, 1]));
+}
+
+#[test]
+#[should_panic(expected = "outside")]
+fn an_operand_that_does_not_reach_is_refused() {
+    unary(Unary::Neg, &mut [0.0_f32; 6], &[2, 3], View::new(&[1.0; 5], &[3, 1]));
+}
+
+#[test]
+fn special_values_go_through_as_ieee_and_numpy_have_it() {
+    let (inf, nan) = (f32::INFINITY, f32::NAN);
+    let x = [0.0, -0.0, inf, -inf, nan, 1.0e-45, -1.0e-45, f32::MAX, -2.5, 2.5];
+    let cases: [(Unary, fn(f32) -> f32); 12] = [
+        (Unary::Neg, |x| -x),
+        (Unary::Abs, f32::abs),
+        (Unary::Sqrt, f32::sqrt),
+        (Unary::Rsqrt, |x| 1.0 / x.sqrt()),
+        (Unary::Reciprocal, |x| 1.0 / x),
+        (Unary::Square, |x| x * x),
+        (Unary::Relu, |x| if x.is_nan() || x > 0.0 { x } else { 0.0 }),
+        (Unary::Sign, |x| if x == 0.0 || x.is_nan() { x } else { x.signum() }),
+        (Unary::Floor, f32::floor),
+        (Unary::Ceil, f32::ceil),
+        (Unary::Round, f32::round_ties_even),
+        (Unary::Log, f32::ln),
+    ];
+    for (op, want) in cases {
+        let mut got = [7.0; 10];
+        unary(op, &mut got, &[10], View::new(&x, &[1]));
+        for (&x, &got) in x.iter().zip(&got) {
+            let close = (got - want(x)).abs() <= 1e-6 * got.abs();
+            assert!(bits(got) == bits(want(x)) || got == want(x) || close, "{op:?}({x}) gave {got}, not {}", want(x));
+        }
+    }
+    for (op, want) in [(Binary::Maximum, f32::max as fn(f32, f32) -> f32), (Binary::Minimum, f32::min)] {
+        for a in x {
+            for b in x {
+                let mut got = [7.0];
+                binary(op, &mut got, &[], View::new(&[a], &[]), View::new(&[b], &[]));
+                let want = if a.is_nan() || b.is_nan() { nan } else { want(a, b) };
+                assert!(got[0] == want || got[0].is_nan() && want.is_nan(), "{op:?}({a}, {b}) gave {}", got[0]);
+            }
+        }
+    }
+}
+
+#[test]
+fn functions_at_zero_and_infinity() {
+    let (inf, nan) = (f64::INFINITY, f64::NAN);
+    let cases = [
+        (Unary::Exp, [1.0, 1.0, inf, 0.0, nan]),
+        (Unary::Expm1, [0.0, -0.0, inf, -1.0, nan]),
+        (Unary::Log, [-inf, -inf, inf, nan, nan]),
+        (Unary::Log1p, [0.0, -0.0, inf, nan, nan]),
+        (Unary::Tanh, [0.0, -0.0, 1.0, -1.0, nan]),
+        (Unary::Sigmoid, [0.5, 0.5, 1.0, 0.0, nan]),
+        (Unary::Softplus, [2.0_f64.ln(), 2.0_f64.ln(), inf, 0.0, nan]),
+        (Unary::LogSigmoid, [-(2.0_f64.ln()), -(2.0_f64.ln()), 0.0, -inf, nan]),
+    ];
+    for (op, want) in cases {
+        let mut got = [7.0; 5];
+        unary(op, &mut got, &[5], View::new(&[0.0, -0.0, inf, -inf, nan], &[1]));
+        for (got, want) in got.iter().zip(want) {
+            let same = got == &want && (got.is_sign_negative() == want.is_sign_negative() || op == Unary::LogSigmoid);
+            assert!(same || got.is_nan() && want.is_nan(), "{op:?} gave {got}, not {want}");
+        }
+    }
+}
+
+#[test]
+fn powers_follow_c99() {
+    let (inf, nan) = (f64::INFINITY, f64::NAN);
+    let cases = [
+        (nan, 0.0, 1.0),
+        (1.0, nan, 1.0),
+        (-8.0, 3.0, -512.0),
+        (-8.0, 1.0 / 3.0, nan),
+        (-0.0, 0.5, 0.0),
+        (-inf, 0.5, inf),
+        (-0.0, -1.0, -inf),
+        (-0.0, 3.0, -0.0),
+        (0.0, -2.0, inf),
+        (2.0, 10.0, 1024.0),
+        (-inf, 3.0, -inf),
+        (3.0, 1.0, 3.0),
+        (4.0, 0.5, 2.0),
+    ];
+    for (a, b, want) in cases {
+        // One exponent for all elements, and one for each.
+        for stride in [0, 1] {
+            let mut got = [7.0; 2];
+            binary(Binary::Pow, &mut got, &[2], View::new(&[a, a], &[1]), View::new(&[b, b], &[stride]));
+            let same = |x: f64| x.to_bits() == want.to_bits() || x.is_nan() && want.is_nan();
+            assert!(got.into_iter().all(same), "{a} to the power {b} gave {got:?}, not {want}");
+        }
+    }
+}
+
+#[test]
+fn gradients_of_activations() {
+    let g = [2.0_f32, 2.0, 2.0, f32::NAN];
+    let y = [0.5, -0.0, -0.5, 0.5];
+    let cases = [
+        (Binary::ReluGrad, [2.0, 0.0, 0.0]),
+        (Binary::TanhGrad, [1.5, 2.0, 1.5]),
+        (Binary::SigmoidGrad, [0.5, 0.0, -1.5]),
+    ];
+    for (op, want) in cases {
+        let mut got = [7.0; 4];
+        binary(op, &mut got, &[4], View::new(&g, &[1]), View::new(&y, &[1]));
+        assert_eq!(got[..3], want, "{op:?}");
+        assert!(got[3].is_nan());
+    }
+}
+
+#[test]
+fn adding_in_place() {
+    for n in [0, 1, 15, 16, 17, 100_000] {
+        let (x, y) = (f32s(n, 1), f32s(n, 2));
+        let mut out = y.clone();
+        add_assign(&mut out, &x);
+        assert!(out.iter().zip(x.iter().zip(&y)).all(|(out, (x, y))| *out == x + y));
+    }
+}
+
+#[test]
+fn integers_wrap() {
+    let x = [i32::MAX, i32::MIN, -3];
+    let mut out = [7; 3];
+    binary_int(IntBinary::Add, &mut out, &[3], View::new(&x, &[1]), View::new(&[1], &[0]));
+    assert_eq!(out, [i32::MIN, i32::MIN + 1, -2]);
+    binary_int(IntBinary::Maximum, &mut out, &[3], View::new(&x, &[1]), View::new(&[0], &[0]));
+    assert_eq!(out, [i32::MAX, 0, 0]);
+    unary_int(IntUnary::Abs, &mut out, &[3], View::new(&x, &[1]));
+    assert_eq!(out, [i32::MAX, i32::MIN, 3]);
+    let mut out = [7_u8; 2];
+    binary_int(IntBinary::Mul, &mut out, &[2], View::new(&[200, 3], &[1]), View::new(&[2], &[0]));
+    assert_eq!(out, [144, 6]);
+    unary_int(IntUnary::Neg, &mut out, &[2], View::new(&[1, 0], &[1]));
+    assert_eq!(out, [255, 0]);
+}
+
+#[test]
+fn comparisons_with_nan_are_false_but_for_inequality() {
+    let (a, b) = ([1.0, 2.0, f64::NAN, 2.0], [2.0, 2.0, 1.0, 1.0]);
+    let cases = [
+        (Compare::Lt, [1, 0, 0, 0]),
+        (Compare::Le, [1, 1, 0, 0]),
+        (Compare::Gt, [0, 0, 0, 1]),
+        (Compare::Ge, [0, 1, 0, 1]),
+        (Compare::Eq, [0, 1, 0, 0]),
+        (Compare::Ne, [1, 0, 1, 1]),
+    ];
+    for (op, want) in cases {
+        let mut got = [7; 4];
+        compare(op, &mut got, &[4], View::new(&a, &[1]), View::new(&b, &[1]));
+        assert_eq!(got, want, "{op:?}");
+    }
+}
+
+#[test]
+fn conversions_are_those_of_as() {
+    let x = [0.0, -0.0, 1.9, -1.9, 300.5, 1e30, -1e30, f64::NAN, f64::INFINITY];
+    let mut ints = [7_i32; 9];
+    cast(&mut ints, &x);
+    assert_eq!(ints, x.map(|x| x as i32));
+    let mut bytes = [7_u8; 9];
+    cast(&mut bytes, &x);
+    assert_eq!(bytes, x.map(|x| x as u8));
+    cast(&mut bytes, &[256_i64, -1, 5, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(bytes[..3], [0, 255, 5]);
+    cast_to_bool(&mut bytes, &x);
+    assert_eq!(bytes, [0, 0, 1, 1, 1, 1, 1, 1, 1]);
+}
+
+#[test]
+fn rows_are_gathered_and_added_back() {
+    for row_len in [1, 3, 16, 784] {
+        let x = f32s(20 * row_len, 5);
+        let idx = [3, -1, 0, 19, 3, -20];
+        let mut out = vec![f32::NAN; idx.len() * row_len];
+        gather_rows(&mut out, &x, row_len, &idx).unwrap();
+        for (i, row) in idx.iter().zip(out.chunks(row_len)) {
+            let at = i.rem_euclid(20) as usize;
+            assert_eq!(row, &x[at * row_len..][..row_len]);
+        }
+        let mut sums = vec![1.0; 20 * row_len];
+        scatter_add_rows(&mut sums, &out, row_len, &idx).unwrap();
+        assert_eq!(sums[3 * row_len], 1.0 + x[3 * row_len] + x[3 * row_len]);
+        assert_eq!(sums[4 * row_len], 1.0);
+    }
+}
+
+#[test]
+fn a_bad_index_is_found_before_anything_is_written() {
+    let mut out = [7.0_f32; 6];
+    for bad in [3, -4, i64::MAX, i64::MIN] {
+        let error = Err(BadIndex { position: 1, index: bad });
+        assert_eq!(gather_rows(&mut out, &[1.0; 6], 2, &[0, bad, 9]), error);
+        assert_eq!(scatter_add_rows(&mut out, &[1.0; 6], 2, &[0, bad, 9]), error);
+    }
+    assert_eq!(out, [7.0; 6]);
+    assert_eq!(gather_rows::<f32>(&mut [], &[], 0, &[5]), Ok(()));
+}
