@@ -1,1 +1,68 @@
-//! Python bindings.
+//! Python bindings of rgrad: the extension module `rgrad._core`.
+//!
+//! Nothing is computed here: arguments are converted, the interpreter is released around long work, the engine is called,
+//! and errors become exceptions. Functions and methods of the operations come from the engine's tables (`functions.rs`).
+
+#![recursion_limit = "512"]
+// PyO3 hands arguments over by value, and docstrings are written for Python's readers.
+#![allow(clippy::needless_pass_by_value, clippy::trivially_copy_pass_by_ref, clippy::unused_self, clippy::doc_markdown)]
+#![allow(unsafe_op_in_unsafe_fn, reason = "PyO3's own code, where a macro of ours writes the method")]
+#![allow(missing_docs, reason = "what is public here is public in Python, where the docstrings are")]
+
+mod args;
+mod autograd;
+mod config;
+mod create;
+mod dtype;
+mod error;
+mod functions;
+mod interop;
+mod io;
+mod tensor;
+
+/// Writes the module: what stands here, and every operation of the tables.
+macro_rules! module {
+    ($($(#[$doc:meta])* $kind:ident $name:ident($($args:tt)*) $(= $python:literal)?;)*) => {
+        use pyo3::prelude::*;
+
+        const COUNT: usize = [$(stringify!($name)),*].len();
+        const NAMES: [&str; COUNT] = [$(module!(@name $name $($python)?)),*];
+
+        /// The compiled part of rgrad. Use it through the package `rgrad`.
+        #[pymodule]
+        mod _core {
+            #[pymodule_export]
+            use crate::autograd::{_adam_step, _gradients, _set_grad_enabled, _sgd_step, is_grad_enabled};
+            #[pymodule_export]
+            use crate::config::{
+                _pin_isa, available_isas, empty_cache, get_num_threads, isa, memory_stats, set_num_threads,
+            };
+            #[pymodule_export]
+            use crate::create::{
+                PyGenerator, arange, dropout, empty, empty_like, eye, full, full_like, get_rng_state, linspace,
+                manual_seed, ones, ones_like, rand, randint, randn, randperm, set_rng_state, tensor, zeros, zeros_like,
+            };
+            #[pymodule_export]
+            use crate::dtype::{PyDType, get_default_dtype, set_default_dtype};
+            #[pymodule_export]
+            use crate::interop::from_numpy;
+            #[pymodule_export]
+            use crate::io::{load, save};
+            #[pymodule_export]
+            use crate::tensor::{PyTensor, _rebuild};
+            $(
+                #[pymodule_export]
+                use crate::functions::$name;
+            )*
+            #[pymodule_export]
+            const VERSION: &str = env!("CARGO_PKG_VERSION");
+            /// The names of the operations.
+            #[pymodule_export]
+            const OPS: [&str; crate::COUNT] = crate::NAMES;
+        }
+    };
+    (@name $name:ident) => { stringify!($name) };
+    (@name $name:ident $python:literal) => { $python };
+}
+
+rgrad_engine::for_each_op!(module);

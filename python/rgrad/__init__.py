@@ -1,0 +1,105 @@
+"""rgrad: automatic differentiation on CPUs for softmax regression and multi-layer perceptrons.
+
+Tensors, ``nn`` and ``optim`` follow PyTorch's names and conventions::
+
+    import rgrad as rg
+
+    w = rg.tensor([1.0, 2.0], requires_grad=True)
+    loss = (w * w).sum()
+    loss.backward()
+    w.grad  # tensor([2., 4.])
+"""
+
+import importlib
+import os as _os
+from typing import TYPE_CHECKING, Any
+
+from rgrad import _core
+from rgrad._core import (
+    VERSION as __version__,
+)
+from rgrad._core import (
+    DType,
+    Generator,
+    Tensor,
+    from_numpy,
+    get_default_dtype,
+    get_num_threads,
+    get_rng_state,
+    is_grad_enabled,
+    load,
+    manual_seed,
+    save,
+    set_default_dtype,
+    set_num_threads,
+    set_rng_state,
+)
+from rgrad._core import *  # noqa: F403 - the operations and the functions that make tensors
+from rgrad.autograd import enable_grad, no_grad, set_grad_enabled
+
+if TYPE_CHECKING:
+    from rgrad import __config__, autograd, data, datasets, nn, optim, testing
+
+float32 = DType("float32")
+float64 = DType("float64")
+int64 = DType("int64")
+int32 = DType("int32")
+uint8 = DType("uint8")
+bool = DType("bool")  # noqa: A001 - the name that PyTorch and NumPy give it
+
+
+def _apply_environment() -> None:
+    """Applies RGRAD_ISA and refuses what cannot be understood, at import, where the user sees the reason."""
+    isa = _os.environ.get("RGRAD_ISA")
+    if isa:
+        _core._pin_isa(isa)
+    threads = _os.environ.get("RGRAD_NUM_THREADS")
+    if threads:
+        if not threads.isdecimal() or int(threads) < 1:
+            raise ValueError(f"RGRAD_NUM_THREADS must be a positive integer, got {threads!r}")
+        set_num_threads(int(threads))
+
+
+_apply_environment()
+
+_LAZY = {"__config__", "autograd", "data", "datasets", "nn", "optim", "testing"}
+
+
+def __getattr__(name: str) -> Any:
+    # Submodules load when they are first used: a script that only wants tensors should not wait for the rest.
+    if name in _LAZY:
+        return importlib.import_module(f"rgrad.{name}")
+    raise AttributeError(f"module 'rgrad' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | _LAZY)
+
+
+__all__ = [
+    *_core.OPS,
+    "DType",
+    "Generator",
+    "Tensor",
+    "__version__",
+    "bool",
+    "enable_grad",
+    "float32",
+    "float64",
+    "from_numpy",
+    "get_default_dtype",
+    "get_num_threads",
+    "get_rng_state",
+    "int32",
+    "int64",
+    "is_grad_enabled",
+    "load",
+    "manual_seed",
+    "no_grad",
+    "save",
+    "set_default_dtype",
+    "set_grad_enabled",
+    "set_num_threads",
+    "set_rng_state",
+    "uint8",
+]

@@ -1,0 +1,95 @@
+"""Switches of the tape, and gradients of chosen tensors."""
+
+import functools
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import ParamSpec, TypeVar
+
+from rgrad import _core
+from rgrad._core import Tensor
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+__all__ = ["enable_grad", "grad", "no_grad", "set_grad_enabled"]
+
+
+class set_grad_enabled:  # noqa: N801 - PyTorch's name
+    """Switches taping on or off on this thread: in a ``with`` block, or for a decorated function."""
+
+    def __init__(self, mode: bool) -> None:
+        self._mode = mode
+        self._before: list[bool] = []
+
+    def __enter__(self) -> None:
+        self._before.append(_core._set_grad_enabled(self._mode))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _core._set_grad_enabled(self._before.pop())
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        mode = self._mode
+
+        @functools.wraps(function)
+        def switched(*args: P.args, **kwargs: P.kwargs) -> R:
+            with set_grad_enabled(mode):
+                return function(*args, **kwargs)
+
+        return switched
+
+
+class no_grad(set_grad_enabled):  # noqa: N801
+    """Computes without taping: results do not require gradients."""
+
+    def __init__(self) -> None:
+        super().__init__(False)
+
+
+class enable_grad(set_grad_enabled):  # noqa: N801
+    """Tapes again inside ``no_grad``."""
+
+    def __init__(self) -> None:
+        super().__init__(True)
+
+
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool = False,
+) -> tuple[Tensor | None, ...]:
+    """Gradients of ``outputs`` with respect to ``inputs``; no tensor's ``grad`` changes.
+
+    Args:
+        outputs: One tensor or several; scalars unless ``grad_outputs`` gives their cotangents.
+        inputs: Tensors that require gradients: leaves, or results on the way to the outputs.
+        grad_outputs: One cotangent for each output, of its shape; None stands for 1.
+        retain_graph: Keep what the rules saved, for another pass. By default what ``create_graph`` is.
+        create_graph: Tape the backward pass, so that the gradients can be differentiated.
+        allow_unused: Return None for an input that no output depends on, instead of raising.
+
+    Returns:
+        One gradient for each input.
+
+    Raises:
+        RuntimeError: An output depends on nothing that requires gradients, an input requires none or is unused, or the
+            graph was used up by an earlier pass.
+    """
+    ys = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    xs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    if grad_outputs is None:
+        seeds: list[Tensor | None] = [None] * len(ys)
+    else:
+        seeds = [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs)
+    retain = create_graph if retain_graph is None else retain_graph
+    found = _core._gradients(ys, xs, seeds, retain, create_graph)
+    unused = [i for i, g in enumerate(found) if g is None]
+    if unused and not allow_unused:
+        raise RuntimeError(
+            f"grad: no output depends on input {unused[0]}; pass allow_unused=True to get None for such inputs"
+        )
+    return tuple(found)

@@ -1,0 +1,167 @@
+//! Tensors from nothing: ranges, identity, random numbers.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use rgrad_kernels::random as kernels;
+
+use crate::dtype::{DType, match_float};
+use crate::error::{Result, fail};
+use crate::ops::cast;
+use crate::tensor::{Number, Tensor};
+
+/// `start, start + step, …` up to but without `end`. Integers if all three are and no dtype is given.
+pub fn arange(start: Number, end: Number, step: Number, dtype: Option<DType>) -> Result<Tensor> {
+    if let (Number::Int(from), Number::Int(to), Number::Int(by)) = (start, end, step) {
+        if by == 0 {
+            fail!(Value, "arange: the step must not be 0");
+        }
+        let count = (i128::from(to) - i128::from(from) + i128::from(by) - i128::from(by.signum())) / i128::from(by);
+        let count = usize::try_from(count.max(0)).unwrap_or(usize::MAX);
+        let whole = Tensor::build::<i64>("arange", &[count], DType::Int64, |out| {
+            for (i, o) in out.iter_mut().enumerate() {
+                *o = from + by * i as i64;
+            }
+            Ok(())
+        })?;
+        return cast(&whole, dtype.unwrap_or(DType::Int64));
+    }
+    let [from, to, by] = [start, end, step].map(to_f64);
+    let count = ((to - from) / by).ceil();
+    if by == 0.0 || !count.is_finite() {
+        fail!(Value, "arange: cannot go from {from} to {to} in steps of {by}");
+    }
+    sequence("arange", count.max(0.0) as usize, dtype, |i| from + by * i as f64)
+}
+
+/// `steps` numbers from `start` to `end`, both included.
+pub fn linspace(start: f64, end: f64, steps: usize, dtype: Option<DType>) -> Result<Tensor> {
+    let gaps = steps.saturating_sub(1).max(1) as f64;
+    // From both ends, so that the last number is `end` exactly.
+    let at = |i: usize| {
+        let (a, b) = (i as f64, gaps - i as f64);
+        if a <= b { start + (end - start) / gaps * a } else { end - (end - start) / gaps * b }
+    };
+    sequence("linspace", steps, dtype, at)
+}
+
+fn sequence(op: &str, count: usize, dtype: Option<DType>, at: impl Fn(usize) -> f64) -> Result<Tensor> {
+    let all = Tensor::build::<f64>(op, &[count], DType::Float64, |out| {
+        for (i, o) in out.iter_mut().enumerate() {
+            *o = at(i);
+        }
+        Ok(())
+    })?;
+    cast(&all, dtype.unwrap_or_else(DType::default_float))
+}
+
+fn to_f64(n: Number) -> f64 {
+    match n {
+        Number::Bool(b) => f64::from(u8::from(b)),
+        Number::Int(i) => i as f64,
+        Number::Float(f) => f,
+    }
+}
+
+/// Ones on the diagonal of zeros.
+pub fn eye(n: usize, m: usize, dtype: DType) -> Result<Tensor> {
+    let flat = Tensor::build::<f64>("eye", &[n, m], DType::Float64, |out| {
+        out.fill(0.0);
+        for i in 0..n.min(m) {
+            out[i * m + i] = 1.0;
+        }
+        Ok(())
+    })?;
+    cast(&flat, dtype)
+}
+
+/// A stream of random numbers: element `i` of everything drawn so far depends on the seed and on `i` alone, on every
+/// platform, instruction set and number of threads.
+#[derive(Debug)]
+pub struct Generator {
+    state: Mutex<State>,
+}
+
+/// Where a generator stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct State {
+    /// What the stream is made from.
+    pub seed: u64,
+    /// How many numbers were drawn.
+    pub offset: u64,
+}
+
+impl Generator {
+    /// The stream of this seed, from its beginning.
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
+        Self { state: Mutex::new(State { seed, offset: 0 }) }
+    }
+
+    /// Where the stream stands.
+    #[must_use]
+    pub fn state(&self) -> State {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Goes to another place, or another stream.
+    pub fn set_state(&self, state: State) {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
+    }
+
+    /// Reserves `count` numbers of the stream.
+    fn take(&self, count: usize) -> State {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let here = *state;
+        state.offset = state.offset.wrapping_add(count as u64);
+        here
+    }
+
+    /// Uniform on [0, 1).
+    pub fn rand(&self, shape: &[usize], dtype: DType) -> Result<Tensor> {
+        match_float!(dtype, "rand", T => Tensor::build::<T>("rand", shape, dtype, |out| {
+            let s = self.take(out.len());
+            kernels::uniform(out, s.seed, s.offset);
+            Ok(())
+        }))
+    }
+
+    /// Standard normal.
+    pub fn randn(&self, shape: &[usize], dtype: DType) -> Result<Tensor> {
+        match_float!(dtype, "randn", T => Tensor::build::<T>("randn", shape, dtype, |out| {
+            let s = self.take(out.len());
+            kernels::normal(out, s.seed, s.offset);
+            Ok(())
+        }))
+    }
+
+    /// `scale` with probability `keep`, else 0: what dropout multiplies by.
+    pub fn mask(&self, shape: &[usize], dtype: DType, keep: f64, scale: f64) -> Result<Tensor> {
+        match_float!(dtype, "dropout", T => Tensor::build::<T>("dropout", shape, dtype, |out| {
+            let s = self.take(out.len());
+            kernels::bernoulli_mask(out, keep, scale as T, s.seed, s.offset);
+            Ok(())
+        }))
+    }
+
+    /// Integers, uniform on `low` to `high − 1`.
+    pub fn randint(&self, low: i64, high: i64, shape: &[usize]) -> Result<Tensor> {
+        if low >= high {
+            fail!(Value, "randint: no integers from {low} to below {high}");
+        }
+        Tensor::build::<i64>("randint", shape, DType::Int64, |out| {
+            let s = self.take(out.len());
+            kernels::randint(out, low, high, s.seed, s.offset);
+            Ok(())
+        })
+    }
+
+    /// The integers 0 to n − 1 in random order, each order equally likely.
+    pub fn randperm(&self, n: usize) -> Result<Tensor> {
+        Tensor::build::<i64>("randperm", &[n], DType::Int64, |out| {
+            let s = self.take(out.len());
+            kernels::permutation(out, s.seed, s.offset);
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,92 @@
+//! Joining tensors.
+
+use smallvec::SmallVec;
+
+use super::views::{Range, slice, unsqueeze};
+use super::{cast, op_table};
+use crate::error::{Result, fail};
+use crate::shape::{Dims, Layout, Show, normalize_dim};
+use crate::tape::{Grads, Op, Saved, Want, apply, with_grad_enabled};
+use crate::tensor::{Number, Tensor, result_dtype};
+
+op_table! { $ join_ops
+    /// Tensors of one shape, but for `dim`, laid end to end along `dim`.
+    function cat(tensors: Tensors, dim: int = 0);
+    /// Tensors of one shape, joined along a new dimension before position `dim`.
+    function stack(tensors: Tensors, dim: int = 0);
+}
+
+struct Cat {
+    dim: usize,
+    /// Size along `dim` of every input.
+    sizes: Dims,
+}
+
+impl Op for Cat {
+    fn name(&self) -> &'static str {
+        "cat"
+    }
+    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
+        let mut shape: Dims = x[0].shape().into();
+        shape[self.dim] = self.sizes.iter().sum();
+        let y = Tensor::full(&shape, Number::Int(0), x[0].dtype())?;
+        let mut at = 0;
+        for (t, &n) in x.iter().zip(&self.sizes) {
+            if t.numel() > 0 {
+                let whole = y.layout();
+                let offset = whole.offset + at * whole.strides[self.dim];
+                let part = Layout { shape: t.shape().into(), strides: whole.strides.clone(), offset };
+                with_grad_enabled(false, || y.with_layout(part).copy_from(&t.without_node()))?;
+            }
+            at += n;
+        }
+        Ok(y)
+    }
+    fn backward(&self, _: &Saved, g: &Tensor, want: Want) -> Result<Grads> {
+        let mut grads = Grads::new();
+        let mut start = 0;
+        for (i, &len) in self.sizes.iter().enumerate() {
+            let mut ranges: SmallVec<[Range; 4]> = g.shape().iter().map(|&n| Range::all(n)).collect();
+            ranges[self.dim] = Range { start, step: 1, len };
+            grads.push(if want.input(i) { Some(slice(g, ranges)?) } else { None });
+            start += len;
+        }
+        Ok(grads)
+    }
+}
+
+fn promoted(op: &str, tensors: &[Tensor]) -> Result<Vec<Tensor>> {
+    if tensors.is_empty() {
+        fail!(Value, "{op}: expected at least one tensor");
+    }
+    let dtype = result_dtype(&tensors.iter().collect::<Vec<_>>());
+    tensors.iter().map(|t| cast(t, dtype)).collect()
+}
+
+/// Tensors of one shape, but for `dim`, laid end to end along `dim`.
+pub fn cat(tensors: &[Tensor], dim: isize) -> Result<Tensor> {
+    let tensors = promoted("cat", tensors)?;
+    let first = tensors[0].shape();
+    let at = normalize_dim("cat", dim, first.len())?;
+    for t in &tensors[1..] {
+        let fits = t.ndim() == first.len() && t.shape().iter().zip(first).enumerate().all(|(d, (a, b))| d == at || a == b);
+        if !fits {
+            fail!(Value, "cat: shapes {} and {} differ in more than dim {dim}", Show(first), Show(t.shape()));
+        }
+    }
+    let sizes = tensors.iter().map(|t| t.shape()[at]).collect();
+    apply(Cat { dim: at, sizes }, &tensors.iter().collect::<Vec<_>>())
+}
+
+/// Tensors of one shape, joined along a new dimension before position `dim`.
+pub fn stack(tensors: &[Tensor], dim: isize) -> Result<Tensor> {
+    let tensors = promoted("stack", tensors)?;
+    for t in &tensors[1..] {
+        if t.shape() != tensors[0].shape() {
+            fail!(Value, "stack: shapes {} and {} differ", Show(tensors[0].shape()), Show(t.shape()));
+        }
+    }
+    let at = normalize_dim("stack", dim, tensors[0].ndim() + 1)? as isize;
+    let parts = tensors.iter().map(|t| unsqueeze(t, at)).collect::<Result<Vec<_>>>()?;
+    cat(&parts, at)
+}

@@ -1,0 +1,188 @@
+//! Matrix products.
+
+use rgrad_kernels::gemm::{self, Epilogue, Mat};
+use smallvec::SmallVec;
+
+use super::reduce::sum;
+use super::views::{reshape_to, transpose};
+use super::{broadcast_strides, cast, op_table};
+use crate::dtype::match_float;
+use crate::error::{Result, fail};
+use crate::shape::{Dims, Show, broadcast};
+use crate::tape::{Grads, Op, Saved, Saves, Want, apply};
+use crate::tensor::{Tensor, result_dtype};
+
+op_table! { $ matmul_ops
+    /// Matrix product, as NumPy's `@`: (…, m, k) with (…, k, n) gives (…, m, n), and dimensions before the last two
+    /// broadcast. A vector counts as one row on the left, as one column on the right, and leaves no dimension behind.
+    method matmul(x: Tensor, other: Tensor);
+    /// x Wᵀ + b, with `x` (…, in), `weight` (out, in) and `bias` (out,) or None: (…, out).
+    function linear(x: Tensor, weight: Tensor, bias: OptionalTensor = None);
+}
+
+/// A product of two matrices, or of two stacks of equally many.
+struct Matmul;
+
+/// The two last dimensions of `x` as the kernel takes them, from the first element on.
+fn mat<'a, T>(x: &Tensor, data: &'a [T]) -> Mat<'a, T> {
+    let (layout, n) = (x.layout(), x.ndim());
+    Mat {
+        data,
+        rows: layout.shape[n - 2],
+        cols: layout.shape[n - 1],
+        row_stride: layout.strides[n - 2],
+        col_stride: layout.strides[n - 1],
+    }
+}
+
+/// Where each matrix of a stack begins, with the dimensions before the last two broadcast to `batch`.
+fn starts(x: &Tensor, batch: &[usize]) -> SmallVec<[usize; 4]> {
+    let full: Dims = batch.iter().chain(&x.shape()[x.ndim() - 2..]).copied().collect();
+    let strides = broadcast_strides(x, &full);
+    let mut starts: SmallVec<[usize; 4]> = SmallVec::from_slice(&[0]);
+    for (&n, &stride) in batch.iter().zip(&strides) {
+        starts = starts.iter().flat_map(|&at| (0..n).map(move |i| at + i * stride)).collect();
+    }
+    starts
+}
+
+impl Op for Matmul {
+    fn name(&self) -> &'static str {
+        "matmul"
+    }
+    fn saves(&self) -> Saves {
+        Saves::INPUTS
+    }
+    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
+        let (a, b) = (x[0], x[1]);
+        let ((ra, rb), (sa, sb)) = ((a.ndim() - 2, b.ndim() - 2), (a.shape(), b.shape()));
+        if sa[ra + 1] != sb[rb] {
+            fail!(
+                Value,
+                "matmul: the inner sizes differ: {} @ {} needs {} = {}",
+                Show(sa),
+                Show(sb),
+                sa[ra + 1],
+                sb[rb]
+            );
+        }
+        let batch = broadcast("matmul", &sa[..ra], &sb[..rb])?;
+        let mut shape = batch.clone();
+        shape.extend([sa[ra], sb[rb + 1]]);
+        let (starts_a, starts_b) = (starts(a, &batch), starts(b, &batch));
+        match_float!(a.dtype(), "matmul", T => {
+            let (da, db) = (a.read::<T>(), b.read::<T>());
+            let (ma, mb) = (mat(a, da.from_first()), mat(b, db.from_first()));
+            Tensor::build::<T>("matmul", &shape, a.dtype(), |out| {
+                gemm::gemm_batched(out, ma, mb, &starts_a, &starts_b, Epilogue::default());
+                Ok(())
+            })
+        })
+    }
+    fn backward(&self, saved: &Saved, g: &Tensor, want: Want) -> Result<Grads> {
+        let (a, b) = (saved.input(0), saved.input(1));
+        let ga = if want.input(0) { Some(apply(Matmul, &[g, &transpose(b, -2, -1)?])?) } else { None };
+        let gb = if want.input(1) { Some(apply(Matmul, &[&transpose(a, -2, -1)?, g])?) } else { None };
+        Ok([ga, gb].into_iter().collect())
+    }
+}
+
+/// Matrix product, as NumPy's `@`.
+pub fn matmul(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    if a.ndim() == 0 || b.ndim() == 0 {
+        fail!(Value, "matmul: expected vectors or matrices, got {} @ {}", Show(a.shape()), Show(b.shape()));
+    }
+    let dtype = result_dtype(&[a, b]);
+    let (mut a, mut b) = (cast(a, dtype)?, cast(b, dtype)?);
+    let (row, column) = (a.ndim() == 1, b.ndim() == 1);
+    let (k, last) = (a.shape()[a.ndim() - 1], b.shape()[b.ndim().saturating_sub(2)]);
+    if k != last {
+        fail!(Value, "matmul: the inner sizes differ: {} @ {} needs {k} = {last}", Show(a.shape()), Show(b.shape()));
+    }
+    if row {
+        a = reshape_to(&a, &[1, k])?;
+    }
+    if column {
+        b = reshape_to(&b, &[k, 1])?;
+    }
+    // A stack times one matrix is one product of taller matrices.
+    let stack: Option<Dims> = (a.ndim() > 2 && b.ndim() == 2).then(|| a.shape()[..a.ndim() - 1].into());
+    if let Some(rows) = &stack {
+        a = reshape_to(&a, &[rows.iter().product(), k])?;
+    }
+    let y = apply(Matmul, &[&a, &b])?;
+    let n = y.ndim();
+    let mut shape: Dims = stack.unwrap_or_else(|| y.shape()[..n - 1].into());
+    shape.push(y.shape()[n - 1]);
+    if column {
+        shape.pop();
+    }
+    if row {
+        shape.remove(shape.len() - 1 - usize::from(!column));
+    }
+    reshape_to(&y, &shape)
+}
+
+/// x Wᵀ + b in one pass over the result.
+struct Linear;
+
+impl Op for Linear {
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+    fn saves(&self) -> Saves {
+        Saves { inputs: 3, output: false }
+    }
+    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
+        let (a, w) = (x[0], x[1]);
+        match_float!(a.dtype(), "linear", T => {
+            let (da, dw) = (a.read::<T>(), w.read::<T>());
+            let db = x.get(2).map(|b| b.read::<T>());
+            let (ma, mw) = (mat(a, da.from_first()), mat(w, dw.from_first()));
+            let wt = Mat { rows: mw.cols, cols: mw.rows, row_stride: mw.col_stride, col_stride: mw.row_stride, ..mw };
+            Tensor::build::<T>("linear", &[a.shape()[0], w.shape()[0]], a.dtype(), |out| {
+                gemm::gemm(out, ma, wt, Epilogue { bias: db.as_ref().map(|b| b.slice()), ..Epilogue::default() });
+                Ok(())
+            })
+        })
+    }
+    fn backward(&self, saved: &Saved, g: &Tensor, want: Want) -> Result<Grads> {
+        let gx = if want.input(0) { Some(apply(Matmul, &[g, saved.input(1)])?) } else { None };
+        let gw = if want.input(1) { Some(apply(Matmul, &[&transpose(g, 0, 1)?, saved.input(0)])?) } else { None };
+        let gb = if want.input(2) { Some(sum(g, Some(&[0]), false)?) } else { None };
+        let all = [gx, gw, gb];
+        // Without a bias there is no third input.
+        Ok(all.into_iter().take(saved.inputs()).collect())
+    }
+}
+
+/// x Wᵀ + b, with `x` (…, in), `weight` (out, in) and `bias` (out,): (…, out).
+pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    let (sx, sw) = (x.shape(), weight.shape());
+    let fits = !sx.is_empty() && sw.len() == 2 && sx[sx.len() - 1] == sw[1];
+    if !fits {
+        fail!(
+            Value,
+            "linear: expected x (…, in) and weight (out, in), got {} and {}",
+            Show(sx),
+            Show(sw)
+        );
+    }
+    if let Some(b) = bias
+        && b.shape() != &sw[..1]
+    {
+        fail!(Value, "linear: expected a bias of shape {}, got {}", Show(&sw[..1]), Show(b.shape()));
+    }
+    let all: Vec<&Tensor> = [x, weight].into_iter().chain(bias).collect();
+    let dtype = result_dtype(&all);
+    let (x, weight, bias) = (cast(x, dtype)?, cast(weight, dtype)?, bias.map(|b| cast(b, dtype)).transpose()?);
+    let rows = sx[..sx.len() - 1].iter().product();
+    let flat = reshape_to(&x, &[rows, sw[1]])?;
+    let y = match bias.map(|b| super::contiguous(&b)).transpose()? {
+        Some(b) => apply(Linear, &[&flat, &weight, &b])?,
+        None => apply(Linear, &[&flat, &weight])?,
+    };
+    let mut shape: Dims = x.shape()[..x.ndim() - 1].into();
+    shape.push(weight.shape()[0]);
+    reshape_to(&y, &shape)
+}

@@ -1,0 +1,148 @@
+//! Every operation: shape rule, value and reverse rule in one place, beside the row from which the Python function, the
+//! method, the entry in `_core.OPS` and the stub are generated.
+//!
+//! To add one, write it in the file of its kind with a row in that file's table, and a case in `tests/test_ops.py`; a test
+//! fails while the case is missing. The functions of this module are the same that Python users call, and the reverse
+//! rules are written with them.
+
+mod elementwise;
+mod index;
+mod join;
+mod loss;
+mod matmul;
+mod reduce;
+mod softmax;
+mod views;
+
+pub use elementwise::*;
+pub use index::*;
+pub use join::*;
+pub use loss::*;
+pub use matmul::*;
+pub use reduce::*;
+pub use softmax::*;
+pub use views::*;
+
+use crate::dtype::{DType, match_any};
+use crate::error::Result;
+use crate::tape::{Grads, Op, Saved, Want, apply};
+use crate::tensor::Tensor;
+use rgrad_kernels::{View, copy as kernels};
+
+/// A table of operations: every row is a Python signature, in Rust's spelling, of the function of that name beside it.
+/// A `method` is also one of `Tensor`, a `function` is not, a `reduction` takes `dim` and `keepdim`, and an
+/// `index_reduction` likewise for a single dimension.
+///
+/// `$export!{ [rest of the tables] callback { rows so far } }` hands the rows on to the next table, and the last table
+/// hands them all to the callback: so the bindings see one list, though every file keeps its own part.
+macro_rules! op_table {
+    ($d:tt $export:ident $($rows:tt)*) => {
+        #[doc(hidden)]
+        #[macro_export]
+        macro_rules! $export {
+            ([$d next:ident $d($d rest:ident)*] $d callback:ident { $d($d rows:tt)* }) => {
+                $d crate::$d next! { [$d($d rest)*] $d callback { $d($d rows)* $($rows)* } }
+            };
+            ([] $d callback:ident { $d($d rows:tt)* }) => {
+                $d callback! { $d($d rows)* $($rows)* }
+            };
+        }
+    };
+}
+pub(crate) use op_table;
+
+/// Calls `$callback!` with the rows of every table.
+#[macro_export]
+macro_rules! for_each_op {
+    ($callback:ident) => {
+        $crate::unary_ops! {
+            [binary_ops compare_ops reduce_ops softmax_ops matmul_ops loss_ops view_ops join_ops index_ops] $callback {}
+        }
+    };
+}
+
+/// `x` with its elements in a new row-major block; no history.
+pub(crate) fn copy(x: &Tensor) -> Result<Tensor> {
+    match_any!(x.dtype(), T => {
+        let from = x.read::<T>();
+        Tensor::build::<T>("copy", x.shape(), x.dtype(), |out| {
+            kernels::copy(out, x.shape(), from.view());
+            Ok(())
+        })
+    })
+}
+
+struct Contiguous;
+
+impl Op for Contiguous {
+    fn name(&self) -> &'static str {
+        "contiguous"
+    }
+    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
+        copy(x[0])
+    }
+    fn backward(&self, _: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
+        Ok([Some(g.clone())].into_iter().collect())
+    }
+}
+
+/// `x` itself if its elements lie in row-major order, else a copy of which they do.
+pub fn contiguous(x: &Tensor) -> Result<Tensor> {
+    if x.is_contiguous() { Ok(x.clone()) } else { apply(Contiguous, &[x]) }
+}
+
+/// A copy with its own memory, through which gradients flow.
+pub fn clone(x: &Tensor) -> Result<Tensor> {
+    apply(Contiguous, &[x])
+}
+
+struct Cast {
+    from: DType,
+    to: DType,
+}
+
+impl Op for Cast {
+    fn name(&self) -> &'static str {
+        "to"
+    }
+    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
+        let x = x[0];
+        // Casting element for element would multiply the repeated elements of a broadcast view.
+        let source = if x.is_contiguous() { x.without_node() } else { copy(x)? };
+        match_any!(self.from, S => {
+            let from = source.read::<S>();
+            if self.to == DType::Bool {
+                return Tensor::build::<u8>("to", x.shape(), self.to, |out| {
+                    kernels::cast_to_bool(out, from.slice());
+                    Ok(())
+                });
+            }
+            match_any!(self.to, D => Tensor::build::<D>("to", x.shape(), self.to, |out| {
+                kernels::cast(out, from.slice());
+                Ok(())
+            }))
+        })
+    }
+    fn backward(&self, _: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
+        Ok([Some(cast(g, self.from)?)].into_iter().collect())
+    }
+}
+
+/// `x` as another dtype; `x` itself if it has that dtype. Floats become integers by truncation, saturating at the ends of
+/// the range, NaN becoming 0; anything but 0 is true.
+pub fn cast(x: &Tensor, to: DType) -> Result<Tensor> {
+    if x.dtype() == to { Ok(x.clone()) } else { apply(Cast { from: x.dtype(), to }, &[x]) }
+}
+
+/// One operand as `View`, broadcast to `shape`: its strides are returned for the view to borrow.
+fn broadcast_strides(x: &Tensor, shape: &[usize]) -> crate::shape::Dims {
+    if x.shape() == shape { x.layout().strides.clone() } else { x.layout().expand(shape).strides }
+}
+
+/// Reads an operand, with the strides that [`broadcast_strides`] made.
+fn view_of<'a, T: rgrad_kernels::simd::Element>(
+    reader: &'a crate::tensor::Reader<'_, T>,
+    strides: &'a [usize],
+) -> View<'a, T> {
+    View::new(reader.from_first(), strides)
+}

@@ -1,0 +1,168 @@
+//! Softmax and its relatives along one dimension.
+
+use rgrad_kernels::softmax as kernels;
+
+use super::elementwise::{exp, mul, neg, sub};
+use super::reduce::sum;
+use super::views::{move_dim, reshape_to};
+use super::{cast, contiguous, op_table};
+use crate::dtype::match_float;
+use crate::error::Result;
+use crate::shape::{Dims, normalize_dim, normalize_dims};
+use crate::tape::{Grads, Op, Saved, Saves, Want, apply};
+use crate::tensor::Tensor;
+
+op_table! { $ softmax_ops
+    /// exp(x) / Σ exp(x) along `dim`, without overflow.
+    method softmax(x: Tensor, dim: int);
+    /// x − ln Σ exp(x) along `dim`, without overflow.
+    method log_softmax(x: Tensor, dim: int);
+    /// ln Σ exp(x) over `dim`, without overflow; −∞ where all are −∞.
+    reduction logsumexp(x: Tensor);
+}
+
+/// Row-wise kernels over the last dimension of contiguous tensors of one shape.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rows {
+    Softmax,
+    LogSoftmax,
+    /// `(y, g) ↦ y (g − Σ g y)`: the transposed Jacobian of softmax, which is symmetric, applied to `g`.
+    SoftmaxGrad,
+    /// `(y, g) ↦ g − exp(y) Σ g`: that of log-softmax.
+    LogSoftmaxGrad,
+}
+
+impl Op for Rows {
+    fn name(&self) -> &'static str {
+        match self {
+            Rows::Softmax => "softmax",
+            Rows::LogSoftmax => "log_softmax",
+            Rows::SoftmaxGrad => "softmax_grad",
+            Rows::LogSoftmaxGrad => "log_softmax_grad",
+        }
+    }
+    fn saves(&self) -> Saves {
+        match self {
+            Rows::Softmax | Rows::LogSoftmax => Saves::OUTPUT,
+            Rows::SoftmaxGrad | Rows::LogSoftmaxGrad => Saves::INPUTS,
+        }
+    }
+    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
+        let cols = x[0].shape()[x[0].ndim() - 1];
+        match_float!(x[0].dtype(), self.name(), T => {
+            let first = x[0].read::<T>();
+            let second = x.get(1).map(|g| g.read::<T>());
+            let g = second.as_ref().map_or(&[][..], |g| g.slice());
+            Tensor::build::<T>(self.name(), x[0].shape(), x[0].dtype(), |out| {
+                match self {
+                    Rows::Softmax => kernels::softmax(out, first.slice(), cols),
+                    Rows::LogSoftmax => kernels::log_softmax(out, first.slice(), cols),
+                    Rows::SoftmaxGrad => kernels::softmax_grad(out, first.slice(), g, cols),
+                    Rows::LogSoftmaxGrad => kernels::log_softmax_grad(out, first.slice(), g, cols),
+                }
+                Ok(())
+            })
+        })
+    }
+    fn backward(&self, saved: &Saved, g: &Tensor, want: Want) -> Result<Grads> {
+        let along = |t: &Tensor| sum(t, Some(&[-1]), true);
+        Ok(match self {
+            Rows::Softmax => [Some(rows(Rows::SoftmaxGrad, saved.output(), g)?)].into_iter().collect(),
+            Rows::LogSoftmax => [Some(rows(Rows::LogSoftmaxGrad, saved.output(), g)?)].into_iter().collect(),
+            Rows::SoftmaxGrad => {
+                let (y, v) = (saved.input(0), saved.input(1));
+                let gy = if want.input(0) {
+                    let direct = mul(g, &sub(v, &along(&mul(v, y)?)?)?)?;
+                    Some(sub(&direct, &mul(v, &along(&mul(g, y)?)?)?)?)
+                } else {
+                    None
+                };
+                let gv = if want.input(1) { Some(rows(Rows::SoftmaxGrad, y, g)?) } else { None };
+                [gy, gv].into_iter().collect()
+            }
+            Rows::LogSoftmaxGrad => {
+                let (y, v) = (saved.input(0), saved.input(1));
+                let weighted = mul(g, &exp(y)?)?;
+                let gy = if want.input(0) { Some(neg(&mul(&weighted, &along(v)?)?)?) } else { None };
+                let gv = if want.input(1) { Some(sub(g, &along(&weighted)?)?) } else { None };
+                [gy, gv].into_iter().collect()
+            }
+        })
+    }
+}
+
+fn rows(kind: Rows, y: &Tensor, g: &Tensor) -> Result<Tensor> {
+    apply(kind, &[&contiguous(y)?, &contiguous(g)?])
+}
+
+/// Applies a row-wise operation along any dimension.
+fn along(kind: Rows, x: &Tensor, dim: isize) -> Result<Tensor> {
+    let x = cast(x, x.dtype().or_float())?;
+    if x.ndim() == 0 {
+        normalize_dim(kind.name(), dim, 1)?;
+        return reshape_to(&apply(kind, &[&reshape_to(&x, &[1])?])?, &[]);
+    }
+    let at = normalize_dim(kind.name(), dim, x.ndim())?;
+    if at + 1 == x.ndim() {
+        return apply(kind, &[&contiguous(&x)?]);
+    }
+    let order: Vec<isize> = (0..x.ndim()).filter(|&d| d != at).chain([at]).map(|d| d as isize).collect();
+    let y = apply(kind, &[&contiguous(&super::views::permute(&x, &order)?)?])?;
+    move_last(&y, at)
+}
+
+/// The last dimension moved to position `to`.
+fn move_last(y: &Tensor, to: usize) -> Result<Tensor> {
+    let last = y.ndim() - 1;
+    let front = move_dim(y, last, false)?;
+    move_dim(&front, to, true)
+}
+
+/// exp(x) / Σ exp(x) along `dim`.
+pub fn softmax(x: &Tensor, dim: isize) -> Result<Tensor> {
+    along(Rows::Softmax, x, dim)
+}
+
+/// x − ln Σ exp(x) along `dim`.
+pub fn log_softmax(x: &Tensor, dim: isize) -> Result<Tensor> {
+    along(Rows::LogSoftmax, x, dim)
+}
+
+/// ln Σ exp over the last dimension of a matrix.
+struct LogSumExp;
+
+impl Op for LogSumExp {
+    fn name(&self) -> &'static str {
+        "logsumexp"
+    }
+    fn saves(&self) -> Saves {
+        Saves::INPUTS
+    }
+    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
+        let x = x[0];
+        match_float!(x.dtype(), "logsumexp", T => {
+            let from = x.read::<T>();
+            Tensor::build::<T>("logsumexp", &x.shape()[..1], x.dtype(), |out| {
+                kernels::logsumexp(out, from.slice(), x.shape()[1]);
+                Ok(())
+            })
+        })
+    }
+    fn backward(&self, saved: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
+        let g = mul(&reshape_to(g, &[g.numel(), 1])?, &softmax(saved.input(0), 1)?)?;
+        Ok([Some(g)].into_iter().collect())
+    }
+}
+
+/// ln Σ exp(x) over `dims`, or over everything.
+pub fn logsumexp(x: &Tensor, dims: Option<&[isize]>, keepdim: bool) -> Result<Tensor> {
+    let x = cast(x, x.dtype().or_float())?;
+    let dims = normalize_dims("logsumexp", dims, x.ndim())?;
+    let shape = crate::shape::reduced(x.shape(), &dims, keepdim);
+    let cols = dims.iter().map(|&d| x.shape()[d]).product();
+    let order: Vec<isize> =
+        (0..x.ndim()).filter(|d| !dims.contains(d)).chain(dims.iter().copied()).map(|d| d as isize).collect();
+    let matrix: Dims = [shape.iter().product(), cols].into_iter().collect();
+    let flat = contiguous(&reshape_to(&super::views::permute(&x, &order)?, &matrix)?)?;
+    reshape_to(&apply(LogSumExp, &[&flat])?, &shape)
+}

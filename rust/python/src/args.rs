@@ -1,0 +1,211 @@
+//! Arguments as Python users write them, and what the engine takes.
+
+#![allow(non_camel_case_types, reason = "the rows of the operations' tables spell Python's types")]
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::inspect::PyStaticExpr;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyFloat, PyInt, PyTuple};
+use pyo3::{PyTypeInfo, type_hint_identifier, type_hint_subscript, type_hint_union};
+use rgrad_engine::{Number, Tensor as EngineTensor, ops};
+
+use crate::error::to_py;
+use crate::interop;
+use crate::tensor::PyTensor;
+
+/// What an argument of the bindings becomes for the engine.
+pub(crate) trait Pass {
+    type As<'a>
+    where
+        Self: 'a;
+    fn pass(&self) -> PyResult<Self::As<'_>>;
+}
+
+/// An operand: a tensor, an array or NumPy scalar, or a Python number, whose dtype adapts.
+pub(crate) struct Tensor(pub(crate) EngineTensor);
+
+/// A Python number, if `ob` is one.
+pub(crate) fn number(ob: &Bound<'_, PyAny>) -> PyResult<Option<Number>> {
+    if let Ok(f) = ob.cast::<PyFloat>() {
+        return Ok(Some(Number::Float(f.value())));
+    }
+    if let Ok(b) = ob.cast::<PyBool>() {
+        return Ok(Some(Number::Bool(b.is_true())));
+    }
+    if ob.cast::<PyInt>().is_ok() {
+        return Ok(Some(Number::Int(ob.extract()?)));
+    }
+    Ok(None)
+}
+
+/// An operand beside a tensor: a Python number takes the dtype that the two have together at once. `Ok(None)` if `ob` is
+/// nothing that a tensor can be combined with.
+pub(crate) fn beside(ob: &Bound<'_, PyAny>, partner: &EngineTensor) -> PyResult<Option<EngineTensor>> {
+    if let Ok(t) = ob.cast::<PyTensor>() {
+        return Ok(Some(t.get().inner.clone()));
+    }
+    match number(ob)? {
+        Some(n) => partner.number_beside(n).map(Some).map_err(to_py),
+        None => interop::copied(ob),
+    }
+}
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Tensor {
+    type Error = PyErr;
+    const INPUT_TYPE: PyStaticExpr = type_hint_union!(
+        PyTensor::TYPE_HINT,
+        type_hint_identifier!("builtins", "float"),
+        type_hint_subscript!(
+            type_hint_identifier!("numpy.typing", "NDArray"),
+            type_hint_identifier!("typing", "Any")
+        )
+    );
+
+    fn extract(ob: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        if let Ok(t) = ob.cast::<PyTensor>() {
+            return Ok(Self(t.get().inner.clone()));
+        }
+        if let Some(n) = number(&ob)? {
+            return EngineTensor::weak(n).map(Self).map_err(to_py);
+        }
+        match interop::copied(&ob)? {
+            Some(t) => Ok(Self(t)),
+            None => {
+                let name = ob.get_type().name()?;
+                Err(PyTypeError::new_err(format!("expected a tensor, an array or a number, got {name}")))
+            }
+        }
+    }
+}
+
+impl Pass for Tensor {
+    type As<'a> = &'a EngineTensor;
+    fn pass(&self) -> PyResult<&EngineTensor> {
+        Ok(&self.0)
+    }
+}
+
+/// An operand that may be None.
+pub(crate) type OptionalTensor = Option<Tensor>;
+
+impl Pass for Option<Tensor> {
+    type As<'a> = Option<&'a EngineTensor>;
+    fn pass(&self) -> PyResult<Option<&EngineTensor>> {
+        Ok(self.as_ref().map(|t| &t.0))
+    }
+}
+
+/// A sequence of tensors.
+pub(crate) struct Tensors(pub(crate) Vec<EngineTensor>);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Tensors {
+    type Error = PyErr;
+    const INPUT_TYPE: PyStaticExpr =
+        type_hint_subscript!(type_hint_identifier!("collections.abc", "Iterable"), PyTensor::TYPE_HINT);
+
+    fn extract(ob: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        let mut all = Vec::new();
+        for item in ob.try_iter()? {
+            let item = item?;
+            match item.cast::<PyTensor>() {
+                Ok(t) => all.push(t.get().inner.clone()),
+                Err(_) => {
+                    let (i, name) = (all.len(), item.get_type().name()?);
+                    return Err(PyTypeError::new_err(format!("expected tensors, got {name} at position {i}")));
+                }
+            }
+        }
+        Ok(Self(all))
+    }
+}
+
+impl Pass for Tensors {
+    type As<'a> = &'a [EngineTensor];
+    fn pass(&self) -> PyResult<&[EngineTensor]> {
+        Ok(&self.0)
+    }
+}
+
+pub(crate) type int = isize;
+
+impl Pass for isize {
+    type As<'a> = isize;
+    fn pass(&self) -> PyResult<isize> {
+        Ok(*self)
+    }
+}
+
+/// One or several dimensions.
+pub(crate) struct DimList(Vec<isize>);
+
+/// One or several dimensions, or None for all.
+pub(crate) type Dims = Option<DimList>;
+
+impl<'a, 'py> FromPyObject<'a, 'py> for DimList {
+    type Error = PyErr;
+    const INPUT_TYPE: PyStaticExpr = type_hint_union!(
+        type_hint_identifier!("builtins", "int"),
+        type_hint_subscript!(
+            type_hint_identifier!("collections.abc", "Sequence"),
+            type_hint_identifier!("builtins", "int")
+        )
+    );
+
+    fn extract(ob: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        if let Ok(one) = ob.extract::<isize>() {
+            return Ok(Self(vec![one]));
+        }
+        match ob.extract::<Vec<isize>>() {
+            Ok(all) => Ok(Self(all)),
+            Err(_) => Err(PyTypeError::new_err(format!("expected an integer or a sequence of them, got {}", ob.repr()?))),
+        }
+    }
+}
+
+impl Pass for Dims {
+    type As<'a> = Option<&'a [isize]>;
+    fn pass(&self) -> PyResult<Option<&[isize]>> {
+        Ok(self.as_ref().map(|d| d.0.as_slice()))
+    }
+}
+
+/// Sizes or dimensions, given one by one or as one sequence: `reshape(2, 3)` or `reshape((2, 3))`.
+pub(crate) fn sequence(args: &Bound<'_, PyTuple>) -> PyResult<Vec<isize>> {
+    if args.len() == 1 {
+        return Ok(args.get_item(0)?.extract::<DimList>()?.0);
+    }
+    Ok(args.extract::<DimList>()?.0)
+}
+
+/// A shape: an integer or a sequence of them, none negative.
+pub(crate) struct Shape(pub(crate) Vec<usize>);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Shape {
+    type Error = PyErr;
+    const INPUT_TYPE: PyStaticExpr = DimList::INPUT_TYPE;
+
+    fn extract(ob: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        sizes(&ob.extract::<DimList>()?.0).map(Self)
+    }
+}
+
+/// Sizes, none of which may be negative.
+pub(crate) fn sizes(all: &[isize]) -> PyResult<Vec<usize>> {
+    let size = |&n: &isize| {
+        usize::try_from(n).map_err(|_| crate::dtype::value_error(format!("a tensor cannot have a dimension of size {n}")))
+    };
+    all.iter().map(size).collect()
+}
+
+/// The name of a loss's reduction.
+pub(crate) type Reduction<'a> = &'a str;
+
+impl Pass for &str {
+    type As<'a>
+        = ops::Reduction
+    where
+        Self: 'a;
+    fn pass(&self) -> PyResult<ops::Reduction> {
+        ops::Reduction::from_name(self).map_err(to_py)
+    }
+}

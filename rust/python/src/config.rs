@@ -1,0 +1,61 @@
+//! The machine: instruction set, threads, allocator; and files.
+
+use std::collections::HashMap;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use rgrad_kernels::{buffer, simd, threads};
+
+/// Sets how many threads an operation may use. `ValueError` below 1.
+#[pyfunction]
+pub fn set_num_threads(n: isize) -> PyResult<()> {
+    match usize::try_from(n) {
+        Ok(n) if n >= 1 => {
+            threads::set_num_threads(n);
+            Ok(())
+        }
+        _ => Err(PyValueError::new_err(format!("set_num_threads: expected at least 1, got {n}"))),
+    }
+}
+
+/// How many threads an operation may use.
+#[pyfunction]
+pub fn get_num_threads() -> usize {
+    threads::num_threads()
+}
+
+/// The instruction set that the kernels run on: "avx512", "avx2", "neon" or "scalar".
+#[pyfunction]
+pub fn isa() -> &'static str {
+    simd::isa().name()
+}
+
+/// The instruction sets that this machine has, best first.
+#[pyfunction]
+pub fn available_isas() -> Vec<&'static str> {
+    simd::available().into_iter().map(simd::Isa::name).collect()
+}
+
+/// Pins the instruction set for the life of the process. `ValueError` if the machine lacks it or another one has run.
+#[pyfunction]
+pub fn _pin_isa(name: &str) -> PyResult<()> {
+    simd::pin(name).map(|_| ()).map_err(PyValueError::new_err)
+}
+
+/// Figures of the caching allocator: bytes reserved from the system, bytes waiting in the shared cache, and how often the
+/// system was asked for memory, which stands still in a steady training loop.
+#[pyfunction]
+pub fn memory_stats() -> HashMap<&'static str, usize> {
+    let s = buffer::stats();
+    HashMap::from([
+        ("reserved_bytes", s.reserved_bytes),
+        ("shared_cache_bytes", s.shared_cache_bytes),
+        ("system_allocations", s.system_allocations),
+    ])
+}
+
+/// Gives cached memory back to the system.
+#[pyfunction]
+pub fn empty_cache() {
+    buffer::empty_cache();
+}

@@ -1,0 +1,247 @@
+//! Functions that make tensors, and the random generator.
+
+use std::sync::Arc;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+use rgrad_engine::create::{self, State};
+use rgrad_engine::{DType, Number, Tensor};
+
+use crate::args::{self, Shape, sequence, sizes};
+use crate::dtype::AnyDType;
+use crate::error::{run, to_py};
+use crate::tensor::{Out, PyTensor, make};
+
+fn finish(t: Tensor, requires_grad: bool) -> Out {
+    t.set_requires_grad(requires_grad).map_err(to_py)?;
+    Ok(t.into())
+}
+
+fn or_default(dtype: Option<AnyDType>) -> DType {
+    dtype.map_or_else(DType::default_float, |d| d.0)
+}
+
+/// A Python number.
+pub(crate) struct Num(Number);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Num {
+    type Error = PyErr;
+    const INPUT_TYPE: pyo3::inspect::PyStaticExpr = pyo3::type_hint_identifier!("builtins", "float");
+    fn extract(ob: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        match args::number(&ob)? {
+            Some(n) => Ok(Self(n)),
+            None => Ok(Self(Number::Float(ob.extract()?))),
+        }
+    }
+}
+
+/// A tensor with a copy of `data`: numbers, nested lists, an array or a tensor.
+///
+/// Python floats get the default dtype, integers int64, and arrays keep theirs, unless `dtype` is given. `ValueError` if
+/// nested lists do not form an array, `TypeError` if the elements have no dtype here.
+#[pyfunction]
+#[pyo3(signature = (data: "Any", dtype=None, requires_grad=false))]
+pub fn tensor(data: &Bound<'_, PyAny>, dtype: Option<AnyDType>, requires_grad: bool) -> Out {
+    make(data, dtype, requires_grad).map(Into::into)
+}
+
+macro_rules! filled {
+    ($($(#[$doc:meta])* $name:ident $like:ident $value:expr;)*) => {$(
+        $(#[$doc])*
+        #[pyfunction]
+        #[pyo3(signature = (*size: "int | Sequence[int]", dtype=None, requires_grad=false))]
+        pub fn $name(size: &Bound<'_, PyTuple>, dtype: Option<AnyDType>, requires_grad: bool) -> Out {
+            let shape = sizes(&sequence(size)?)?;
+            finish(Tensor::full(&shape, $value, or_default(dtype)).map_err(to_py)?, requires_grad)
+        }
+        #[doc = concat!("As `", stringify!($name), "`, with the shape and, unless given, the dtype of `x`.")]
+        #[pyfunction]
+        #[pyo3(signature = (x, dtype=None, requires_grad=false))]
+        pub fn $like(x: args::Tensor, dtype: Option<AnyDType>, requires_grad: bool) -> Out {
+            let dtype = dtype.map_or(x.0.dtype(), |d| d.0);
+            finish(Tensor::full(x.0.shape(), $value, dtype).map_err(to_py)?, requires_grad)
+        }
+    )*};
+}
+
+filled! {
+    /// Zeros.
+    zeros zeros_like Number::Int(0);
+    /// Ones.
+    ones ones_like Number::Int(1);
+    /// A tensor whose elements are yet to be written; they are zeros, so that nothing depends on what memory held.
+    empty empty_like Number::Int(0);
+}
+
+/// One number in every element.
+#[pyfunction]
+#[pyo3(signature = (size, fill_value, dtype=None, requires_grad=false))]
+pub fn full(size: Shape, fill_value: Num, dtype: Option<AnyDType>, requires_grad: bool) -> Out {
+    let own = match fill_value.0 {
+        Number::Bool(_) => DType::Bool,
+        Number::Int(_) => DType::Int64,
+        Number::Float(_) => DType::default_float(),
+    };
+    finish(Tensor::full(&size.0, fill_value.0, dtype.map_or(own, |d| d.0)).map_err(to_py)?, requires_grad)
+}
+
+/// One number in every element, with the shape and, unless given, the dtype of `x`.
+#[pyfunction]
+#[pyo3(signature = (x, fill_value, dtype=None, requires_grad=false))]
+pub fn full_like(x: args::Tensor, fill_value: Num, dtype: Option<AnyDType>, requires_grad: bool) -> Out {
+    let dtype = dtype.map_or(x.0.dtype(), |d| d.0);
+    finish(Tensor::full(x.0.shape(), fill_value.0, dtype).map_err(to_py)?, requires_grad)
+}
+
+/// Ones on the diagonal of an (n, m) matrix of zeros; `m` is `n` unless given.
+#[pyfunction]
+#[pyo3(signature = (n, m=None, dtype=None, requires_grad=false))]
+pub fn eye(n: usize, m: Option<usize>, dtype: Option<AnyDType>, requires_grad: bool) -> Out {
+    finish(create::eye(n, m.unwrap_or(n), or_default(dtype)).map_err(to_py)?, requires_grad)
+}
+
+/// `start, start + step, …` up to but without `end`; with one argument from 0 to it. Integers give int64, floats the
+/// default dtype, unless `dtype` is given.
+#[pyfunction]
+#[pyo3(signature = (start, end=None, step=None, dtype=None, requires_grad=false))]
+pub fn arange(start: Num, end: Option<Num>, step: Option<Num>, dtype: Option<AnyDType>, requires_grad: bool) -> Out {
+    let (from, to) = match end {
+        Some(end) => (start.0, end.0),
+        None => (Number::Int(0), start.0),
+    };
+    let step = step.map_or(Number::Int(1), |s| s.0);
+    finish(create::arange(from, to, step, dtype.map(|d| d.0)).map_err(to_py)?, requires_grad)
+}
+
+/// `steps` numbers from `start` to `end`, both included, evenly spaced.
+#[pyfunction]
+#[pyo3(signature = (start, end, steps, dtype=None, requires_grad=false))]
+pub fn linspace(start: f64, end: f64, steps: usize, dtype: Option<AnyDType>, requires_grad: bool) -> Out {
+    finish(create::linspace(start, end, steps, dtype.map(|d| d.0)).map_err(to_py)?, requires_grad)
+}
+
+/// A stream of random numbers: the same numbers for a seed on every platform, instruction set and number of threads.
+#[pyclass(name = "Generator", module = "rgrad", frozen)]
+pub struct PyGenerator(Arc<create::Generator>);
+
+static DEFAULT: create::Generator = create::Generator::new(0);
+
+#[pymethods]
+impl PyGenerator {
+    #[new]
+    #[pyo3(signature = (seed=0))]
+    fn new(seed: u64) -> Self {
+        Self(Arc::new(create::Generator::new(seed)))
+    }
+    /// Starts the stream of this seed from its beginning, and returns this generator.
+    fn manual_seed(slf: Bound<'_, Self>, seed: u64) -> Bound<'_, Self> {
+        slf.get().0.set_state(State { seed, offset: 0 });
+        slf
+    }
+    /// What the stream is made from.
+    fn initial_seed(&self) -> u64 {
+        self.0.state().seed
+    }
+    /// Seed and position, for `set_state`.
+    fn get_state(&self) -> (u64, u64) {
+        let s = self.0.state();
+        (s.seed, s.offset)
+    }
+    /// Goes where `get_state` was called.
+    fn set_state(&self, state: (u64, u64)) {
+        self.0.set_state(State { seed: state.0, offset: state.1 });
+    }
+    fn __repr__(&self) -> String {
+        let s = self.0.state();
+        format!("Generator(seed={}, offset={})", s.seed, s.offset)
+    }
+    fn __reduce__(slf: &Bound<'_, Self>) -> (Py<pyo3::types::PyType>, (u64,), (u64, u64)) {
+        let s = slf.get().0.state();
+        (slf.get_type().unbind(), (s.seed,), (s.seed, s.offset))
+    }
+    fn __setstate__(&self, state: (u64, u64)) {
+        self.set_state(state);
+    }
+}
+
+/// Starts the default random stream of this seed from its beginning.
+#[pyfunction]
+pub fn manual_seed(seed: u64) {
+    DEFAULT.set_state(State { seed, offset: 0 });
+}
+
+/// Seed and position of the default random stream.
+#[pyfunction]
+pub fn get_rng_state() -> (u64, u64) {
+    let s = DEFAULT.state();
+    (s.seed, s.offset)
+}
+
+/// Puts the default random stream where `get_rng_state` was called.
+#[pyfunction]
+pub fn set_rng_state(state: (u64, u64)) {
+    DEFAULT.set_state(State { seed: state.0, offset: state.1 });
+}
+
+fn draw<R: Send>(
+    py: Python<'_>,
+    generator: Option<&Bound<'_, PyGenerator>>,
+    elements: usize,
+    f: impl FnOnce(&create::Generator) -> rgrad_engine::Result<R> + Send,
+) -> PyResult<R> {
+    let own = generator.map(|g| g.get().0.clone());
+    run(py, elements, || f(own.as_deref().unwrap_or(&DEFAULT)))
+}
+
+macro_rules! random {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[pyfunction]
+        #[pyo3(signature = (*size: "int | Sequence[int]", dtype=None, requires_grad=false, generator=None))]
+        pub fn $name(
+            py: Python<'_>,
+            size: &Bound<'_, PyTuple>,
+            dtype: Option<AnyDType>,
+            requires_grad: bool,
+            generator: Option<&Bound<'_, PyGenerator>>,
+        ) -> Out {
+            let (shape, dtype) = (sizes(&sequence(size)?)?, or_default(dtype));
+            finish(draw(py, generator, usize::MAX, |g| g.$name(&shape, dtype))?, requires_grad)
+        }
+    )*};
+}
+
+random! {
+    /// Random numbers, uniform on [0, 1).
+    rand;
+    /// Random numbers of the standard normal distribution.
+    randn;
+}
+
+/// Random integers, uniform on `low` to `high − 1`.
+#[pyfunction]
+#[pyo3(signature = (low, high, size, generator=None))]
+pub fn randint(py: Python<'_>, low: i64, high: i64, size: Shape, generator: Option<&Bound<'_, PyGenerator>>) -> Out {
+    draw(py, generator, usize::MAX, |g| g.randint(low, high, &size.0)).map(Into::into)
+}
+
+/// The integers 0 to n − 1 in random order.
+#[pyfunction]
+#[pyo3(signature = (n, generator=None))]
+pub fn randperm(py: Python<'_>, n: usize, generator: Option<&Bound<'_, PyGenerator>>) -> Out {
+    draw(py, generator, usize::MAX, |g| g.randperm(n)).map(Into::into)
+}
+
+/// `x` with each element set to 0 with probability `p`, the others divided by 1 − p. `ValueError` unless 0 ≤ p ≤ 1.
+#[pyfunction]
+#[pyo3(signature = (x, p=0.5, generator=None))]
+pub fn dropout(py: Python<'_>, x: &Bound<'_, PyTensor>, p: f64, generator: Option<&Bound<'_, PyGenerator>>) -> Out {
+    if !(0.0..=1.0).contains(&p) {
+        return Err(PyValueError::new_err(format!("dropout: expected a probability from 0 to 1, got {p}")));
+    }
+    let x = &x.get().inner;
+    let keep = 1.0 - p;
+    let factor = if keep == 0.0 { 0.0 } else { 1.0 / keep };
+    draw(py, generator, x.numel(), |g| rgrad_engine::ops::mul(x, &g.mask(x.shape(), x.dtype(), keep, factor)?)).map(Into::into)
+}

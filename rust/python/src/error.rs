@@ -1,0 +1,37 @@
+//! Errors of the engine as Python exceptions, and the one way into the engine.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use pyo3::exceptions::{PyIndexError, PyMemoryError, PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use rgrad_engine::{Error, Kind};
+
+/// The exception that an engine error becomes.
+pub(crate) fn to_py(e: Error) -> PyErr {
+    match e.kind {
+        Kind::Value => PyValueError::new_err(e.message),
+        Kind::Type => PyTypeError::new_err(e.message),
+        Kind::Index => PyIndexError::new_err(e.message),
+        Kind::Runtime => PyRuntimeError::new_err(e.message),
+        Kind::Memory => PyMemoryError::new_err(e.message),
+    }
+}
+
+/// Elements from which on an operation may take long enough that other Python threads should run meanwhile. Below, giving
+/// the interpreter away and getting it back costs more than it can bring.
+const DETACH_FROM: usize = 16 << 10;
+
+/// Runs `f`, which works on about `elements` elements and does not touch Python. A panic becomes a `RuntimeError`: as a
+/// `PanicException` it would pass through `except Exception`.
+pub(crate) fn run<R: Send>(py: Python<'_>, elements: usize, f: impl FnOnce() -> rgrad_engine::Result<R> + Send) -> PyResult<R> {
+    let guarded = || catch_unwind(AssertUnwindSafe(f));
+    let result = if elements < DETACH_FROM { guarded() } else { py.detach(guarded) };
+    match result {
+        Ok(result) => result.map_err(to_py),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("unknown");
+            Err(PyRuntimeError::new_err(format!("internal error, please report it: {text}")))
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Tensors in files, in the safetensors format.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use pyo3::exceptions::{PyOSError, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use rgrad_engine::{DType, Tensor, ops};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use crate::error::to_py;
+use crate::tensor::PyTensor;
+
+fn to_file(d: DType) -> Dtype {
+    match d {
+        DType::Float32 => Dtype::F32,
+        DType::Float64 => Dtype::F64,
+        DType::Int64 => Dtype::I64,
+        DType::Int32 => Dtype::I32,
+        DType::UInt8 => Dtype::U8,
+        DType::Bool => Dtype::BOOL,
+    }
+}
+
+/// The elements as the file holds them: row-major and little-endian.
+fn bytes(t: &Tensor) -> rgrad_engine::Result<Vec<u8>> {
+    Ok(match t.dtype() {
+        DType::Float32 => t.to_vec::<f32>()?.iter().flat_map(|x| x.to_le_bytes()).collect(),
+        DType::Float64 => t.to_vec::<f64>()?.iter().flat_map(|x| x.to_le_bytes()).collect(),
+        DType::Int64 => t.to_vec::<i64>()?.iter().flat_map(|x| x.to_le_bytes()).collect(),
+        DType::Int32 => t.to_vec::<i32>()?.iter().flat_map(|x| x.to_le_bytes()).collect(),
+        DType::UInt8 | DType::Bool => t.to_vec::<u8>()?,
+    })
+}
+
+fn os_error(what: &str, path: &Path, e: &std::io::Error) -> PyErr {
+    let message = format!("cannot {what} {}: {e}", path.display());
+    match e.raw_os_error() {
+        // With its number, Python makes the exact subclass of it: FileNotFoundError, PermissionError, …
+        Some(number) => PyOSError::new_err((number, message)),
+        None => PyOSError::new_err(message),
+    }
+}
+
+/// Writes a dict of tensors to a safetensors file. The file appears when it is complete, or not at all.
+///
+/// `TypeError` if a value is no tensor, `OSError` if the file cannot be written.
+#[pyfunction]
+#[pyo3(signature = (tensors, path))]
+pub fn save(tensors: BTreeMap<String, Py<PyTensor>>, path: PathBuf) -> PyResult<()> {
+    let mut held = Vec::new();
+    for (name, t) in &tensors {
+        let t = &t.get().inner;
+        held.push((name, t.dtype(), t.shape().to_vec(), bytes(t).map_err(to_py)?));
+    }
+    let mut views = Vec::new();
+    for (name, dtype, shape, data) in &held {
+        let view = TensorView::new(to_file(*dtype), shape.clone(), data);
+        views.push((name.as_str(), view.map_err(|e| PyValueError::new_err(format!("save: {e}")))?));
+    }
+    let content = safetensors::serialize(views, None).map_err(|e| PyValueError::new_err(format!("save: {e}")))?;
+    let mut aside = path.clone().into_os_string();
+    aside.push(format!(".{}.part", std::process::id()));
+    let aside = PathBuf::from(aside);
+    let write = || -> std::io::Result<()> {
+        let mut file = BufWriter::new(fs::File::create(&aside)?);
+        file.write_all(&content)?;
+        file.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
+        fs::rename(&aside, &path)
+    };
+    write().map_err(|e| {
+        let _ = fs::remove_file(&aside);
+        os_error("write", &path, &e)
+    })
+}
+
+/// Reads a safetensors file into a dict of tensors.
+///
+/// `OSError` if the file cannot be read, `ValueError` if it is not whole, `TypeError` if it holds a dtype that rgrad does
+/// not have.
+#[pyfunction]
+#[pyo3(signature = (path))]
+pub fn load(path: PathBuf) -> PyResult<HashMap<String, PyTensor>> {
+    let content = fs::read(&path).map_err(|e| os_error("read", &path, &e))?;
+    let refuse = |e: &dyn std::fmt::Display| {
+        PyValueError::new_err(format!("{} is not a whole safetensors file: {e}", path.display()))
+    };
+    let file = SafeTensors::deserialize(&content).map_err(|e| refuse(&e))?;
+    let mut out = HashMap::new();
+    for (name, view) in file.tensors() {
+        let (data, shape) = (view.data(), view.shape());
+        let t = match view.dtype() {
+            Dtype::F32 => Tensor::from_slice(&whole(data, f32::from_le_bytes), shape),
+            Dtype::F64 => Tensor::from_slice(&whole(data, f64::from_le_bytes), shape),
+            Dtype::I64 => Tensor::from_slice(&whole(data, i64::from_le_bytes), shape),
+            Dtype::I32 => Tensor::from_slice(&whole(data, i32::from_le_bytes), shape),
+            Dtype::U8 => Tensor::from_slice(data, shape),
+            Dtype::BOOL => Tensor::from_slice(data, shape).and_then(|t| ops::cast(&t, DType::Bool)),
+            other => {
+                let path = path.display();
+                return Err(PyTypeError::new_err(format!("{path}: {name} has elements of {other:?}, which rgrad lacks")));
+            }
+        };
+        out.insert(name, t.map_err(to_py)?.into());
+    }
+    Ok(out)
+}
+
+fn whole<const N: usize, T>(data: &[u8], from: fn([u8; N]) -> T) -> Vec<T> {
+    data.as_chunks::<N>().0.iter().map(|b| from(*b)).collect()
+}

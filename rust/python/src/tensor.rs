@@ -1,0 +1,666 @@
+//! The class `Tensor`: everything that is not generated from the tables of operations.
+
+use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::inspect::PyStaticExpr;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyInt, PyIterator, PyString, PyTuple, PyType};
+use pyo3::{type_hint_identifier, type_hint_subscript};
+use rgrad_engine::ops::{self, Index};
+use rgrad_engine::{DType, Number, Tensor, tape};
+
+use crate::args::{self, beside, number, sequence};
+use crate::dtype::{AnyDType, PyDType, typestr};
+use crate::error::{run, to_py};
+use crate::interop;
+
+/// An n-dimensional array that remembers how it was computed.
+///
+/// Made from numbers, nested lists, arrays or other tensors, always with its own copy of the elements:
+/// `rgrad.from_numpy` shares them instead. Python floats get the default dtype; arrays keep theirs.
+#[pyclass(name = "Tensor", module = "rgrad", frozen, subclass, weakref)]
+pub struct PyTensor {
+    pub(crate) inner: Tensor,
+}
+
+impl From<Tensor> for PyTensor {
+    fn from(inner: Tensor) -> Self {
+        Self { inner }
+    }
+}
+
+/// A result: the tensor, or the engine's error.
+pub(crate) type Out = PyResult<PyTensor>;
+
+/// A shape as Python sees it.
+pub(crate) struct Sizes(Vec<usize>);
+
+impl<'py> IntoPyObject<'py> for Sizes {
+    type Target = PyTuple;
+    type Output = Bound<'py, PyTuple>;
+    type Error = PyErr;
+    const OUTPUT_TYPE: PyStaticExpr = type_hint_subscript!(
+        type_hint_identifier!("builtins", "tuple"),
+        type_hint_identifier!("builtins", "int"),
+        PyStaticExpr::Constant { value: pyo3::inspect::PyStaticConstant::Ellipsis }
+    );
+    fn into_pyobject(self, py: Python<'py>) -> PyResult<Self::Output> {
+        PyTuple::new(py, self.0)
+    }
+}
+
+/// Any Python object, in any type's place.
+pub(crate) fn make(data: &Bound<'_, PyAny>, dtype: Option<AnyDType>, requires_grad: bool) -> PyResult<Tensor> {
+    let py = data.py();
+    let value = if let Ok(t) = data.cast::<PyTensor>() {
+        let t = t.get().inner.detach();
+        run(py, t.numel(), || ops::clone(&t))?
+    } else if let Some(n) = number(data)? {
+        let own = match n {
+            Number::Bool(_) => DType::Bool,
+            Number::Int(_) => DType::Int64,
+            Number::Float(_) => DType::default_float(),
+        };
+        Tensor::scalar(n, dtype.as_ref().map_or(own, |d| d.0)).map_err(to_py)?
+    } else if let Some(t) = interop::copied(data)? {
+        t
+    } else {
+        from_list(data)?
+    };
+    let value = match dtype {
+        Some(d) => run(py, value.numel(), || ops::cast(&value, d.0))?,
+        None => value,
+    };
+    value.set_requires_grad(requires_grad).map_err(to_py)?;
+    Ok(value)
+}
+
+/// Nested lists, by way of NumPy, whose float64 then becomes the default dtype.
+fn from_list(data: &Bound<'_, PyAny>) -> PyResult<Tensor> {
+    let py = data.py();
+    let refuse = |why: &str| {
+        let name = data.get_type().name().map_or_else(|_| String::new(), |n| n.to_string());
+        PyTypeError::new_err(format!("tensor: cannot make a tensor from {name}: {why}"))
+    };
+    if data.cast::<PyString>().is_ok() || data.cast::<PyDict>().is_ok() {
+        return Err(refuse("expected numbers, nested lists or an array"));
+    }
+    let array = py.import("numpy")?.call_method1("array", (data,)).map_err(|e| {
+        let text = e.value(py).to_string();
+        PyValueError::new_err(format!("tensor: the nested lists do not form an array: {text}"))
+    })?;
+    let made = interop::copied(&array).map_err(|_| refuse("expected numbers, nested lists or an array"))?;
+    let made = made.ok_or_else(|| refuse("expected numbers, nested lists or an array"))?;
+    let holds_arrays = data.cast::<PyTensor>().is_ok() || first_leaf_has_dtype(data)?;
+    if made.dtype() == DType::Float64 && !holds_arrays {
+        return run(py, made.numel(), || ops::cast(&made, DType::default_float()));
+    }
+    Ok(made)
+}
+
+/// Whether the first innermost item of nested sequences has a dtype of its own, which is then kept.
+fn first_leaf_has_dtype(data: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let mut item = data.clone();
+    while let Ok(sequence) = item.cast::<pyo3::types::PySequence>() {
+        if sequence.len()? == 0 {
+            return Ok(false);
+        }
+        item = sequence.get_item(0)?;
+    }
+    item.hasattr("dtype")
+}
+
+fn index_item(item: &Bound<'_, PyAny>) -> PyResult<Index> {
+    if item.is_none() {
+        return Ok(Index::NewAxis);
+    }
+    if item.is(pyo3::types::PyEllipsis::get(item.py())) {
+        return Ok(Index::Ellipsis);
+    }
+    if let Ok(slice) = item.cast::<pyo3::types::PySlice>() {
+        let part = |name: &str| -> PyResult<Option<isize>> { slice.getattr(name)?.extract() };
+        return Ok(Index::Slice { start: part("start")?, stop: part("stop")?, step: part("step")?.unwrap_or(1) });
+    }
+    if let Some(Number::Int(i)) = number(item)? {
+        return Ok(Index::At(i as isize));
+    }
+    if let Ok(t) = item.cast::<PyTensor>() {
+        return Ok(Index::Tensor(t.get().inner.detach()));
+    }
+    let is_sequence = item.cast::<pyo3::types::PyList>().is_ok() || item.cast::<pyo3::types::PyRange>().is_ok();
+    if let Some(t) = if is_sequence { Some(from_list(item)?) } else { interop::copied(item)? } {
+        // An empty list is a list of no positions, though NumPy makes floats of it.
+        let t = if t.numel() == 0 && t.dtype().is_float() { ops::cast(&t, DType::Int64).map_err(to_py)? } else { t };
+        return Ok(Index::Tensor(t));
+    }
+    let name = item.get_type().name()?;
+    Err(PyTypeError::new_err(format!("a tensor is indexed by integers, slices, ..., None, or tensors, not by {name}")))
+}
+
+fn index_items(index: &Bound<'_, PyAny>) -> PyResult<Vec<Index>> {
+    match index.cast::<PyTuple>() {
+        Ok(all) => all.iter().map(|i| index_item(&i)).collect(),
+        Err(_) => Ok(vec![index_item(index)?]),
+    }
+}
+
+type Binary = fn(&Tensor, &Tensor) -> rgrad_engine::Result<Tensor>;
+
+impl PyTensor {
+    /// `f(self, other)`, or NotImplemented where `other` is nothing that a tensor can be combined with.
+    fn binary(&self, other: &Bound<'_, PyAny>, f: Binary) -> PyResult<Py<PyAny>> {
+        let py = other.py();
+        let Some(b) = beside(other, &self.inner)? else { return Ok(py.NotImplemented()) };
+        let y = run(py, self.inner.numel().max(b.numel()), || f(&self.inner, &b))?;
+        Ok(Bound::new(py, PyTensor::from(y))?.into_any().unbind())
+    }
+
+    /// `f(other, self)`.
+    fn reflected(&self, other: &Bound<'_, PyAny>, f: Binary) -> PyResult<Py<PyAny>> {
+        let py = other.py();
+        let Some(b) = beside(other, &self.inner)? else { return Ok(py.NotImplemented()) };
+        let y = run(py, self.inner.numel().max(b.numel()), || f(&b, &self.inner))?;
+        Ok(Bound::new(py, PyTensor::from(y))?.into_any().unbind())
+    }
+
+    /// Writes `f(self, other)` over the elements.
+    fn in_place(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>, f: Binary) -> PyResult<()> {
+        let t = &slf.get().inner;
+        let Some(b) = beside(other, t)? else {
+            let name = other.get_type().name()?;
+            return Err(PyTypeError::new_err(format!("expected a tensor, an array or a number, got {name}")));
+        };
+        run(slf.py(), t.numel(), || {
+            let y = f(t, &b)?;
+            if y.dtype() != t.dtype() {
+                return Err(rgrad_engine::Error {
+                    kind: rgrad_engine::Kind::Type,
+                    message: format!("a result of {} cannot be written in place to a tensor of {}", y.dtype(), t.dtype()),
+                });
+            }
+            t.copy_from(&y)
+        })
+    }
+}
+
+/// In-place operators and methods: `x += y`, `x.add_(y)`.
+macro_rules! in_place {
+    ($($operator:ident $method:ident $f:ident;)*) => {
+        #[pymethods]
+        impl PyTensor {
+            $(
+                fn $operator(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> PyResult<()> {
+                    Self::in_place(slf, other, ops::$f)
+                }
+                #[doc = concat!("Writes `", stringify!($f), "(self, other)` over this tensor's elements, and returns it.")]
+                fn $method<'py>(slf: Bound<'py, Self>, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Self>> {
+                    Self::in_place(&slf, other, ops::$f)?;
+                    Ok(slf)
+                }
+            )*
+        }
+    };
+}
+
+in_place! {
+    __iadd__ add_ add;
+    __isub__ sub_ sub;
+    __imul__ mul_ mul;
+    __itruediv__ div_ div;
+}
+
+/// Operators and their reflected forms.
+macro_rules! operators {
+    ($($operator:ident $reflected:ident $f:ident;)*) => {
+        #[pymethods]
+        impl PyTensor {
+            $(
+                fn $operator(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+                    self.binary(other, ops::$f)
+                }
+                fn $reflected(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+                    self.reflected(other, ops::$f)
+                }
+            )*
+        }
+    };
+}
+
+operators! {
+    __add__ __radd__ add;
+    __sub__ __rsub__ sub;
+    __mul__ __rmul__ mul;
+    __truediv__ __rtruediv__ div;
+    __matmul__ __rmatmul__ matmul;
+}
+
+macro_rules! comparisons {
+    ($($operator:ident $f:ident;)*) => {
+        #[pymethods]
+        impl PyTensor {
+            $(
+                fn $operator(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+                    self.binary(other, ops::$f)
+                }
+            )*
+        }
+    };
+}
+
+comparisons! {
+    __lt__ lt;
+    __le__ le;
+    __gt__ gt;
+    __ge__ ge;
+    __eq__ eq;
+    __ne__ ne;
+}
+
+#[pymethods]
+impl PyTensor {
+    #[new]
+    #[pyo3(signature = (data, dtype=None, requires_grad=false))]
+    fn new(data: &Bound<'_, PyAny>, dtype: Option<AnyDType>, requires_grad: bool) -> Out {
+        make(data, dtype, requires_grad).map(Into::into)
+    }
+
+    // ---- What it is ----
+
+    /// Size of every dimension.
+    #[getter]
+    fn shape(&self) -> Sizes {
+        Sizes(self.inner.shape().to_vec())
+    }
+    /// Size of every dimension, or of dimension `dim`.
+    #[pyo3(signature = (dim=None) -> "int | tuple[int, ...]")]
+    fn size(&self, py: Python<'_>, dim: Option<isize>) -> PyResult<Py<PyAny>> {
+        let Some(dim) = dim else { return Ok(self.shape().into_pyobject(py)?.into_any().unbind()) };
+        let at = rgrad_engine::shape::normalize_dim("size", dim, self.inner.ndim()).map_err(to_py)?;
+        Ok(self.inner.shape()[at].into_pyobject(py)?.into_any().unbind())
+    }
+    /// Number of dimensions.
+    #[getter]
+    fn ndim(&self) -> usize {
+        self.inner.ndim()
+    }
+    /// Number of dimensions.
+    fn dim(&self) -> usize {
+        self.inner.ndim()
+    }
+    /// Number of elements.
+    fn numel(&self) -> usize {
+        self.inner.numel()
+    }
+    /// Type of the elements.
+    #[getter]
+    fn dtype(&self) -> PyDType {
+        PyDType(self.inner.dtype())
+    }
+    /// Whether the elements lie one after another in row-major order.
+    fn is_contiguous(&self) -> bool {
+        self.inner.is_contiguous()
+    }
+    /// Address of the first element.
+    fn data_ptr(&self) -> usize {
+        self.inner.as_ptr().addr()
+    }
+    fn __len__(&self) -> PyResult<usize> {
+        let no = || PyTypeError::new_err("a 0-d tensor has no length");
+        self.inner.shape().first().copied().ok_or_else(no)
+    }
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        let py = slf.py();
+        let t = &slf.get().inner;
+        let kwargs = PyDict::new(py);
+        kwargs.set_item("separator", ", ")?;
+        kwargs.set_item("prefix", "tensor(")?;
+        kwargs.set_item("threshold", 1000)?;
+        let array = array_of(slf.py(), t.detach())?;
+        let mut text: String = py.import("numpy")?.call_method("array2string", (array,), Some(&kwargs))?.extract()?;
+        if !matches!(t.dtype(), DType::Float32 | DType::Int64 | DType::Bool) {
+            text += &format!(", dtype=rgrad.{}", t.dtype());
+        }
+        if t.numel() == 0 && t.ndim() > 1 {
+            text += &format!(", shape={}", rgrad_engine::shape::Show(t.shape()));
+        }
+        if let Some(node) = t.node() {
+            text += &format!(", grad_fn={node:?}");
+        } else if t.requires_grad() {
+            text += ", requires_grad=True";
+        }
+        Ok(format!("tensor({text})"))
+    }
+
+    // ---- Elements ----
+
+    /// The only element, as a Python number. `ValueError` unless there is exactly one.
+    #[pyo3(signature = () -> "float")]
+    fn item(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        Ok(match self.inner.item().map_err(to_py)? {
+            Number::Bool(b) => b.into_pyobject(py)?.to_owned().into_any().unbind(),
+            Number::Int(i) => i.into_pyobject(py)?.into_any().unbind(),
+            Number::Float(f) => f.into_pyobject(py)?.into_any().unbind(),
+        })
+    }
+    fn __bool__(&self) -> PyResult<bool> {
+        if self.inner.numel() != 1 {
+            let shape = rgrad_engine::shape::Show(self.inner.shape()).to_string();
+            return Err(PyValueError::new_err(format!(
+                "the truth of a tensor of shape {shape} is ambiguous; compare with a number and reduce, or call item()"
+            )));
+        }
+        Ok(match self.inner.item().map_err(to_py)? {
+            Number::Bool(b) => b,
+            Number::Int(i) => i != 0,
+            Number::Float(f) => f != 0.0,
+        })
+    }
+    fn __float__(&self) -> PyResult<f64> {
+        Ok(match self.inner.item().map_err(to_py)? {
+            Number::Bool(b) => f64::from(u8::from(b)),
+            Number::Int(i) => i as f64,
+            Number::Float(f) => f,
+        })
+    }
+    fn __int__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyInt>> {
+        let item = slf.call_method0("item")?;
+        Ok(slf.py().get_type::<PyInt>().call1((item,))?.cast_into()?)
+    }
+    fn __index__(&self) -> PyResult<i64> {
+        match self.inner.item().map_err(to_py)? {
+            Number::Int(i) => Ok(i),
+            _ => Err(PyTypeError::new_err("only a tensor of one integer can be used as an index")),
+        }
+    }
+    /// The elements as a NumPy array that shares this tensor's memory.
+    ///
+    /// `RuntimeError` if the tensor requires gradients: writing to the array would falsify them. Write
+    /// `x.detach().numpy()`.
+    #[pyo3(signature = () -> "numpy.ndarray")]
+    fn numpy(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        let t = &slf.get().inner;
+        if t.requires_grad() {
+            return Err(PyRuntimeError::new_err(
+                "a tensor that requires gradients cannot become an array that shares its memory; \
+                 write x.detach().numpy()",
+            ));
+        }
+        array_of(slf.py(), t.detach())
+    }
+    /// NumPy's protocol: an array of the elements, sharing memory unless `dtype` or `copy` ask for another.
+    #[pyo3(signature = (dtype=None, copy=None) -> "numpy.ndarray")]
+    fn __array__(slf: &Bound<'_, Self>, dtype: Option<&Bound<'_, PyAny>>, copy: Option<bool>) -> PyResult<Py<PyAny>> {
+        let py = slf.py();
+        let array = Self::numpy(slf)?;
+        if dtype.is_none() && copy != Some(true) {
+            return Ok(array);
+        }
+        let kwargs = PyDict::new(py);
+        kwargs.set_item("dtype", dtype)?;
+        if copy.is_some() {
+            kwargs.set_item("copy", copy)?;
+            return Ok(py.import("numpy")?.call_method("array", (array,), Some(&kwargs))?.unbind());
+        }
+        Ok(py.import("numpy")?.call_method("asarray", (array,), Some(&kwargs))?.unbind())
+    }
+    /// NumPy leaves operators with tensors to the tensors, so `array + tensor` is a tensor.
+    #[classattr]
+    fn __array_ufunc__() -> Option<bool> {
+        None
+    }
+    /// The elements as nested lists of Python numbers.
+    #[pyo3(signature = () -> "list[Any]")]
+    fn tolist(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        let array = array_of(slf.py(), slf.get().inner.detach())?;
+        array.call_method0(slf.py(), "tolist")
+    }
+    fn __getitem__(&self, index: &Bound<'_, PyAny>) -> Out {
+        let items = index_items(index)?;
+        run(index.py(), self.inner.numel(), || ops::getitem(&self.inner, &items)).map(Into::into)
+    }
+    fn __setitem__(&self, index: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let items = index_items(index)?;
+        let Some(value) = beside(value, &self.inner)? else {
+            let value = from_list(value)?;
+            return run(index.py(), self.inner.numel(), || ops::setitem(&self.inner, &items, &value));
+        };
+        run(index.py(), self.inner.numel(), || ops::setitem(&self.inner, &items, &value))
+    }
+    fn __iter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyIterator>> {
+        let t = &slf.get().inner;
+        let Some(&n) = t.shape().first() else {
+            return Err(PyTypeError::new_err("cannot iterate over a 0-d tensor"));
+        };
+        let rows = (0..n as isize).map(|i| ops::getitem(t, &[Index::At(i)]).map(PyTensor::from).map_err(to_py));
+        let rows = rows.collect::<PyResult<Vec<_>>>()?;
+        rows.into_pyobject(slf.py())?.try_iter()
+    }
+
+    // ---- Other forms ----
+
+    /// A tensor of the same elements, in the same memory, that is not part of any graph.
+    fn detach(&self) -> Self {
+        self.inner.detach().into()
+    }
+    /// A copy with its own memory, through which gradients flow.
+    fn clone(&self, py: Python<'_>) -> Out {
+        run(py, self.inner.numel(), || ops::clone(&self.inner)).map(Into::into)
+    }
+    /// The tensor itself if its elements lie in row-major order, else a copy of which they do.
+    fn contiguous(&self, py: Python<'_>) -> Out {
+        run(py, self.inner.numel(), || ops::contiguous(&self.inner)).map(Into::into)
+    }
+    /// The elements as another dtype; the tensor itself if it has that one.
+    fn to(&self, py: Python<'_>, dtype: AnyDType) -> Out {
+        run(py, self.inner.numel(), || ops::cast(&self.inner, dtype.0)).map(Into::into)
+    }
+    /// As float32.
+    fn float(&self, py: Python<'_>) -> Out {
+        self.to(py, AnyDType(DType::Float32))
+    }
+    /// As float64.
+    fn double(&self, py: Python<'_>) -> Out {
+        self.to(py, AnyDType(DType::Float64))
+    }
+    /// As int64.
+    fn long(&self, py: Python<'_>) -> Out {
+        self.to(py, AnyDType(DType::Int64))
+    }
+    /// The elements in row-major order under another shape, without copying. `ValueError` if that cannot be done.
+    #[pyo3(signature = (*shape: "int | Sequence[int]"))]
+    fn view(&self, py: Python<'_>, shape: &Bound<'_, PyTuple>) -> Out {
+        let sizes = sequence(shape)?;
+        let y = run(py, 0, || ops::reshape(&self.inner, &sizes))?;
+        if !y.shares_storage(&self.inner) {
+            return Err(PyValueError::new_err("view: these strides need a copy; call reshape instead"));
+        }
+        Ok(y.into())
+    }
+    /// The matrix transposed, as a view; all dimensions reversed if there are not two.
+    #[getter]
+    #[pyo3(name = "T")]
+    fn transposed(&self, py: Python<'_>) -> Out {
+        let order: Vec<isize> = (0..self.inner.ndim() as isize).rev().collect();
+        run(py, 0, || ops::permute(&self.inner, &order)).map(Into::into)
+    }
+    /// The last two dimensions exchanged, as a view.
+    #[getter]
+    #[pyo3(name = "mT")]
+    fn matrix_transposed(&self, py: Python<'_>) -> Out {
+        run(py, 0, || ops::transpose(&self.inner, -2, -1)).map(Into::into)
+    }
+    fn __neg__(&self, py: Python<'_>) -> Out {
+        run(py, self.inner.numel(), || ops::neg(&self.inner)).map(Into::into)
+    }
+    fn __pos__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+    fn __abs__(&self, py: Python<'_>) -> Out {
+        run(py, self.inner.numel(), || ops::abs(&self.inner)).map(Into::into)
+    }
+    fn __pow__(&self, other: &Bound<'_, PyAny>, modulo: Option<&Bound<'_, PyAny>>) -> PyResult<Py<PyAny>> {
+        if modulo.is_some() {
+            return Ok(other.py().NotImplemented());
+        }
+        self.binary(other, ops::pow)
+    }
+    fn __rpow__(&self, other: &Bound<'_, PyAny>, modulo: Option<&Bound<'_, PyAny>>) -> PyResult<Py<PyAny>> {
+        if modulo.is_some() {
+            return Ok(other.py().NotImplemented());
+        }
+        self.reflected(other, ops::pow)
+    }
+    fn __hash__(slf: &Bound<'_, Self>) -> isize {
+        slf.as_ptr().addr() as isize >> 4
+    }
+
+    /// The largest element, or with `dim` the largest elements along it and their indices.
+    #[pyo3(signature = (dim=None, keepdim=false) -> "Any")]
+    fn max(&self, py: Python<'_>, dim: Option<isize>, keepdim: bool) -> PyResult<Py<PyAny>> {
+        self.extremum(py, dim, keepdim, ops::amax, ops::max_dim)
+    }
+    /// The smallest element, or with `dim` the smallest elements along it and their indices.
+    #[pyo3(signature = (dim=None, keepdim=false) -> "Any")]
+    fn min(&self, py: Python<'_>, dim: Option<isize>, keepdim: bool) -> PyResult<Py<PyAny>> {
+        self.extremum(py, dim, keepdim, ops::amin, ops::min_dim)
+    }
+
+    // ---- Writing in place ----
+
+    /// Writes `value`, broadcast and cast, over the elements, and returns this tensor.
+    fn copy_<'py>(slf: Bound<'py, Self>, value: args::Tensor) -> PyResult<Bound<'py, Self>> {
+        let t = &slf.get().inner;
+        run(slf.py(), t.numel(), || t.copy_from(&value.0))?;
+        Ok(slf)
+    }
+    /// Writes a number over every element, and returns this tensor.
+    fn fill_(slf: Bound<'_, Self>, value: f64) -> PyResult<Bound<'_, Self>> {
+        let t = &slf.get().inner;
+        run(slf.py(), t.numel(), || t.copy_from(&Tensor::scalar(Number::Float(value), t.dtype())?))?;
+        Ok(slf)
+    }
+    /// Writes 0 over every element, and returns this tensor.
+    fn zero_(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
+        Self::fill_(slf, 0.0)
+    }
+
+    // ---- Gradients ----
+
+    /// Whether gradients flow to or through this tensor.
+    #[getter]
+    fn requires_grad(&self) -> bool {
+        self.inner.requires_grad()
+    }
+    #[setter]
+    fn set_requires_grad(&self, value: bool) -> PyResult<()> {
+        self.inner.set_requires_grad(value).map_err(to_py)
+    }
+    /// Sets whether gradients are computed for this leaf, and returns it.
+    #[pyo3(signature = (requires_grad=true))]
+    fn requires_grad_(slf: Bound<'_, Self>, requires_grad: bool) -> PyResult<Bound<'_, Self>> {
+        slf.get().inner.set_requires_grad(requires_grad).map_err(to_py)?;
+        Ok(slf)
+    }
+    /// Whether the tensor was made by the user rather than by a taped operation.
+    #[getter]
+    fn is_leaf(&self) -> bool {
+        self.inner.is_leaf()
+    }
+    /// The name of the taped operation that made this tensor, or None.
+    #[getter]
+    fn grad_fn(&self) -> Option<String> {
+        self.inner.node().map(|n| format!("{n:?}"))
+    }
+    /// The gradient that backward passes have accumulated, or None.
+    #[getter]
+    fn grad(&self) -> Option<Self> {
+        self.inner.grad().map(Into::into)
+    }
+    #[setter]
+    fn set_grad(&self, value: Option<&Bound<'_, Self>>) -> PyResult<()> {
+        self.inner.set_grad(value.map(|g| g.get().inner.clone())).map_err(to_py)
+    }
+    /// Adds the gradient of this tensor to the `grad` of every leaf that it depends on.
+    ///
+    /// A scalar's gradient is 1; for any other tensor pass `gradient`, of its shape. The graph is freed unless
+    /// `retain_graph` is true, which it is by default with `create_graph`; that tapes the backward pass itself, so that
+    /// gradients can be differentiated. `RuntimeError` if the tensor depends on nothing that requires gradients, is no
+    /// scalar, or was used before.
+    #[pyo3(signature = (gradient=None, retain_graph=None, create_graph=false))]
+    fn backward(
+        &self,
+        py: Python<'_>,
+        gradient: Option<&Bound<'_, Self>>,
+        retain_graph: Option<bool>,
+        create_graph: bool,
+    ) -> PyResult<()> {
+        let gradient = gradient.map(|g| g.get().inner.clone());
+        let options = tape::Options { retain_graph: retain_graph.unwrap_or(create_graph), create_graph };
+        // How long a pass takes is not known here; one over tiny tensors pays some 50 ns for letting other threads run.
+        run(py, usize::MAX, || tape::backward(&self.inner, gradient.as_ref(), options))
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyType>, Py<PyAny>, bool))> {
+        let t = &slf.get().inner;
+        if !t.is_leaf() {
+            return Err(PyRuntimeError::new_err(
+                "only leaves can be copied or pickled: the history of this tensor would be lost; write x.detach()",
+            ));
+        }
+        let rebuild = slf.py().import("rgrad._core")?.getattr("_rebuild")?;
+        Ok((rebuild, (slf.get_type(), array_of(slf.py(), t.detach())?, t.requires_grad())))
+    }
+}
+
+type Whole = fn(&Tensor, Option<&[isize]>, bool) -> rgrad_engine::Result<Tensor>;
+type Along = fn(&Tensor, isize, bool) -> rgrad_engine::Result<(Tensor, Tensor)>;
+
+impl PyTensor {
+    fn extremum(&self, py: Python<'_>, dim: Option<isize>, keepdim: bool, whole: Whole, along: Along) -> PyResult<Py<PyAny>> {
+        let t = &self.inner;
+        let Some(dim) = dim else {
+            let y = run(py, t.numel(), || whole(t, None, keepdim))?;
+            return Ok(Bound::new(py, PyTensor::from(y))?.into_any().unbind());
+        };
+        let (values, indices) = run(py, t.numel(), || along(t, dim, keepdim))?;
+        let pair = (PyTensor::from(values), PyTensor::from(indices));
+        Ok(pair.into_pyobject(py)?.into_any().unbind())
+    }
+}
+
+/// What unpickling and copying call.
+#[pyfunction]
+pub fn _rebuild<'py>(cls: &Bound<'py, PyType>, array: &Bound<'py, PyAny>, requires_grad: bool) -> PyResult<Bound<'py, PyAny>> {
+    let kwargs = PyDict::new(cls.py());
+    kwargs.set_item("requires_grad", requires_grad)?;
+    cls.call((array,), Some(&kwargs))
+}
+
+/// Lends a tensor's memory to NumPy, which keeps this object as long as the array lives.
+#[pyclass(name = "_Lender", module = "rgrad._core", frozen)]
+pub struct Lender {
+    tensor: Tensor,
+}
+
+#[pymethods]
+impl Lender {
+    /// NumPy's array interface, version 3.
+    #[getter]
+    #[pyo3(name = "__array_interface__")]
+    fn array_interface<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let t = &self.tensor;
+        let d = PyDict::new(py);
+        d.set_item("version", 3)?;
+        d.set_item("typestr", typestr(t.dtype()))?;
+        d.set_item("data", (t.as_ptr().addr(), false))?;
+        d.set_item("shape", PyTuple::new(py, t.shape())?)?;
+        let bytes = t.layout().strides.iter().map(|s| s * t.dtype().size());
+        d.set_item("strides", PyTuple::new(py, bytes.collect::<Vec<_>>())?)?;
+        Ok(d)
+    }
+}
+
+/// A NumPy array over the memory of `t`.
+pub(crate) fn array_of(py: Python<'_>, t: Tensor) -> PyResult<Py<PyAny>> {
+    Ok(py.import("numpy")?.call_method1("asarray", (Lender { tensor: t },))?.unbind())
+}
+

@@ -1,0 +1,78 @@
+"""One seed, one set of bits: for any number of threads, any instruction set and, forward, any split of the batch."""
+
+import hashlib
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import rgrad as rg
+from rgrad import _core
+
+TRAIN = """
+import hashlib
+import rgrad as rg
+
+data = rg.datasets.digits()
+rg.manual_seed(0)
+model = rg.nn.Sequential(rg.nn.Linear(64, 100), rg.nn.{activation}(), rg.nn.Dropout(0.1), rg.nn.Linear(100, 10))
+optimizer = rg.optim.{optimizer}(model.parameters(), lr={lr})
+loss_fn = rg.nn.CrossEntropyLoss()
+loader = rg.data.DataLoader(rg.data.TensorDataset(data.train_x, data.train_y), batch_size=100, shuffle=True)
+for epoch in range(5):
+    for x, y in loader:
+        optimizer.zero_grad()
+        loss_fn(model(x), y).backward()
+        optimizer.step()
+print(hashlib.sha256(b"".join(p.detach().numpy().tobytes() for p in model.parameters())).hexdigest())
+"""
+
+
+def digest(isa: str, threads: int, **settings: object) -> str:
+    env = {**os.environ, "RGRAD_ISA": isa, "RGRAD_NUM_THREADS": str(threads)}
+    run = subprocess.run(
+        [sys.executable, "-c", TRAIN.format(**settings)], env=env, capture_output=True, text=True, check=True
+    )
+    return run.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    ("activation", "optimizer", "lr"), [("ReLU", "SGD", 0.2), ("Tanh", "Adam", 0.01), ("Sigmoid", "AdamW", 0.01)]
+)
+def test_weights_after_training(activation, optimizer, lr):
+    settings = {"activation": activation, "optimizer": optimizer, "lr": lr}
+    runs = [(isa, threads) for isa in _core.available_isas() for threads in (1, 2)]
+    digests = {digest(isa, threads, **settings) for isa, threads in runs}
+    assert len(digests) == 1, "weights differ between instruction sets or numbers of threads"
+
+
+def everything(x: rg.Tensor, w: rg.Tensor, y: rg.Tensor) -> bytes:
+    """Large products, maps, reductions and a training step's gradients, as bytes."""
+    w = rg.tensor(w, requires_grad=True)
+    loss = rg.cross_entropy(rg.tanh(x @ w), y)
+    loss.backward()
+    results = [loss.detach(), w.grad, rg.softmax(x, 1), x.sum(), x.sum(0), x.mean(1), rg.exp(x), rg.logsumexp(x, 0)]
+    return hashlib.sha256(b"".join(np.ascontiguousarray(r.numpy()).tobytes() for r in results)).digest()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_any_number_of_threads(dtype):
+    x, w = rg.randn(501, 333, dtype=dtype), rg.randn(333, 129, dtype=dtype)
+    y = rg.randint(0, 129, 501)
+    found = set()
+    for threads in (1, 2, 3, 8):
+        rg.set_num_threads(threads)
+        found.add(everything(x, w, y))
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("split", [1, 7, 64, 99])
+def test_any_split_of_the_batch(split):
+    model = rg.nn.Sequential(rg.nn.Linear(50, 37), rg.nn.Tanh(), rg.nn.Linear(37, 10))
+    x = rg.randn(100, 50)
+    with rg.no_grad():
+        whole = rg.softmax(model(x), 1).numpy()
+        parts = [rg.softmax(model(x[i : i + split]), 1).numpy() for i in range(0, 100, split)]
+    np.testing.assert_array_equal(np.concatenate(parts), whole)

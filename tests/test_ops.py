@@ -1,0 +1,390 @@
+"""Every operation: values against NumPy in float64, gradients against finite differences, methods against functions."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import hypothesis
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis.extra import numpy as hnp
+
+import rgrad as rg
+from rgrad import _core
+from rgrad.testing import gradcheck, gradgradcheck
+
+
+@dataclass
+class Case:
+    """A function of float64 tensors, its counterpart in NumPy, and inputs away from kinks and poles."""
+
+    rgrad: Callable[..., rg.Tensor]
+    numpy: Callable[..., np.ndarray]
+    inputs: list[np.ndarray] = field(default_factory=list)
+    differentiable: bool = True
+
+
+R = np.random.default_rng(7)
+
+
+def normal(*shape: int) -> np.ndarray:
+    """Numbers at least 0.05 away from 0, and so from most kinks."""
+    x = R.standard_normal(shape)
+    return x + 0.05 * np.sign(x)
+
+
+def positive(*shape: int) -> np.ndarray:
+    return R.uniform(0.3, 2.0, shape)
+
+
+def softmax(x: np.ndarray, axis: int) -> np.ndarray:
+    e = np.exp(x - x.max(axis, keepdims=True))
+    return e / e.sum(axis, keepdims=True)
+
+
+def log_sum_exp(x: np.ndarray, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> np.ndarray:
+    return np.log(np.exp(x).sum(axis=axis, keepdims=keepdims))
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x))
+
+
+def unary(name: str, numpy: Callable[..., np.ndarray], make: Callable[..., np.ndarray] = normal) -> list[Case]:
+    f = getattr(rg, name)
+    return [Case(f, numpy, [make(3, 4)]), Case(f, numpy, [make()]), Case(lambda x: f(x.T), lambda x: numpy(x.T), [make(2, 5)])]
+
+
+def binary(name: str, numpy: Callable[..., np.ndarray], make: Callable[..., np.ndarray] = normal) -> list[Case]:
+    f = getattr(rg, name)
+    shapes = [((3, 4), (3, 4)), ((3, 4), (4,)), ((3, 1), (1, 4)), ((), (2, 3)), ((2, 1, 3), (4, 1))]
+    return [Case(f, numpy, [make(*a), make(*b)]) for a, b in shapes]
+
+
+def compared(name: str, numpy: Callable[..., np.ndarray]) -> list[Case]:
+    f = getattr(rg, name)
+    a = np.array([1.0, 2.0, np.nan, 0.0, -0.0])
+    b = np.array([1.0, 3.0, np.nan, -0.0, 1.0])
+    return [
+        Case(f, numpy, [a, b], differentiable=False),
+        Case(f, numpy, [normal(3, 1), normal(4)], differentiable=False),
+    ]
+
+
+def reduction(name: str, numpy: Callable[..., np.ndarray]) -> list[Case]:
+    f = getattr(rg, name)
+    return [
+        Case(f, numpy, [normal(3, 4)]),
+        Case(f, numpy, [normal()]),
+        Case(lambda x: f(x, 0), lambda x: numpy(x, axis=0), [normal(3, 4)]),
+        Case(lambda x: f(x, dim=-1, keepdim=True), lambda x: numpy(x, axis=-1, keepdims=True), [normal(3, 4)]),
+        Case(lambda x: f(x, axis=(0, 2), keepdims=True), lambda x: numpy(x, axis=(0, 2), keepdims=True), [normal(2, 3, 4)]),
+        Case(lambda x: f(x.T, 1), lambda x: numpy(x.T, axis=1), [normal(3, 4)]),
+    ]
+
+
+def index_reduction(name: str, numpy: Callable[..., np.ndarray]) -> list[Case]:
+    f = getattr(rg, name)
+    return [
+        Case(f, numpy, [normal(3, 4)], differentiable=False),
+        Case(lambda x: f(x, 0), lambda x: numpy(x, axis=0), [normal(3, 4)], differentiable=False),
+        Case(lambda x: f(x, dim=1, keepdim=True), lambda x: numpy(x, axis=1, keepdims=True), [normal(3, 4)], differentiable=False),
+        Case(f, numpy, [np.array([1.0, 3.0, 3.0, 1.0])], differentiable=False),
+    ]
+
+
+def one_hot_loss(x: np.ndarray, labels: list[int]) -> np.ndarray:
+    return log_sum_exp(x, axis=1) - x[np.arange(len(labels)), labels]
+
+
+LABELS = [2, 0, 1, 2]
+
+CASES: dict[str, list[Case]] = {
+    "neg": unary("neg", np.negative),
+    "abs": unary("abs", np.abs),
+    "sign": unary("sign", np.sign),
+    "square": unary("square", np.square),
+    "reciprocal": unary("reciprocal", np.reciprocal, positive),
+    "sqrt": unary("sqrt", np.sqrt, positive),
+    "exp": unary("exp", np.exp),
+    "expm1": unary("expm1", np.expm1),
+    "log": unary("log", np.log, positive),
+    "log1p": unary("log1p", np.log1p, positive),
+    "tanh": unary("tanh", np.tanh),
+    "sigmoid": unary("sigmoid", sigmoid),
+    "logsigmoid": unary("logsigmoid", lambda x: -np.logaddexp(0, -x)),
+    "softplus": unary("softplus", lambda x: np.logaddexp(0, x)),
+    "relu": unary("relu", lambda x: np.maximum(x, 0)),
+    "floor": unary("floor", np.floor, lambda *s: positive(*s) * 0.3 + 1.2),
+    "add": binary("add", np.add),
+    "sub": binary("sub", np.subtract),
+    "mul": binary("mul", np.multiply),
+    "div": binary("div", np.divide),
+    "pow": [
+        *binary("pow", np.power, positive),
+        Case(lambda x: rg.pow(x, 3), lambda x: x**3, [normal(3, 4)]),
+        Case(lambda x: x**2, lambda x: x**2, [normal(3, 4)]),
+        Case(lambda x: x**0.5, lambda x: x**0.5, [positive(3, 4)]),
+        Case(lambda x: x**-1, lambda x: x**-1.0, [positive(3, 4)]),
+        Case(lambda x: 2.0**x, lambda x: 2.0**x, [normal(3, 4)]),
+    ],
+    "maximum": binary("maximum", np.maximum),
+    "minimum": binary("minimum", np.minimum),
+    "clamp": [
+        Case(lambda x: rg.clamp(x, -0.5, 0.5), lambda x: np.clip(x, -0.5, 0.5), [np.linspace(-2, 2, 9) + 0.05]),
+        Case(lambda x: rg.clamp(x, min=0.0), lambda x: np.clip(x, 0.0, None), [normal(3, 4)]),
+        Case(lambda x, hi: rg.clamp(x, None, hi), np.minimum, [normal(3, 4), normal(4)]),
+    ],
+    "where": [
+        Case(lambda a, b: rg.where(a > b, a, b), np.maximum, [normal(3, 4), normal(4)]),
+        Case(lambda a: rg.where(a > 0, a, 0.0), lambda a: np.maximum(a, 0), [normal(3, 4)]),
+    ],
+    "lt": compared("lt", np.less),
+    "le": compared("le", np.less_equal),
+    "gt": compared("gt", np.greater),
+    "ge": compared("ge", np.greater_equal),
+    "eq": compared("eq", np.equal),
+    "ne": compared("ne", np.not_equal),
+    "sum": reduction("sum", np.sum),
+    "mean": reduction("mean", np.mean),
+    "amax": reduction("amax", np.max),
+    "amin": reduction("amin", np.min),
+    "argmax": index_reduction("argmax", np.argmax),
+    "argmin": index_reduction("argmin", np.argmin),
+    "softmax": [
+        Case(lambda x: rg.softmax(x, 1), lambda x: softmax(x, 1), [normal(3, 4)]),
+        Case(lambda x: rg.softmax(x, dim=0), lambda x: softmax(x, 0), [normal(3, 4)]),
+        Case(lambda x: rg.softmax(x, 1), lambda x: softmax(x, 1), [normal(2, 3, 4)]),
+        Case(lambda x: rg.softmax(x, -1), lambda x: softmax(x, -1), [normal(5)]),
+    ],
+    "log_softmax": [
+        Case(lambda x: rg.log_softmax(x, 1), lambda x: np.log(softmax(x, 1)), [normal(3, 4)]),
+        Case(lambda x: rg.log_softmax(x, dim=-2), lambda x: np.log(softmax(x, -2)), [normal(2, 3, 4)]),
+    ],
+    "logsumexp": reduction("logsumexp", log_sum_exp),
+    "matmul": [
+        Case(rg.matmul, np.matmul, [normal(3, 4), normal(4, 2)]),
+        Case(rg.matmul, np.matmul, [normal(4), normal(4)]),
+        Case(rg.matmul, np.matmul, [normal(3, 4), normal(4)]),
+        Case(rg.matmul, np.matmul, [normal(4), normal(4, 2)]),
+        Case(rg.matmul, np.matmul, [normal(2, 3, 4), normal(4, 2)]),
+        Case(rg.matmul, np.matmul, [normal(2, 3, 4), normal(2, 4, 2)]),
+        Case(rg.matmul, np.matmul, [normal(2, 1, 3, 4), normal(5, 4, 2)]),
+        Case(rg.matmul, np.matmul, [normal(4), normal(2, 4, 3)]),
+        Case(rg.matmul, np.matmul, [normal(2, 3, 4), normal(4)]),
+        Case(lambda a, b: a.T @ b.T, lambda a, b: a.T @ b.T, [normal(4, 3), normal(2, 4)]),
+    ],
+    "linear": [
+        Case(rg.linear, lambda x, w, b: x @ w.T + b, [normal(5, 4), normal(3, 4), normal(3)]),
+        Case(rg.linear, lambda x, w: x @ w.T, [normal(5, 4), normal(3, 4)]),
+        Case(rg.linear, lambda x, w, b: x @ w.T + b, [normal(2, 5, 4), normal(3, 4), normal(3)]),
+        Case(rg.linear, lambda x, w, b: x @ w.T + b, [normal(4), normal(3, 4), normal(3)]),
+    ],
+    "cross_entropy": [
+        Case(
+            lambda x: rg.cross_entropy(x, rg.tensor(LABELS)),
+            lambda x: one_hot_loss(x, LABELS).mean(),
+            [normal(4, 3)],
+        ),
+        Case(
+            lambda x: rg.cross_entropy(x, rg.tensor(LABELS), reduction="sum"),
+            lambda x: one_hot_loss(x, LABELS).sum(),
+            [normal(4, 3)],
+        ),
+        Case(
+            lambda x: rg.cross_entropy(x, rg.tensor(LABELS, dtype="int32"), reduction="none"),
+            lambda x: one_hot_loss(x, LABELS),
+            [normal(4, 3)],
+        ),
+        Case(
+            lambda x: rg.cross_entropy(x.T, rg.tensor([1, 0, 3])),
+            lambda x: one_hot_loss(x.T, [1, 0, 3]).mean(),
+            [normal(4, 3)],
+        ),
+        Case(lambda x: rg.cross_entropy(x, rg.tensor(1)), lambda x: log_sum_exp(x) - x[1], [normal(3)]),
+    ],
+    "mse_loss": [
+        Case(rg.mse_loss, lambda x, y: np.square(x - y).mean(), [normal(4, 3), normal(4, 3)]),
+        Case(
+            lambda x, y: rg.mse_loss(x, y, "sum"), lambda x, y: np.square(x - y).sum(), [normal(4, 3), normal(4, 3)]
+        ),
+        Case(lambda x, y: rg.mse_loss(x, y, "none"), lambda x, y: np.square(x - y), [normal(4), normal(4)]),
+    ],
+    "binary_cross_entropy_with_logits": [
+        Case(
+            rg.binary_cross_entropy_with_logits,
+            lambda x, t: -(t * np.log(sigmoid(x)) + (1 - t) * np.log(1 - sigmoid(x))).mean(),
+            [normal(4, 3), R.uniform(0.1, 0.9, (4, 3))],
+        ),
+    ],
+    "reshape": [
+        Case(lambda x: rg.reshape(x, 2, 6), lambda x: x.reshape(2, 6), [normal(3, 4)]),
+        Case(lambda x: rg.reshape(x, (4, -1)), lambda x: x.reshape(4, -1), [normal(3, 4)]),
+        Case(lambda x: rg.reshape(x.T, -1), lambda x: x.T.reshape(-1), [normal(3, 4)]),
+    ],
+    "flatten": [
+        Case(rg.flatten, np.ravel, [normal(2, 3, 4)]),
+        Case(lambda x: rg.flatten(x, 1), lambda x: x.reshape(2, 12), [normal(2, 3, 4)]),
+        Case(rg.flatten, np.ravel, [normal()]),
+    ],
+    "transpose": [
+        Case(lambda x: rg.transpose(x, 0, 1), np.transpose, [normal(3, 4)]),
+        Case(lambda x: rg.transpose(x, -1, 0), lambda x: x.swapaxes(-1, 0), [normal(2, 3, 4)]),
+    ],
+    "permute": [
+        Case(lambda x: rg.permute(x, 2, 0, 1), lambda x: x.transpose(2, 0, 1), [normal(2, 3, 4)]),
+        Case(lambda x: rg.permute(x, (1, -1, 0)), lambda x: x.transpose(1, 2, 0), [normal(2, 3, 4)]),
+    ],
+    "expand": [
+        Case(lambda x: rg.expand(x, 3, 4), lambda x: np.broadcast_to(x, (3, 4)), [normal(1, 4)]),
+        Case(lambda x: rg.expand(x, (2, -1, 4)), lambda x: np.broadcast_to(x, (2, 3, 4)), [normal(3, 1)]),
+    ],
+    "squeeze": [
+        Case(rg.squeeze, np.squeeze, [normal(1, 3, 1)]),
+        Case(lambda x: rg.squeeze(x, 0), lambda x: x.squeeze(0), [normal(1, 3, 1)]),
+        Case(lambda x: rg.squeeze(x, 1), lambda x: x, [normal(1, 3, 1)]),
+    ],
+    "unsqueeze": [
+        Case(lambda x: rg.unsqueeze(x, 0), lambda x: x[None], [normal(3)]),
+        Case(lambda x: rg.unsqueeze(x, -1), lambda x: x[..., None], [normal(3, 4)]),
+    ],
+    "narrow": [Case(lambda x: rg.narrow(x, 1, 1, 2), lambda x: x[:, 1:3], [normal(3, 4)])],
+    "cat": [
+        Case(lambda a, b: rg.cat([a, b]), lambda a, b: np.concatenate([a, b]), [normal(2, 3), normal(1, 3)]),
+        Case(lambda a, b: rg.cat((a, b, a), dim=-1), lambda a, b: np.concatenate([a, b, a], -1), [normal(2, 3), normal(2, 1)]),
+    ],
+    "stack": [
+        Case(lambda a, b: rg.stack([a, b]), lambda a, b: np.stack([a, b]), [normal(2, 3), normal(2, 3)]),
+        Case(lambda a, b: rg.stack([a, b], -1), lambda a, b: np.stack([a, b], -1), [normal(2, 3), normal(2, 3)]),
+    ],
+    "index_select": [
+        Case(lambda x: rg.index_select(x, 0, rg.tensor([2, 0, 2])), lambda x: x[[2, 0, 2]], [normal(3, 4)]),
+        Case(lambda x: rg.index_select(x, 1, rg.tensor([-1, 1])), lambda x: x[:, [-1, 1]], [normal(3, 4)]),
+        Case(lambda x: rg.index_select(x.T, 0, rg.tensor([3, 3])), lambda x: x.T[[3, 3]], [normal(3, 4)]),
+    ],
+}
+
+ALL = [pytest.param(c, id=f"{name}-{i}") for name, cases in CASES.items() for i, c in enumerate(cases)]
+SMOOTH = [p for p in ALL if p.values[0].differentiable]
+
+
+def tensors(arrays: list[np.ndarray], dtype: rg.DType = rg.float64, grad: bool = False) -> list[rg.Tensor]:
+    return [rg.tensor(a, dtype=dtype, requires_grad=grad) for a in arrays]
+
+
+def missing_and_unknown(cases: set[str], ops: list[str]) -> tuple[set[str], set[str]]:
+    return set(ops) - cases, cases - set(ops)
+
+
+def test_every_operation_has_a_case():
+    assert missing_and_unknown(set(CASES), _core.OPS) == (set(), set())
+
+
+def test_a_forgotten_case_is_noticed():
+    assert missing_and_unknown(set(CASES) - {"tanh"}, _core.OPS) == ({"tanh"}, set())
+    assert missing_and_unknown(set(CASES), [*_core.OPS, "brand_new"]) == ({"brand_new"}, set())
+
+
+def test_every_operation_is_exported_and_documented():
+    for name in _core.OPS:
+        assert name in rg.__all__
+        assert len(getattr(rg, name).__doc__.strip()) > 5
+
+
+@pytest.mark.parametrize("case", ALL)
+def test_value(case: Case):
+    expected = case.numpy(*case.inputs)
+    got = case.rgrad(*tensors(case.inputs))
+    assert got.shape == np.shape(expected)
+    np.testing.assert_allclose(got.numpy(), expected, rtol=1e-13, atol=1e-14)
+
+
+@pytest.mark.parametrize("case", ALL)
+def test_float32_is_float64_rounded(case: Case):
+    wide = case.rgrad(*tensors([a.astype(np.float32) for a in case.inputs]))
+    narrow = case.rgrad(*tensors(case.inputs, rg.float32))
+    assert narrow.dtype == (rg.float32 if wide.dtype == rg.float64 else wide.dtype)
+    np.testing.assert_allclose(narrow.numpy(), wide.numpy(), rtol=3e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("case", SMOOTH)
+def test_gradient(case: Case):
+    assert gradcheck(case.rgrad, tensors(case.inputs, grad=True))
+
+
+@pytest.mark.parametrize("case", SMOOTH)
+def test_second_gradient(case: Case):
+    assert gradgradcheck(case.rgrad, tensors(case.inputs, grad=True), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("case", SMOOTH)
+def test_gradients_have_the_dtype_and_shape_of_their_tensors(case: Case):
+    xs = tensors(case.inputs, rg.float32, grad=True)
+    y = case.rgrad(*xs)
+    y.backward(rg.ones_like(y))
+    for x in xs:
+        assert x.grad.shape == x.shape
+        assert x.grad.dtype == rg.float32
+        assert np.isfinite(x.grad.numpy()).all()
+
+
+def test_methods_give_what_functions_give():
+    x, y = tensors([positive(3, 4), positive(3, 4)])
+    for name in _core.OPS:
+        method, function = getattr(rg.Tensor, name, None), getattr(rg, name)
+        if method is None or name in ("reshape", "permute", "expand", "transpose", "unsqueeze", "narrow", "index_select"):
+            continue
+        args = {"softmax": (1,), "log_softmax": (1,), "clamp": (0.5, 1.0), "matmul": (y.T,)}.get(name, ())
+        if not args and name in ("add", "sub", "mul", "div", "pow", "maximum", "minimum", "lt", "le", "gt", "ge", "eq", "ne"):
+            args = (y,)
+        np.testing.assert_array_equal(method(x, *args).numpy(), function(x, *args).numpy(), err_msg=name)
+
+
+def test_methods_without_a_function_of_their_own():
+    x = rg.arange(24).reshape(2, 3, 4)
+    assert x.reshape(6, 4).shape == x.reshape((6, 4)).shape == (6, 4)
+    assert x.permute(2, 0, 1).shape == (4, 2, 3)
+    assert x.transpose(0, 2).shape == (4, 3, 2)
+    assert x.unsqueeze(1).shape == (2, 1, 3, 4)
+    assert x[:1].expand(5, 3, 4).shape == (5, 3, 4)
+    assert x.narrow(2, 1, 2).tolist() == x[:, :, 1:3].tolist()
+    assert x.index_select(1, rg.tensor([0])).shape == (2, 1, 4)
+
+
+ELEMENTWISE = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide, "maximum": np.maximum}
+
+
+@hypothesis.given(
+    shapes=hnp.mutually_broadcastable_shapes(num_shapes=2, min_dims=0, max_dims=4, min_side=0, max_side=20),
+    name=st.sampled_from(sorted(ELEMENTWISE)),
+    flip=st.booleans(),
+)
+def test_broadcasting(shapes, name, flip):
+    random = np.random.default_rng(0)
+    a, b = (random.uniform(0.5, 2, s) for s in shapes.input_shapes)
+    ta, tb = tensors([a, b], grad=True)
+    if flip:
+        a, ta = a.T.copy().T, rg.tensor(a.T.copy(), requires_grad=True)
+        y = getattr(rg, name)(ta.permute(tuple(reversed(range(a.ndim)))), tb)
+    else:
+        y = getattr(rg, name)(ta, tb)
+    np.testing.assert_array_equal(y.detach().numpy(), ELEMENTWISE[name](a, b))
+    y.backward(rg.ones_like(y))
+    assert tb.grad.shape == b.shape
+
+
+@hypothesis.given(
+    shape=hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=17),
+    data=st.data(),
+    name=st.sampled_from(["sum", "mean", "amax", "logsumexp"]),
+)
+def test_reductions_over_any_dims(shape, data, name):
+    dims = data.draw(st.lists(st.integers(0, len(shape) - 1), unique=True, min_size=1)) if shape else []
+    order = data.draw(st.permutations(range(len(shape))))
+    x = np.random.default_rng(0).standard_normal(shape).transpose(order)
+    # Only a sum is defined over nothing.
+    hypothesis.assume(name == "sum" or x.size > 0)
+    numpy = {"sum": np.sum, "mean": np.mean, "amax": np.max, "logsumexp": log_sum_exp}[name]
+    t = rg.tensor(np.ascontiguousarray(x.transpose(np.argsort(order)))).permute(order)
+    got = getattr(rg, name)(t, dims)
+    np.testing.assert_allclose(got.numpy(), numpy(x, axis=tuple(dims)), rtol=1e-12, atol=1e-12)

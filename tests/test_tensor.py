@@ -1,0 +1,513 @@
+"""Tensors: making them, NumPy's view of them, indexing, errors, copies."""
+
+import copy
+import pickle
+
+import hypothesis
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis.extra import numpy as hnp
+
+import rgrad as rg
+
+DTYPES = ["float32", "float64", "int64", "int32", "uint8", "bool"]
+
+
+# ---- Making ----
+
+
+def test_dtypes_of_python_values():
+    assert rg.tensor(1.5).dtype == rg.tensor([1.5]).dtype == rg.float32
+    assert rg.tensor(1).dtype == rg.tensor([[1, 2]]).dtype == rg.int64
+    assert rg.tensor(True).dtype == rg.tensor([True]).dtype == rg.bool
+    rg.set_default_dtype(rg.float64)
+    assert rg.tensor(1.5).dtype == rg.tensor([1.5]).dtype == rg.zeros(1).dtype == rg.float64
+    with pytest.raises(TypeError, match="int64"):
+        rg.set_default_dtype("int64")
+
+
+@pytest.mark.parametrize("name", DTYPES)
+def test_arrays_keep_their_dtype(name):
+    a = np.array([[0, 1, 2], [3, 4, 5]]).astype(name)
+    t = rg.tensor(a)
+    assert t.dtype == getattr(rg, name)
+    assert repr(t.dtype) == f"rgrad.{name}"
+    np.testing.assert_array_equal(np.asarray(t), a)
+    assert np.asarray(t).dtype == a.dtype
+    for spelling in (name, np.dtype(name), a.dtype.type, getattr(rg, name)):
+        assert rg.zeros(2, dtype=spelling).dtype == getattr(rg, name)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(12.0).reshape(3, 4)[::-1],
+        np.arange(12.0).reshape(3, 4)[:, ::2],
+        np.arange(12.0).reshape(3, 4).T,
+        np.asfortranarray(np.arange(12.0).reshape(3, 4)),
+        np.broadcast_to(np.arange(4.0), (3, 4)),
+        np.arange(12.0).astype(">f8"),
+        np.frombuffer(b"x" + np.arange(3.0).tobytes(), np.float64, offset=1),
+        np.array(3.0),
+        np.zeros((0, 3)),
+        np.float64(2.5),
+        memoryview(np.arange(3.0)),
+    ],
+    ids=lambda a: f"{type(a).__name__}-{getattr(a, 'shape', None)}-{getattr(a, 'strides', None)}",
+)
+def test_arrays_of_any_layout(array):
+    np.testing.assert_array_equal(rg.tensor(array).numpy(), np.asarray(array))
+
+
+def test_what_cannot_become_a_tensor():
+    with pytest.raises(TypeError, match="float16"):
+        rg.tensor(np.zeros(2, np.float16))
+    with pytest.raises(TypeError, match="complex128"):
+        rg.tensor(np.zeros(2, complex))
+    with pytest.raises(TypeError, match="str"):
+        rg.tensor("abc")
+    with pytest.raises(TypeError, match="list"):
+        rg.tensor(["a", "b"])
+    with pytest.raises(ValueError, match="nested lists"):
+        rg.tensor([[1, 2], [3]])
+    with pytest.raises(TypeError, match="float16"):
+        rg.zeros(2, dtype="float16")
+    with pytest.raises(ValueError, match="-1"):
+        rg.zeros(2, -1)
+    with pytest.raises(ValueError, match="too large"):
+        rg.zeros(2**40, 2**40)
+    with pytest.raises(MemoryError, match="bytes"):
+        rg.zeros(2**50)
+
+
+def test_tensor_copies_and_from_numpy_shares():
+    a = np.arange(6.0).reshape(2, 3)
+    shared, own = rg.from_numpy(a), rg.tensor(a)
+    a[0, 0] = 100.0
+    assert shared[0, 0].item() == 100.0
+    assert own[0, 0].item() == 0.0
+    shared[1, 2] = -1.0
+    assert a[1, 2] == -1.0
+    back = shared.numpy()
+    assert np.shares_memory(back, a)
+    del a, shared
+    assert back[0, 0] == 100.0
+    strided = rg.from_numpy(np.arange(12).reshape(3, 4)[:, ::2])
+    assert strided.tolist() == [[0, 2], [4, 6], [8, 10]]
+
+
+def test_from_numpy_refuses_what_it_cannot_share():
+    a = np.zeros(3)
+    a.setflags(write=False)
+    with pytest.raises(ValueError, match="read-only"):
+        rg.from_numpy(a)
+    with pytest.raises(ValueError, match="strides"):
+        rg.from_numpy(np.zeros(3)[::-1])
+    with pytest.raises(TypeError, match="list"):
+        rg.from_numpy([1.0])
+
+
+def test_functions_that_make_tensors():
+    assert rg.zeros(2, 3).shape == rg.ones((2, 3)).shape == rg.empty([2, 3]).shape == (2, 3)
+    assert rg.full((2,), 7).tolist() == [7, 7]
+    assert rg.full((2,), 7).dtype == rg.int64
+    assert rg.eye(2).tolist() == [[1, 0], [0, 1]]
+    assert rg.eye(2, 3).shape == (2, 3)
+    assert rg.arange(5).tolist() == [0, 1, 2, 3, 4]
+    assert rg.arange(5, 0, -2).tolist() == [5, 3, 1]
+    assert rg.arange(0, 1, 0.25).tolist() == [0, 0.25, 0.5, 0.75]
+    assert rg.linspace(0, 1, 5).tolist() == [0, 0.25, 0.5, 0.75, 1]
+    assert rg.linspace(0, 1, 1).tolist() == [0]
+    assert rg.ones_like(rg.zeros(2, dtype="int32")).dtype == rg.int32
+    with pytest.raises(ValueError, match="step"):
+        rg.arange(0, 5, 0)
+
+
+def test_random_streams():
+    rg.manual_seed(5)
+    a, b = rg.rand(100), rg.randn(100)
+    rg.manual_seed(5)
+    assert (rg.rand(100) == a).numpy().all()
+    assert (rg.randn(100) == b).numpy().all()
+    g = rg.Generator(5)
+    assert (rg.rand(100, generator=g) == a).numpy().all()
+    state = g.get_state()
+    c = rg.randint(0, 1000, 50, generator=g)
+    g.set_state(state)
+    assert (rg.randint(0, 1000, 50, generator=g) == c).numpy().all()
+    assert (rg.rand(10, generator=rg.Generator(1)) != rg.rand(10, generator=rg.Generator(2))).numpy().all()
+    copied = pickle.loads(pickle.dumps(g))
+    assert copied.get_state() == g.get_state()
+
+
+def test_random_distributions():
+    u, z = rg.rand(200_000, dtype="float64").numpy(), rg.randn(200_000, dtype="float64").numpy()
+    assert 0 <= u.min()
+    assert u.max() < 1
+    # Five standard errors of mean and variance.
+    assert abs(u.mean() - 0.5) < 5 * (1 / 12) ** 0.5 / 200_000**0.5
+    assert abs(z.mean()) < 5 / 200_000**0.5
+    assert abs(z.var() - 1) < 5 * 2**0.5 / 200_000**0.5
+    assert abs(np.mean(np.abs(z) > 1.959963985) - 0.05) < 5 * (0.05 * 0.95 / 200_000) ** 0.5
+    i = rg.randint(-3, 4, 70_000).numpy()
+    assert sorted(set(i.tolist())) == list(range(-3, 4))
+    p = rg.randperm(1000).tolist()
+    assert sorted(p) == list(range(1000))
+    assert p != list(range(1000))
+    with pytest.raises(ValueError, match="from 3"):
+        rg.randint(3, 3, 1)
+
+
+# ---- Operators, NumPy, Python ----
+
+
+def test_arrays_and_tensors_combine_in_both_orders(rng):
+    a, b = rng.standard_normal((3, 4)), rng.standard_normal((3, 4))
+    t = rg.tensor(a, requires_grad=True)
+    for f in (lambda x, y: x + y, lambda x, y: x - y, lambda x, y: x * y, lambda x, y: x / y):
+        for got, expected in ((f(t, b), f(a, b)), (f(b, t), f(b, a))):
+            assert isinstance(got, rg.Tensor)
+            assert got.requires_grad
+            np.testing.assert_array_equal(got.detach().numpy(), expected)
+    np.testing.assert_allclose((b.T @ t).detach().numpy(), b.T @ a, rtol=1e-14)
+    assert isinstance(b < t, rg.Tensor)
+    assert isinstance(np.float64(2.0) * t, rg.Tensor)
+    with pytest.raises(TypeError):
+        t + "a"
+    with pytest.raises(TypeError):
+        t + [1.0]
+    with pytest.raises(TypeError):
+        np.exp(t)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        (rg.float32, rg.float64, rg.float64),
+        (rg.int64, rg.float32, rg.float32),
+        (rg.int32, rg.int64, rg.int64),
+        (rg.uint8, rg.int32, rg.int32),
+        (rg.bool, rg.uint8, rg.uint8),
+    ],
+)
+def test_promotion_of_tensors(a, b, expected):
+    for x, y in ((a, b), (b, a)):
+        assert (rg.ones(2, dtype=x) + rg.ones(2, dtype=y)).dtype == expected
+
+
+def test_python_numbers_adapt():
+    assert (rg.ones(2, dtype="float64") * 2.5).dtype == rg.float64
+    assert (rg.ones(2) * 2.5).dtype == rg.float32
+    assert (2 * rg.ones(2)).dtype == rg.float32
+    assert (rg.ones(2, dtype="int32") + 1).dtype == rg.int32
+    assert (rg.ones(2, dtype="int32") + 1.5).dtype == rg.float32
+    assert (rg.ones(2, dtype="bool") + 1).dtype == rg.int64
+    assert rg.maximum(rg.ones(2), 0.0).dtype == rg.float32
+    assert rg.where(rg.tensor([True, False]), 1.0, rg.zeros(2, dtype="float64")).dtype == rg.float64
+    assert (rg.ones(2, dtype="int64") / 2).dtype == rg.float32
+    assert (rg.tensor([2, 3]) ** 2).tolist() == [4, 9]
+
+
+def test_integers_compute_as_integers():
+    a, b = rg.tensor([7, -8, 2**40]), rg.tensor([2, 3, 5])
+    assert (a * b).tolist() == [14, -24, 5 * 2**40]
+    assert (a - b).tolist() == [5, -11, 2**40 - 5]
+    assert rg.abs(a).tolist() == [7, 8, 2**40]
+    assert rg.maximum(a, b).tolist() == [7, 3, 2**40]
+    assert a.sum().item() == 2**40 - 1
+    assert rg.tensor([200, 100], dtype="uint8").sum().item() == 300
+    assert rg.tensor([True, True, False]).sum().item() == 2
+    assert rg.sqrt(rg.tensor([4, 9])).tolist() == [2.0, 3.0]
+    with pytest.raises(TypeError, match="mean"):
+        a.mean()
+
+
+def test_python_protocols():
+    t = rg.tensor([[1.0, 2.0], [3.0, 4.0]])
+    assert len(t) == 2
+    assert [row.tolist() for row in t] == [[1.0, 2.0], [3.0, 4.0]]
+    assert (float(rg.tensor(1.5)), int(rg.tensor(3)), bool(rg.tensor([0.0]))) == (1.5, 3, False)
+    assert [10, 20, 30][rg.tensor(1)] == 20
+    assert isinstance(int(rg.tensor(3.7)), int)
+    assert rg.tensor(True).item() is True
+    for bad in (len, iter):
+        with pytest.raises(TypeError, match="0-d"):
+            bad(rg.tensor(1.0))
+    with pytest.raises(ValueError, match=r"\(2, 2\)"):
+        bool(t)
+    with pytest.raises(ValueError, match="one element"):
+        t.item()
+    with pytest.raises(TypeError, match="index"):
+        [1, 2][rg.tensor(1.0)]
+    assert {t: 1}[t] == 1
+    assert (-t).tolist() == [[-1.0, -2.0], [-3.0, -4.0]]
+    assert abs(rg.tensor(-2.0)).item() == 2.0
+    assert t.T.tolist() == [[1.0, 3.0], [2.0, 4.0]]
+    assert rg.zeros(2, 3, 4).mT.shape == (2, 4, 3)
+    assert t.size() == (2, 2)
+    assert t.size(-1) == 2
+
+
+def test_repr_shows_what_matters():
+    assert repr(rg.tensor([1.0, 2.5])) == "tensor([1. , 2.5])"
+    assert repr(rg.tensor([1.0], dtype="float64", requires_grad=True)) == (
+        "tensor([1.], dtype=rgrad.float64, requires_grad=True)"
+    )
+    assert "grad_fn=<mulBackward>" in repr(rg.tensor([1.0], requires_grad=True) * 2)
+    assert repr(rg.zeros(0, 3)) == "tensor([], shape=(0, 3))"
+
+
+def test_numpy_refuses_to_bypass_the_tape():
+    t = rg.tensor([1.0], requires_grad=True)
+    for convert in (lambda: t.numpy(), lambda: np.asarray(t)):
+        with pytest.raises(RuntimeError, match="detach"):
+            convert()
+    assert t.detach().numpy().tolist() == [1.0]
+    a = np.array(rg.tensor([1.0, 2.0]), dtype=np.float64)
+    assert a.dtype == np.float64
+    assert not np.shares_memory(np.array(rg.ones(3)), rg.ones(3).numpy())
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, copy.copy, lambda t: pickle.loads(pickle.dumps(t))])
+def test_copies(duplicate):
+    t = rg.tensor([[1.0, 2.0]], dtype="float64", requires_grad=True)
+    c = duplicate(t)
+    assert (c.tolist(), c.dtype, c.requires_grad) == (t.tolist(), t.dtype, True)
+    p = duplicate(rg.nn.Parameter([1.0, 2.0]))
+    assert isinstance(p, rg.nn.Parameter)
+    assert p.tolist() == [1.0, 2.0]
+    with pytest.raises(RuntimeError, match="detach"):
+        duplicate(t * 2)
+
+
+def test_save_and_load(tmp_path):
+    tensors = {name: rg.tensor(np.arange(6).reshape(2, 3).astype(name)) for name in DTYPES}
+    tensors |= {"empty": rg.zeros(0, 3), "scalar": rg.tensor(2.0), "view": rg.arange(6).reshape(2, 3).T}
+    path = tmp_path / "all.safetensors"
+    rg.save(tensors, path)
+    loaded = rg.load(path)
+    assert loaded.keys() == tensors.keys()
+    for name, t in tensors.items():
+        assert loaded[name].dtype == t.dtype
+        np.testing.assert_array_equal(loaded[name].numpy(), t.numpy())
+    assert [p.name for p in tmp_path.iterdir()] == ["all.safetensors"]
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ValueError, match=r"all\.safetensors"):
+        rg.load(path)
+    with pytest.raises(FileNotFoundError):
+        rg.load(tmp_path / "none")
+    with pytest.raises(FileNotFoundError):
+        rg.save(tensors, tmp_path / "none" / "x")
+
+
+def test_safetensors_of_other_software(tmp_path):
+    numpy = pytest.importorskip("safetensors.numpy")
+    arrays = {"0.weight": np.arange(6, dtype=np.float32).reshape(3, 2), "0.bias": np.ones(3, np.float32)}
+    numpy.save_file(arrays, tmp_path / "theirs.safetensors")
+    layer = rg.nn.Sequential(rg.nn.Linear(2, 3))
+    layer.load_state_dict(rg.load(tmp_path / "theirs.safetensors"))
+    assert layer(rg.tensor([1.0, 1.0])).tolist() == [2.0, 6.0, 10.0]
+    rg.save(layer.state_dict(), tmp_path / "ours.safetensors")
+    back = numpy.load_file(tmp_path / "ours.safetensors")
+    np.testing.assert_array_equal(back["0.weight"], arrays["0.weight"])
+
+
+# ---- Indexing ----
+
+
+def indices(shape: tuple[int, ...]) -> st.SearchStrategy:
+    basic = hnp.basic_indices(shape, allow_newaxis=True, allow_ellipsis=True)
+    # Slices with negative steps are refused, as in PyTorch.
+    forward = basic.filter(lambda i: all(not isinstance(s, slice) or (s.step or 1) > 0 for s in (i if isinstance(i, tuple) else (i,))))
+    return forward | hnp.integer_array_indices(shape)
+
+
+@hypothesis.given(shape=hnp.array_shapes(min_dims=1, max_dims=4, max_side=6), data=st.data())
+def test_reading_and_writing_by_index(shape, data):
+    index = data.draw(indices(shape))
+    a = np.arange(float(np.prod(shape))).reshape(shape)
+    t = rg.tensor(a)
+    np.testing.assert_array_equal(t[index].numpy(), a[index])
+    t[index] = -1.0
+    a[index] = -1.0
+    np.testing.assert_array_equal(t.numpy(), a)
+
+
+@hypothesis.given(shape=hnp.array_shapes(min_dims=1, max_dims=3, max_side=5), data=st.data())
+def test_gradient_of_indexing(shape, data):
+    index = data.draw(indices(shape))
+    a = np.random.default_rng(0).standard_normal(shape)
+    t = rg.tensor(a, requires_grad=True)
+    y = t[index]
+    g = np.random.default_rng(1).standard_normal(y.shape)
+    y.backward(rg.tensor(g))
+    expected = np.zeros(shape)
+    np.add.at(expected, index, g)
+    np.testing.assert_allclose(t.grad.numpy(), expected, rtol=1e-12, atol=1e-14)
+
+
+def test_indexing_with_tensors_and_masks():
+    a = np.arange(24.0).reshape(2, 3, 4)
+    t = rg.tensor(a)
+    i, j = np.array([0, 1, 1]), np.array([2, -1, 0])
+    np.testing.assert_array_equal(t[rg.tensor(i), rg.tensor(j)].numpy(), a[i, j])
+    np.testing.assert_array_equal(t[:, j, 1:].numpy(), a[:, j, 1:])
+    np.testing.assert_array_equal(t[i, :, j].numpy(), a[i, :, j])
+    np.testing.assert_array_equal(t[..., [0, 0]].numpy(), a[..., [0, 0]])
+    np.testing.assert_array_equal(t[t > 11.5].numpy(), a[a > 11.5])
+    np.testing.assert_array_equal(t[:, a[0] > 5].numpy(), a[:, a[0] > 5])
+    np.testing.assert_array_equal(t[[]].numpy(), a[[]])
+    t[t > 11.5] = 0.0
+    assert t.numpy().max() == 11.0
+    t[0, 1] = [1, 2, 3, 4]
+    assert t[0, 1].tolist() == [1, 2, 3, 4]
+
+
+def test_basic_indexing_gives_views():
+    t = rg.arange(12).reshape(3, 4)
+    t[1:, ::2].zero_()
+    assert t.tolist() == [[0, 1, 2, 3], [0, 5, 0, 7], [0, 9, 0, 11]]
+    row = t[0]
+    row += 1
+    assert t[0].tolist() == [1, 2, 3, 4]
+    t[0] = t[1]
+    assert t[0].tolist() == [0, 5, 0, 7]
+    t[:2] = t[1:]
+    assert t.tolist() == [[0, 5, 0, 7], [0, 9, 0, 11], [0, 9, 0, 11]]
+
+
+def test_bad_indices():
+    t = rg.zeros(3, 4)
+    for index, message in [
+        (3, "3 is out of range for dim 0 of size 3"),
+        ((0, -5), "-5 is out of range for dim 1 of size 4"),
+        ((0, 0, 0), "too many indices"),
+        ((..., ...), "more than one ellipsis"),
+        (np.array([0, 3]), "3 at position 1 is out of range"),
+        (np.zeros(2, bool), "mask of shape"),
+        (np.array([0.5]), "integers"),
+    ]:
+        with pytest.raises(IndexError, match=message):
+            t[index]
+        with pytest.raises(IndexError, match=message):
+            t[index] = 1.0
+    with pytest.raises(ValueError, match="step"):
+        t[::-1]
+    with pytest.raises(TypeError, match="str"):
+        t["a"]
+    with pytest.raises(ValueError, match="broadcast"):
+        t[0] = rg.zeros(3)
+
+
+# ---- Errors name the operation and what it got ----
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "message"),
+    [
+        (lambda: rg.zeros(2, 3) + rg.zeros(4), ValueError, r"add: shapes \(2, 3\) and \(4,\)"),
+        (lambda: rg.zeros(2, 3) @ rg.zeros(4, 2), ValueError, r"matmul.*\(2, 3\) @ \(4, 2\)"),
+        (lambda: rg.tensor(1.0) @ rg.zeros(2), ValueError, "matmul"),
+        (lambda: rg.zeros(2, 2, 2, 3) @ rg.zeros(3, 3, 1), ValueError, r"matmul: shapes \(2, 2\) and \(3,\)"),
+        (lambda: rg.linear(rg.zeros(2, 3), rg.zeros(4, 2)), ValueError, r"linear.*\(2, 3\) and \(4, 2\)"),
+        (lambda: rg.linear(rg.zeros(2, 3), rg.zeros(4, 3), rg.zeros(3)), ValueError, r"bias of shape \(4,\), got \(3,\)"),
+        (lambda: rg.zeros(2, 3).sum(2), IndexError, "sum: dim 2 is out of range, expected -2 to 1"),
+        (lambda: rg.zeros(2, 3).sum((0, -2)), ValueError, "sum: dim -2 appears twice"),
+        (lambda: rg.softmax(rg.zeros(3), 1), IndexError, "softmax: dim 1"),
+        (lambda: rg.zeros(2, 3).reshape(4), ValueError, r"reshape.*\(2, 3\).*\(4\)"),
+        (lambda: rg.zeros(2, 3).reshape(-1, -1), ValueError, "reshape"),
+        (lambda: rg.zeros(2, 3).T.view(6), ValueError, "reshape instead"),
+        (lambda: rg.zeros(2, 3).permute(0, 0), ValueError, "permute: dim 0 appears twice"),
+        (lambda: rg.zeros(2, 3).expand(2, 4), ValueError, r"expand.*\(2, 3\).*\(2, 4\)"),
+        (lambda: rg.zeros(0).amax(), ValueError, r"amax.*\(0,\)"),
+        (lambda: rg.zeros(0, 3).argmax(0), ValueError, "argmax"),
+        (lambda: rg.cat([]), ValueError, "cat: expected at least one"),
+        (lambda: rg.cat([rg.zeros(2, 3), rg.zeros(2, 2)]), ValueError, r"cat: shapes \(2, 3\) and \(2, 2\)"),
+        (lambda: rg.stack([rg.zeros(2), rg.zeros(3)]), ValueError, r"stack: shapes \(2,\) and \(3,\)"),
+        (lambda: rg.cat([rg.zeros(2), 3]), TypeError, "int at position 1"),
+        (lambda: rg.where(rg.zeros(2), 1.0, 2.0), TypeError, "where.*bool"),
+        (lambda: rg.clamp(rg.zeros(2)), ValueError, "clamp"),
+        (lambda: rg.exp("a"), TypeError, "str"),
+        (lambda: rg.tensor([True]) + rg.tensor([True]), TypeError, "add.*bool"),
+        (lambda: rg.cross_entropy(rg.zeros(2, 3), rg.tensor([0, 3])), ValueError, "label 3 in row 1 .* 3 classes"),
+        (lambda: rg.cross_entropy(rg.zeros(2, 3), rg.tensor([-1, 0])), ValueError, "label -1 in row 0"),
+        (lambda: rg.cross_entropy(rg.zeros(2, 3), rg.tensor([0.0, np.nan])), TypeError, "integer labels"),
+        (lambda: rg.cross_entropy(rg.zeros(2, 3), rg.tensor([0])), ValueError, r"\(2, 3\) and \(1,\)"),
+        (lambda: rg.cross_entropy(rg.zeros(0, 3), rg.zeros(0, dtype="int64")), ValueError, "empty batch"),
+        (lambda: rg.cross_entropy(rg.zeros(1, 3), rg.tensor([0]), "avg"), ValueError, "avg"),
+        (lambda: rg.mse_loss(rg.zeros(3), rg.zeros(3, 1)), ValueError, r"\(3,\), target has shape \(3, 1\)"),
+        (lambda: rg.zeros(3).sum(dim=0, axis=0), ValueError, "twice"),
+        (lambda: rg.dropout(rg.zeros(3), 1.5), ValueError, "1.5"),
+        (lambda: rg.zeros(2).copy_(rg.zeros(3)), ValueError, "broadcast"),
+        (lambda: rg.zeros(1, 2).expand(2, 2).fill_(1.0), RuntimeError, r"clone\(\)"),
+        (lambda: rg.tensor([1]).add_(0.5), TypeError, "float32.*int64"),
+        (lambda: rg.set_num_threads(0), ValueError, "at least 1"),
+    ],
+)
+def test_errors(call, kind, message):
+    with pytest.raises(kind, match=message):
+        call()
+
+
+# ---- Special values ----
+
+
+def test_nan_and_infinity():
+    x = rg.tensor([np.nan, np.inf, -np.inf, 0.0])
+    assert np.isnan(rg.relu(x).numpy()).tolist() == [True, False, False, False]
+    assert np.isnan(rg.maximum(x, 0.0).numpy()).tolist() == [True, False, False, False]
+    assert np.isnan(x.amax().item())
+    assert x.argmax().item() == 0
+    assert rg.sigmoid(x).tolist()[1:] == [1.0, 0.0, 0.5]
+    assert rg.tanh(x).tolist()[1:] == [1.0, -1.0, 0.0]
+    assert rg.softmax(rg.tensor([1000.0, 1000.0]), 0).tolist() == [0.5, 0.5]
+    assert rg.logsumexp(rg.tensor([-np.inf, -np.inf])).item() == -np.inf
+    assert rg.logsumexp(rg.tensor([1e4, 0.0])).item() == 1e4
+    assert rg.cross_entropy(rg.tensor([[1e4, 0.0]]), rg.tensor([1])).item() == 1e4
+    loss = rg.binary_cross_entropy_with_logits(rg.tensor([1e4, -1e4]), rg.tensor([0.0, 1.0]), "none")
+    assert loss.tolist() == [1e4, 1e4]
+
+
+def test_gradients_at_kinks_are_pytorchs():
+    x = rg.tensor([-1.0, 0.0, 1.0], requires_grad=True)
+    for f, expected in [
+        (rg.relu, [0, 0, 1]),
+        (rg.abs, [-1, 0, 1]),
+        (lambda x: rg.clamp(x, -1.0, 1.0), [1, 1, 1]),
+        (lambda x: rg.clamp(x, 0.0, 0.5), [0, 1, 0]),
+        (lambda x: rg.maximum(x, rg.zeros(3)), [0, 0.5, 1]),
+        (lambda x: x**2, [-2, 0, 2]),
+        (lambda x: rg.where(x > 0, rg.sqrt(rg.where(x > 0, x, 1.0)), 0.0), [0, 0, 0.5]),
+    ]:
+        x.grad = None
+        f(x).sum().backward()
+        assert x.grad.tolist() == expected
+    t = rg.tensor([2.0, 2.0, 1.0], requires_grad=True)
+    t.amax().backward()
+    assert t.grad.tolist() == [0.5, 0.5, 0.0]
+    t.grad = None
+    values, index = t.max(0)
+    values.backward()
+    assert (index.item(), t.grad.tolist()) == (0, [1.0, 0.0, 0.0])
+    base = rg.tensor(0.0, requires_grad=True)
+    (base ** rg.tensor(0.0, requires_grad=True)).backward()
+    assert base.grad.item() == 0.0
+
+
+def test_sums_are_accurate():
+    x = np.full(1_000_000, 0.1, np.float32)
+    assert abs(rg.tensor(x).sum().item() - x.astype(np.float64).sum()) < 0.01
+
+
+def test_empty_and_single_elements():
+    assert rg.zeros(0).sum().item() == 0.0
+    assert np.isnan(rg.zeros(0).mean().item())
+    assert (rg.zeros(0, 3) @ rg.zeros(3, 2)).shape == (0, 2)
+    assert (rg.zeros(2, 0) @ rg.zeros(0, 3)).tolist() == [[0, 0, 0], [0, 0, 0]]
+    assert rg.softmax(rg.zeros(0, 3), 1).shape == (0, 3)
+    assert rg.cross_entropy(rg.zeros(0, 3), rg.zeros(0, dtype="int64"), "sum").item() == 0.0
+    x = rg.zeros(0, 3, requires_grad=True)
+    (x * 2).sum().backward()
+    assert x.grad.shape == (0, 3)
+    assert rg.tensor([[5.0]]).squeeze().item() == 5.0
