@@ -1,0 +1,82 @@
+"""What every dataset is: tensors to train and to test with, and what their numbers mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import rgrad as rg
+
+if TYPE_CHECKING:
+    from rgrad import Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dataset:
+    """Samples to train and to test with.
+
+    Attributes:
+        name: what the dataset is called.
+        train_x: float32, one sample per row.
+        train_y: int64, the class of each sample, from 0.
+        test_x: as `train_x`.
+        test_y: as `train_y`.
+        class_names: what each class is called.
+        feature_names: what each column is called; empty for images.
+        image_shape: rows and columns of the image that a sample is, or `None`.
+    """
+
+    name: str
+    train_x: Tensor
+    train_y: Tensor
+    test_x: Tensor
+    test_y: Tensor
+    class_names: tuple[str, ...]
+    feature_names: tuple[str, ...] = ()
+    image_shape: tuple[int, int] | None = None
+
+    def __repr__(self) -> str:
+        train, features = self.train_x.shape
+        shape = "images of {}x{} pixels".format(*self.image_shape) if self.image_shape else f"{features} features"
+        classes = len(self.class_names)
+        return f"Dataset({self.name!r}: {train} + {self.test_x.shape[0]} samples, {shape}, {classes} classes)"
+
+    @classmethod
+    def from_arrays(
+        cls,
+        name: str,
+        arrays: tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]],
+        class_names: Sequence[str],
+        feature_names: Sequence[str] = (),
+        image_shape: tuple[int, int] | None = None,
+    ) -> Dataset:
+        """Make a dataset of NumPy arrays in the order of the attributes, converted to float32 and int64."""
+        train_x, train_y, test_x, test_y = arrays
+        return cls(
+            name,
+            rg.from_numpy(np.ascontiguousarray(train_x, np.float32)),
+            rg.from_numpy(np.ascontiguousarray(train_y, np.int64)),
+            rg.from_numpy(np.ascontiguousarray(test_x, np.float32)),
+            rg.from_numpy(np.ascontiguousarray(test_y, np.int64)),
+            tuple(class_names),
+            tuple(feature_names),
+            image_shape,
+        )
+
+
+def pixels(images: NDArray[Any], white: float) -> NDArray[np.float32]:
+    """Images as rows of float32, scaled so that `white` becomes 1."""
+    scaled: NDArray[np.float32] = np.divide(images.reshape(len(images), -1), white, dtype=np.float32)
+    return scaled
+
+
+def every_fifth(labels: NDArray[Any]) -> NDArray[np.bool_]:
+    """Mark the fifth, tenth, … sample of each class: a test set with the same mix of classes, always the same."""
+    chosen = np.zeros(len(labels), bool)
+    for label in np.unique(labels):
+        chosen[np.flatnonzero(labels == label)[4::5]] = True
+    return chosen

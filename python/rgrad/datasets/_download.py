@@ -1,0 +1,64 @@
+"""Fetching a file from one of several mirrors, with a checksum."""
+
+import hashlib
+import urllib.request
+from collections.abc import Sequence
+from http.client import HTTPException
+from pathlib import Path
+
+from rgrad._files import replacing
+from rgrad._progress import Progress
+from rgrad.datasets._idx import read_bytes
+
+_TIMEOUT_SECONDS = 30
+_CHUNK_BYTES = 1 << 16
+
+
+def download(name: str, folder: Path, mirrors: Sequence[str], md5: str) -> None:
+    """Fetch `name` into `folder` from the first mirror that delivers it intact.
+
+    Args:
+        name: the file's name, appended to the URL of a mirror.
+        folder: an existing folder, where the file appears once it is complete and correct.
+        mirrors: URLs that end in a slash, in the order in which to try them.
+        md5: the checksum of the content, decompressed if the file is gzipped.
+
+    Raises:
+        ValueError: no mirror delivered the file, and at least one delivered something else.
+        ConnectionError: no mirror delivered anything.
+    """
+    failures: list[str] = []
+    kind: type[Exception] = ConnectionError
+    for mirror in mirrors:
+        try:
+            with replacing(folder / name) as aside:
+                _fetch(mirror + name, aside)
+                _check(aside, md5)
+            return
+        except ValueError as error:
+            kind = ValueError
+            failures.append(f"{mirror} sent something else ({error})")
+        except (OSError, HTTPException) as error:
+            failures.append(f"{mirror} did not answer as it should ({error})")
+    raise kind(f"cannot download {name}: {'; '.join(failures)}")
+
+
+def _fetch(url: str, path: Path) -> None:
+    with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as response, path.open("wb") as file:
+        announced = int(response.headers.get("Content-Length") or 0)
+        with Progress(f"download {url}", announced, "B") as progress:
+            while chunk := response.read(_CHUNK_BYTES):
+                file.write(chunk)
+                progress.update(len(chunk))
+    if announced and path.stat().st_size != announced:
+        raise ConnectionError(f"{path.stat().st_size} of {announced} bytes came")
+
+
+def _check(path: Path, md5: str) -> None:
+    try:
+        content = read_bytes(path)
+    except ValueError:
+        raise ValueError("the gzip data are damaged") from None
+    found = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    if found != md5:
+        raise ValueError(f"wrong checksum: md5 {found}, not {md5}")
