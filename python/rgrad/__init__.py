@@ -12,6 +12,7 @@ Tensors, ``nn`` and ``optim`` follow PyTorch's names and conventions::
 
 import importlib
 import os as _os
+import sys as _sys
 from typing import TYPE_CHECKING, Any
 
 from rgrad import _core
@@ -60,7 +61,14 @@ def _apply_environment() -> None:
         set_num_threads(int(threads))
 
 
-_apply_environment()
+try:
+    _apply_environment()
+except (OverflowError, ValueError) as error:
+    # `python -m rgrad` imports the package, with "-m" as argv[0], before its own code could catch this.
+    if _sys.argv[:1] != ["-m"]:
+        raise
+    print(f"rgrad: error: {error}", file=_sys.stderr)
+    raise SystemExit(2) from None
 
 _LAZY = {"__config__", "autograd", "data", "datasets", "nn", "optim", "testing"}
 

@@ -1,0 +1,410 @@
+"""`python -m rgrad`: what it writes, what it refuses and how, and how well it learns."""
+
+import gzip
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+import rgrad as rg
+from rgrad import _progress, _run
+from rgrad._cli import main
+from rgrad.datasets import _mnist
+
+RESULTS = ["metrics.json", "weights.safetensors"]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """An empty working folder, and no settings from outside."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("RGRAD_NUM_THREADS", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Drawing takes longer than training on small data."""
+    monkeypatch.setattr(_run, "_draw", lambda *_: [])
+
+
+def shell(*arguments, code=None, **environment):
+    """Run the command line, or Python code before it, in a process of its own."""
+    start = (
+        ["-m", "rgrad"]
+        if code is None
+        else ["-c", f"{code}; import sys; from rgrad._cli import main; sys.exit(main())"]
+    )
+    return subprocess.run(
+        [sys.executable, *start, *map(str, arguments)],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def cli(line):
+    """Run a command line in this process."""
+    return main(line.split())
+
+
+def refusal(capsys, line):
+    """The one line on stderr with which a command line is refused."""
+    assert cli(line) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("rgrad: error: ")
+    assert err.count("\n") == 1
+    return err
+
+
+def metrics(out):
+    return json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+
+
+def files(out):
+    return sorted(path.name for path in out.iterdir())
+
+
+# ----- what it does -----
+
+
+def test_version_and_info():
+    assert shell("--version").stdout == f"rgrad {rg.__version__}\n"
+    info = shell("info").stdout
+    assert all(word in info for word in (rg.__version__, "isa", "threads", "pool", "allocator"))
+
+
+def test_help_describes_files_and_columns():
+    text = shell("train", "--help").stdout
+    assert all(word in text for word in ("FILE.csv", "FILE.npz", "train loss", "--preset", "mnist"))
+
+
+def test_train_writes_results_and_prints_a_table(folder, capsys, no_pictures):
+    assert cli("train iris --model softmax --epochs 3") == 0
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    header = next(i for i, line in enumerate(lines) if line.split()[:1] == ["epoch"])
+    assert lines[header].split("  ")[1:] == ["train loss", "train error", "test loss", "test error", "seconds"]
+    assert [line.split()[0] for line in lines[header + 1 : header + 4]] == ["1", "2", "3"]
+    assert err == ""
+    results = folder / "runs" / "iris-softmax"
+    assert files(results) == RESULTS
+    content = metrics(results)
+    assert [row["epoch"] for row in content["epochs"]] == [1, 2, 3]
+    assert content["last"] == content["epochs"][-1]
+    assert content["settings"]["lr"] == 0.01
+    weights = rg.load(results / "weights.safetensors")
+    assert {name: tuple(value.shape) for name, value in weights.items()} == {"0.weight": (3, 4), "0.bias": (3,)}
+
+
+def test_weights_and_scaling_give_the_error_in_the_metrics(folder, no_pictures):
+    assert cli("train iris --model softmax --epochs 20 --quiet --out out") == 0
+    content, data = metrics(folder / "out"), rg.datasets.iris()
+    scaling = content["data"]["standardised_with"]
+    x = (data.test_x.numpy() - scaling["mean"]) / scaling["std"]
+    weights = {name: value.numpy() for name, value in rg.load(folder / "out" / "weights.safetensors").items()}
+    predicted = (x @ weights["0.weight"].T + weights["0.bias"]).argmax(1)
+    assert content["last"]["test_error"] == 100 * np.mean(predicted != data.test_y.numpy())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "picture"),
+    [
+        ("digits --model softmax --epochs 1", "mistakes.png"),
+        ("iris --preset lecture", "boundaries.png"),
+    ],
+)
+def test_pictures(folder, arguments, picture):
+    pytest.importorskip("matplotlib")
+    assert cli(f"train {arguments} --quiet --out out") == 0
+    assert files(folder / "out") == sorted([*RESULTS, "curves.png", "confusion.png", picture])
+    for name in ("curves.png", "confusion.png", picture):
+        assert (folder / "out" / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_without_matplotlib_one_line_says_so(folder):
+    (folder / "out").mkdir()
+    (folder / "out" / "curves.png").write_bytes(b"of an earlier run")
+    arguments = ["train", "iris", "--epochs", "1", "--out", "out"]
+    result = shell(*arguments, code="import sys; sys.modules['matplotlib'] = None")
+    assert result.returncode == 0
+    assert result.stderr == "no pictures: matplotlib is not installed (pip install 'rgrad[plot]')\n"
+    assert files(folder / "out") == RESULTS
+
+
+def test_quiet_prints_nothing(capsys, no_pictures):
+    assert cli("train iris --epochs 1 --quiet") == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_lecture_stops_when_the_gradient_is_small(folder, no_pictures):
+    assert cli("train iris --preset lecture --quiet") == 0
+    content = metrics(folder / "runs" / "iris-lecture")
+    rows = content["epochs"]
+    assert rows[-1]["epoch"] < content["settings"]["epochs"]
+    assert rows[-1]["gradient_norm"] < 0.001 <= rows[-2]["gradient_norm"]
+    assert rows[-1]["test_error"] < 10
+    assert content["data"]["feature_names"] == ["petal length (cm)", "petal width (cm)"]
+    assert rg.load(folder / "runs" / "iris-lecture" / "weights.safetensors")["0.weight"].shape[0] == 16
+
+
+def test_options_override_the_preset(folder, no_pictures):
+    assert cli("train iris --preset lecture --hidden 3,2 --epochs 2 --features 1 --quiet --out out") == 0
+    settings = metrics(folder / "out")["settings"]
+    assert (settings["hidden"], settings["epochs"], settings["activation"]) == ([3, 2], 2, "sigmoid")
+    assert tuple(rg.load(folder / "out" / "weights.safetensors")["0.weight"].shape) == (3, 1)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "--optimizer sgd --momentum 0.9 --lr 0.01",
+        "--optimizer adam --lr 0.01",
+        "--optimizer adamw --weight-decay 0.1 --lr 0.01",
+    ],
+)
+@pytest.mark.parametrize("activation", ["relu", "sigmoid", "tanh"])
+def test_every_optimizer_and_activation_learns(folder, no_pictures, options, activation):
+    arguments = f"train iris --activation {activation} {options} --quiet --epochs 40 --out out"
+    assert cli(arguments) == 0
+    assert metrics(folder / "out")["last"]["test_error"] <= 10
+
+
+def test_one_seed_gives_one_result_for_any_number_of_threads(folder, no_pictures):
+    for seed, threads in ((1, 1), (1, 2), (2, 1)):
+        out = f"{seed}-{threads}"
+        assert cli(f"train digits --quiet --epochs 2 --seed {seed} --threads {threads} --out {out}") == 0
+        assert metrics(folder / out)["machine"]["threads"] == threads
+    weights = {name: (folder / name / "weights.safetensors").read_bytes() for name in ("1-1", "1-2", "2-1")}
+    assert weights["1-1"] == weights["1-2"] != weights["2-1"]
+
+
+def test_a_diverging_run_says_so_and_writes_no_metrics(folder, capsys, no_pictures):
+    np.savez("wild.npz", x=np.random.default_rng(0).normal(size=(50, 3)), y=np.arange(50) % 2)
+    assert cli("train wild.npz --lr 1e30 --quiet --out out") == 1
+    assert "the training diverged" in capsys.readouterr().err
+    assert files(folder / "out") == []
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("with_tqdm", [True, False])
+def test_progress_is_for_terminals_only(folder, no_pictures, monkeypatch, with_tqdm):
+    if with_tqdm:
+        pytest.importorskip("tqdm")
+    else:
+        monkeypatch.setitem(sys.modules, "tqdm", None)
+    monkeypatch.setattr(_progress, "_SECONDS_BETWEEN_LINES", 0)
+    command = "train iris --epochs 2 --batch-size 60 --out out"
+    for stream, options, shown in (
+        (Terminal(), "", True),
+        (Terminal(), " --quiet", False),
+        (io.StringIO(), "", False),
+    ):
+        monkeypatch.setattr(sys, "stderr", stream)
+        assert cli(command + options) == 0
+        assert ("training" in stream.getvalue()) == shown
+        assert shown is False or with_tqdm or "training: 50 %\n" in stream.getvalue()
+
+
+# ----- a user's files -----
+
+
+def test_a_csv_file(folder, no_pictures):
+    lines = (f"{i},{i * i % 7},{'ab'[i % 2]}\n" for i in range(20))
+    (folder / "points.csv").write_text("".join(["width,height,kind\n", *lines]))
+    assert cli("train points.csv --epochs 1 --features height,1 --test-fraction 0.5 --quiet") == 0
+    data = metrics(folder / "runs" / "points-mlp")["data"]
+    assert (data["train_samples"], data["test_samples"]) == (10, 10)
+    assert (data["feature_names"], data["class_names"]) == (["height", "width"], ["a", "b"])
+
+
+def test_an_npz_file(folder, no_pictures):
+    np.savez("images.npz", x=np.full((20, 4, 5), 200, np.uint8), y=np.arange(20) % 2)
+    assert cli("train images.npz --epochs 1 --quiet --model softmax") == 0
+    data = metrics(folder / "runs" / "images-softmax")["data"]
+    assert (data["image_shape"], data["standardised_with"]) == ([4, 5], None)
+
+
+def test_an_error_in_a_file_names_the_place(folder, capsys):
+    (folder / "bad.csv").write_text("1,2,a\n3,x,b\n")
+    assert refusal(capsys, "train bad.csv") == "rgrad: error: bad.csv, line 2, column 2: 'x' is not a number\n"
+    assert files(folder) == ["bad.csv"]
+
+
+# ----- bad input -----
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("", "required"),
+        ("run", "invalid choice: 'run'"),
+        ("train", "required: DATA"),
+        ("train cats", "'cats' is none of digits, iris, mnist, FILE.csv and FILE.npz"),
+        ("train missing.csv", "missing.csv: no such file"),
+        ("train missing.npz", "missing.npz: no such file"),
+        ("train iris --lr nan", "--lr: must be a positive, finite number, not 'nan'"),
+        ("train iris --lr inf", "not 'inf'"),
+        ("train iris --lr -0.1", "not '-0.1'"),
+        ("train iris --lr 0", "not '0'"),
+        ("train iris --lr fast", "not 'fast'"),
+        ("train iris --batch-size 0", "--batch-size: must be an integer, 1 or more, or full, not '0'"),
+        ("train iris --batch-size 2.5", "not '2.5'"),
+        ("train iris --epochs 0", "--epochs: must be an integer, 1 or more, not '0'"),
+        ("train iris --hidden 0", "--hidden: must be integers, 1 or more, with commas between them, not '0'"),
+        ("train iris --hidden 10,,5", "not '10,,5'"),
+        ("train iris --hidden ten", "not 'ten'"),
+        ("train iris --activation swish", "--activation: invalid choice: 'swish'"),
+        ("train iris --optimizer newton", "--optimizer: invalid choice: 'newton'"),
+        ("train iris --model tree", "--model: invalid choice: 'tree'"),
+        ("train iris --momentum 1", "--momentum: must be a number from 0 to below 1, not '1'"),
+        ("train iris --momentum 0.9 --optimizer adam", "--momentum: only sgd has it"),
+        ("train iris --weight-decay -1", "--weight-decay: must be a finite number, 0 or more, not '-1'"),
+        ("train iris --seed -1", "--seed: must be an integer from 0"),
+        ("train iris --threads 0", "--threads: must be an integer from 1 to 1024, not '0'"),
+        ("train iris --model softmax --hidden 5", "--hidden: softmax regression has no hidden layers"),
+        ("train iris --model softmax --activation relu", "--activation: softmax regression has no hidden layers"),
+        ("train iris --tolerance 0.1", "--tolerance: a batch's gradient never vanishes; it needs --batch-size full"),
+        ("train iris --test-fraction 0.5", "--test-fraction: iris has a test set of its own"),
+        ("train a.csv --test-fraction 1", "--test-fraction: must be a number between 0 and 1, not '1'"),
+        ("train digits --preset lecture", "--preset: lecture is for iris, not for digits"),
+        ("train digits --features 1", "--features: digits holds images"),
+        ("train iris --features 5", "'5' is neither a column nor a number from 1 to 4"),
+        ("train iris --features 1,1", "'1,1' names a column twice"),
+        ("train iris --speed 3", "unrecognized arguments: --speed 3"),
+    ],
+)
+def test_bad_arguments(folder, capsys, arguments, message):
+    assert message in refusal(capsys, arguments)
+    assert files(folder) == []
+
+
+@pytest.mark.parametrize("out", ["occupied", "occupied/below"])
+def test_an_output_folder_that_cannot_be_written(folder, capsys, out):
+    (folder / "occupied").write_text("a file")
+    assert f"cannot write into the output folder {out}: " in refusal(capsys, f"train iris --out {out}")
+    assert (folder / "occupied").read_text() == "a file"
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
+def test_an_output_folder_without_permission(folder, capsys):
+    (folder / "locked").mkdir(mode=0o500)
+    assert "locked: Permission denied" in refusal(capsys, "train iris --out locked")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("RGRAD_NUM_THREADS", "0"),
+        ("RGRAD_NUM_THREADS", "two"),
+        ("RGRAD_NUM_THREADS", "-1"),
+        ("RGRAD_NUM_THREADS", "1" * 30),
+        ("RGRAD_ISA", "sse"),
+    ],
+)
+def test_a_bad_environment(folder, name, value):
+    result = shell("train", "iris", **{name: value})
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith("rgrad: error: ")
+    assert result.stderr.count("\n") == 1
+    assert files(folder) == []
+
+
+def test_a_damaged_mnist_file(folder, capsys, monkeypatch):
+    (folder / "mnist").mkdir()
+    for name in _mnist.MD5:
+        (folder / "mnist" / f"{name}.gz").write_bytes(gzip.compress(b"\0\0\x08\x03 and so on"))
+    monkeypatch.setenv("RGRAD_DATA", str(folder))
+    assert "train-images-idx3-ubyte.gz: truncated" in refusal(capsys, "train mnist")
+
+
+def test_mnist_offline(folder, capsys, monkeypatch):
+    monkeypatch.setattr(_mnist, "_cache_folder", lambda: folder / "cache")
+    monkeypatch.setattr(_mnist, "MIRRORS", ("file:///there/is/no/such/folder/",))
+    monkeypatch.delenv("RGRAD_DATA", raising=False)
+    assert f"put the four files of MNIST into {folder / 'cache'}" in refusal(capsys, "train mnist")
+
+
+def test_errors_in_a_process_of_their_own(folder):
+    result = shell("train", "iris", "--lr", "nan")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == "rgrad: error: argument --lr: must be a positive, finite number, not 'nan'\n"
+
+
+def test_a_reader_that_has_seen_enough(folder):
+    command = f"{sys.executable} -m rgrad train iris --epochs 3000 | head -n 1"
+    result = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=120, check=False)
+    assert result.stdout.startswith("Dataset('iris'")
+    assert result.stderr == ""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_ctrl_c_keeps_what_was_written(folder):
+    command = [sys.executable, "-m", "rgrad", "train", "digits", "--epochs", "1000000", "--out", "out"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while process.stdout.readline().split()[:1] != ["3"]:
+            pass
+        # Whatever the process prints from here on must not fill the pipe and stop it.
+        drain = threading.Thread(target=process.stdout.read)
+        drain.start()
+        process.send_signal(signal.SIGINT)
+        code = process.wait(timeout=30)
+        drain.join()
+        err = process.stderr.read()
+    last = metrics(folder / "out")["last"]["epoch"]
+    assert code == 130
+    assert err == f"rgrad: interrupted; out keeps the results of epoch {last}\n"
+    assert last >= 3
+    assert files(folder / "out") == RESULTS
+    assert set(rg.load(folder / "out" / "weights.safetensors")) == {"0.weight", "0.bias", "2.weight", "2.bias"}
+
+
+# ----- how well it learns -----
+
+
+def mean_error(folder, model, seeds, options=""):
+    for seed in seeds:
+        assert cli(f"train mnist --model {model} --seed {seed} --out {seed} --quiet {options}") == 0
+    return np.mean([metrics(folder / str(seed))["last"]["test_error"] for seed in seeds])
+
+
+needs_mnist = pytest.mark.skipif(
+    "RGRAD_DATA" not in os.environ, reason="RGRAD_DATA names no folder with the MNIST files"
+)
+
+
+def test_digits(folder, no_pictures):
+    assert cli("train digits --quiet --out out") == 0
+    assert metrics(folder / "out")["last"]["test_error"] < 4
+
+
+@needs_mnist
+def test_mnist_softmax_regression(folder, no_pictures):
+    assert mean_error(folder, "softmax", [0]) < 8
+
+
+@needs_mnist
+def test_mnist_mlp_in_three_epochs(folder, no_pictures):
+    assert mean_error(folder, "mlp", [0], "--epochs 3") < 5
+
+
+@needs_mnist
+@pytest.mark.slow
+@pytest.mark.parametrize(("model", "limit"), [("softmax", 8), ("mlp", 2.4)])
+def test_mnist_mean_of_three_seeds(folder, no_pictures, model, limit):
+    assert mean_error(folder, model, [1, 2, 3]) <= limit
