@@ -67,9 +67,12 @@ class DataLoader:
         generator: where the order is drawn from; the default generator (`rg.manual_seed`) if `None`.
 
     Example:
-        >>> loader = DataLoader(TensorDataset(x, y), batch_size=100, shuffle=True)
-        >>> for inputs, labels in loader:
-        ...     loss = loss_function(model(inputs), labels)
+        >>> dataset = TensorDataset(rg.rand(250, 4), rg.zeros(250, dtype=rg.int64))
+        >>> for inputs, labels in DataLoader(dataset, batch_size=100, shuffle=True):
+        ...     print(inputs.shape, labels.shape)
+        (100, 4) (100,)
+        (100, 4) (100,)
+        (50, 4) (50,)
     """
 
     def __init__(
