@@ -56,6 +56,7 @@ def test_dataset_refuses(arguments, error, message):
         (9, 3, False, [3, 3, 3]),
         (9, 3, True, [3, 3, 3]),
         (2, 5, False, [2]),
+        (2, 10**20, False, [2]),
         (2, 5, True, []),
         (1, 1, False, [1]),
         (0, 4, False, []),

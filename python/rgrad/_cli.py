@@ -23,6 +23,7 @@ from rgrad._train import ACTIVATIONS, OPTIMIZERS, Settings
 from rgrad.datasets import Dataset
 
 _MAX_THREADS = 1024
+_MAX_UNITS = 1_000_000
 _BUNDLED = {"digits": datasets.digits, "iris": datasets.iris, "mnist": datasets.mnist}
 
 _DEFAULTS: dict[str, Any] = {
@@ -109,7 +110,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except FloatingPointError as error:
         return _complain(f"error: {error}", 1)
-    except (InputError, OSError) as error:
+    except OSError as error:
+        return _complain(f"error: {error.filename}: {error.strerror}" if error.filename else f"error: {error}", 2)
+    except (InputError, MemoryError) as error:
         return _complain(f"error: {error}", 2)
     return 0
 
@@ -191,8 +194,8 @@ _batch_size = _checked(
 )
 _sizes = _checked(
     lambda text: tuple(map(int, text.split(","))),
-    lambda sizes: all(size >= 1 for size in sizes),
-    "integers, 1 or more, with commas between them",
+    lambda sizes: all(1 <= size <= _MAX_UNITS for size in sizes),
+    f"integers from 1 to {_MAX_UNITS}, with commas between them",
 )
 
 
@@ -256,10 +259,8 @@ def _load(args: argparse.Namespace, seed: int) -> Dataset:
         if args.data in _BUNDLED:
             return _BUNDLED[args.data]()
         return read_table(Path(args.data), args.test_fraction or 0.2, seed)
-    except FileNotFoundError as error:
-        raise InputError(f"{error.filename}: no such file" if error.filename else str(error)) from None
-    except (ValueError, OSError) as error:
-        raise InputError(str(error)) from None
+    except ValueError as error:
+        raise InputError(error) from None
 
 
 def _select(data: Dataset, features: str | None) -> Dataset:

@@ -158,7 +158,7 @@ def _read_npz(path: Path, test_fraction: float, seed: int) -> Dataset:
         features = [f"column {position + 1}" for position in range(x.shape[1])]
         return Dataset.from_arrays(path.stem, parts, class_names, features)
     train_x, train_y, test_x, test_y = parts
-    white = float(np.abs(train_x).max()) or 1.0
+    white = max(float(train_x.max()), -float(train_x.min())) or 1.0
     parts = (pixels(train_x, white), train_y, pixels(test_x, white), test_y)
     return Dataset.from_arrays(path.stem, parts, class_names, image_shape=(x.shape[1], x.shape[2]))
 

@@ -111,7 +111,7 @@ class DataLoader:
 
     def _batches(self, order: Tensor | None) -> Iterator[tuple[Tensor, ...]]:
         for start in range(0, len(self) * self.batch_size, self.batch_size):
-            rows = slice(start, start + self.batch_size)
+            rows = slice(start, min(start + self.batch_size, len(self.dataset)))
             if order is None:
                 yield tuple(tensor[rows] for tensor in self.dataset.tensors)
             else:
