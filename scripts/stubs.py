@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import ast
+import builtins
 import difflib
 import os
 import re
@@ -15,12 +17,17 @@ ROOT = Path(__file__).resolve().parent.parent
 STUB = ROOT / "python/rgrad/_core.pyi"
 AS_STUB = ("--stdin-filename", str(STUB), "-")
 
-# What PyO3's introspection says wrongly or leaves out: (pattern, replacement).
+# What PyO3's introspection says wrongly or cannot know: (pattern, replacement).
 MENDS = [
     # An in-place operator of Rust returns nothing, but Python gets `self`.
-    (r"(def __i(?:add|sub|mul|matmul|truediv|floordiv|mod|pow)__\(.*\)) -> None:", r"\1 -> Tensor:"),
+    (r"(def __i(?:add|sub|mul|matmul|truediv|floordiv|mod|pow)__\(.*\)) -> None:", r"\1 -> Self:"),
+    # A constructor makes an instance of the class that it is called on.
+    (r"(def __new__\(cls, .*\)) -> \w+:", r"\1 -> Self:"),
+    # Operators may return NotImplemented, which no caller ever sees.
+    (r"(def __\w+__\(self, (?:other|value): object(?:, \w+: object = None)?, /\)) -> Any:", r"\1 -> Tensor:"),
     # `object` declares that comparisons return bool; these return tensors.
     (r"(def __(?:eq|ne)__\(.*\) -> Tensor: \.\.\.)", r"\1  # type: ignore[override]"),
+    (r"(def __iter__\(self, /\)) -> Iterator:", r"\1 -> Iterator[Tensor]:"),
 ]
 
 
@@ -32,8 +39,47 @@ def generate(profile: str) -> str:
     for pattern, replacement in MENDS:
         text = re.sub(pattern, replacement, text)
     # Annotations that were written as strings lose their quotes; imports are sorted.
-    text = run("ruff", "check", "--quiet", "--fix-only", "--select=F,I,UP", *AS_STUB, stdin=text)
+    text = run("ruff", "check", "--quiet", "--fix-only", "--select=UP", *AS_STUB, stdin=text)
+    text = resolve_names(text)
+    text = run("ruff", "check", "--quiet", "--fix-only", "--select=F,I", *AS_STUB, stdin=text)
     return run("ruff", "format", *AS_STUB, stdin=text)
+
+
+def resolve_names(text: str) -> str:
+    """Makes every name in an annotation mean what it says.
+
+    In a class with a method `float`, the builtin is `builtins.float`; a module that an annotation names, as in
+    `numpy.ndarray`, is imported.
+    """
+    tree = ast.parse(text)
+    modules = {"builtins"}
+    hidden_at = set()
+    for cls in (node for node in tree.body if isinstance(node, ast.ClassDef)):
+        hidden = {f.name for f in cls.body if isinstance(f, ast.FunctionDef)} & set(dir(builtins))
+        names = (n for f in cls.body for a in annotations(f) for n in ast.walk(a) if isinstance(n, ast.Name))
+        hidden_at |= {(name.lineno - 1, name.col_offset) for name in names if name.id in hidden}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            modules.add(node.value.id)
+    # The parser counts columns in bytes.
+    lines = text.encode().splitlines(keepends=True)
+    for row, column in sorted(hidden_at, reverse=True):
+        lines[row] = lines[row][:column] + b"builtins." + lines[row][column:]
+    # After the module's docstring; what is not needed goes away with the other unused imports.
+    imports = ["from typing import Self\n", *(f"import {module}\n" for module in sorted(modules))]
+    lines.insert(tree.body[0].end_lineno or 0, "".join(imports).encode())
+    return b"".join(lines).decode()
+
+
+def annotations(node: ast.AST) -> list[ast.expr]:
+    """The annotations of a function or an attribute."""
+    if isinstance(node, ast.AnnAssign):
+        return [node.annotation]
+    if not isinstance(node, ast.FunctionDef):
+        return []
+    a = node.args
+    arguments = [*a.posonlyargs, *a.args, *a.kwonlyargs, a.vararg, a.kwarg]
+    return [x for x in [node.returns, *(arg.annotation for arg in arguments if arg)] if x]
 
 
 def run(module: str, *args: str, stdin: str | None = None) -> str:

@@ -119,7 +119,7 @@ class DataLoader:
                 yield tuple(rg.index_select(tensor, 0, chosen) for tensor in self.dataset.tensors)
 
 
-def _as_tensor(value: Tensor | NDArray[Any], position: int) -> Tensor:
+def _as_tensor(value: object, position: int) -> Tensor:
     import numpy as np
 
     if isinstance(value, np.ndarray):

@@ -1,0 +1,1287 @@
+"""
+The compiled part of rgrad. Use it through the package `rgrad`.
+"""
+
+import builtins
+from collections.abc import Iterable, Iterator, Sequence
+from os import PathLike
+from typing import Any, Final, Self, SupportsFloat, SupportsIndex, final
+
+import numpy
+from _typeshed import SupportsGetItem
+from numpy.typing import DTypeLike, NDArray
+from typing_extensions import disjoint_base
+
+__all__ = [
+    "OPS",
+    "VERSION",
+    "DType",
+    "Generator",
+    "Tensor",
+    "_adam_step",
+    "_gradients",
+    "_pin_isa",
+    "_rebuild",
+    "_set_grad_enabled",
+    "_sgd_step",
+    "abs",
+    "add",
+    "amax",
+    "amin",
+    "arange",
+    "argmax",
+    "argmin",
+    "available_isas",
+    "binary_cross_entropy_with_logits",
+    "cat",
+    "clamp",
+    "cross_entropy",
+    "div",
+    "dropout",
+    "empty",
+    "empty_cache",
+    "empty_like",
+    "eq",
+    "exp",
+    "expand",
+    "expm1",
+    "eye",
+    "flatten",
+    "floor",
+    "from_numpy",
+    "full",
+    "full_like",
+    "ge",
+    "get_default_dtype",
+    "get_num_threads",
+    "get_rng_state",
+    "gt",
+    "index_select",
+    "is_grad_enabled",
+    "isa",
+    "le",
+    "linear",
+    "linspace",
+    "load",
+    "log",
+    "log1p",
+    "log_softmax",
+    "logsigmoid",
+    "logsumexp",
+    "lt",
+    "manual_seed",
+    "matmul",
+    "maximum",
+    "mean",
+    "memory_stats",
+    "minimum",
+    "mse_loss",
+    "mul",
+    "narrow",
+    "ne",
+    "neg",
+    "ones",
+    "ones_like",
+    "permute",
+    "pow",
+    "rand",
+    "randint",
+    "randn",
+    "randperm",
+    "reciprocal",
+    "relu",
+    "reshape",
+    "save",
+    "set_default_dtype",
+    "set_num_threads",
+    "set_rng_state",
+    "sigmoid",
+    "sign",
+    "softmax",
+    "softplus",
+    "sqrt",
+    "square",
+    "squeeze",
+    "stack",
+    "sub",
+    "sum",
+    "tanh",
+    "tensor",
+    "transpose",
+    "unsqueeze",
+    "where",
+    "zeros",
+    "zeros_like",
+]
+
+OPS: Final[list[str]]
+"""
+The names of the operations.
+"""
+
+VERSION: Final[str]
+
+@final
+class DType:
+    """
+    The type of a tensor's elements: `rgrad.float32`, `float64`, `int64`, `int32`, `uint8` or `bool`.
+    """
+    def __eq__(self, value: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __new__(cls, /, name: str) -> Self:
+        """
+        The dtype of that name.
+        """
+    def __reduce__(self, /) -> tuple[type, tuple[str]]: ...
+    def __repr__(self, /) -> str: ...
+    @property
+    def is_floating_point(self, /) -> bool:
+        """
+        Whether it is `float32` or `float64`.
+        """
+    @property
+    def itemsize(self, /) -> int:
+        """
+        Bytes of an element.
+        """
+    @property
+    def name(self, /) -> str:
+        """
+        NumPy's name for it.
+        """
+
+@final
+class Generator:
+    """
+    A stream of random numbers: the same numbers for a seed on every platform, instruction set and number of threads.
+    """
+    def __new__(cls, /, seed: SupportsIndex = 0) -> Self: ...
+    def __reduce__(self, /) -> tuple[type, tuple[int], tuple[int, int]]: ...
+    def __repr__(self, /) -> str: ...
+    def __setstate__(self, /, state: tuple[SupportsIndex, SupportsIndex]) -> None: ...
+    def get_state(self, /) -> tuple[int, int]:
+        """
+        Seed and position, for `set_state`.
+        """
+    def initial_seed(self, /) -> int:
+        """
+        What the stream is made from.
+        """
+    def manual_seed(self, /, seed: SupportsIndex) -> Generator:
+        """
+        Starts the stream of this seed from its beginning, and returns this generator.
+        """
+    def set_state(self, /, state: tuple[SupportsIndex, SupportsIndex]) -> None:
+        """
+        Goes where `get_state` was called.
+        """
+
+@disjoint_base
+class Tensor:
+    """
+    An n-dimensional array that remembers how it was computed.
+
+    Made from numbers, nested lists, arrays or other tensors, always with its own copy of the elements:
+    `rgrad.from_numpy` shares them instead. Python floats get the default dtype; arrays keep theirs.
+    """
+
+    __array_ufunc__: Final[bool | None]
+    """
+    NumPy leaves operators with tensors to the tensors, so `array + tensor` is a tensor.
+    """
+    @property
+    def T(self, /) -> Tensor:
+        """
+        The matrix transposed, as a view; all dimensions reversed if there are not two.
+        """
+    def __abs__(self, /) -> Tensor: ...
+    def __add__(self, other: object, /) -> Tensor: ...
+    def __array__(self, /, dtype: Any | None = None, copy: bool | None = None) -> numpy.ndarray:
+        """
+        NumPy's protocol: an array of the elements, sharing memory unless `dtype` or `copy` ask for another.
+        """
+    def __bool__(self, /) -> bool: ...
+    def __eq__(self, other: object, /) -> Tensor: ...  # type: ignore[override]
+    def __float__(self, /) -> builtins.float: ...
+    def __ge__(self, other: object, /) -> Tensor: ...
+    def __getitem__(self, index: Any, /) -> Tensor: ...
+    def __gt__(self, other: object, /) -> Tensor: ...
+    def __hash__(self, /) -> int: ...
+    def __iadd__(self, other: object, /) -> Self: ...
+    def __imul__(self, other: object, /) -> Self: ...
+    def __index__(self, /) -> int: ...
+    def __int__(self, /) -> int: ...
+    def __isub__(self, other: object, /) -> Self: ...
+    def __iter__(self, /) -> Iterator[Tensor]: ...
+    def __itruediv__(self, other: object, /) -> Self: ...
+    def __le__(self, other: object, /) -> Tensor: ...
+    def __len__(self, /) -> int: ...
+    def __lt__(self, other: object, /) -> Tensor: ...
+    def __matmul__(self, other: object, /) -> Tensor: ...
+    def __mul__(self, other: object, /) -> Tensor: ...
+    def __ne__(self, other: object, /) -> Tensor: ...  # type: ignore[override]
+    def __neg__(self, /) -> Tensor: ...
+    def __new__(cls, /, data: Any, dtype: DType | DTypeLike | None = None, requires_grad: bool = False) -> Self: ...
+    def __pos__(self, /) -> Tensor: ...
+    def __pow__(self, other: object, modulo: object = None, /) -> Tensor: ...
+    def __radd__(self, other: object, /) -> Tensor: ...
+    def __reduce__(self, /) -> tuple[Any, tuple[type, Any, bool]]: ...
+    def __repr__(self, /) -> str: ...
+    def __rmatmul__(self, other: object, /) -> Tensor: ...
+    def __rmul__(self, other: object, /) -> Tensor: ...
+    def __rpow__(self, other: object, modulo: object = None, /) -> Tensor: ...
+    def __rsub__(self, other: object, /) -> Tensor: ...
+    def __rtruediv__(self, other: object, /) -> Tensor: ...
+    def __setitem__(self, index: Any, value: Any, /) -> None: ...
+    def __sub__(self, other: object, /) -> Tensor: ...
+    def __truediv__(self, other: object, /) -> Tensor: ...
+    def abs(self, /) -> Tensor:
+        """
+        Absolute value, |x|. The derivative at 0 is 0.
+        """
+    def add(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+        """
+        Sum, a + b.
+        """
+    def add_(self, /, other: Any) -> Tensor:
+        """
+        Writes `add(self, other)` over this tensor's elements, and returns it.
+        """
+    def amax(
+        self,
+        /,
+        dim: int | Sequence[int] | None = None,
+        keepdim: bool | None = None,
+        *,
+        axis: int | Sequence[int] | None = None,
+        keepdims: bool | None = None,
+    ) -> Tensor:
+        """
+        Largest element over `dim`, or of everything; NaN if one is NaN. Ties share the gradient evenly.
+        """
+    def amin(
+        self,
+        /,
+        dim: int | Sequence[int] | None = None,
+        keepdim: bool | None = None,
+        *,
+        axis: int | Sequence[int] | None = None,
+        keepdims: bool | None = None,
+    ) -> Tensor:
+        """
+        Smallest element over `dim`, or of everything; NaN if one is NaN. Ties share the gradient evenly.
+        """
+    def argmax(
+        self,
+        /,
+        dim: SupportsIndex | None = None,
+        keepdim: bool | None = None,
+        *,
+        axis: SupportsIndex | None = None,
+        keepdims: bool | None = None,
+    ) -> Tensor:
+        """
+        Index of the first largest element along `dim`, or in row-major order of everything; the first NaN's if there is one.
+        """
+    def argmin(
+        self,
+        /,
+        dim: SupportsIndex | None = None,
+        keepdim: bool | None = None,
+        *,
+        axis: SupportsIndex | None = None,
+        keepdims: bool | None = None,
+    ) -> Tensor:
+        """
+        Index of the first smallest element along `dim`, or in row-major order of everything; the first NaN's if there is one.
+        """
+    def backward(
+        self, /, gradient: Tensor | None = None, retain_graph: bool | None = None, create_graph: bool = False
+    ) -> None:
+        """
+        Adds the gradient of this tensor to the `grad` of every leaf that it depends on.
+
+        A scalar's gradient is 1; for any other tensor pass `gradient`, of its shape. The graph is freed unless
+        `retain_graph` is true, which it is by default with `create_graph`; that tapes the backward pass itself, so that
+        gradients can be differentiated. `RuntimeError` if the tensor depends on nothing that requires gradients, is no
+        scalar, or was used before.
+        """
+    def clamp(
+        self,
+        /,
+        min: Tensor | builtins.float | NDArray[Any] | None = ...,
+        max: Tensor | builtins.float | NDArray[Any] | None = ...,
+    ) -> Tensor:
+        """
+        `x` limited to the range from `min` to `max`, either of which may be None. The derivative is 1 within the range, ends
+        included, and 0 outside.
+        """
+    def clone(self, /) -> Tensor:
+        """
+        A copy with its own memory, through which gradients flow.
+        """
+    def contiguous(self, /) -> Tensor:
+        """
+        The tensor itself if its elements lie in row-major order, else a copy of which they do.
+        """
+    def copy_(self, /, value: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+        """
+        Writes `value`, broadcast and cast, over the elements, and returns this tensor.
+        """
+    def data_ptr(self, /) -> int:
+        """
+        Address of the first element.
+        """
+    def detach(self, /) -> Tensor:
+        """
+        A tensor of the same elements, in the same memory, that is not part of any graph.
+        """
+    def dim(self, /) -> int:
+        """
+        Number of dimensions.
+        """
+    def div(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+        """
+        True quotient, a ÷ b: integers give floats.
+        """
+    def div_(self, /, other: Any) -> Tensor:
+        """
+        Writes `div(self, other)` over this tensor's elements, and returns it.
+        """
+    def double(self, /) -> Tensor:
+        """
+        As float64.
+        """
+    @property
+    def dtype(self, /) -> DType:
+        """
+        Type of the elements.
+        """
+    def eq(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+        """
+        Whether a = b, as a tensor of bool.
+        """
+    def exp(self, /) -> Tensor:
+        """
+        Exponential, eˣ.
+        """
+    def expand(self, /, *shape: int | Sequence[int]) -> Tensor:
+        """
+        Dimensions of size 1 repeated to `shape`, as a view; −1 keeps a size, and new dimensions come first.
+        """
+    def expm1(self, /) -> Tensor:
+        """
+        eˣ − 1, accurate near 0.
+        """
+    def fill_(self, /, value: SupportsFloat | SupportsIndex) -> Tensor:
+        """
+        Writes a number over every element, and returns this tensor.
+        """
+    def flatten(self, /, start_dim: SupportsIndex = ..., end_dim: SupportsIndex = ...) -> Tensor:
+        """
+        Dimensions `start_dim` to `end_dim` (included) merged into one.
+        """
+    def float(self, /) -> Tensor:
+        """
+        As float32.
+        """
+    def floor(self, /) -> Tensor:
+        """
+        The largest integer that is not above x. The derivative is 0.
+        """
+    def ge(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+        """
+        Whether a ≥ b, as a tensor of bool.
+        """
+    @property
+    def grad(self, /) -> Tensor | None:
+        """
+        The gradient that backward passes have accumulated, or None.
+        """
+    @grad.setter
+    def grad(self, /, value: Tensor | None) -> None: ...
+    @property
+    def grad_fn(self, /) -> str | None:
+        """
+        The name of the taped operation that made this tensor, or None.
+        """
+    def gt(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+        """
+        Whether a > b, as a tensor of bool.
+        """
+    def index_select(self, /, dim: SupportsIndex, index: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+        """
+        The positions `index` (n,) of dimension `dim`, as a copy; negative ones count from the back.
+        """
+    def is_contiguous(self, /) -> bool:
+        """
+        Whether the elements lie one after another in row-major order.
+        """
+    @property
+    def is_leaf(self, /) -> bool:
+        """
+        Whether the tensor was made by the user rather than by a taped operation.
+        """
+    def item(self, /) -> builtins.float:
+        """
+        The only element, as a Python number. `ValueError` unless there is exactly one.
+        """
+    def le(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+        """
+        Whether a ≤ b, as a tensor of bool.
+        """
+    def log(self, /) -> Tensor:
+        """
+        Natural logarithm, ln x: NaN below 0, −∞ at 0.
+        """
+    def log1p(self, /) -> Tensor:
+        """
+        ln(1 + x), accurate near 0.
+        """
+    def log_softmax(self, /, dim: SupportsIndex) -> Tensor:
+        """
+        x − ln Σ exp(x) along `dim`, without overflow.
+        """
+    def logsigmoid(self, /) -> Tensor:
+        """
+        ln(1 / (1 + e⁻ˣ)), without overflow.
+        """
+    def logsumexp(
+        self,
+        /,
+        dim: int | Sequence[int] | None = None,
+        keepdim: bool | None = None,
+        *,
+        axis: int | Sequence[int] | None = None,
+        keepdims: bool | None = None,
+    ) -> Tensor:
+        """
+        ln Σ exp(x) over `dim`, without overflow; −∞ where all are −∞.
+        """
+    def long(self, /) -> Tensor:
+        """
+        As int64.
+        """
+    def lt(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+        """
+        Whether a < b, as a tensor of bool.
+        """
+    @property
+    def mT(self, /) -> Tensor:
+        """
+        The last two dimensions exchanged, as a view.
+        """
+    def matmul(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+        """
+        Matrix product, as NumPy's `@`: (…, m, k) with (…, k, n) gives (…, m, n), and dimensions before the last two
+        broadcast. A vector counts as one row on the left, as one column on the right, and leaves no dimension behind.
+        """
+    def max(self, /, dim: SupportsIndex | None = None, keepdim: bool = False) -> Any:
+        """
+        The largest element, or with `dim` the largest elements along it and their indices.
+        """
+    def maximum(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+        """
+        The larger of two; NaN if either is NaN. Where they are equal, each gets half of the gradient.
+        """
+    def mean(
+        self,
+        /,
+        dim: int | Sequence[int] | None = None,
+        keepdim: bool | None = None,
+        *,
+        axis: int | Sequence[int] | None = None,
+        keepdims: bool | None = None,
+    ) -> Tensor:
+        """
+        Arithmetic mean over `dim`, or over everything; NaN over nothing.
+        """
+    def min(self, /, dim: SupportsIndex | None = None, keepdim: bool = False) -> Any:
+        """
+        The smallest element, or with `dim` the smallest elements along it and their indices.
+        """
+    def minimum(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+        """
+        The smaller of two; NaN if either is NaN. Where they are equal, each gets half of the gradient.
+        """
+    def mul(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+        """
+        Product, a × b.
+        """
+    def mul_(self, /, other: Any) -> Tensor:
+        """
+        Writes `mul(self, other)` over this tensor's elements, and returns it.
+        """
+    def narrow(self, /, dim: SupportsIndex, start: SupportsIndex, length: SupportsIndex) -> Tensor:
+        """
+        `length` positions of dimension `dim` from `start` on, as a view.
+        """
+    @property
+    def ndim(self, /) -> int:
+        """
+        Number of dimensions.
+        """
+    def ne(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+        """
+        Whether a ≠ b, as a tensor of bool.
+        """
+    def neg(self, /) -> Tensor:
+        """
+        Negation, −x.
+        """
+    def numel(self, /) -> int:
+        """
+        Number of elements.
+        """
+    def numpy(self, /) -> numpy.ndarray:
+        """
+        The elements as a NumPy array that shares this tensor's memory.
+
+        `RuntimeError` if the tensor requires gradients: writing to the array would falsify them. Write
+        `x.detach().numpy()`.
+        """
+    def permute(self, /, *dims: int | Sequence[int]) -> Tensor:
+        """
+        Dimensions reordered, as a view: dimension `i` of the result is dimension `dims[i]` of `x`.
+        """
+    def pow(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+        """
+        Power, aᵇ. The derivative to b where a = 0 is 0 for b ≥ 0.
+        """
+    def reciprocal(self, /) -> Tensor:
+        """
+        Reciprocal, 1/x.
+        """
+    def relu(self, /) -> Tensor:
+        """
+        Rectified linear unit, max(x, 0). The derivative at 0 is 0.
+        """
+    @property
+    def requires_grad(self, /) -> bool:
+        """
+        Whether gradients flow to or through this tensor.
+        """
+    @requires_grad.setter
+    def requires_grad(self, /, value: bool) -> None: ...
+    def requires_grad_(self, /, requires_grad: bool = True) -> Tensor:
+        """
+        Sets whether gradients are computed for this leaf, and returns it.
+        """
+    def reshape(self, /, *shape: int | Sequence[int]) -> Tensor:
+        """
+        The elements in row-major order under another shape; one size may be −1, and follows from the others. A view where
+        strides allow it, else a copy.
+        """
+    @property
+    def shape(self, /) -> tuple[int, ...]:
+        """
+        Size of every dimension.
+        """
+    def sigmoid(self, /) -> Tensor:
+        """
+        Logistic function, 1 / (1 + e⁻ˣ).
+        """
+    def sign(self, /) -> Tensor:
+        """
+        Sign: −1, 0 or 1, and NaN for NaN. The derivative is 0.
+        """
+    def size(self, /, dim: SupportsIndex | None = None) -> int | tuple[int, ...]:
+        """
+        Size of every dimension, or of dimension `dim`.
+        """
+    def softmax(self, /, dim: SupportsIndex) -> Tensor:
+        """
+        exp(x) / Σ exp(x) along `dim`, without overflow.
+        """
+    def softplus(self, /) -> Tensor:
+        """
+        ln(1 + eˣ), without overflow.
+        """
+    def sqrt(self, /) -> Tensor:
+        """
+        Square root, √x.
+        """
+    def square(self, /) -> Tensor:
+        """
+        Square, x².
+        """
+    def squeeze(self, /, dim: int | Sequence[int] | None = ...) -> Tensor:
+        """
+        Without the dimensions of size 1, or without those of `dim` that have size 1.
+        """
+    def sub(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+        """
+        Difference, a − b.
+        """
+    def sub_(self, /, other: Any) -> Tensor:
+        """
+        Writes `sub(self, other)` over this tensor's elements, and returns it.
+        """
+    def sum(
+        self,
+        /,
+        dim: int | Sequence[int] | None = None,
+        keepdim: bool | None = None,
+        *,
+        axis: int | Sequence[int] | None = None,
+        keepdims: bool | None = None,
+    ) -> Tensor:
+        """
+        Sum over `dim`, or over everything. Integers and bool are summed as int64.
+        """
+    def tanh(self, /) -> Tensor:
+        """
+        Hyperbolic tangent.
+        """
+    def to(self, /, dtype: DType | DTypeLike) -> Tensor:
+        """
+        The elements as another dtype; the tensor itself if it has that one.
+        """
+    def tolist(self, /) -> list[Any]:
+        """
+        The elements as nested lists of Python numbers.
+        """
+    def transpose(self, /, dim0: SupportsIndex, dim1: SupportsIndex) -> Tensor:
+        """
+        Two dimensions exchanged, as a view.
+        """
+    def unsqueeze(self, /, dim: SupportsIndex) -> Tensor:
+        """
+        With a new dimension of size 1 before position `dim`.
+        """
+    def view(self, /, *shape: int | Sequence[int]) -> Tensor:
+        """
+        The elements in row-major order under another shape, without copying. `ValueError` if that cannot be done.
+        """
+    def zero_(self, /) -> Tensor:
+        """
+        Writes 0 over every element, and returns this tensor.
+        """
+
+def _adam_step(
+    params: Iterable[Tensor],
+    grads: Iterable[Tensor],
+    m: Iterable[Tensor],
+    v: Iterable[Tensor],
+    *,
+    step: SupportsIndex,
+    lr: SupportsFloat | SupportsIndex,
+    beta1: SupportsFloat | SupportsIndex,
+    beta2: SupportsFloat | SupportsIndex,
+    eps: SupportsFloat | SupportsIndex,
+    weight_decay: SupportsFloat | SupportsIndex,
+    decoupled: bool,
+    maximize: bool,
+) -> None:
+    """
+    One step of Adam over parameters of one dtype; see `rgrad.optim.Adam`.
+    """
+
+def _gradients(
+    outputs: Iterable[Tensor],
+    inputs: Iterable[Tensor],
+    grads: SupportsGetItem[int, Tensor | None],
+    retain_graph: bool,
+    create_graph: bool,
+) -> list[Tensor | None]:
+    """
+    Gradients of outputs with respect to inputs; see `rgrad.autograd.grad`.
+    """
+
+def _pin_isa(name: str) -> None:
+    """
+    Pins the instruction set for the life of the process. `ValueError` if the machine lacks it or another one has run.
+    """
+
+def _rebuild(cls: type, array: Any, requires_grad: bool) -> Any:
+    """
+    What unpickling and copying call.
+    """
+
+def _set_grad_enabled(on: bool) -> bool:
+    """
+    Switches taping on this thread, and returns what it was.
+    """
+
+def _sgd_step(
+    params: Iterable[Tensor],
+    grads: Iterable[Tensor],
+    buffers: Iterable[Tensor] | None,
+    first: SupportsGetItem[int, bool],
+    *,
+    lr: SupportsFloat | SupportsIndex,
+    momentum: SupportsFloat | SupportsIndex,
+    dampening: SupportsFloat | SupportsIndex,
+    weight_decay: SupportsFloat | SupportsIndex,
+    nesterov: bool,
+    maximize: bool,
+) -> None:
+    """
+    One step of SGD over parameters of one dtype; see `rgrad.optim.SGD`. `first` says whose momentum buffer is new.
+    """
+
+def abs(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Absolute value, |x|. The derivative at 0 is 0.
+    """
+
+def add(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Sum, a + b.
+    """
+
+def amax(
+    x: Tensor | float | NDArray[Any],
+    dim: int | Sequence[int] | None = None,
+    keepdim: bool | None = None,
+    *,
+    axis: int | Sequence[int] | None = None,
+    keepdims: bool | None = None,
+) -> Tensor:
+    """
+    Largest element over `dim`, or of everything; NaN if one is NaN. Ties share the gradient evenly.
+    """
+
+def amin(
+    x: Tensor | float | NDArray[Any],
+    dim: int | Sequence[int] | None = None,
+    keepdim: bool | None = None,
+    *,
+    axis: int | Sequence[int] | None = None,
+    keepdims: bool | None = None,
+) -> Tensor:
+    """
+    Smallest element over `dim`, or of everything; NaN if one is NaN. Ties share the gradient evenly.
+    """
+
+def arange(
+    start: float,
+    end: float | None = None,
+    step: float | None = None,
+    dtype: DType | DTypeLike | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """
+    `start, start + step, …` up to but without `end`; with one argument from 0 to it. Integers give int64, floats the
+    default dtype, unless `dtype` is given.
+    """
+
+def argmax(
+    x: Tensor | float | NDArray[Any],
+    dim: SupportsIndex | None = None,
+    keepdim: bool | None = None,
+    *,
+    axis: SupportsIndex | None = None,
+    keepdims: bool | None = None,
+) -> Tensor:
+    """
+    Index of the first largest element along `dim`, or in row-major order of everything; the first NaN's if there is one.
+    """
+
+def argmin(
+    x: Tensor | float | NDArray[Any],
+    dim: SupportsIndex | None = None,
+    keepdim: bool | None = None,
+    *,
+    axis: SupportsIndex | None = None,
+    keepdims: bool | None = None,
+) -> Tensor:
+    """
+    Index of the first smallest element along `dim`, or in row-major order of everything; the first NaN's if there is one.
+    """
+
+def available_isas() -> list[str]:
+    """
+    The instruction sets that this machine has, best first.
+    """
+
+def binary_cross_entropy_with_logits(
+    input: Tensor | float | NDArray[Any], target: Tensor | float | NDArray[Any], reduction: str = ...
+) -> Tensor:
+    """
+    Binary cross-entropy of sigmoid(input) against probabilities, without overflow: (1 − t) x − ln σ(x), reduced by "mean",
+    "sum" or "none". The shapes must be equal.
+    """
+
+def cat(tensors: Iterable[Tensor], dim: SupportsIndex = ...) -> Tensor:
+    """
+    Tensors of one shape, but for `dim`, laid end to end along `dim`.
+    """
+
+def clamp(
+    x: Tensor | float | NDArray[Any],
+    min: Tensor | float | NDArray[Any] | None = ...,
+    max: Tensor | float | NDArray[Any] | None = ...,
+) -> Tensor:
+    """
+    `x` limited to the range from `min` to `max`, either of which may be None. The derivative is 1 within the range, ends
+    included, and 0 outside.
+    """
+
+def cross_entropy(
+    input: Tensor | float | NDArray[Any], target: Tensor | float | NDArray[Any], reduction: str = ...
+) -> Tensor:
+    """
+    Cross-entropy of softmax(input) against integer labels: `input` (N, C) and `target` (N,), or (C,) and (). `reduction` is
+    "mean", "sum" or "none".
+    """
+
+def div(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    True quotient, a ÷ b: integers give floats.
+    """
+
+def dropout(x: Tensor, p: SupportsFloat | SupportsIndex = 0.5, generator: Generator | None = None) -> Tensor:
+    """
+    `x` with each element set to 0 with probability `p`, the others divided by 1 − p. `ValueError` unless 0 ≤ p ≤ 1.
+    """
+
+def empty(*size: int | Sequence[int], dtype: DType | DTypeLike | None = None, requires_grad: bool = False) -> Tensor:
+    """
+    A tensor whose elements are yet to be written; they are zeros, so that nothing depends on what memory held.
+    """
+
+def empty_cache() -> None:
+    """
+    Gives cached memory back to the system.
+    """
+
+def empty_like(
+    x: Tensor | float | NDArray[Any], dtype: DType | DTypeLike | None = None, requires_grad: bool = False
+) -> Tensor:
+    """
+    As `empty`, with the shape and, unless given, the dtype of `x`.
+    """
+
+def eq(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Whether a = b, as a tensor of bool.
+    """
+
+def exp(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Exponential, eˣ.
+    """
+
+def expand(x: Tensor | float | NDArray[Any], *shape: int | Sequence[int]) -> Tensor:
+    """
+    Dimensions of size 1 repeated to `shape`, as a view; −1 keeps a size, and new dimensions come first.
+    """
+
+def expm1(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    eˣ − 1, accurate near 0.
+    """
+
+def eye(
+    n: SupportsIndex,
+    m: SupportsIndex | None = None,
+    dtype: DType | DTypeLike | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """
+    Ones on the diagonal of an (n, m) matrix of zeros; `m` is `n` unless given.
+    """
+
+def flatten(x: Tensor | float | NDArray[Any], start_dim: SupportsIndex = ..., end_dim: SupportsIndex = ...) -> Tensor:
+    """
+    Dimensions `start_dim` to `end_dim` (included) merged into one.
+    """
+
+def floor(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    The largest integer that is not above x. The derivative is 0.
+    """
+
+def from_numpy(array: Any) -> Tensor:
+    """
+    A tensor that shares the memory of a NumPy array (or of another exporter of a writable buffer).
+
+    Writing to one changes the other. `TypeError` if the dtype has no counterpart, `ValueError` if the array is read-only or
+    its strides are negative: copy it then with rg.tensor(array).
+    """
+
+def full(
+    size: int | Sequence[int], fill_value: float, dtype: DType | DTypeLike | None = None, requires_grad: bool = False
+) -> Tensor:
+    """
+    One number in every element.
+    """
+
+def full_like(
+    x: Tensor | float | NDArray[Any],
+    fill_value: float,
+    dtype: DType | DTypeLike | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """
+    One number in every element, with the shape and, unless given, the dtype of `x`.
+    """
+
+def ge(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Whether a ≥ b, as a tensor of bool.
+    """
+
+def get_default_dtype() -> DType:
+    """
+    The dtype that Python floats become.
+    """
+
+def get_num_threads() -> int:
+    """
+    How many threads an operation may use.
+    """
+
+def get_rng_state() -> tuple[int, int]:
+    """
+    Seed and position of the default random stream.
+    """
+
+def gt(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Whether a > b, as a tensor of bool.
+    """
+
+def index_select(x: Tensor | float | NDArray[Any], dim: SupportsIndex, index: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    The positions `index` (n,) of dimension `dim`, as a copy; negative ones count from the back.
+    """
+
+def is_grad_enabled() -> bool:
+    """
+    Whether operations are taped on this thread.
+    """
+
+def isa() -> str:
+    """
+    The instruction set that the kernels run on: "avx512", "avx2", "neon" or "scalar".
+    """
+
+def le(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Whether a ≤ b, as a tensor of bool.
+    """
+
+def linear(
+    x: Tensor | float | NDArray[Any],
+    weight: Tensor | float | NDArray[Any],
+    bias: Tensor | float | NDArray[Any] | None = ...,
+) -> Tensor:
+    """
+    x Wᵀ + b, with `x` (…, in), `weight` (out, in) and `bias` (out,) or None: (…, out).
+    """
+
+def linspace(
+    start: SupportsFloat | SupportsIndex,
+    end: SupportsFloat | SupportsIndex,
+    steps: SupportsIndex,
+    dtype: DType | DTypeLike | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """
+    `steps` numbers from `start` to `end`, both included, evenly spaced.
+    """
+
+def load(path: str | PathLike[str]) -> dict[str, Tensor]:
+    """
+    Reads a safetensors file into a dict of tensors.
+
+    `OSError` if the file cannot be read, `ValueError` if it is not whole, `TypeError` if it holds a dtype that rgrad does
+    not have.
+    """
+
+def log(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Natural logarithm, ln x: NaN below 0, −∞ at 0.
+    """
+
+def log1p(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    ln(1 + x), accurate near 0.
+    """
+
+def log_softmax(x: Tensor | float | NDArray[Any], dim: SupportsIndex) -> Tensor:
+    """
+    x − ln Σ exp(x) along `dim`, without overflow.
+    """
+
+def logsigmoid(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    ln(1 / (1 + e⁻ˣ)), without overflow.
+    """
+
+def logsumexp(
+    x: Tensor | float | NDArray[Any],
+    dim: int | Sequence[int] | None = None,
+    keepdim: bool | None = None,
+    *,
+    axis: int | Sequence[int] | None = None,
+    keepdims: bool | None = None,
+) -> Tensor:
+    """
+    ln Σ exp(x) over `dim`, without overflow; −∞ where all are −∞.
+    """
+
+def lt(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Whether a < b, as a tensor of bool.
+    """
+
+def manual_seed(seed: SupportsIndex) -> None:
+    """
+    Starts the default random stream of this seed from its beginning.
+    """
+
+def matmul(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Matrix product, as NumPy's `@`: (…, m, k) with (…, k, n) gives (…, m, n), and dimensions before the last two
+    broadcast. A vector counts as one row on the left, as one column on the right, and leaves no dimension behind.
+    """
+
+def maximum(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    The larger of two; NaN if either is NaN. Where they are equal, each gets half of the gradient.
+    """
+
+def mean(
+    x: Tensor | float | NDArray[Any],
+    dim: int | Sequence[int] | None = None,
+    keepdim: bool | None = None,
+    *,
+    axis: int | Sequence[int] | None = None,
+    keepdims: bool | None = None,
+) -> Tensor:
+    """
+    Arithmetic mean over `dim`, or over everything; NaN over nothing.
+    """
+
+def memory_stats() -> dict[str, int]:
+    """
+    Figures of the caching allocator: bytes reserved from the system, bytes waiting in the shared cache, and how often the
+    system was asked for memory, which stands still in a steady training loop.
+    """
+
+def minimum(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    The smaller of two; NaN if either is NaN. Where they are equal, each gets half of the gradient.
+    """
+
+def mse_loss(
+    input: Tensor | float | NDArray[Any], target: Tensor | float | NDArray[Any], reduction: str = ...
+) -> Tensor:
+    """
+    Squared error (input − target)², reduced by "mean", "sum" or "none". The shapes must be equal.
+    """
+
+def mul(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Product, a × b.
+    """
+
+def narrow(x: Tensor | float | NDArray[Any], dim: SupportsIndex, start: SupportsIndex, length: SupportsIndex) -> Tensor:
+    """
+    `length` positions of dimension `dim` from `start` on, as a view.
+    """
+
+def ne(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Whether a ≠ b, as a tensor of bool.
+    """
+
+def neg(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Negation, −x.
+    """
+
+def ones(*size: int | Sequence[int], dtype: DType | DTypeLike | None = None, requires_grad: bool = False) -> Tensor:
+    """
+    Ones.
+    """
+
+def ones_like(
+    x: Tensor | float | NDArray[Any], dtype: DType | DTypeLike | None = None, requires_grad: bool = False
+) -> Tensor:
+    """
+    As `ones`, with the shape and, unless given, the dtype of `x`.
+    """
+
+def permute(x: Tensor | float | NDArray[Any], *dims: int | Sequence[int]) -> Tensor:
+    """
+    Dimensions reordered, as a view: dimension `i` of the result is dimension `dims[i]` of `x`.
+    """
+
+def pow(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Power, aᵇ. The derivative to b where a = 0 is 0 for b ≥ 0.
+    """
+
+def rand(
+    *size: int | Sequence[int],
+    dtype: DType | DTypeLike | None = None,
+    requires_grad: bool = False,
+    generator: Generator | None = None,
+) -> Tensor:
+    """
+    Random numbers, uniform on [0, 1).
+    """
+
+def randint(
+    low: SupportsIndex, high: SupportsIndex, size: int | Sequence[int], generator: Generator | None = None
+) -> Tensor:
+    """
+    Random integers, uniform on `low` to `high − 1`.
+    """
+
+def randn(
+    *size: int | Sequence[int],
+    dtype: DType | DTypeLike | None = None,
+    requires_grad: bool = False,
+    generator: Generator | None = None,
+) -> Tensor:
+    """
+    Random numbers of the standard normal distribution.
+    """
+
+def randperm(n: SupportsIndex, generator: Generator | None = None) -> Tensor:
+    """
+    The integers 0 to n − 1 in random order.
+    """
+
+def reciprocal(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Reciprocal, 1/x.
+    """
+
+def relu(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Rectified linear unit, max(x, 0). The derivative at 0 is 0.
+    """
+
+def reshape(x: Tensor | float | NDArray[Any], *shape: int | Sequence[int]) -> Tensor:
+    """
+    The elements in row-major order under another shape; one size may be −1, and follows from the others. A view where
+    strides allow it, else a copy.
+    """
+
+def save(tensors: dict[str, Tensor], path: str | PathLike[str]) -> None:
+    """
+    Writes a dict of tensors to a safetensors file. The file appears when it is complete, or not at all.
+
+    `TypeError` if a value is no tensor, `OSError` if the file cannot be written.
+    """
+
+def set_default_dtype(dtype: DType | DTypeLike) -> None:
+    """
+    Sets the dtype that Python floats become: float32 or float64. `TypeError` for another.
+    """
+
+def set_num_threads(n: SupportsIndex) -> None:
+    """
+    Sets how many threads an operation may use. `ValueError` below 1.
+    """
+
+def set_rng_state(state: tuple[SupportsIndex, SupportsIndex]) -> None:
+    """
+    Puts the default random stream where `get_rng_state` was called.
+    """
+
+def sigmoid(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Logistic function, 1 / (1 + e⁻ˣ).
+    """
+
+def sign(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Sign: −1, 0 or 1, and NaN for NaN. The derivative is 0.
+    """
+
+def softmax(x: Tensor | float | NDArray[Any], dim: SupportsIndex) -> Tensor:
+    """
+    exp(x) / Σ exp(x) along `dim`, without overflow.
+    """
+
+def softplus(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    ln(1 + eˣ), without overflow.
+    """
+
+def sqrt(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Square root, √x.
+    """
+
+def square(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Square, x².
+    """
+
+def squeeze(x: Tensor | float | NDArray[Any], dim: int | Sequence[int] | None = ...) -> Tensor:
+    """
+    Without the dimensions of size 1, or without those of `dim` that have size 1.
+    """
+
+def stack(tensors: Iterable[Tensor], dim: SupportsIndex = ...) -> Tensor:
+    """
+    Tensors of one shape, joined along a new dimension before position `dim`.
+    """
+
+def sub(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Difference, a − b.
+    """
+
+def sum(
+    x: Tensor | float | NDArray[Any],
+    dim: int | Sequence[int] | None = None,
+    keepdim: bool | None = None,
+    *,
+    axis: int | Sequence[int] | None = None,
+    keepdims: bool | None = None,
+) -> Tensor:
+    """
+    Sum over `dim`, or over everything. Integers and bool are summed as int64.
+    """
+
+def tanh(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Hyperbolic tangent.
+    """
+
+def tensor(data: Any, dtype: DType | DTypeLike | None = None, requires_grad: bool = False) -> Tensor:
+    """
+    A tensor with a copy of `data`: numbers, nested lists, an array or a tensor.
+
+    Python floats get the default dtype, integers int64, and arrays keep theirs, unless `dtype` is given. `ValueError` if
+    nested lists do not form an array, `TypeError` if the elements have no dtype here.
+    """
+
+def transpose(x: Tensor | float | NDArray[Any], dim0: SupportsIndex, dim1: SupportsIndex) -> Tensor:
+    """
+    Two dimensions exchanged, as a view.
+    """
+
+def unsqueeze(x: Tensor | float | NDArray[Any], dim: SupportsIndex) -> Tensor:
+    """
+    With a new dimension of size 1 before position `dim`.
+    """
+
+def where(
+    condition: Tensor | float | NDArray[Any], x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]
+) -> Tensor:
+    """
+    Elements of `x` where `condition` is true, elements of `other` elsewhere.
+    """
+
+def zeros(*size: int | Sequence[int], dtype: DType | DTypeLike | None = None, requires_grad: bool = False) -> Tensor:
+    """
+    Zeros.
+    """
+
+def zeros_like(
+    x: Tensor | float | NDArray[Any], dtype: DType | DTypeLike | None = None, requires_grad: bool = False
+) -> Tensor:
+    """
+    As `zeros`, with the shape and, unless given, the dtype of `x`.
+    """
