@@ -7,15 +7,17 @@ use crate::tuning::{max_rows, max_vectors};
 
 /// One call of the microkernel: `rows × lanes` elements of C, and one block of k.
 #[derive(Clone, Copy)]
-pub(super) struct Tile<T> {
+pub struct Tile<T> {
     /// The first element of A's rows.
     pub a: *const T,
-    /// If the rows run along k, the distance between rows; otherwise (they lie side by side) between steps of k.
-    pub a_stride: usize,
+    /// The distance between rows of A.
+    pub a_row: usize,
+    /// The distance between steps of k in A.
+    pub a_step: usize,
     /// The first element of B's columns.
     pub b: *const T,
-    /// The distance between steps of k.
-    pub b_stride: usize,
+    /// The distance between steps of k in B.
+    pub b_step: usize,
     /// The distance between vectors of columns.
     pub b_vector: usize,
     /// Steps of k.
@@ -34,7 +36,7 @@ pub(super) struct Tile<T> {
 
 /// What becomes of a tile's sums, in this order.
 #[derive(Clone, Copy)]
-pub(super) struct Finish<T> {
+pub struct Finish<T> {
     /// Sums of the blocks before, to be added: with the distance between rows.
     pub partial: Option<(*const T, usize)>,
     /// Adds what `c` held.
@@ -45,67 +47,60 @@ pub(super) struct Finish<T> {
     pub relu: bool,
 }
 
-/// Rows that share a pointer: x86 addresses reach two strides from it.
-const GROUP: usize = 3;
-/// Steps of k in one round of the loop: fewer additions of pointers compete with the FMAs for ports.
-const UNROLL: usize = 4;
-
-/// Computes a tile of `MR` rows and `NV` vectors. `ALONG` tells that A's rows run along k.
+/// Computes a tile of `MR` rows and `NV` vectors.
 ///
 /// # Safety
 /// All elements of A, B, C, `partial` and `bias` that the fields describe must be valid for what is done with them.
 #[inline(always)]
-unsafe fn tile<T: Real, S: Simd<T>, const MR: usize, const NV: usize, const ALONG: bool>(s: S, t: &Tile<T>) {
+unsafe fn tile<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(s: S, t: &Tile<T>) {
     let mut acc = [[s.splat(T::ZERO); NV]; MR];
-    let mut a = [t.a; 3];
-    if ALONG {
-        for (g, p) in a.iter_mut().enumerate() {
-            *p = t.a.wrapping_add(GROUP * g * t.a_stride);
-        }
-    }
+    // x86 addresses reach two strides from a pointer, so three rows share one.
+    let mut a = [t.a, t.a.wrapping_add(t.a_row.wrapping_mul(3)), t.a.wrapping_add(t.a_row.wrapping_mul(6))];
     let mut b = t.b;
-    // One step of k; `$u` steps behind the pointers to A, where they run along k.
-    macro_rules! step {
-        ($u:expr, $load_last:expr) => {{
-            let mut columns = [s.splat(T::ZERO); NV];
-            for v in 0..NV {
-                let p = b.wrapping_add(v * t.b_vector);
-                // SAFETY: the caller's: `NV - 1` whole vectors and the last, whole or in part, are readable.
-                columns[v] = unsafe { if v == NV - 1 { $load_last(p) } else { s.load(p) } };
-            }
-            for i in 0..MR {
-                let p =
-                    if ALONG { a[i / GROUP].wrapping_add(i % GROUP * t.a_stride + $u) } else { a[0].wrapping_add(i) };
-                // SAFETY: the caller's: A has `MR` rows and `k` steps.
-                let x = s.splat(unsafe { *p });
-                for v in 0..NV {
-                    acc[i][v] = s.mul_add(x, columns[v], acc[i][v]);
-                }
-            }
-            if !ALONG {
-                a[0] = a[0].wrapping_add(t.a_stride);
-            }
-            b = b.wrapping_add(t.b_stride);
-        }};
+    // Two loops of one body: in the first, masks are left out.
+    for _ in 0..t.k_whole {
+        // SAFETY: the caller's.
+        unsafe { step(s, t, S::LANES, a, b, &mut acc) };
+        a = a.map(|p| p.wrapping_add(t.a_step));
+        b = b.wrapping_add(t.b_step);
     }
-    let rounds = if S::REGISTERS < 8 { 0 } else { t.k_whole / UNROLL };
-    for _ in 0..rounds {
-        step!(0, |p| s.load(p));
-        step!(1, |p| s.load(p));
-        step!(2, |p| s.load(p));
-        step!(3, |p| s.load(p));
-        if ALONG {
-            a = a.map(|p| p.wrapping_add(UNROLL));
-        }
-    }
-    for _ in rounds * UNROLL..t.k {
-        step!(0, |p| s.load_head(p, t.last));
-        if ALONG {
-            a = a.map(|p| p.wrapping_add(1));
-        }
+    for _ in t.k_whole..t.k {
+        // SAFETY: the caller's.
+        unsafe { step(s, t, t.last, a, b, &mut acc) };
+        a = a.map(|p| p.wrapping_add(t.a_step));
+        b = b.wrapping_add(t.b_step);
     }
     // SAFETY: the caller's.
     unsafe { finish(s, t, acc) };
+}
+
+/// One step of k, with B's row at `b` and A's elements at `a` and in the rows behind; reads `last` columns of the last
+/// vector.
+///
+/// # Safety
+/// As for [`tile`].
+#[inline(always)]
+unsafe fn step<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(
+    s: S,
+    t: &Tile<T>,
+    last: usize,
+    a: [*const T; 3],
+    b: *const T,
+    acc: &mut [[S::V; NV]; MR],
+) {
+    let mut columns = [s.splat(T::ZERO); NV];
+    for (v, column) in columns.iter_mut().enumerate() {
+        let p = b.wrapping_add(v.wrapping_mul(t.b_vector));
+        // SAFETY: the caller's.
+        *column = unsafe { if v < NV - 1 || last == S::LANES { s.load(p) } else { s.load_head(p, last) } };
+    }
+    for (i, row) in acc.iter_mut().enumerate() {
+        // SAFETY: the caller's.
+        let x = s.splat(unsafe { *a[i / 3].wrapping_add((i % 3).wrapping_mul(t.a_row)) });
+        for v in 0..NV {
+            row[v] = s.mul_add(x, columns[v], row[v]);
+        }
+    }
 }
 
 /// Adds, activates and stores a tile's sums.
@@ -120,14 +115,16 @@ unsafe fn finish<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(s: S, t:
     if let Some((partial, stride)) = t.finish.partial {
         for i in 0..MR {
             for v in 0..NV {
-                acc[i][v] = s.add(load(partial.wrapping_add(i * stride + v * lanes), v), acc[i][v]);
+                acc[i][v] =
+                    s.add(load(partial.wrapping_add(i.wrapping_mul(stride).wrapping_add(v * lanes)), v), acc[i][v]);
             }
         }
     }
     if t.finish.accumulate {
         for i in 0..MR {
             for v in 0..NV {
-                acc[i][v] = s.add(acc[i][v], load(t.c.wrapping_add(i * t.c_stride + v * lanes), v));
+                acc[i][v] =
+                    s.add(acc[i][v], load(t.c.wrapping_add(i.wrapping_mul(t.c_stride).wrapping_add(v * lanes)), v));
             }
         }
     }
@@ -146,7 +143,7 @@ unsafe fn finish<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(s: S, t:
     }
     for i in 0..MR {
         for v in 0..NV {
-            let p = t.c.wrapping_add(i * t.c_stride + v * lanes);
+            let p = t.c.wrapping_add(i.wrapping_mul(t.c_stride).wrapping_add(v * lanes));
             // SAFETY: the caller's.
             unsafe {
                 if v < NV - 1 || t.last == lanes { s.store(p, acc[i][v]) } else { s.store_head(p, acc[i][v], t.last) }
@@ -156,46 +153,48 @@ unsafe fn finish<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(s: S, t:
 }
 
 /// A tile's shape, as a kernel: each is compiled as a function of its own.
-struct Shape<'a, T, const MR: usize, const NV: usize, const ALONG: bool>(&'a Tile<T>);
+struct Shape<'a, T, const MR: usize, const NV: usize>(&'a Tile<T>);
 
-impl<T: Real, const MR: usize, const NV: usize, const ALONG: bool> Kernel<T> for Shape<'_, T, MR, NV, ALONG> {
+impl<T: Real, const MR: usize, const NV: usize> Kernel<T> for Shape<'_, T, MR, NV> {
     type Out = ();
 
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
         // What the instruction set has no registers for is not compiled.
         if NV <= max_vectors(S::REGISTERS) && MR <= max_rows(S::REGISTERS, NV) {
-            // SAFETY: `run`'s caller's.
-            unsafe { tile::<T, S, MR, NV, ALONG>(s, self.0) }
+            // SAFETY: the caller of `Tiles::tile` sees to it.
+            unsafe { tile::<T, S, MR, NV>(s, self.0) }
         } else {
             unreachable!("a tile of {MR} rows and {NV} vectors does not fit");
         }
     }
 }
 
-/// Computes a tile of `rows` rows and `vectors` vectors, at most what [`max_rows`] and [`max_vectors`] allow. `along` tells
-/// that A's rows run along k.
-///
-/// # Safety
-/// As for [`tile`].
-#[inline]
-pub(super) unsafe fn run<T: Real>(rows: usize, vectors: usize, along: bool, t: &Tile<T>) {
-    macro_rules! shapes {
-        ($($nv:literal: $($mr:literal)*;)*) => {
-            match (vectors, rows, along) {
-                $($(($nv, $mr, true) => T::run(Shape::<T, $mr, $nv, true>(t)),
-                ($nv, $mr, false) => T::run(Shape::<T, $mr, $nv, false>(t)),)*)*
-                _ => unreachable!("no tile has {rows} rows and {vectors} vectors"),
-            }
-        };
-    }
-    shapes! {
-        1: 1 2 3 4 5 6 7 8;
-        2: 1 2 3 4 5 6 7 8;
-        3: 1 2 3 4 5 6 7 8;
-        4: 1 2 3 4 5 6;
-    }
+/// The tiles of an element type. A supertrait of [`Real`], so that they are compiled in this crate, once, and not wherever a
+/// product is called.
+pub trait Tiles: Sized {
+    /// Computes a tile of `rows` rows and `vectors` vectors, at most what [`max_rows`] and [`max_vectors`] allow.
+    ///
+    /// # Safety
+    /// All elements of A, B, C, `partial` and `bias` that the tile describes must be valid for what is done with them.
+    unsafe fn tile(rows: usize, vectors: usize, tile: &Tile<Self>);
 }
+
+macro_rules! tiles {
+    ($t:ty { $($nv:literal: $($mr:literal)*;)* }) => {
+        impl Tiles for $t {
+            unsafe fn tile(rows: usize, vectors: usize, tile: &Tile<$t>) {
+                match (vectors, rows) {
+                    $($(($nv, $mr) => <$t>::run(Shape::<$t, $mr, $nv>(tile)),)*)*
+                    _ => unreachable!("no tile has {rows} rows and {vectors} vectors"),
+                }
+            }
+        }
+    };
+}
+
+tiles! { f32 { 1: 1 2 3 4 5 6 7 8; 2: 1 2 3 4 5 6 7 8; 3: 1 2 3 4 5 6 7 8; 4: 1 2 3 4 5 6; } }
+tiles! { f64 { 1: 1 2 3 4 5 6 7 8; 2: 1 2 3 4 5 6 7 8; 3: 1 2 3 4 5 6 7 8; 4: 1 2 3 4 5 6; } }
 
 /// The rest of an epilogue, for activations that are too long for unrolled code: applied to a tile in C.
 pub(super) struct Activate<'a, T> {

@@ -14,6 +14,8 @@ mod micro;
 mod pack;
 mod part;
 
+pub(crate) use micro::Tiles;
+
 use std::ops::Range;
 
 use crate::simd::Real;

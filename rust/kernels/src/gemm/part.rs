@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::micro::{self, Activate, Finish, Registers, Tile};
+use super::micro::{Activate, Finish, Registers, Tile};
 use super::pack::{CopyTo, Strided, with_scratch};
 use super::{Activation, lanes, share};
 use crate::simd::Real;
@@ -55,23 +55,14 @@ impl<T: Real> Part<'_, T> {
         let width = n.min(self.vectors.end * lanes) - self.vectors.start * lanes;
         let blocks = self.rows.len().div_ceil(MC);
         let height = self.rows.len().div_ceil(blocks.max(1));
-        // A's rows must run along k, or lie side by side.
-        let copy_a = k > 1 && a.cols != 1 && a.rows != 1;
-        let a_stride = k.min(KC).next_multiple_of(lanes) + lanes;
-        let copies = if copy_a { height * a_stride } else { 0 };
         // Sums of more than one block must wait for the last before they may be added to what C holds.
         let totals = if accumulate && k > KC { height * width } else { 0 };
-        with_scratch::<T, _>(copies + totals, |scratch| {
+        with_scratch::<T, _>(totals, |scratch| {
             for i in 0..blocks {
                 let rows = share(self.rows.clone(), blocks, i);
-                let totals = (totals > 0).then(|| (scratch.wrapping_add(copies), width));
+                let totals = (totals > 0).then(|| (scratch, width));
                 for k in blocks_of_k(k) {
-                    let mut a = a.at(rows.start, k.start);
-                    if copy_a {
-                        T::run(CopyTo { from: a, rows: rows.len(), cols: k.len(), to: scratch, stride: a_stride });
-                        a = Strided { start: scratch, rows: a_stride, cols: 1 };
-                    }
-                    self.block(registers, a, &rows, &k, totals);
+                    self.block(registers, a.at(rows.start, k.start), &rows, &k, totals);
                 }
             }
         });
@@ -92,12 +83,11 @@ impl<T: Real> Part<'_, T> {
         let strips = self.vectors.len().div_ceil(max_vectors(registers));
         let widest = self.vectors.len().div_ceil(strips.max(1));
         let tiles = rows.len().div_ceil(max_rows(registers, widest));
-        let along = a.cols == 1 || k.len() <= 1;
         for strip in 0..strips {
             let vectors = share(self.vectors.clone(), strips, strip);
             let column = vectors.start * lanes;
             let mut tile = self.columns(k, &vectors);
-            tile.a_stride = if along { a.rows } else { a.cols };
+            (tile.a_row, tile.a_step) = (a.rows, a.cols);
             for i in 0..tiles {
                 let tile_rows = share(rows.clone(), tiles, i);
                 let c = (c.wrapping_add(tile_rows.start * n + column), n);
@@ -115,7 +105,7 @@ impl<T: Real> Part<'_, T> {
                 };
                 let (rows, vectors) = (tile_rows.len(), vectors.len());
                 // SAFETY: the product was checked, and this tile lies within it.
-                unsafe { micro::run(rows, vectors, along, &tile) };
+                unsafe { T::tile(rows, vectors, &tile) };
                 if last && matches!(activation, Activation::Tanh | Activation::Sigmoid) {
                     T::run(Activate { tile: &tile, rows, vectors, activation });
                 }
@@ -129,7 +119,7 @@ impl<T: Real> Part<'_, T> {
         let lanes = lanes::<T>();
         let first = vectors.start * lanes;
         let last = n.min(vectors.end * lanes) - (vectors.end - 1) * lanes;
-        let (b, b_stride, b_vector, k_whole) = match self.product.b {
+        let (b, b_step, b_vector, k_whole) = match self.product.b {
             Columns::InPlace { start, stride, len } => {
                 // Whole vectors reach beyond the last column, which is harmless while they stay within B's memory.
                 let room = len.checked_sub(vectors.end * lanes);
@@ -147,9 +137,10 @@ impl<T: Real> Part<'_, T> {
         };
         Tile {
             a: std::ptr::null(),
-            a_stride: 0,
+            a_row: 0,
+            a_step: 0,
             b,
-            b_stride,
+            b_step,
             b_vector,
             k: k.len(),
             k_whole,

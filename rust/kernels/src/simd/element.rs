@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use super::dispatch::Kernel;
+use crate::gemm::Tiles;
 use crate::math::Coefficients;
 
 mod sealed {
@@ -28,6 +29,7 @@ impl Element for u8 {}
 pub trait Real:
     Element
     + Coefficients
+    + Tiles
     + Add<Output = Self>
     + Sub<Output = Self>
     + Mul<Output = Self>
