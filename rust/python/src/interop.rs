@@ -63,10 +63,10 @@ fn exported(ob: &Bound<'_, PyAny>) -> PyResult<Option<Exported>> {
         },
     };
     let format = buffer.format().to_string_lossy().into_owned();
-    match from_format(&format, buffer.item_size()) {
-        Some(dtype) => Ok(Some(Exported { buffer, dtype, scalar })),
-        None => Err(PyTypeError::new_err(unsupported(ob, &format))),
+    if let Some(dtype) = from_format(&format, buffer.item_size()) {
+        return Ok(Some(Exported { buffer, dtype, scalar }));
     }
+    Err(PyTypeError::new_err(unsupported(ob, &format)))
 }
 
 fn unsupported(ob: &Bound<'_, PyAny>, format: &str) -> String {
@@ -76,6 +76,12 @@ fn unsupported(ob: &Bound<'_, PyAny>, format: &str) -> String {
 
 /// A tensor with a copy of the elements of an array, NumPy scalar or other exporter of a buffer; `None` if `ob` is none.
 pub(crate) fn copied(ob: &Bound<'_, PyAny>) -> PyResult<Option<Tensor>> {
+    if let Ok(dtype) = ob.getattr("dtype")
+        && dtype.getattr("isnative").is_ok_and(|native| native.is_truthy().is_ok_and(|native| !native))
+    {
+        // The other byte order: NumPy swaps the bytes.
+        return copied(&ob.call_method1("astype", (dtype.call_method1("newbyteorder", ("=",))?,))?);
+    }
     let Some(lent) = exported(ob)? else { return Ok(None) };
     let elements = lent.buffer.item_count();
     if let Some(view) = borrow(lent) {

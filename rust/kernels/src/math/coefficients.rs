@@ -60,7 +60,7 @@ impl Coefficients for f32 {
     const SQRT_HALF: Self = FRAC_1_SQRT_2 as Self;
     const ONE_LESS_SQRT_HALF: Self = f32::from_bits(1.0_f32.to_bits() - Self::SQRT_HALF.to_bits());
     const EXP_RANGE: (Self, Self) = (-104.0, 89.0);
-    const TANH_MAX: Self = 9.0109133472792890;
+    const TANH_MAX: Self = 10.0;
 
     // Error 2^-34.28.
     #[rustfmt::skip]
@@ -98,7 +98,7 @@ impl Coefficients for f64 {
     const SQRT_HALF: Self = FRAC_1_SQRT_2;
     const ONE_LESS_SQRT_HALF: Self = f64::from_bits(1.0_f64.to_bits() - Self::SQRT_HALF.to_bits());
     const EXP_RANGE: (Self, Self) = (-745.9, 710.0);
-    const TANH_MAX: Self = 19.061547465398496;
+    const TANH_MAX: Self = 20.0;
 
     // Error 2^-58.02.
     #[rustfmt::skip]
