@@ -48,45 +48,55 @@ pub(super) const CHAINS: usize = 4;
 /// Sizes of a cascade: enough for 2⁴⁸ values.
 const LEVELS: usize = 48;
 
-/// Combines values in pairs, pairs of pairs and so on as they come, keeping one of each size: those that a binary counter
-/// of them has set.
-pub(super) struct Cascade<V> {
-    levels: [MaybeUninit<V>; LEVELS],
+/// Combines groups of `W` vectors in pairs, pairs of pairs and so on as they come, keeping one of each size: those that a
+/// binary counter of them has set.
+pub(super) struct Cascade<T: Real, const W: usize> {
+    /// Kept as memory, not as vectors, which no register could hold.
+    levels: [[MaybeUninit<T::Lanes>; W]; LEVELS],
     count: usize,
 }
 
-impl<V: Copy> Cascade<V> {
+impl<T: Real, const W: usize> Cascade<T, W> {
     #[inline(always)]
     pub(super) fn new() -> Self {
-        Self { levels: [MaybeUninit::uninit(); LEVELS], count: 0 }
+        Self { levels: [[MaybeUninit::uninit(); W]; LEVELS], count: 0 }
     }
 
     #[inline(always)]
-    pub(super) fn push(&mut self, mut value: V, combine: impl Fn(V, V) -> V) {
+    pub(super) fn push<S: Simd<T>, F: Fold<T>>(&mut self, s: S, mut values: [S::V; W]) {
         let mut level = 0;
         while self.count >> level & 1 == 1 {
-            // SAFETY: the bit is set, so the level holds a value.
-            value = combine(unsafe { self.levels[level].assume_init() }, value);
+            self.combine::<S, F>(s, level, &mut values);
             level += 1;
         }
-        self.levels[level].write(value);
+        for (place, v) in self.levels[level].iter_mut().zip(values) {
+            // SAFETY: `Real::Lanes` is a vector's array.
+            unsafe { s.store(place.as_mut_ptr().cast(), v) };
+        }
         self.count += 1;
     }
 
-    /// All values combined, or `None` if there were none.
+    /// All values combined.
     #[inline(always)]
-    pub(super) fn finish(self, combine: impl Fn(V, V) -> V) -> Option<V> {
-        let mut total = None;
+    pub(super) fn finish<S: Simd<T>, F: Fold<T>>(&self, s: S) -> [S::V; W] {
+        let mut total = [s.splat(F::IDENTITY); W];
         let mut level = 0;
         while self.count >> level > 0 {
             if self.count >> level & 1 == 1 {
-                // SAFETY: the bit is set, so the level holds a value.
-                let value = unsafe { self.levels[level].assume_init() };
-                total = Some(total.map_or(value, |total| combine(value, total)));
+                self.combine::<S, F>(s, level, &mut total);
             }
             level += 1;
         }
         total
+    }
+
+    /// Combines the values of a level, which came earlier, with `values`.
+    #[inline(always)]
+    fn combine<S: Simd<T>, F: Fold<T>>(&self, s: S, level: usize, values: &mut [S::V; W]) {
+        for (place, v) in self.levels[level].iter().zip(values) {
+            // SAFETY: the counter's bit is set, so the level was stored.
+            *v = F::vectors(s, unsafe { s.load(place.as_ptr().cast()) }, *v);
+        }
     }
 }
 

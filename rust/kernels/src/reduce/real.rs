@@ -1,6 +1,5 @@
 //! Reductions of `f32` and `f64`.
 
-use std::array::from_fn;
 use std::marker::PhantomData;
 
 use super::fold::{Cascade, Fold, Max, Min, Prod, Sum, fold_lanes, fold_tile};
@@ -56,9 +55,19 @@ fn fold<T: Real, F: Fold<T>>(out: &mut [T], x: &[T], kept: Axes, reduced: Axes) 
     let mut partial = vec![T::ZERO; out.len() * pieces];
     rows.fold::<F>(&mut partial);
     for (out, partial) in out.iter_mut().zip(partial.chunks_exact(pieces)) {
-        let mut cascade = Cascade::new();
-        partial.iter().for_each(|&x| cascade.push(x, F::numbers));
-        *out = cascade.finish(F::numbers).unwrap_or(F::IDENTITY);
+        *out = fold_pairs::<T, F>(partial);
+    }
+}
+
+/// Combines numbers in pairs, pairs of pairs and so on.
+fn fold_pairs<T: Real, F: Fold<T>>(x: &[T]) -> T {
+    match x {
+        [] => F::IDENTITY,
+        [x] => *x,
+        _ => {
+            let (a, b) = x.split_at(x.len().div_ceil(2));
+            F::numbers(fold_pairs::<T, F>(a), fold_pairs::<T, F>(b))
+        }
     }
 }
 
@@ -102,12 +111,9 @@ impl<T: Real, F: Fold<T>> Kernel<T> for RowsKernel<'_, T, F> {
         for out in self.out {
             let first = piece * PIECE;
             let length = PIECE.min(rows.length - first);
-            *out = if rows.contiguous {
-                fold_row::<T, S, F>(s, &rows.x[at[0] + first..][..length])
-            } else {
-                let view = View::new(&rows.x[at[0]..], rows.reduced.strides);
-                fold_stream::<T, S, F>(s, Reader::new(view, rows.reduced.shape, first), length)
-            };
+            let x = &rows.x[at[0]..];
+            let stream = || Reader::new(View::new(x, rows.reduced.strides), rows.reduced.shape, first);
+            *out = fold_row::<T, S, F>(s, &x[first.min(x.len())..], length, (!rows.contiguous).then(stream));
             piece += 1;
             if piece == rows.pieces {
                 piece = 0;
@@ -117,34 +123,24 @@ impl<T: Real, F: Fold<T>> Kernel<T> for RowsKernel<'_, T, F> {
     }
 }
 
+/// Folds `length` elements: those of the stream, or the first of `x`.
 #[inline(always)]
-fn fold_row<T: Real, S: Simd<T>, F: Fold<T>>(s: S, x: &[T]) -> T {
-    if x.len() <= TILE {
-        return fold_lanes::<T, S, F>(s, fold_tile::<T, S, F>(s, x));
-    }
+fn fold_row<T: Real, S: Simd<T>, F: Fold<T>>(s: S, x: &[T], length: usize, mut stream: Option<Reader<T>>) -> T {
     let mut cascade = Cascade::new();
-    for tile in x.chunks(TILE) {
-        cascade.push(fold_tile::<T, S, F>(s, tile), |a, b| F::vectors(s, a, b));
+    let mut done = 0;
+    loop {
+        let n = TILE.min(length - done);
+        let tile = fold_tile::<T, S, F>(s, stream.as_mut().map_or_else(|| &x[done..done + n], |stream| stream.next(n)));
+        done += n;
+        if length <= TILE {
+            return fold_lanes::<T, S, F>(s, tile);
+        }
+        cascade.push::<S, F>(s, [tile]);
+        if done == length {
+            let [v] = cascade.finish::<S, F>(s);
+            return fold_lanes::<T, S, F>(s, v);
+        }
     }
-    finish::<T, S, F>(s, cascade)
-}
-
-/// As [`fold_row`], for elements that do not lie side by side.
-#[inline(always)]
-fn fold_stream<T: Real, S: Simd<T>, F: Fold<T>>(s: S, mut x: Reader<T>, length: usize) -> T {
-    let mut cascade = Cascade::new();
-    let mut left = length;
-    while left > 0 {
-        let n = left.min(TILE);
-        cascade.push(fold_tile::<T, S, F>(s, x.next(n)), |a, b| F::vectors(s, a, b));
-        left -= n;
-    }
-    finish::<T, S, F>(s, cascade)
-}
-
-#[inline(always)]
-fn finish<T: Real, S: Simd<T>, F: Fold<T>>(s: S, cascade: Cascade<S::V>) -> T {
-    cascade.finish(|a, b| F::vectors(s, a, b)).map_or(F::IDENTITY, |v| fold_lanes::<T, S, F>(s, v))
 }
 
 /// A reduction of columns: the elements of neighbouring outputs lie side by side.
@@ -195,8 +191,7 @@ unsafe fn fold_columns<T: Real, S: Simd<T>, F: Fold<T>, const W: usize>(
     inner: &Walk<1>,
     load: impl Fn(*const T) -> S::V,
 ) {
-    let combine = |a: [S::V; W], b: [S::V; W]| from_fn(|v| F::vectors(s, a[v], b[v]));
-    let mut cascade = Cascade::new();
+    let mut cascade = Cascade::<T, W>::new();
     let mut walk = inner.clone();
     let mut at = [0];
     let mut left = inner.len();
@@ -219,9 +214,9 @@ unsafe fn fold_columns<T: Real, S: Simd<T>, F: Fold<T>, const W: usize>(
             walk.step(run, &mut at);
             block -= run;
         }
-        cascade.push(acc, combine);
+        cascade.push::<S, F>(s, acc);
     }
-    for (out, v) in out.chunks_mut(S::LANES).zip(cascade.finish(combine).into_iter().flatten()) {
+    for (out, v) in out.chunks_mut(S::LANES).zip(cascade.finish::<S, F>(s)) {
         // SAFETY: the chunk has so many elements.
         unsafe { s.store_head(out.as_mut_ptr(), v, out.len()) };
     }

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::Simd;
+use super::{Simd, transpose_in_groups};
 
 /// Proof that the CPU has AVX2 and FMA.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +37,8 @@ macro_rules! avx2 {
     ($t:ident, $v:ident, $half:literal, $head:ident, $cast_i:ident, $cast_f:ident,
      $load:ident, $maskload:ident, $store:ident, $maskstore:ident, $set1:ident,
      $add:ident, $sub:ident, $mul:ident, $div:ident, $fma:ident, $sqrt:ident, $max:ident, $min:ident, $round:ident,
-     $cmp:ident, $blend:ident, $and:ident, $or:ident, $xor:ident, $iadd:ident, $isub:ident, $sll:ident, $srl:ident) => {
+     $cmp:ident, $blend:ident, $and:ident, $or:ident, $xor:ident, $iadd:ident, $isub:ident, $sll:ident, $srl:ident,
+     $group:literal, $transpose:ident) => {
         impl Simd<$t> for Avx2 {
             type V = [$v; 2];
             type M = [$v; 2];
@@ -83,6 +84,7 @@ macro_rules! avx2 {
                 // SAFETY: the token proves that the CPU has the instructions.
                 unsafe { [$set1(x); 2] }
             }
+            transpose_in_groups!($t, 2 * $half, $group, $transpose);
             halves! {
                 fn add(a: $v, b: $v;) -> $v { $add(a, b) }
                 fn sub(a: $v, b: $v;) -> $v { $sub(a, b) }
@@ -132,11 +134,53 @@ avx2!(f32, __m256, 8, head_f32, _mm256_castps_si256, _mm256_castsi256_ps,
         _mm256_loadu_ps, _mm256_maskload_ps, _mm256_storeu_ps, _mm256_maskstore_ps, _mm256_set1_ps,
         _mm256_add_ps, _mm256_sub_ps, _mm256_mul_ps, _mm256_div_ps, _mm256_fmadd_ps, _mm256_sqrt_ps, _mm256_max_ps,
         _mm256_min_ps, _mm256_round_ps, _mm256_cmp_ps, _mm256_blendv_ps, _mm256_and_ps, _mm256_or_ps, _mm256_xor_ps,
-        _mm256_add_epi32, _mm256_sub_epi32, _mm256_sll_epi32, _mm256_srl_epi32);
+        _mm256_add_epi32, _mm256_sub_epi32, _mm256_sll_epi32, _mm256_srl_epi32, 4, transpose_f32);
 
 #[rustfmt::skip]
 avx2!(f64, __m256d, 4, head_f64, _mm256_castpd_si256, _mm256_castsi256_pd,
         _mm256_loadu_pd, _mm256_maskload_pd, _mm256_storeu_pd, _mm256_maskstore_pd, _mm256_set1_pd,
         _mm256_add_pd, _mm256_sub_pd, _mm256_mul_pd, _mm256_div_pd, _mm256_fmadd_pd, _mm256_sqrt_pd, _mm256_max_pd,
         _mm256_min_pd, _mm256_round_pd, _mm256_cmp_pd, _mm256_blendv_pd, _mm256_and_pd, _mm256_or_pd, _mm256_xor_pd,
-        _mm256_add_epi64, _mm256_sub_epi64, _mm256_sll_epi64, _mm256_srl_epi64);
+        _mm256_add_epi64, _mm256_sub_epi64, _mm256_sll_epi64, _mm256_srl_epi64, 2, transpose_f64);
+
+/// Transposes elements `j .. j + 4` of 16 rows: halves of registers are loaded from rows four apart, so that only the
+/// 4 × 4 elements within each half are left to transpose.
+///
+/// # Safety
+/// The CPU must have AVX2; the elements must be readable, and four rows of `to`, `stride` apart, writable.
+#[inline(always)]
+unsafe fn transpose_f32(row: [*const f32; 16], j: usize, to: *mut f32, stride: usize) {
+    for first in [0, 8] {
+        // SAFETY: the caller's.
+        unsafe {
+            let half = |i: usize| _mm_loadu_ps(row[first + i].add(j));
+            let rows: [__m256; 4] =
+                std::array::from_fn(|i| _mm256_insertf128_ps::<1>(_mm256_castps128_ps256(half(i)), half(i + 4)));
+            let (a, b) = (_mm256_unpacklo_ps(rows[0], rows[1]), _mm256_unpacklo_ps(rows[2], rows[3]));
+            let (c, d) = (_mm256_unpackhi_ps(rows[0], rows[1]), _mm256_unpackhi_ps(rows[2], rows[3]));
+            let to = to.add(first);
+            _mm256_storeu_ps(to, _mm256_shuffle_ps::<0x44>(a, b));
+            _mm256_storeu_ps(to.add(stride), _mm256_shuffle_ps::<0xEE>(a, b));
+            _mm256_storeu_ps(to.add(2 * stride), _mm256_shuffle_ps::<0x44>(c, d));
+            _mm256_storeu_ps(to.add(3 * stride), _mm256_shuffle_ps::<0xEE>(c, d));
+        }
+    }
+}
+
+/// Transposes elements `j` and `j + 1` of 8 rows, likewise.
+///
+/// # Safety
+/// The CPU must have AVX2; the elements must be readable, and two rows of `to`, `stride` apart, writable.
+#[inline(always)]
+unsafe fn transpose_f64(row: [*const f64; 8], j: usize, to: *mut f64, stride: usize) {
+    for first in [0, 4] {
+        // SAFETY: the caller's.
+        unsafe {
+            let half = |i: usize| _mm_loadu_pd(row[first + i].add(j));
+            let rows: [__m256d; 2] =
+                std::array::from_fn(|i| _mm256_insertf128_pd::<1>(_mm256_castpd128_pd256(half(i)), half(i + 2)));
+            _mm256_storeu_pd(to.add(first), _mm256_unpacklo_pd(rows[0], rows[1]));
+            _mm256_storeu_pd(to.add(first + stride), _mm256_unpackhi_pd(rows[0], rows[1]));
+        }
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::Simd;
+use super::{Simd, transpose_in_groups};
 
 /// Proof that the CPU has AVX-512 F, BW, DQ and VL.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +32,8 @@ macro_rules! avx512 {
     ($t:ident, $v:ident, $m:ident, $lanes:literal, $cast_i:ident, $cast_f:ident,
      $load:ident, $maskz_load:ident, $store:ident, $mask_store:ident, $set1:ident,
      $add:ident, $sub:ident, $mul:ident, $div:ident, $fma:ident, $sqrt:ident, $max:ident, $min:ident, $round:ident,
-     $cmp:ident, $blend:ident, $iadd:ident, $isub:ident, $sll:ident, $srl:ident, $scalef:ident) => {
+     $cmp:ident, $blend:ident, $iadd:ident, $isub:ident, $sll:ident, $srl:ident, $scalef:ident,
+     $group:literal, $transpose:ident) => {
         impl Simd<$t> for Avx512 {
             type V = $v;
             type M = $m;
@@ -59,6 +60,7 @@ macro_rules! avx512 {
                 // SAFETY: the caller's, and the token's; masked lanes are not written.
                 unsafe { $mask_store(p, head::<$lanes>(n) as $m, v) }
             }
+            transpose_in_groups!($t, $lanes, $group, $transpose);
             safe! {
                 fn splat(x: $t) -> $v { $set1(x) }
                 fn add(a: $v, b: $v) -> $v { $add(a, b) }
@@ -101,11 +103,52 @@ avx512!(f32, __m512, __mmask16, 16, _mm512_castps_si512, _mm512_castsi512_ps,
     _mm512_add_ps, _mm512_sub_ps, _mm512_mul_ps, _mm512_div_ps, _mm512_fmadd_ps, _mm512_sqrt_ps, _mm512_max_ps,
     _mm512_min_ps, _mm512_roundscale_ps, _mm512_cmp_ps_mask, _mm512_mask_blend_ps, _mm512_add_epi32,
     _mm512_sub_epi32, _mm512_sll_epi32, _mm512_srl_epi32,
-    _mm512_scalef_ps);
+    _mm512_scalef_ps, 4, transpose_f32);
 #[rustfmt::skip]
 avx512!(f64, __m512d, __mmask8, 8, _mm512_castpd_si512, _mm512_castsi512_pd,
     _mm512_loadu_pd, _mm512_maskz_loadu_pd, _mm512_storeu_pd, _mm512_mask_storeu_pd, _mm512_set1_pd,
     _mm512_add_pd, _mm512_sub_pd, _mm512_mul_pd, _mm512_div_pd, _mm512_fmadd_pd, _mm512_sqrt_pd, _mm512_max_pd,
     _mm512_min_pd, _mm512_roundscale_pd, _mm512_cmp_pd_mask, _mm512_mask_blend_pd, _mm512_add_epi64,
     _mm512_sub_epi64, _mm512_sll_epi64, _mm512_srl_epi64,
-    _mm512_scalef_pd);
+    _mm512_scalef_pd, 2, transpose_f64);
+
+/// Transposes elements `j .. j + 4` of 16 rows: quarters of registers are loaded from rows four apart, so that only the
+/// 4 × 4 elements within each quarter are left to transpose.
+///
+/// # Safety
+/// The CPU must have AVX-512; the elements must be readable, and four rows of `to`, `stride` apart, writable.
+#[inline(always)]
+unsafe fn transpose_f32(row: [*const f32; 16], j: usize, to: *mut f32, stride: usize) {
+    // SAFETY: the caller's.
+    unsafe {
+        let quarter = |i: usize| _mm_loadu_ps(row[i].add(j));
+        let rows: [__m512; 4] = std::array::from_fn(|i| {
+            let x = _mm512_insertf32x4::<1>(_mm512_castps128_ps512(quarter(i)), quarter(i + 4));
+            _mm512_insertf32x4::<3>(_mm512_insertf32x4::<2>(x, quarter(i + 8)), quarter(i + 12))
+        });
+        let (a, b) = (_mm512_unpacklo_ps(rows[0], rows[1]), _mm512_unpacklo_ps(rows[2], rows[3]));
+        let (c, d) = (_mm512_unpackhi_ps(rows[0], rows[1]), _mm512_unpackhi_ps(rows[2], rows[3]));
+        _mm512_storeu_ps(to, _mm512_shuffle_ps::<0x44>(a, b));
+        _mm512_storeu_ps(to.add(stride), _mm512_shuffle_ps::<0xEE>(a, b));
+        _mm512_storeu_ps(to.add(2 * stride), _mm512_shuffle_ps::<0x44>(c, d));
+        _mm512_storeu_ps(to.add(3 * stride), _mm512_shuffle_ps::<0xEE>(c, d));
+    }
+}
+
+/// Transposes elements `j` and `j + 1` of 8 rows, likewise.
+///
+/// # Safety
+/// The CPU must have AVX-512; the elements must be readable, and two rows of `to`, `stride` apart, writable.
+#[inline(always)]
+unsafe fn transpose_f64(row: [*const f64; 8], j: usize, to: *mut f64, stride: usize) {
+    // SAFETY: the caller's.
+    unsafe {
+        let quarter = |i: usize| _mm_loadu_pd(row[i].add(j));
+        let rows: [__m512d; 2] = std::array::from_fn(|i| {
+            let x = _mm512_insertf64x2::<1>(_mm512_castpd128_pd512(quarter(i)), quarter(i + 2));
+            _mm512_insertf64x2::<3>(_mm512_insertf64x2::<2>(x, quarter(i + 4)), quarter(i + 6))
+        });
+        _mm512_storeu_pd(to, _mm512_unpacklo_pd(rows[0], rows[1]));
+        _mm512_storeu_pd(to.add(stride), _mm512_unpackhi_pd(rows[0], rows[1]));
+    }
+}

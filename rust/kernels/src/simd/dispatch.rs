@@ -116,12 +116,6 @@ macro_rules! shells {
                 // SAFETY: this function has the features.
                 kernel.run(unsafe { Avx2::token() })
             }
-            // Without this feature `mul_add` is a call into libm: the same bits, a hundred times slower.
-            #[cfg(target_arch = "x86_64")]
-            #[target_feature(enable = "fma")]
-            fn scalar_fma<K: Kernel<$t>>(kernel: K) -> K::Out {
-                kernel.run(Scalar)
-            }
             match isa() {
                 // SAFETY: `isa` returns an instruction set only if the machine has it.
                 #[cfg(target_arch = "x86_64")]
@@ -129,9 +123,6 @@ macro_rules! shells {
                 // SAFETY: as above.
                 #[cfg(target_arch = "x86_64")]
                 Isa::Avx2 => unsafe { avx2(kernel) },
-                // SAFETY: guarded by the detection.
-                #[cfg(target_arch = "x86_64")]
-                _ if is_x86_feature_detected!("fma") => unsafe { scalar_fma(kernel) },
                 // SAFETY: NEON is part of every aarch64 target that Rust supports.
                 #[cfg(target_arch = "aarch64")]
                 Isa::Neon => kernel.run(unsafe { Neon::token() }),

@@ -117,13 +117,8 @@ pub trait Simd<T: Real>: Copy + Send + Sync + 'static {
     /// of `LANES` elements, `to_stride` apart; they must not overlap.
     #[inline(always)]
     unsafe fn transpose(self, from: *const T, stride: usize, rows: usize, cols: usize, to: *mut T, to_stride: usize) {
-        debug_assert!(rows <= Self::LANES && cols <= Self::LANES);
-        for j in 0..cols {
-            for i in 0..Self::LANES {
-                // SAFETY: the caller's.
-                unsafe { *to.add(j * to_stride + i) = if i < rows { *from.add(i * stride + j) } else { T::ZERO } };
-            }
-        }
+        // SAFETY: the caller's.
+        unsafe { transpose_one_by_one::<T, Self>(from, stride, rows, cols, to, to_stride) };
     }
 
     /// `|a|`.
@@ -186,3 +181,58 @@ pub trait Simd<T: Real>: Copy + Send + Sync + 'static {
         x[0]
     }
 }
+
+/// [`Simd::transpose`], element by element.
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+unsafe fn transpose_one_by_one<T: Real, S: Simd<T>>(
+    from: *const T,
+    stride: usize,
+    rows: usize,
+    cols: usize,
+    to: *mut T,
+    to_stride: usize,
+) {
+    debug_assert!(rows <= S::LANES && cols <= S::LANES);
+    for j in 0..cols {
+        for i in 0..S::LANES {
+            // SAFETY: the caller's.
+            unsafe { *to.add(j * to_stride + i) = if i < rows { *from.add(i * stride + j) } else { T::ZERO } };
+        }
+    }
+}
+
+/// Overrides [`Simd::transpose`], given a function that transposes all rows' next `$group` elements.
+#[cfg(target_arch = "x86_64")]
+macro_rules! transpose_in_groups {
+    ($t:ident, $lanes:expr, $group:literal, $transpose:ident) => {
+        #[inline(always)]
+        unsafe fn transpose(
+            self,
+            from: *const $t,
+            stride: usize,
+            rows: usize,
+            cols: usize,
+            to: *mut $t,
+            to_stride: usize,
+        ) {
+            static ZEROS: [$t; $lanes] = [0.0; $lanes];
+            if cols < $group {
+                // SAFETY: the caller's.
+                return unsafe { super::transpose_one_by_one::<$t, Self>(from, stride, rows, cols, to, to_stride) };
+            }
+            let row = std::array::from_fn(|i| if i < rows { from.wrapping_add(i * stride) } else { ZEROS.as_ptr() });
+            for j in (0..cols).step_by($group) {
+                // The last group overlaps the one before, if there is less than a group left.
+                let j = j.min(cols - $group);
+                // SAFETY: the caller's: `cols` elements of each row, and of the zeros, are readable, and `cols` rows of
+                // `to` writable; and the token's.
+                unsafe { $transpose(row, j, to.add(j * to_stride), to_stride) };
+            }
+        }
+    };
+}
+#[cfg(target_arch = "x86_64")]
+use transpose_in_groups;

@@ -1,13 +1,42 @@
 //! The portable implementation: arrays of one logical vector's lanes.
 
+use std::array::from_fn;
+
 use super::Simd;
 
 /// Arrays and plain Rust arithmetic; exact reference of every other instruction set.
+///
+/// On x86-64 it serves processors older than AVX2, and tests. There its operations are functions of their own: inlined,
+/// every one is sixteen instructions in every kernel, which makes up most of the library's size and compile time.
 #[derive(Clone, Copy, Debug)]
 pub struct Scalar;
 
+/// Writes a lane-wise `mul_add`.
+macro_rules! fma {
+    ($name:ident, $t:ident, $lanes:literal) => {
+        #[inline(always)]
+        fn $name(a: [$t; $lanes], b: [$t; $lanes], c: [$t; $lanes]) -> [$t; $lanes] {
+            // Without the feature `mul_add` is a call into libm: the same bits, a hundred times slower.
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "fma")]
+            fn hardware(a: [$t; $lanes], b: [$t; $lanes], c: [$t; $lanes]) -> [$t; $lanes] {
+                from_fn(|i| a[i].mul_add(b[i], c[i]))
+            }
+            #[cfg(target_arch = "x86_64")]
+            if is_x86_feature_detected!("fma") {
+                // SAFETY: the CPU has the feature.
+                return unsafe { hardware(a, b, c) };
+            }
+            from_fn(|i| a[i].mul_add(b[i], c[i]))
+        }
+    };
+}
+
+fma!(fma_f32, f32, 16);
+fma!(fma_f64, f64, 8);
+
 macro_rules! scalar {
-    ($t:ident, $bits:ident, $lanes:literal) => {
+    ($t:ident, $bits:ident, $lanes:literal, $fma:ident) => {
         impl Simd<$t> for Scalar {
             type V = [$t; $lanes];
             type M = [bool; $lanes];
@@ -40,93 +69,114 @@ macro_rules! scalar {
             fn splat(self, x: $t) -> Self::V {
                 [x; $lanes]
             }
-            #[inline(always)]
+            #[cfg_attr(target_arch = "x86_64", inline(never))]
+            #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
             fn add(self, a: Self::V, b: Self::V) -> Self::V {
-                std::array::from_fn(|i| a[i] + b[i])
+                from_fn(|i| a[i] + b[i])
             }
-            #[inline(always)]
+            #[cfg_attr(target_arch = "x86_64", inline(never))]
+            #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
             fn sub(self, a: Self::V, b: Self::V) -> Self::V {
-                std::array::from_fn(|i| a[i] - b[i])
+                from_fn(|i| a[i] - b[i])
             }
-            #[inline(always)]
+            #[cfg_attr(target_arch = "x86_64", inline(never))]
+            #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
             fn mul(self, a: Self::V, b: Self::V) -> Self::V {
-                std::array::from_fn(|i| a[i] * b[i])
+                from_fn(|i| a[i] * b[i])
             }
-            #[inline(always)]
+            #[cfg_attr(target_arch = "x86_64", inline(never))]
+            #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
             fn div(self, a: Self::V, b: Self::V) -> Self::V {
-                std::array::from_fn(|i| a[i] / b[i])
+                from_fn(|i| a[i] / b[i])
             }
-            #[inline(always)]
+            #[cfg_attr(target_arch = "x86_64", inline(never))]
+            #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
             fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
-                std::array::from_fn(|i| a[i].mul_add(b[i], c[i]))
+                $fma(a, b, c)
             }
-            #[inline(always)]
+            #[cfg_attr(target_arch = "x86_64", inline(never))]
+            #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
             fn sqrt(self, a: Self::V) -> Self::V {
-                std::array::from_fn(|i| a[i].sqrt())
+                from_fn(|i| a[i].sqrt())
             }
-            #[inline(always)]
+            #[cfg_attr(target_arch = "x86_64", inline(never))]
+            #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
             fn max(self, a: Self::V, b: Self::V) -> Self::V {
-                std::array::from_fn(|i| if a[i] > b[i] { a[i] } else { b[i] })
+                from_fn(|i| if a[i] > b[i] { a[i] } else { b[i] })
             }
-            #[inline(always)]
+            #[cfg_attr(target_arch = "x86_64", inline(never))]
+            #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
             fn min(self, a: Self::V, b: Self::V) -> Self::V {
-                std::array::from_fn(|i| if a[i] < b[i] { a[i] } else { b[i] })
+                from_fn(|i| if a[i] < b[i] { a[i] } else { b[i] })
             }
-            #[inline(always)]
+            #[cfg_attr(target_arch = "x86_64", inline(never))]
+            #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
             fn round(self, a: Self::V) -> Self::V {
-                std::array::from_fn(|i| a[i].round_ties_even())
+                from_fn(|i| a[i].round_ties_even())
             }
-            #[inline(always)]
+            #[cfg_attr(target_arch = "x86_64", inline(never))]
+            #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
             fn floor(self, a: Self::V) -> Self::V {
-                std::array::from_fn(|i| a[i].floor())
+                from_fn(|i| a[i].floor())
             }
-            #[inline(always)]
+            #[cfg_attr(target_arch = "x86_64", inline(never))]
+            #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
             fn lt(self, a: Self::V, b: Self::V) -> Self::M {
-                std::array::from_fn(|i| a[i] < b[i])
+                from_fn(|i| a[i] < b[i])
             }
-            #[inline(always)]
+            #[cfg_attr(target_arch = "x86_64", inline(never))]
+            #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
             fn le(self, a: Self::V, b: Self::V) -> Self::M {
-                std::array::from_fn(|i| a[i] <= b[i])
+                from_fn(|i| a[i] <= b[i])
             }
-            #[inline(always)]
+            #[cfg_attr(target_arch = "x86_64", inline(never))]
+            #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
             fn eq(self, a: Self::V, b: Self::V) -> Self::M {
-                std::array::from_fn(|i| a[i] == b[i])
+                from_fn(|i| a[i] == b[i])
             }
-            #[inline(always)]
+            #[cfg_attr(target_arch = "x86_64", inline(never))]
+            #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
             fn select(self, m: Self::M, a: Self::V, b: Self::V) -> Self::V {
-                std::array::from_fn(|i| if m[i] { a[i] } else { b[i] })
+                from_fn(|i| if m[i] { a[i] } else { b[i] })
             }
-            #[inline(always)]
+            #[cfg_attr(target_arch = "x86_64", inline(never))]
+            #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
             fn and(self, a: Self::V, b: Self::V) -> Self::V {
-                std::array::from_fn(|i| $t::from_bits(a[i].to_bits() & b[i].to_bits()))
+                from_fn(|i| $t::from_bits(a[i].to_bits() & b[i].to_bits()))
             }
-            #[inline(always)]
+            #[cfg_attr(target_arch = "x86_64", inline(never))]
+            #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
             fn or(self, a: Self::V, b: Self::V) -> Self::V {
-                std::array::from_fn(|i| $t::from_bits(a[i].to_bits() | b[i].to_bits()))
+                from_fn(|i| $t::from_bits(a[i].to_bits() | b[i].to_bits()))
             }
-            #[inline(always)]
+            #[cfg_attr(target_arch = "x86_64", inline(never))]
+            #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
             fn xor(self, a: Self::V, b: Self::V) -> Self::V {
-                std::array::from_fn(|i| $t::from_bits(a[i].to_bits() ^ b[i].to_bits()))
+                from_fn(|i| $t::from_bits(a[i].to_bits() ^ b[i].to_bits()))
             }
-            #[inline(always)]
+            #[cfg_attr(target_arch = "x86_64", inline(never))]
+            #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
             fn int_add(self, a: Self::V, b: Self::V) -> Self::V {
-                std::array::from_fn(|i| $t::from_bits(a[i].to_bits().wrapping_add(b[i].to_bits())))
+                from_fn(|i| $t::from_bits(a[i].to_bits().wrapping_add(b[i].to_bits())))
             }
-            #[inline(always)]
+            #[cfg_attr(target_arch = "x86_64", inline(never))]
+            #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
             fn int_sub(self, a: Self::V, b: Self::V) -> Self::V {
-                std::array::from_fn(|i| $t::from_bits(a[i].to_bits().wrapping_sub(b[i].to_bits())))
+                from_fn(|i| $t::from_bits(a[i].to_bits().wrapping_sub(b[i].to_bits())))
             }
-            #[inline(always)]
+            #[cfg_attr(target_arch = "x86_64", inline(never))]
+            #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
             fn shl(self, a: Self::V, n: u32) -> Self::V {
-                std::array::from_fn(|i| $t::from_bits(a[i].to_bits() << n))
+                from_fn(|i| $t::from_bits(a[i].to_bits() << n))
             }
-            #[inline(always)]
+            #[cfg_attr(target_arch = "x86_64", inline(never))]
+            #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
             fn shr(self, a: Self::V, n: u32) -> Self::V {
-                std::array::from_fn(|i| $t::from_bits(a[i].to_bits() >> n))
+                from_fn(|i| $t::from_bits(a[i].to_bits() >> n))
             }
         }
     };
 }
 
-scalar!(f32, u32, 16);
-scalar!(f64, u64, 8);
+scalar!(f32, u32, 16, fma_f32);
+scalar!(f64, u64, 8, fma_f64);
