@@ -22,9 +22,23 @@ pub const fn max_rows(registers: usize, vectors: usize) -> usize {
     }
 }
 
-/// Rows of A between two passes over B: a block of them and [`KC`] columns fills half of a 1 MiB cache.
-pub const MC: usize = 240;
+/// Elements of A that stay in cache while B passes, strip by strip: half a MiB of `f32`.
+pub const A_BLOCK: usize = 1 << 17;
+
+/// An operand whose rows (or whose steps of k) lie this many bytes apart is copied first if it is used at least
+/// [`COPY_REUSE`] times: each of them is on a page of its own, and all fall into the same few sets of the cache.
+pub const COPY_STRIDE: usize = 4096;
+
+/// See [`COPY_STRIDE`]: a copy of an element costs about as much as 20 FMAs' share of a vector.
+pub const COPY_REUSE: usize = 64;
 
 /// FLOPs that pay for a thread: a product of twice as many runs 1.4 times as fast on two threads, or no slower where cores
 /// are far apart.
 pub const GEMM_GRAIN: usize = 125_000;
+
+/// A thread packs its own columns of B if there are this many strips of them for each; otherwise all threads pack B, and
+/// divide the rows of A.
+pub const STRIPS_PER_TASK: usize = 4;
+
+/// Vectors of rows from which a product of less than a vector of columns is computed transposed.
+pub const TRANSPOSE_ROWS: usize = 2;

@@ -1,7 +1,5 @@
 //! The microkernel: a tile of C that stays in registers while k runs.
 
-use super::Activation;
-use crate::math;
 use crate::simd::{Kernel, Real, Simd};
 use crate::tuning::{max_rows, max_vectors};
 
@@ -18,8 +16,6 @@ pub struct Tile<T> {
     pub b: *const T,
     /// The distance between steps of k in B.
     pub b_step: usize,
-    /// The distance between vectors of columns.
-    pub b_vector: usize,
     /// Steps of k.
     pub k: usize,
     /// Leading steps of k in which B may be read in whole vectors; behind them only columns of the tile are read.
@@ -90,7 +86,7 @@ unsafe fn step<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(
 ) {
     let mut columns = [s.splat(T::ZERO); NV];
     for (v, column) in columns.iter_mut().enumerate() {
-        let p = b.wrapping_add(v.wrapping_mul(t.b_vector));
+        let p = b.wrapping_add(v * S::LANES);
         // SAFETY: the caller's.
         *column = unsafe { if v < NV - 1 || last == S::LANES { s.load(p) } else { s.load_head(p, last) } };
     }
@@ -109,28 +105,26 @@ unsafe fn step<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(
 /// As for [`tile`].
 #[inline(always)]
 unsafe fn finish<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(s: S, t: &Tile<T>, mut acc: [[S::V; NV]; MR]) {
-    let lanes = S::LANES;
-    // SAFETY (all blocks below): the caller's; the last vector is read and written as far as the tile goes.
+    let at = |start: *const T, stride: usize, i: usize, v: usize| start.wrapping_add(i * stride + v * S::LANES);
+    // SAFETY: the caller's; the last vector is read as far as the tile goes.
     let load = |p: *const T, v: usize| unsafe { if v == NV - 1 { s.load_head(p, t.last) } else { s.load(p) } };
     if let Some((partial, stride)) = t.finish.partial {
-        for i in 0..MR {
-            for v in 0..NV {
-                acc[i][v] =
-                    s.add(load(partial.wrapping_add(i.wrapping_mul(stride).wrapping_add(v * lanes)), v), acc[i][v]);
+        for (i, row) in acc.iter_mut().enumerate() {
+            for (v, x) in row.iter_mut().enumerate() {
+                *x = s.add(load(at(partial, stride, i, v), v), *x);
             }
         }
     }
     if t.finish.accumulate {
-        for i in 0..MR {
-            for v in 0..NV {
-                acc[i][v] =
-                    s.add(acc[i][v], load(t.c.wrapping_add(i.wrapping_mul(t.c_stride).wrapping_add(v * lanes)), v));
+        for (i, row) in acc.iter_mut().enumerate() {
+            for (v, x) in row.iter_mut().enumerate() {
+                *x = s.add(*x, load(at(t.c, t.c_stride, i, v), v));
             }
         }
     }
     if let Some(bias) = t.finish.bias {
         for v in 0..NV {
-            let bias = load(bias.wrapping_add(v * lanes), v);
+            let bias = load(at(bias, 0, 0, v), v);
             for row in &mut acc {
                 row[v] = s.add(row[v], bias);
             }
@@ -141,13 +135,11 @@ unsafe fn finish<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(s: S, t:
             *x = s.max(s.splat(T::ZERO), *x);
         }
     }
-    for i in 0..MR {
-        for v in 0..NV {
-            let p = t.c.wrapping_add(i.wrapping_mul(t.c_stride).wrapping_add(v * lanes));
+    for (i, row) in acc.iter().enumerate() {
+        for (v, &x) in row.iter().enumerate() {
+            let p = at(t.c, t.c_stride, i, v).cast_mut();
             // SAFETY: the caller's.
-            unsafe {
-                if v < NV - 1 || t.last == lanes { s.store(p, acc[i][v]) } else { s.store_head(p, acc[i][v], t.last) }
-            }
+            unsafe { if v < NV - 1 || t.last == S::LANES { s.store(p, x) } else { s.store_head(p, x, t.last) } }
         }
     }
 }
@@ -195,34 +187,6 @@ macro_rules! tiles {
 
 tiles! { f32 { 1: 1 2 3 4 5 6 7 8; 2: 1 2 3 4 5 6 7 8; 3: 1 2 3 4 5 6 7 8; 4: 1 2 3 4 5 6; } }
 tiles! { f64 { 1: 1 2 3 4 5 6 7 8; 2: 1 2 3 4 5 6 7 8; 3: 1 2 3 4 5 6 7 8; 4: 1 2 3 4 5 6; } }
-
-/// The rest of an epilogue, for activations that are too long for unrolled code: applied to a tile in C.
-pub(super) struct Activate<'a, T> {
-    pub tile: &'a Tile<T>,
-    pub rows: usize,
-    pub vectors: usize,
-    pub activation: Activation,
-}
-
-impl<T: Real> Kernel<T> for Activate<'_, T> {
-    type Out = ();
-
-    #[inline(always)]
-    fn run<S: Simd<T>>(self, s: S) {
-        for i in 0..self.rows {
-            for v in 0..self.vectors {
-                let p = self.tile.c.wrapping_add(i * self.tile.c_stride + v * S::LANES);
-                let lanes = if v == self.vectors - 1 { self.tile.last } else { S::LANES };
-                // SAFETY: the tile has been written here.
-                unsafe {
-                    let x = s.load_head(p, lanes);
-                    let y = if self.activation == Activation::Tanh { math::tanh(s, x) } else { math::sigmoid(s, x) };
-                    s.store_head(p, y, lanes);
-                }
-            }
-        }
-    }
-}
 
 /// Asks how many vectors fit into registers.
 pub(super) struct Registers;

@@ -7,13 +7,15 @@
 //!
 //! # Structure
 //! [`gemm`] divides C between threads, in rows and in vectors of columns; [`part`] walks one thread's part, in blocks that
-//! stay in cache, down to tiles; [`micro`] computes a tile in registers. A is read in place if its rows run along k (NN) or
-//! lie side by side (TN), B if its rows are contiguous; [`pack`] copies other operands first.
+//! stay in cache, down to tiles; [`micro`] computes a tile in registers. A is read in place whatever its strides, B if its
+//! rows are contiguous; where that is impossible, or slow, [`pack`] copies them first.
 
+mod finish;
 mod micro;
 mod pack;
 mod part;
 
+use micro::Registers;
 pub(crate) use micro::Tiles;
 
 use std::ops::Range;
@@ -21,7 +23,7 @@ use std::ops::Range;
 use crate::simd::Real;
 use crate::{threads, tuning};
 use pack::{Strided, with_scratch};
-use part::{Columns, Part, Product, pack_columns};
+use part::{Part, Product, Source};
 
 /// A matrix operand: element `(i, j)` is `data[i·row_stride + j·col_stride]`. Strides may be 0.
 #[derive(Clone, Copy, Debug)]
@@ -129,33 +131,37 @@ pub fn gemm_batched<T: Real>(
     if size == 0 {
         return;
     }
-    let product = |i: usize, c: *mut T| Product {
-        k,
-        n,
-        a: Strided { start: a.data.as_ptr().wrapping_add(a_offsets[i]), rows: a.row_stride, cols: a.col_stride },
-        b: Columns::InPlace {
-            start: b.data.as_ptr().wrapping_add(b_offsets[i]),
-            stride: b.row_stride,
-            len: b.data.len().saturating_sub(b_offsets[i]),
-        },
-        c,
-        bias: epilogue.bias.map(<[T]>::as_ptr),
-        activation: epilogue.activation,
-        accumulate: epilogue.accumulate,
-    };
+    let registers = T::run(Registers);
     let flops = 2_usize.saturating_mul(size).saturating_mul(k);
     let tasks = threads::tasks_for(flops.saturating_mul(a_offsets.len()), tuning::GEMM_GRAIN);
     let one = |i: usize, c: *mut T, tasks: usize| {
-        let product = product(i, c);
-        let in_place = b.col_stride == 1 || n == 1 || k == 0;
-        if in_place {
-            divide(&product, m, tasks);
+        let strided = |mat: &Mat<T>, offset: usize| Strided {
+            start: mat.data.as_ptr().wrapping_add(offset),
+            rows: mat.row_stride,
+            cols: mat.col_stride,
+        };
+        let product = Product {
+            m,
+            k,
+            n,
+            a: strided(&a, a_offsets[i]),
+            b: strided(&b, b_offsets[i]),
+            b_len: b.data.len().saturating_sub(b_offsets[i]),
+            source: Source::InPlace,
+            registers,
+            c,
+            transposed: false,
+            bias: epilogue.bias.map(<[T]>::as_ptr),
+            activation: epilogue.activation,
+            accumulate: epilogue.accumulate,
+        };
+        // Columns that do not fill a vector waste the rest of it, so they become rows.
+        if n < lanes::<T>() && m >= tuning::TRANSPOSE_ROWS * lanes::<T>() {
+            let b_len = a.data.len().saturating_sub(a_offsets[i]);
+            let (a, b) = (product.b.t(), product.a.t());
+            divide(Product { m: n, n: m, a, b, b_len, transposed: true, ..product }, tasks);
         } else {
-            let from =
-                Strided { start: b.data.as_ptr().wrapping_add(b_offsets[i]), rows: b.row_stride, cols: b.col_stride };
-            with_packed(from, k, n, tasks, |start| {
-                divide(&Product { b: Columns::Packed { start }, ..product }, m, tasks)
-            });
+            divide(product, tasks);
         }
     };
     let start = Shared(c.as_mut_ptr());
@@ -184,39 +190,60 @@ const fn lanes<T: Real>() -> usize {
     size_of::<T::Lanes>() / size_of::<T>()
 }
 
-/// Divides a product of `m` rows between `tasks` tasks: into the grid whose largest part is smallest.
-fn divide<T: Real>(product: &Product<T>, m: usize, tasks: usize) {
-    let vectors = product.n.div_ceil(lanes::<T>());
-    if tasks == 1 {
-        return Part { product, rows: 0..m, vectors: 0..vectors }.run();
+/// Decides where B is read from, and computes a product in `tasks` tasks.
+fn divide<T: Real>(mut product: Product<T>, tasks: usize) {
+    let Product { m, k, n, b, .. } = product;
+    let far = b.rows * size_of::<T>() >= tuning::COPY_STRIDE && m >= tuning::COPY_REUSE;
+    if k == 0 || ((b.cols == 1 || n == 1) && !far) {
+        return divide_grid(&product, tasks, tasks.min(m));
     }
-    let across = |down: usize| (tasks / down).min(vectors);
-    let largest = |down: usize| m.div_ceil(down) * vectors.div_ceil(across(down));
-    // Of equal grids, the one with the most rows: its parts share B, and write to separate lines.
-    let down = (1..=tasks.min(m)).rev().min_by_key(|&down| largest(down)).unwrap_or(1);
-    let across = across(down);
-    threads::run(down * across, |task| {
-        let (i, j) = (task / across, task % across);
-        Part { product, rows: share(0..m, down, i), vectors: share(0..vectors, across, j) }.run();
+    let own_columns = tasks == 1 || product.transposed || product.strips() >= tuning::STRIPS_PER_TASK * tasks;
+    if m <= 4 || (own_columns && m <= product.block_rows()) {
+        product.source = Source::Pack;
+        return divide_grid(&product, tasks, 1);
+    }
+    with_scratch::<T, _>(k * n.next_multiple_of(lanes::<T>()), |start| {
+        pack_all(&product, tasks, start);
+        product.source = Source::Packed(start);
+        divide_grid(&product, tasks, tasks.min(m));
     });
 }
 
-/// Packs B, and calls `f` with the packed copy.
-fn with_packed<T: Real>(b: Strided<T>, k: usize, n: usize, tasks: usize, f: impl FnOnce(*const T)) {
-    /// Steps of k that are packed at once: parts of [`tuning::KC`], so that narrow matrices have enough of them to share.
+/// Computes a product in a grid of at most `tasks` parts, `down` of them one above the other: the grid whose largest part
+/// is smallest.
+fn divide_grid<T: Real>(product: &Product<T>, tasks: usize, down: usize) {
+    let (m, strips) = (product.m, product.strips());
+    if tasks == 1 {
+        return Part { product, rows: 0..m, strips: 0..strips }.run();
+    }
+    let across = |down: usize| (tasks / down).min(strips);
+    let largest = |down: usize| m.div_ceil(down) * strips.div_ceil(across(down));
+    // Of equal grids, the one with the most rows: its parts share B, and write to separate lines.
+    let down = (1..=down).rev().min_by_key(|&down| largest(down)).unwrap_or(1);
+    let across = across(down);
+    threads::run(down * across, |task| {
+        let (i, j) = (task / across, task % across);
+        Part { product, rows: share(0..m, down, i), strips: share(0..strips, across, j) }.run();
+    });
+}
+
+/// Packs all of B.
+fn pack_all<T: Real>(product: &Product<T>, tasks: usize, start: *mut T) {
+    /// Steps of k that are packed at once, so that narrow matrices have enough of them to share.
     const STEPS: usize = 64;
-    let vectors = n.div_ceil(lanes::<T>());
+    let (k, strips) = (product.k, product.strips());
     let pieces = k.div_ceil(STEPS);
-    with_scratch::<T, _>(k * vectors * lanes::<T>(), |start| {
-        let (start, b) = (Shared(start), Shared(b));
-        threads::run(tasks, |task| {
-            for i in share(0..vectors * pieces, tasks, task) {
-                let (vector, piece) = (i / pieces, i % pieces);
-                let steps = piece * STEPS..k.min((piece + 1) * STEPS);
-                pack_columns(b.get(), (k, n), vector, steps, start.get());
-            }
-        });
-        f(start.get());
+    let start = Shared(start);
+    threads::run(tasks, |task| {
+        for i in share(0..strips * pieces, tasks, task) {
+            // In the order in which B lies in memory.
+            let (strip, piece) =
+                if product.b.rows > product.b.cols { (i % strips, i / strips) } else { (i / pieces, i % pieces) };
+            let vectors = product.strip(strip);
+            let steps = piece * STEPS..k.min((piece + 1) * STEPS);
+            let at = lanes::<T>() * (vectors.start * k + vectors.len() * steps.start);
+            product.pack(&vectors, steps, start.get().wrapping_add(at));
+        }
     });
 }
 

@@ -17,6 +17,11 @@ impl<T> Strided<T> {
     pub fn at(self, i: usize, j: usize) -> Self {
         Self { start: self.start.wrapping_add(i * self.rows + j * self.cols), ..self }
     }
+
+    /// The transpose.
+    pub fn t(self) -> Self {
+        Self { rows: self.cols, cols: self.rows, ..self }
+    }
 }
 
 /// Copies `rows × cols` elements to `to`, row by row, `stride` apart. What lies behind a row's elements, up to a whole
@@ -48,10 +53,9 @@ impl<T: Real> Kernel<T> for CopyTo<T> {
             } else if from.rows == 1 {
                 for i in (0..rows).step_by(S::LANES) {
                     let height = S::LANES.min(rows - i);
+                    let to = to.wrapping_add(i * stride + j);
                     // SAFETY: as above, for rows `i .. i + height`.
-                    unsafe {
-                        s.transpose(from.at(i, j).start, from.cols, width, height, to.add(i * stride + j), stride)
-                    };
+                    unsafe { s.transpose(from.at(i, j).start, from.cols, width, height, to, stride) };
                 }
             } else {
                 for i in 0..rows {

@@ -1,22 +1,31 @@
-//! One thread's part of a product: blocks of rows, blocks of k, strips of columns, tiles.
+//! One thread's part of a product: blocks of rows, strips of columns, blocks of k, tiles.
 
 use std::ops::Range;
 
-use super::micro::{Activate, Finish, Registers, Tile};
+use super::finish::{Activate, FinishTransposed};
+use super::micro::{Finish, Tile};
 use super::pack::{CopyTo, Strided, with_scratch};
 use super::{Activation, lanes, share};
 use crate::simd::Real;
-use crate::tuning::{KC, MC, max_rows, max_vectors};
+use crate::tuning::{A_BLOCK, COPY_REUSE, COPY_STRIDE, KC, max_rows, max_vectors};
 
 /// A product, checked: all that its pointers describe is valid while tasks run, and C is written by disjoint parts.
 #[derive(Clone, Copy)]
 pub(super) struct Product<T> {
+    pub m: usize,
     pub k: usize,
     pub n: usize,
     pub a: Strided<T>,
-    pub b: Columns<T>,
-    /// Row-major, with `n` columns.
+    pub b: Strided<T>,
+    /// Elements that are readable from B's first on.
+    pub b_len: usize,
+    pub source: Source<T>,
+    /// Logical vectors that fit into registers.
+    pub registers: usize,
+    /// Row-major and contiguous: `m × n`, or `n × m` if `transposed`.
     pub c: *mut T,
+    /// The result is written transposed; then `m` is less than a vector.
+    pub transposed: bool,
     pub bias: Option<*const T>,
     pub activation: Activation,
     pub accumulate: bool,
@@ -25,146 +34,162 @@ pub(super) struct Product<T> {
 // SAFETY: the pointers come from borrows of `Sync` data that outlive the tasks; see above for C.
 unsafe impl<T: Sync> Sync for Product<T> {}
 
-/// B, in a form in which a vector of its columns is contiguous.
+/// Where tiles read B from. They need rows of contiguous columns.
 #[derive(Clone, Copy)]
-pub(super) enum Columns<T> {
-    /// In place: row `p` starts at `start + p·stride`, and `len` elements are readable from `start` on.
-    InPlace { start: *const T, stride: usize, len: usize },
-    /// Packed: for each block of k, for each vector of columns, the block's rows of that vector.
-    Packed { start: *const T },
+pub(super) enum Source<T> {
+    /// B itself.
+    InPlace,
+    /// A copy: strip by strip, the columns' rows one behind the other.
+    Packed(*const T),
+    /// Copies that each part makes for itself.
+    Pack,
 }
 
-/// Rows and vectors of columns of a product.
+/// Rows and strips of columns of a product.
 pub(super) struct Part<'a, T> {
     pub product: &'a Product<T>,
     pub rows: Range<usize>,
-    pub vectors: Range<usize>,
+    pub strips: Range<usize>,
 }
 
-/// Blocks of k; a product of no terms has one, which is empty.
-pub(super) fn blocks_of_k(k: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..k.div_ceil(KC).max(1)).map(move |i| i * KC..k.min((i + 1) * KC))
+impl<T: Real> Product<T> {
+    fn vectors(&self) -> usize {
+        self.n.div_ceil(lanes::<T>())
+    }
+
+    /// Number of strips of columns: as few and as equal as tiles allow.
+    pub fn strips(&self) -> usize {
+        self.vectors().div_ceil(max_vectors(self.registers))
+    }
+
+    /// The vectors of columns of a strip.
+    pub fn strip(&self, i: usize) -> Range<usize> {
+        share(0..self.vectors(), self.strips(), i)
+    }
+
+    /// Rows of A that stay in cache while all strips of B pass.
+    pub fn block_rows(&self) -> usize {
+        (A_BLOCK / self.k.max(KC)).max(4 * max_rows(self.registers, 4))
+    }
+
+    /// Copies steps `k` of a strip of B to `to`, `stride` apart.
+    pub fn pack(&self, vectors: &Range<usize>, k: Range<usize>, to: *mut T) {
+        let column = vectors.start * lanes::<T>();
+        let stride = vectors.len() * lanes::<T>();
+        let cols = stride.min(self.n - column);
+        T::run(CopyTo { from: self.b.at(k.start, column), rows: k.len(), cols, to, stride });
+    }
 }
 
 impl<T: Real> Part<'_, T> {
     /// Computes the part.
     pub fn run(&self) {
-        let Product { k, n, a, accumulate, .. } = *self.product;
-        let lanes = lanes::<T>();
-        let registers = T::run(Registers);
-        let width = n.min(self.vectors.end * lanes) - self.vectors.start * lanes;
-        let blocks = self.rows.len().div_ceil(MC);
-        let height = self.rows.len().div_ceil(blocks.max(1));
-        // Sums of more than one block must wait for the last before they may be added to what C holds.
-        let totals = if accumulate && k > KC { height * width } else { 0 };
-        with_scratch::<T, _>(totals, |scratch| {
+        let p = self.product;
+        let width = lanes::<T>() * max_vectors(p.registers);
+        let blocks = self.rows.len().div_ceil(p.block_rows()).max(1);
+        let height = self.rows.len().div_ceil(blocks);
+        let copies = self.copies_a();
+        let a_row = p.k.next_multiple_of(lanes::<T>()) + lanes::<T>();
+        let sizes = [
+            if copies { height * a_row } else { 0 },
+            if matches!(p.source, Source::Pack) { p.k.min(KC) * width } else { 0 },
+            if p.transposed || p.k > KC { height * width } else { 0 },
+        ];
+        with_scratch::<T, _>(sizes.iter().sum(), |scratch| {
+            let packed = scratch.wrapping_add(sizes[0]);
+            let totals = packed.wrapping_add(sizes[1]);
             for i in 0..blocks {
                 let rows = share(self.rows.clone(), blocks, i);
-                let totals = (totals > 0).then(|| (scratch, width));
-                for k in blocks_of_k(k) {
-                    self.block(registers, a.at(rows.start, k.start), &rows, &k, totals);
+                let mut a = p.a.at(rows.start, 0);
+                if copies {
+                    T::run(CopyTo { from: a, rows: rows.len(), cols: p.k, to: scratch, stride: a_row });
+                    a = Strided { start: scratch, rows: a_row, cols: 1 };
+                }
+                for strip in self.strips.clone() {
+                    self.strip(a, &rows, &p.strip(strip), packed, totals);
                 }
             }
         });
     }
 
-    /// One block of rows and one block of k; `a` starts there.
-    fn block(
-        &self,
-        registers: usize,
-        a: Strided<T>,
-        rows: &Range<usize>,
-        k: &Range<usize>,
-        totals: Option<(*mut T, usize)>,
-    ) {
-        let Product { n, c, bias, activation, accumulate, .. } = *self.product;
+    /// Whether A is copied before it is used. It may have any strides, but not all are fast.
+    fn copies_a(&self) -> bool {
+        let Product { k, n, a, .. } = *self.product;
+        let far = |stride: usize| stride * size_of::<T>() >= COPY_STRIDE;
+        k > 1 && n >= COPY_REUSE && (far(a.cols) || (self.rows.len() > 1 && far(a.rows)))
+    }
+
+    /// A block of rows of one strip: `a` starts there, `packed` has room for a block of B, and `totals` for sums that are
+    /// not final.
+    fn strip(&self, a: Strided<T>, rows: &Range<usize>, vectors: &Range<usize>, packed: *mut T, totals: *mut T) {
+        let p = self.product;
         let lanes = lanes::<T>();
-        let (first, last) = (k.start == 0, k.end == self.product.k);
-        let strips = self.vectors.len().div_ceil(max_vectors(registers));
-        let widest = self.vectors.len().div_ceil(strips.max(1));
-        let tiles = rows.len().div_ceil(max_rows(registers, widest));
-        for strip in 0..strips {
-            let vectors = share(self.vectors.clone(), strips, strip);
-            let column = vectors.start * lanes;
-            let mut tile = self.columns(k, &vectors);
-            (tile.a_row, tile.a_step) = (a.rows, a.cols);
+        let (column, width) = (vectors.start * lanes, vectors.len() * lanes);
+        let tiles = rows.len().div_ceil(max_rows(p.registers, vectors.len()));
+        // A product of no terms has one block, which is empty.
+        for block in 0..p.k.div_ceil(KC).max(1) {
+            let k = block * KC..p.k.min((block + 1) * KC);
+            let last = k.end == p.k && !p.transposed;
+            let (b, b_step) = match p.source {
+                Source::InPlace => (p.b.at(k.start, column).start, p.b.rows),
+                Source::Packed(start) => (start.wrapping_add(column * p.k + k.start * width), width),
+                Source::Pack => {
+                    p.pack(vectors, k.clone(), packed);
+                    (packed.cast_const(), width)
+                }
+            };
+            let k_whole = self.whole_steps(vectors, &k);
+            let finish = Finish {
+                partial: None,
+                accumulate: last && p.accumulate,
+                bias: p.bias.filter(|_| last).map(|bias| bias.wrapping_add(column)),
+                relu: last && p.activation == Activation::Relu,
+            };
             for i in 0..tiles {
                 let tile_rows = share(rows.clone(), tiles, i);
-                let c = (c.wrapping_add(tile_rows.start * n + column), n);
-                let total = totals.map_or(c, |(start, stride)| {
-                    let (i, j) = (tile_rows.start - rows.start, column - self.vectors.start * lanes);
-                    (start.wrapping_add(i * stride + j), stride)
-                });
-                tile.a = a.at(tile_rows.start - rows.start, 0).start;
-                (tile.c, tile.c_stride) = if last { c } else { total };
-                tile.finish = Finish {
-                    partial: (!first).then_some((total.0.cast_const(), total.1)),
-                    accumulate: last && accumulate,
-                    bias: bias.filter(|_| last).map(|bias| bias.wrapping_add(column)),
-                    relu: last && activation == Activation::Relu,
+                let first = tile_rows.start - rows.start;
+                let total = totals.wrapping_add(first * width);
+                let (c, c_stride) =
+                    if last { (p.c.wrapping_add(tile_rows.start * p.n + column), p.n) } else { (total, width) };
+                let tile = Tile {
+                    a: a.at(first, k.start).start,
+                    a_row: a.rows,
+                    a_step: a.cols,
+                    b,
+                    b_step,
+                    k: k.len(),
+                    k_whole,
+                    last: p.n.min(vectors.end * lanes) - (vectors.end - 1) * lanes,
+                    c,
+                    c_stride,
+                    finish: Finish { partial: (block > 0).then_some((total.cast_const(), width)), ..finish },
                 };
-                let (rows, vectors) = (tile_rows.len(), vectors.len());
                 // SAFETY: the product was checked, and this tile lies within it.
-                unsafe { T::tile(rows, vectors, &tile) };
-                if last && matches!(activation, Activation::Tanh | Activation::Sigmoid) {
-                    T::run(Activate { tile: &tile, rows, vectors, activation });
+                unsafe { T::tile(tile_rows.len(), vectors.len(), &tile) };
+                if last && matches!(p.activation, Activation::Tanh | Activation::Sigmoid) {
+                    let (rows, vectors) = (tile_rows.len(), vectors.len());
+                    T::run(Activate { tile: &tile, rows, vectors, activation: p.activation });
                 }
             }
         }
-    }
-
-    /// A tile's B: these vectors of columns in this block of k.
-    fn columns(&self, k: &Range<usize>, vectors: &Range<usize>) -> Tile<T> {
-        let n = self.product.n;
-        let lanes = lanes::<T>();
-        let first = vectors.start * lanes;
-        let last = n.min(vectors.end * lanes) - (vectors.end - 1) * lanes;
-        let (b, b_step, b_vector, k_whole) = match self.product.b {
-            Columns::InPlace { start, stride, len } => {
-                // Whole vectors reach beyond the last column, which is harmless while they stay within B's memory.
-                let room = len.checked_sub(vectors.end * lanes);
-                let whole = if last == lanes {
-                    k.end
-                } else {
-                    room.map_or(0, |room| room.checked_div(stride).map_or(k.end, |p| p + 1))
-                };
-                (start.wrapping_add(k.start * stride + first), stride, lanes, whole.clamp(k.start, k.end) - k.start)
-            }
-            Columns::Packed { start } => {
-                let block = start.wrapping_add(k.start * n.next_multiple_of(lanes));
-                (block.wrapping_add(first * k.len()), lanes, k.len() * lanes, k.len())
-            }
-        };
-        Tile {
-            a: std::ptr::null(),
-            a_row: 0,
-            a_step: 0,
-            b,
-            b_step,
-            b_vector,
-            k: k.len(),
-            k_whole,
-            last,
-            c: std::ptr::null_mut(),
-            c_stride: 0,
-            finish: Finish { partial: None, accumulate: false, bias: None, relu: false },
+        if p.transposed {
+            let columns = column..p.n.min(column + width);
+            T::run(FinishTransposed { product: p, rows: rows.clone(), columns, totals, stride: width });
         }
     }
-}
 
-/// Packs B's columns: the vector of columns `vector`, in steps `steps` of k, which lie in one block.
-pub(super) fn pack_columns<T: Real>(
-    b: Strided<T>,
-    (k, n): (usize, usize),
-    vector: usize,
-    steps: Range<usize>,
-    to: *mut T,
-) {
-    let lanes = lanes::<T>();
-    let block = steps.start / KC * KC;
-    let block_len = KC.min(k - block);
-    let at = block * n.next_multiple_of(lanes) + vector * lanes * block_len + (steps.start - block) * lanes;
-    let cols = lanes.min(n - vector * lanes);
-    let from = b.at(steps.start, vector * lanes);
-    T::run(CopyTo { from, rows: steps.len(), cols, to: to.wrapping_add(at), stride: lanes });
+    /// The leading steps of `k` in which all of a strip's vectors may be read whole: vectors may reach beyond B's last
+    /// column, as long as they stay within B's memory.
+    fn whole_steps(&self, vectors: &Range<usize>, k: &Range<usize>) -> usize {
+        let p = self.product;
+        let end = vectors.end * lanes::<T>();
+        if end <= p.n || !matches!(p.source, Source::InPlace) {
+            return k.len();
+        }
+        let whole = match p.b_len.checked_sub(end) {
+            None => 0,
+            Some(room) => room.checked_div(p.b.rows).map_or(k.end, |step| step + 1),
+        };
+        whole.clamp(k.start, k.end) - k.start
+    }
 }
