@@ -1,8 +1,10 @@
 //! Updates of parameters, each in one pass over parameter, gradient and state. The formulas are PyTorch's.
 
+use crate::lanes::map_lanes;
 use crate::map::{GRAIN_CHEAP, UNIT};
 use crate::simd::{Kernel, Real, Simd};
 use crate::split::Shared;
+use crate::sweep::{Formula, sweep};
 use crate::threads;
 
 /// Stochastic gradient descent: `g += weight_decay·p`, `buf = momentum·buf + (1 - dampening)·g`, `p -= lr·buf`.
@@ -113,7 +115,7 @@ pub fn adam<T: Real>(slots: &mut [AdamSlot<'_, T>], h: Adam) {
         .iter_mut()
         .map(|slot| (Shared(slot.p.as_mut_ptr()), slot.g, Shared(slot.m.as_mut_ptr()), Shared(slot.v.as_mut_ptr())));
     let parts: Vec<_> = parts.collect();
-    let factors = AdamFactors::new(h);
+    let step = AdamStep::new(h);
     over_slots(
         &parts,
         GRAIN_ADAM,
@@ -121,7 +123,7 @@ pub fn adam<T: Real>(slots: &mut [AdamSlot<'_, T>], h: Adam) {
         |&(ref p, g, ref m, ref v), start, n| {
             // SAFETY: the slot's lengths are equal, and ranges of different tasks do not overlap.
             let (p, m, v) = unsafe { (p.part(start, n), m.part(start, n), v.part(start, n)) };
-            T::run(AdamKernel { p, g: &g[start..start + n], m, v, h, factors });
+            T::run(AdamKernel { p, g: &g[start..start + n], m, v, step });
         },
     );
 }
@@ -165,41 +167,102 @@ impl<T: Real> Kernel<T> for SgdKernel<'_, T> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
-        let h = self.h;
-        let splat = |x: f64| s.splat(T::from_f64(x));
-        let (step, momentum, decay, fresh) =
-            (splat(-h.lr), splat(h.momentum), splat(h.weight_decay), splat(1.0 - h.dampening));
-        let sign = s.splat(if h.maximize { T::NEG_ZERO } else { T::ZERO });
-        let decayed = |p, g| {
-            let g = s.xor(g, sign);
-            if h.weight_decay == 0.0 { g } else { s.mul_add(decay, p, g) }
-        };
-        match self.buf {
-            None => update(s, self.g, [self.p], |g, [p]| [s.mul_add(step, decayed(p, g), p)]),
-            Some(buf) => update(s, self.g, [self.p, buf], |g, [p, buf]| {
-                let g = decayed(p, g);
-                let buf = if self.first { g } else { s.mul_add(momentum, buf, s.mul(fresh, g)) };
-                let along = if h.nesterov { s.mul_add(momentum, buf, g) } else { buf };
-                [s.mul_add(step, along, p), buf]
-            }),
+        let n = self.p.len();
+        assert!(self.g.len() == n && self.buf.as_ref().is_none_or(|buf| buf.len() == n));
+        let (p, g) = (self.p.as_mut_ptr(), self.g.as_ptr());
+        // SAFETY: all have `n` elements.
+        unsafe {
+            match self.buf {
+                None => sweep(s, [p], [g, p], n, SgdStep(self.h)),
+                Some(buf) => {
+                    let buf = buf.as_mut_ptr();
+                    sweep(s, [p, buf], [g, p, buf], n, MomentumStep { h: self.h, first: self.first });
+                }
+            }
         }
     }
 }
 
-/// What Adam multiplies by, from the hyperparameters, in double precision.
+impl Sgd {
+    /// The direction that is descended, from gradient and parameter.
+    #[inline(always)]
+    fn direction<T: Real, S: Simd<T>>(self, s: S, g: S::V, p: S::V) -> S::V {
+        let g = if self.maximize { s.neg(g) } else { g };
+        if self.weight_decay == 0.0 { g } else { s.mul_add(constant(s, self.weight_decay), p, g) }
+    }
+}
+
+#[inline(always)]
+fn constant<T: Real, S: Simd<T>>(s: S, x: f64) -> S::V {
+    s.splat(T::from_f64(x))
+}
+
 #[derive(Clone, Copy)]
-struct AdamFactors {
+struct SgdStep(Sgd);
+
+impl<T: Real> Formula<T, 2, 1> for SgdStep {
+    #[inline(always)]
+    fn at<S: Simd<T>>(self, s: S, [g, p]: [S::V; 2]) -> [S::V; 1] {
+        [s.mul_add(constant(s, -self.0.lr), self.0.direction(s, g, p), p)]
+    }
+}
+
+#[derive(Clone, Copy)]
+struct MomentumStep {
+    h: Sgd,
+    first: bool,
+}
+
+impl<T: Real> Formula<T, 3, 2> for MomentumStep {
+    #[inline(always)]
+    fn at<S: Simd<T>>(self, s: S, [g, p, buf]: [S::V; 3]) -> [S::V; 2] {
+        let h = self.h;
+        let g = h.direction(s, g, p);
+        let momentum = constant(s, h.momentum);
+        let buf = if self.first { g } else { s.mul_add(momentum, buf, s.mul(constant(s, 1.0 - h.dampening), g)) };
+        let along = if h.nesterov { s.mul_add(momentum, buf, g) } else { buf };
+        [s.mul_add(constant(s, -h.lr), along, p), buf]
+    }
+}
+
+/// A step of Adam, and what it multiplies by, computed in double precision.
+#[derive(Clone, Copy)]
+struct AdamStep {
+    h: Adam,
     /// Learning rate over the first moment's bias correction.
-    step: f64,
+    lr: f64,
     /// One over the root of the second moment's bias correction.
     root: f64,
 }
 
-impl AdamFactors {
+impl AdamStep {
     fn new(h: Adam) -> Self {
         let correction = |beta: f64| 1.0 - libm::pow(beta, h.step as f64);
-        Self { step: h.lr / correction(h.beta1), root: 1.0 / correction(h.beta2).sqrt() }
+        Self { h, lr: h.lr / correction(h.beta1), root: 1.0 / correction(h.beta2).sqrt() }
     }
+}
+
+impl<T: Real> Formula<T, 4, 3> for AdamStep {
+    #[inline(always)]
+    fn at<S: Simd<T>>(self, s: S, [g, p, m, v]: [S::V; 4]) -> [S::V; 3] {
+        let h = self.h;
+        let g = if h.maximize { s.neg(g) } else { g };
+        let (g, p) = match h.decoupled {
+            _ if h.weight_decay == 0.0 => (g, p),
+            true => (g, s.mul(p, constant(s, 1.0 - h.lr * h.weight_decay))),
+            false => (s.mul_add(constant(s, h.weight_decay), p, g), p),
+        };
+        let m = flush(s, s.mul_add(s.sub(g, m), constant(s, 1.0 - h.beta1), m));
+        let v = flush(s, s.mul_add(constant(s, h.beta2), v, s.mul(s.mul(constant(s, 1.0 - h.beta2), g), g)));
+        let denominator = s.mul_add(s.sqrt(v), constant(s, self.root), constant(s, h.eps));
+        [s.mul_add(constant(s, -self.lr), s.div(m, denominator), p), m, v]
+    }
+}
+
+/// 0 for subnormal numbers.
+#[inline(always)]
+fn flush<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
+    s.select(s.lt(s.abs(x), s.splat(T::MIN_NORMAL)), s.splat(T::ZERO), x)
 }
 
 struct AdamKernel<'a, T> {
@@ -207,63 +270,17 @@ struct AdamKernel<'a, T> {
     g: &'a [T],
     m: &'a mut [T],
     v: &'a mut [T],
-    h: Adam,
-    factors: AdamFactors,
+    step: AdamStep,
 }
 
 impl<T: Real> Kernel<T> for AdamKernel<'_, T> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
-        let h = self.h;
-        let splat = |x: f64| s.splat(T::from_f64(x));
-        let (decay, shrink) = (splat(h.weight_decay), splat(1.0 - h.lr * h.weight_decay));
-        let (fresh1, beta2, fresh2) = (splat(1.0 - h.beta1), splat(h.beta2), splat(1.0 - h.beta2));
-        let (step, root, eps) = (splat(-self.factors.step), splat(self.factors.root), splat(h.eps));
-        let sign = s.splat(if h.maximize { T::NEG_ZERO } else { T::ZERO });
-        let flushed = |x| s.select(s.lt(s.abs(x), s.splat(T::MIN_NORMAL)), s.splat(T::ZERO), x);
-        update(s, self.g, [self.p, self.m, self.v], |g, [p, m, v]| {
-            let g = s.xor(g, sign);
-            let (g, p) = match h.decoupled {
-                _ if h.weight_decay == 0.0 => (g, p),
-                true => (g, s.mul(p, shrink)),
-                false => (s.mul_add(decay, p, g), p),
-            };
-            let m = flushed(s.mul_add(s.sub(g, m), fresh1, m));
-            let v = flushed(s.mul_add(beta2, v, s.mul(s.mul(fresh2, g), g)));
-            let denominator = s.mul_add(s.sqrt(v), root, eps);
-            [s.mul_add(step, s.div(m, denominator), p), m, v]
-        });
-    }
-}
-
-/// `state[i] = f(g[i], state[i])`, for several arrays of one length.
-#[inline(always)]
-fn update<T: Real, S: Simd<T>, const N: usize>(
-    s: S,
-    g: &[T],
-    state: [&mut [T]; N],
-    f: impl Fn(S::V, [S::V; N]) -> [S::V; N],
-) {
-    let n = g.len();
-    assert!(state.iter().all(|x| x.len() == n));
-    let state = state.map(<[T]>::as_mut_ptr);
-    let mut i = 0;
-    // SAFETY: all have `n` elements, and `i` stays below.
-    unsafe {
-        while i + S::LANES <= n {
-            let new = f(s.load(g.as_ptr().add(i)), state.map(|x| s.load(x.add(i))));
-            for (x, new) in state.iter().zip(new) {
-                s.store(x.add(i), new);
-            }
-            i += S::LANES;
-        }
-        if i < n {
-            let rest = n - i;
-            let new = f(s.load_head(g.as_ptr().add(i), rest), state.map(|x| s.load_head(x.add(i), rest)));
-            for (x, new) in state.iter().zip(new) {
-                s.store_head(x.add(i), new, rest);
-            }
-        }
+        let n = self.p.len();
+        assert!([self.g.len(), self.m.len(), self.v.len()] == [n; 3]);
+        let (p, m, v) = (self.p.as_mut_ptr(), self.m.as_mut_ptr(), self.v.as_mut_ptr());
+        // SAFETY: all have `n` elements.
+        unsafe { sweep(s, [p, m, v], [self.g.as_ptr(), p, m, v], n, self.step) };
     }
 }

@@ -2,92 +2,130 @@
 
 use super::{GRAIN_CHEAP, GRAIN_TRANSCENDENTAL, UNIT};
 use crate::View;
+use crate::copy::copy;
 use crate::math;
 use crate::reader::{Reader, chunk};
 use crate::simd::{Kernel, Real, Simd};
 use crate::split::split;
+use crate::sweep::{Formula, sweep};
 
-/// A function of one number.
-///
-/// NaN gives NaN; zeros keep their sign where the function is odd.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Unary {
-    /// `-x`
-    Neg,
-    /// `|x|`
-    Abs,
-    /// `eˣ`
-    Exp,
-    /// `eˣ - 1`, accurate near 0
-    Expm1,
-    /// `ln x`
-    Log,
-    /// `ln(1 + x)`, accurate near 0
-    Log1p,
-    /// `√x`
-    Sqrt,
-    /// `1/√x`
-    Rsqrt,
-    /// `1/x`
-    Reciprocal,
-    /// `x²`
-    Square,
-    /// The hyperbolic tangent
-    Tanh,
-    /// `1/(1 + e⁻ˣ)`
-    Sigmoid,
-    /// `max(x, 0)`
-    Relu,
-    /// `ln(1 + eˣ)`
-    Softplus,
-    /// `-ln(1 + e⁻ˣ)`
-    LogSigmoid,
-    /// -1, 0 or 1
-    Sign,
-    /// The largest integer not above `x`
-    Floor,
-    /// The smallest integer not below `x`
-    Ceil,
-    /// The nearest integer, ties to even
-    Round,
-}
+/// A general power costs some 20 ns.
+const GRAIN_POW: usize = 512;
 
-impl Unary {
-    /// Elements that pay for a thread.
-    fn grain(self) -> usize {
-        match self {
-            Unary::Exp | Unary::Expm1 | Unary::Log | Unary::Log1p | Unary::Tanh | Unary::Sigmoid => {
-                GRAIN_TRANSCENDENTAL
-            }
-            Unary::Softplus | Unary::LogSigmoid | Unary::Sqrt | Unary::Rsqrt => GRAIN_TRANSCENDENTAL,
-            _ => GRAIN_CHEAP,
+/// Makes an enum of functions from one row for each: its meaning, its name, the elements that pay for a thread, and its
+/// formula in vector arithmetic.
+macro_rules! functions {
+    ($(#[$meta:meta])* $op:ident($inputs:literal), $run:ident:
+     $($(#[$doc:meta])* $name:ident, $grain:ident, |$s:ident, $x:pat_param| $formula:expr;)*) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub enum $op {
+            $($(#[$doc])* $name,)*
         }
-    }
+
+        impl $op {
+            /// Elements that pay for a thread.
+            fn grain(self) -> usize {
+                match self {
+                    $($op::$name => $grain,)*
+                }
+            }
+        }
+
+        #[inline(always)]
+        fn $run<T: Real, S: Simd<T>>(s: S, op: $op, out: &mut [T], x: [&[T]; $inputs]) {
+            assert!(x.iter().all(|x| x.len() == out.len()));
+            let (out, x, n) = (out.as_mut_ptr(), x.map(<[T]>::as_ptr), out.len());
+            match op {
+                $($op::$name => {
+                    #[derive(Clone, Copy)]
+                    struct $name;
+                    impl<T: Real> Formula<T, $inputs, 1> for $name {
+                        #[inline(always)]
+                        fn at<S: Simd<T>>(self, $s: S, $x: [S::V; $inputs]) -> [S::V; 1] {
+                            [$formula]
+                        }
+                    }
+                    // SAFETY: all have `n` elements.
+                    unsafe { sweep(s, [out], x, n, $name) };
+                })*
+            }
+        }
+    };
 }
 
-/// A function of two numbers.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Binary {
+functions! {
+    /// A function of one number.
+    ///
+    /// NaN gives NaN; zeros keep their sign where the function is odd.
+    Unary(1), unary_run:
+    /// `-x`
+    Neg, GRAIN_CHEAP, |s, [x]| s.neg(x);
+    /// `|x|`
+    Abs, GRAIN_CHEAP, |s, [x]| s.abs(x);
+    /// `eˣ`
+    Exp, GRAIN_TRANSCENDENTAL, |s, [x]| math::exp(s, x);
+    /// `eˣ - 1`, accurate near 0
+    Expm1, GRAIN_TRANSCENDENTAL, |s, [x]| math::expm1(s, x);
+    /// `ln x`
+    Log, GRAIN_TRANSCENDENTAL, |s, [x]| math::log(s, x);
+    /// `ln(1 + x)`, accurate near 0
+    Log1p, GRAIN_TRANSCENDENTAL, |s, [x]| math::log1p(s, x);
+    /// `√x`
+    Sqrt, GRAIN_TRANSCENDENTAL, |s, [x]| s.sqrt(x);
+    /// `1/√x`
+    Rsqrt, GRAIN_TRANSCENDENTAL, |s, [x]| s.div(s.splat(T::ONE), s.sqrt(x));
+    /// `1/x`
+    Reciprocal, GRAIN_CHEAP, |s, [x]| s.div(s.splat(T::ONE), x);
+    /// `x²`
+    Square, GRAIN_CHEAP, |s, [x]| s.mul(x, x);
+    /// The hyperbolic tangent
+    Tanh, GRAIN_TRANSCENDENTAL, |s, [x]| math::tanh(s, x);
+    /// `1/(1 + e⁻ˣ)`
+    Sigmoid, GRAIN_TRANSCENDENTAL, |s, [x]| math::sigmoid(s, x);
+    /// `max(x, 0)`
+    Relu, GRAIN_CHEAP, |s, [x]| math::relu(s, x);
+    /// `ln(1 + eˣ)`
+    Softplus, GRAIN_TRANSCENDENTAL, |s, [x]| math::softplus(s, x);
+    /// `-ln(1 + e⁻ˣ)`
+    LogSigmoid, GRAIN_TRANSCENDENTAL, |s, [x]| s.neg(math::softplus(s, s.neg(x)));
+    /// -1, 0 or 1
+    Sign, GRAIN_CHEAP, |s, [x]| math::sign(s, x);
+    /// The largest integer not above `x`
+    Floor, GRAIN_CHEAP, |s, [x]| s.floor(x);
+    /// The smallest integer not below `x`
+    Ceil, GRAIN_CHEAP, |s, [x]| s.neg(s.floor(s.neg(x)));
+    /// The nearest integer, ties to even
+    Round, GRAIN_CHEAP, |s, [x]| s.round(x);
+    /// `√x` as a power: +0 at -0, ∞ at -∞
+    Root, GRAIN_TRANSCENDENTAL, |s, [x]| math::root(s, x);
+    /// `x³`
+    Cube, GRAIN_CHEAP, |s, [x]| s.mul(s.mul(x, x), x);
+}
+
+functions! {
+    /// A function of two numbers.
+    Binary(2), binary_run:
     /// `a + b`
-    Add,
+    Add, GRAIN_CHEAP, |s, [a, b]| s.add(a, b);
     /// `a - b`
-    Sub,
+    Sub, GRAIN_CHEAP, |s, [a, b]| s.sub(a, b);
     /// `a × b`
-    Mul,
+    Mul, GRAIN_CHEAP, |s, [a, b]| s.mul(a, b);
     /// `a ÷ b`
-    Div,
+    Div, GRAIN_CHEAP, |s, [a, b]| s.div(a, b);
     /// `aᵇ`, with the special cases of C99
-    Pow,
+    Pow, GRAIN_POW, |s, [a, b]| math::pow(s, a, b);
     /// The larger; NaN if either is
-    Maximum,
+    Maximum, GRAIN_CHEAP, |s, [a, b]| math::maximum(s, a, b);
     /// The smaller; NaN if either is
-    Minimum,
+    Minimum, GRAIN_CHEAP, |s, [a, b]| math::minimum(s, a, b);
     /// `b > 0 ? a : 0`: the gradient `a` of a rectifier whose value was `b`
-    ReluGrad,
+    ReluGrad, GRAIN_CHEAP, |s, [g, y]| s.select(s.lt(s.splat(T::ZERO), y), g, s.splat(T::ZERO));
     /// `a·(1 - b²)`: the gradient `a` of a hyperbolic tangent whose value was `b`
-    TanhGrad,
+    TanhGrad, GRAIN_CHEAP, |s, [g, y]| s.mul(g, s.mul_add(s.neg(y), y, s.splat(T::ONE)));
     /// `a·b·(1 - b)`: the gradient `a` of a logistic function whose value was `b`
-    SigmoidGrad,
+    SigmoidGrad, GRAIN_CHEAP, |s, [g, y]| s.mul(g, s.mul_add(s.neg(y), y, y));
 }
 
 /// `out[i] = op(x[i])` for the indices `i` of `shape`, in row-major order.
@@ -113,9 +151,18 @@ pub fn binary<T: Real>(op: Binary, out: &mut [T], shape: &[usize], a: View<T>, b
     if out.is_empty() {
         return;
     }
-    let power = if op == Binary::Pow { Power::of(b) } else { Power::General };
-    let grain = if op == Binary::Pow && power == Power::General { GRAIN_POW } else { GRAIN_CHEAP };
-    split(out, UNIT, grain, |start, out| T::run(BinaryKernel { op, power, out, shape, a, b, start }));
+    if op == Binary::Pow && b.strides.iter().all(|&s| s == 0) {
+        // One exponent for all elements: these need no general routine.
+        match b.data[0].to_f64() {
+            -1.0 => return unary(Unary::Reciprocal, out, shape, a),
+            0.5 => return unary(Unary::Root, out, shape, a),
+            1.0 => return copy(out, shape, a),
+            2.0 => return unary(Unary::Square, out, shape, a),
+            3.0 => return unary(Unary::Cube, out, shape, a),
+            _ => {}
+        }
+    }
+    split(out, UNIT, op.grain(), |start, out| T::run(BinaryKernel { op, out, shape, a, b, start }));
 }
 
 /// `out[i] += x[i]`.
@@ -126,9 +173,6 @@ pub fn add_assign<T: Real>(out: &mut [T], x: &[T]) {
     assert_eq!(out.len(), x.len(), "adding in place needs equal lengths");
     split(out, UNIT, GRAIN_CHEAP, |start, out| T::run(AddAssign { x: &x[start..start + out.len()], out }));
 }
-
-/// A general power costs some 20 ns.
-const GRAIN_POW: usize = 512;
 
 struct UnaryKernel<'a, T> {
     op: Unary,
@@ -147,68 +191,14 @@ impl<T: Real> Kernel<T> for UnaryKernel<'_, T> {
         let mut out = self.out;
         while !out.is_empty() {
             let (part, rest) = out.split_at_mut(chunk(x.run(), out.len()));
-            unary_run(s, self.op, part, x.next(part.len()));
+            unary_run(s, self.op, part, [x.next(part.len())]);
             out = rest;
-        }
-    }
-}
-
-#[inline(always)]
-fn unary_run<T: Real, S: Simd<T>>(s: S, op: Unary, out: &mut [T], x: &[T]) {
-    let one = s.splat(T::ONE);
-    match op {
-        Unary::Neg => map1(s, out, x, |x| s.neg(x)),
-        Unary::Abs => map1(s, out, x, |x| s.abs(x)),
-        Unary::Exp => map1(s, out, x, |x| math::exp(s, x)),
-        Unary::Expm1 => map1(s, out, x, |x| math::expm1(s, x)),
-        Unary::Log => map1(s, out, x, |x| math::log(s, x)),
-        Unary::Log1p => map1(s, out, x, |x| math::log1p(s, x)),
-        Unary::Sqrt => map1(s, out, x, |x| s.sqrt(x)),
-        Unary::Rsqrt => map1(s, out, x, |x| s.div(one, s.sqrt(x))),
-        Unary::Reciprocal => map1(s, out, x, |x| s.div(one, x)),
-        Unary::Square => map1(s, out, x, |x| s.mul(x, x)),
-        Unary::Tanh => map1(s, out, x, |x| math::tanh(s, x)),
-        Unary::Sigmoid => map1(s, out, x, |x| math::sigmoid(s, x)),
-        Unary::Relu => map1(s, out, x, |x| math::relu(s, x)),
-        Unary::Softplus => map1(s, out, x, |x| math::softplus(s, x)),
-        Unary::LogSigmoid => map1(s, out, x, |x| s.neg(math::softplus(s, s.neg(x)))),
-        Unary::Sign => map1(s, out, x, |x| math::sign(s, x)),
-        Unary::Floor => map1(s, out, x, |x| s.floor(x)),
-        Unary::Ceil => map1(s, out, x, |x| s.neg(s.floor(s.neg(x)))),
-        Unary::Round => map1(s, out, x, |x| s.round(x)),
-    }
-}
-
-/// The exponents for which a power takes no general routine, if one exponent serves all elements.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Power {
-    General,
-    Reciprocal,
-    Root,
-    Identity,
-    Square,
-    Cube,
-}
-
-impl Power {
-    fn of<T: Real>(b: View<T>) -> Self {
-        if b.strides.iter().any(|&s| s != 0) {
-            return Power::General;
-        }
-        match b.data[0].to_f64() {
-            -1.0 => Power::Reciprocal,
-            0.5 => Power::Root,
-            1.0 => Power::Identity,
-            2.0 => Power::Square,
-            3.0 => Power::Cube,
-            _ => Power::General,
         }
     }
 }
 
 struct BinaryKernel<'a, T> {
     op: Binary,
-    power: Power,
     out: &'a mut [T],
     shape: &'a [usize],
     a: View<'a, T>,
@@ -225,50 +215,8 @@ impl<T: Real> Kernel<T> for BinaryKernel<'_, T> {
         let mut out = self.out;
         while !out.is_empty() {
             let (part, rest) = out.split_at_mut(chunk(a.run().min(b.run()), out.len()));
-            let (a, b) = (a.next(part.len()), b.next(part.len()));
-            match self.op {
-                Binary::Pow => power_run(s, self.power, part, a, b),
-                op => binary_run(s, op, part, a, b),
-            }
+            binary_run(s, self.op, part, [a.next(part.len()), b.next(part.len())]);
             out = rest;
-        }
-    }
-}
-
-#[inline(always)]
-fn binary_run<T: Real, S: Simd<T>>(s: S, op: Binary, out: &mut [T], a: &[T], b: &[T]) {
-    let (zero, one) = (s.splat(T::ZERO), s.splat(T::ONE));
-    match op {
-        Binary::Add => map2(s, out, a, b, |a, b| s.add(a, b)),
-        Binary::Sub => map2(s, out, a, b, |a, b| s.sub(a, b)),
-        Binary::Mul => map2(s, out, a, b, |a, b| s.mul(a, b)),
-        Binary::Div => map2(s, out, a, b, |a, b| s.div(a, b)),
-        Binary::Maximum => map2(s, out, a, b, |a, b| math::maximum(s, a, b)),
-        Binary::Minimum => map2(s, out, a, b, |a, b| math::minimum(s, a, b)),
-        Binary::ReluGrad => map2(s, out, a, b, |g, y| s.select(s.lt(zero, y), g, zero)),
-        Binary::TanhGrad => map2(s, out, a, b, |g, y| s.mul(g, s.mul_add(s.neg(y), y, one))),
-        Binary::SigmoidGrad => map2(s, out, a, b, |g, y| s.mul(g, s.mul_add(s.neg(y), y, y))),
-        Binary::Pow => unreachable!("powers have a routine of their own"),
-    }
-}
-
-#[inline(always)]
-fn power_run<T: Real, S: Simd<T>>(s: S, power: Power, out: &mut [T], a: &[T], b: &[T]) {
-    let one = s.splat(T::ONE);
-    match power {
-        Power::Reciprocal => map1(s, out, a, |x| s.div(one, x)),
-        // C99: the power ½ of −0 is +0 and that of −∞ is +∞.
-        Power::Root => map1(s, out, a, |x| {
-            let infinity = s.splat(T::INFINITY);
-            s.select(s.eq(x, s.neg(infinity)), infinity, s.sqrt(s.add(x, s.splat(T::ZERO))))
-        }),
-        Power::Identity => out.copy_from_slice(a),
-        Power::Square => map1(s, out, a, |x| s.mul(x, x)),
-        Power::Cube => map1(s, out, a, |x| s.mul(s.mul(x, x), x)),
-        Power::General => {
-            for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
-                *out = a.pow(b);
-            }
         }
     }
 }
@@ -278,64 +226,23 @@ struct AddAssign<'a, T> {
     x: &'a [T],
 }
 
+#[derive(Clone, Copy)]
+struct Add;
+
+impl<T: Real> Formula<T, 2, 1> for Add {
+    #[inline(always)]
+    fn at<S: Simd<T>>(self, s: S, [a, b]: [S::V; 2]) -> [S::V; 1] {
+        [s.add(a, b)]
+    }
+}
+
 impl<T: Real> Kernel<T> for AddAssign<'_, T> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
-        let n = self.out.len();
-        assert_eq!(self.x.len(), n);
-        let (out, x) = (self.out.as_mut_ptr(), self.x.as_ptr());
-        let mut i = 0;
-        // SAFETY: both have `n` elements, and `i` stays below.
-        unsafe {
-            while i + S::LANES <= n {
-                s.store(out.add(i), s.add(s.load(out.add(i)), s.load(x.add(i))));
-                i += S::LANES;
-            }
-            let rest = n - i;
-            if rest > 0 {
-                let y = s.add(s.load_head(out.add(i), rest), s.load_head(x.add(i), rest));
-                s.store_head(out.add(i), y, rest);
-            }
-        }
-    }
-}
-
-/// `out[i] = f(x[i])`.
-#[inline(always)]
-fn map1<T: Real, S: Simd<T>>(s: S, out: &mut [T], x: &[T], f: impl Fn(S::V) -> S::V) {
-    let n = out.len();
-    assert_eq!(x.len(), n);
-    let (out, x) = (out.as_mut_ptr(), x.as_ptr());
-    let mut i = 0;
-    // SAFETY: both have `n` elements, and `i` stays below.
-    unsafe {
-        while i + S::LANES <= n {
-            s.store(out.add(i), f(s.load(x.add(i))));
-            i += S::LANES;
-        }
-        if i < n {
-            s.store_head(out.add(i), f(s.load_head(x.add(i), n - i)), n - i);
-        }
-    }
-}
-
-/// `out[i] = f(a[i], b[i])`.
-#[inline(always)]
-fn map2<T: Real, S: Simd<T>>(s: S, out: &mut [T], a: &[T], b: &[T], f: impl Fn(S::V, S::V) -> S::V) {
-    let n = out.len();
-    assert!(a.len() == n && b.len() == n);
-    let (out, a, b) = (out.as_mut_ptr(), a.as_ptr(), b.as_ptr());
-    let mut i = 0;
-    // SAFETY: all have `n` elements, and `i` stays below.
-    unsafe {
-        while i + S::LANES <= n {
-            s.store(out.add(i), f(s.load(a.add(i)), s.load(b.add(i))));
-            i += S::LANES;
-        }
-        if i < n {
-            let rest = n - i;
-            s.store_head(out.add(i), f(s.load_head(a.add(i), rest), s.load_head(b.add(i), rest)), rest);
-        }
+        assert_eq!(self.out.len(), self.x.len());
+        let out = self.out.as_mut_ptr();
+        // SAFETY: both have as many elements.
+        unsafe { sweep(s, [out], [out.cast_const(), self.x.as_ptr()], self.x.len(), Add) };
     }
 }

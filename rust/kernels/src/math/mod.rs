@@ -159,14 +159,16 @@ pub(crate) fn sincos_turns<T: Real, S: Simd<T>>(s: S, u: S::V) -> (S::V, S::V) {
     // An odd q exchanges the two, and q modulo 4 decides the signs.
     let half = s.splat(T::from_f64(0.5));
     let odd = s.eq(s.abs(s.sub(q, s.mul(s.splat(T::ONE + T::ONE), s.round(s.mul(q, half))))), s.splat(T::ONE));
-    let sign = |q: S::V| {
-        // −1 for q = 2 and 3 modulo 4.
-        let wrapped = s.sub(q, s.mul(s.splat(T::from_f64(4.0)), s.floor(s.mul(q, s.splat(T::from_f64(0.25))))));
-        s.select(s.lt(wrapped, s.splat(T::ONE + T::ONE)), s.splat(T::ZERO), s.splat(T::NEG_ZERO))
-    };
     let sin_out = s.select(odd, cos, sin);
     let cos_out = s.select(odd, sin, cos);
-    (s.xor(sin_out, sign(q)), s.xor(cos_out, sign(s.add(q, s.splat(T::ONE)))))
+    (s.xor(sin_out, sign_of_quarter(s, q)), s.xor(cos_out, sign_of_quarter(s, s.add(q, s.splat(T::ONE)))))
+}
+
+/// −0 for q = 2 and 3 modulo 4, else 0.
+#[inline(always)]
+fn sign_of_quarter<T: Real, S: Simd<T>>(s: S, q: S::V) -> S::V {
+    let wrapped = s.sub(q, s.mul(s.splat(T::from_f64(4.0)), s.floor(s.mul(q, s.splat(T::from_f64(0.25))))));
+    s.select(s.lt(wrapped, s.splat(T::ONE + T::ONE)), s.splat(T::ZERO), s.splat(T::NEG_ZERO))
 }
 
 /// `max(x, 0)`; NaN at NaN.
@@ -194,4 +196,23 @@ pub(crate) fn sign<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
     let zero = s.splat(T::ZERO);
     let one = s.splat(T::ONE);
     s.select(s.lt(zero, x), one, s.select(s.lt(x, zero), s.neg(one), x))
+}
+
+/// `√x` as C99 has it for powers: +0 at −0 and ∞ at −∞.
+#[inline(always)]
+pub(crate) fn root<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
+    let infinity = s.splat(T::INFINITY);
+    let y = s.sqrt(s.add(x, s.splat(T::ZERO)));
+    s.select(s.eq(x, s.neg(infinity)), infinity, y)
+}
+
+/// `aᵇ`, lane by lane, with the special cases of C99.
+#[inline(always)]
+pub(crate) fn pow<T: Real, S: Simd<T>>(s: S, a: S::V, b: S::V) -> S::V {
+    let (mut a, b) = (s.to_array(a), s.to_array(b));
+    for (a, &b) in a.as_mut().iter_mut().zip(b.as_ref()) {
+        *a = a.pow(b);
+    }
+    // SAFETY: `Real::Lanes` is a vector's array.
+    unsafe { s.load(a.as_ref().as_ptr()) }
 }

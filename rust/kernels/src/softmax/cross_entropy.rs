@@ -2,6 +2,7 @@
 
 use super::UNIT_ROWS;
 use super::rows::{exp_row, max_row, narrow_read, narrow_write, shift_narrow};
+use crate::lanes::map_lanes;
 use crate::map::GRAIN_TRANSCENDENTAL;
 use crate::math;
 use crate::simd::{Kernel, Real, Simd};
@@ -100,7 +101,7 @@ fn wide<T: Real, S: Simd<T>>(s: S, grad: &mut [T], x: &[T], labels: &[i64], scal
         let grad = &mut grad[i * cols..][..cols];
         sums[i] = exp_row(s, x, max, Some(grad));
         let factor = s.splat(scale / sums[i]);
-        super::map_rows(s, grad, [], |e, []| s.mul(e, factor));
+        map_lanes!(s: S, [grad => e] <- [], (s.mul(e, factor),));
         let at = &mut grad[label as usize];
         *at = *at - scale;
     }

@@ -10,6 +10,7 @@ pub use cross_entropy::{BadLabel, cross_entropy};
 
 use rows::{exp_row, max_row, narrow_read, narrow_write, shift_narrow};
 
+use crate::lanes::map_lanes;
 use crate::map::GRAIN_TRANSCENDENTAL;
 use crate::math;
 use crate::simd::{Kernel, Real, Simd};
@@ -146,38 +147,12 @@ fn wide<T: Real, S: Simd<T>>(s: S, op: Forward, out: &mut [T], x: &[T]) {
     if op == Forward::Softmax {
         let sum = exp_row(s, x, max, Some(out));
         let scale = s.splat(T::ONE / sum);
-        map_rows(s, out, [], |v, []| s.mul(v, scale));
+        map_lanes!(s: S, [out => v] <- [], (s.mul(v, scale),));
     } else {
         let sum = exp_row(s, x, max, None);
         let log = math::log(s, s.splat(sum));
         let max = s.splat(max);
-        map_rows(s, out, [x], |_, [x]| s.sub(s.sub(x, max), log));
-    }
-}
-
-/// `out[i] = f(out[i], [x[i], …])`.
-#[inline(always)]
-fn map_rows<T: Real, S: Simd<T>, const N: usize>(
-    s: S,
-    out: &mut [T],
-    x: [&[T]; N],
-    f: impl Fn(S::V, [S::V; N]) -> S::V,
-) {
-    let n = out.len();
-    assert!(x.iter().all(|x| x.len() == n));
-    let out = out.as_mut_ptr();
-    let mut i = 0;
-    // SAFETY: all have `n` elements, and `i` stays below.
-    unsafe {
-        while i + S::LANES <= n {
-            s.store(out.add(i), f(s.load(out.add(i)), x.map(|x| s.load(x.as_ptr().add(i)))));
-            i += S::LANES;
-        }
-        if i < n {
-            let rest = n - i;
-            let y = f(s.load_head(out.add(i), rest), x.map(|x| s.load_head(x.as_ptr().add(i), rest)));
-            s.store_head(out.add(i), y, rest);
-        }
+        map_lanes!(s: S, [out => y] <- [x => x], (s.sub(s.sub(x, max), log),));
     }
 }
 
@@ -207,8 +182,11 @@ impl<T: Real> Kernel<T> for LogSumExp<'_, T> {
                 let max = v[..cols].iter().fold(s.splat(T::NEG_INFINITY), |max, &v| s.max(v, max));
                 // Differences of infinities would be NaN.
                 let max = s.select(s.lt(s.abs(max), s.splat(T::INFINITY)), max, s.splat(T::ZERO));
-                let exp = |v: &S::V| math::exp(s, s.sub(*v, max));
-                (max, v[..cols].iter().fold(s.splat(T::ZERO), |sum, v| s.add(sum, exp(v))))
+                let mut sum = s.splat(T::ZERO);
+                for &v in &v[..cols] {
+                    sum = s.add(sum, math::exp(s, s.sub(v, max)));
+                }
+                (max, sum)
             };
             let y = s.add(max, math::log(s, sum));
             // SAFETY: `out` has at most `LANES` elements.
@@ -239,11 +217,11 @@ impl<T: Real> Kernel<T> for BackwardKernel<'_, T> {
         let rows = self.y.chunks_exact(cols).zip(self.g.chunks_exact(cols));
         for (out, (y, g)) in self.out.chunks_exact_mut(cols).zip(rows) {
             if self.op == Forward::Softmax {
-                let dot = s.splat(rows::sum_row(s, [g, y], |[g, y]| s.mul(g, y)));
-                map_rows(s, out, [y, g], |_, [y, g]| s.mul(y, s.sub(g, dot)));
+                let dot = s.splat(rows::sum_row(s, g, Some(y)));
+                map_lanes!(s: S, [out => z] <- [y => y, g => g], (s.mul(y, s.sub(g, dot)),));
             } else {
-                let sum = s.splat(rows::sum_row(s, [g], |[g]| g));
-                map_rows(s, out, [y, g], |_, [y, g]| s.sub(g, s.mul(math::exp(s, y), sum)));
+                let sum = s.splat(rows::sum_row(s, g, None));
+                map_lanes!(s: S, [out => z] <- [y => y, g => g], (s.sub(g, s.mul(math::exp(s, y), sum)),));
             }
         }
     }

@@ -90,25 +90,31 @@ pub(super) fn exp_row<T: Real, S: Simd<T>>(s: S, x: &[T], max: T, out: Option<&m
     s.reduce_add(total)
 }
 
-/// `Σ f(x[0][i], …)`, where `f` of zeros is zero.
+/// `Σ x[i]`, or `Σ x[i]·y[i]`.
 #[inline(always)]
-pub(super) fn sum_row<T: Real, S: Simd<T>, const N: usize>(s: S, x: [&[T]; N], f: impl Fn([S::V; N]) -> S::V) -> T {
-    let n = x[0].len();
-    assert!(x.iter().all(|x| x.len() == n));
+pub(super) fn sum_row<T: Real, S: Simd<T>>(s: S, x: &[T], y: Option<&[T]>) -> T {
+    let n = x.len();
+    assert!(y.is_none_or(|y| y.len() == n));
+    let y = y.map(<[T]>::as_ptr);
     let mut total = s.splat(T::ZERO);
     for first in (0..n).step_by(BLOCK * S::LANES) {
         let last = n.min(first + BLOCK * S::LANES);
         let mut sum = s.splat(T::ZERO);
         let mut i = first;
-        // SAFETY: all have `n` elements, and `i` stays below.
-        unsafe {
-            while i + S::LANES <= last {
-                sum = s.add(sum, f(x.map(|x| s.load(x.as_ptr().add(i)))));
-                i += S::LANES;
-            }
-            if i < last {
-                sum = s.add(sum, f(x.map(|x| s.load_head(x.as_ptr().add(i), last - i))));
-            }
+        while i < last {
+            let lanes = S::LANES.min(last - i);
+            // SAFETY: both have `n` elements, of which at least `lanes` are left from `i` on.
+            let term = unsafe {
+                let x =
+                    if lanes == S::LANES { s.load(x.as_ptr().add(i)) } else { s.load_head(x.as_ptr().add(i), lanes) };
+                match y {
+                    None => x,
+                    Some(y) if lanes == S::LANES => s.mul(x, s.load(y.add(i))),
+                    Some(y) => s.mul(x, s.load_head(y.add(i), lanes)),
+                }
+            };
+            sum = s.add(sum, term);
+            i += lanes;
         }
         total = s.add(total, sum);
     }
@@ -125,8 +131,12 @@ pub(super) fn narrow_read<T: Real, S: Simd<T>>(s: S, x: &[T], cols: usize) -> [S
             column.as_mut()[i] = x;
         }
     }
-    // SAFETY: `Real::Lanes` is a vector's array.
-    tile.map(|column| unsafe { s.load(column.as_ref().as_ptr()) })
+    let mut vectors = [s.splat(T::ZERO); MAX_NARROW];
+    for (v, column) in vectors.iter_mut().zip(&tile) {
+        // SAFETY: `Real::Lanes` is a vector's array.
+        *v = unsafe { s.load(column.as_ref().as_ptr()) };
+    }
+    vectors
 }
 
 /// The reverse of [`narrow_read`].

@@ -1,0 +1,38 @@
+//! Loops over slices, a vector at a time.
+//!
+//! They are macros, not functions of a closure: the compiler may leave a large closure a function of its own, which then
+//! runs without the instructions of the shell around the kernel, tens of times slower.
+
+/// `map_lanes!(s: S, [outs => out, …] <- [xs => x, …], expression)`: for slices of one length, binds each name to a vector
+/// of its slice, and stores what the expression (a tuple, one item for each output) gives. The last vector may be partly
+/// loaded and stored. An output may be read: its name is bound to what it held.
+macro_rules! map_lanes {
+    ($s:ident: $S:ident, [$($outs:ident => $out:ident),+] <- [$($xs:ident => $x:ident),*], $body:expr) => {{
+        let n = [$($outs.len()),+][0];
+        assert!([$($outs.len(),)+ $($xs.len()),*].iter().all(|&len| len == n), "lengths differ");
+        let mut i = 0;
+        while i + $S::LANES <= n {
+            // SAFETY: all slices have `n` elements, and a vector from `i` on ends within.
+            unsafe {
+                $(let $x = $s.load($xs.as_ptr().add(i));)*
+                #[allow(unused_variables)]
+                let ($($out,)+) = ($($s.load($outs.as_ptr().add(i)),)+);
+                let ($($out,)+) = $body;
+                $($s.store($outs.as_mut_ptr().add(i), $out);)+
+            }
+            i += $S::LANES;
+        }
+        if i < n {
+            let rest = n - i;
+            // SAFETY: all slices have `rest` elements from `i` on, and `rest` is less than a vector.
+            unsafe {
+                $(let $x = $s.load_head($xs.as_ptr().add(i), rest);)*
+                #[allow(unused_variables)]
+                let ($($out,)+) = ($($s.load_head($outs.as_ptr().add(i), rest),)+);
+                let ($($out,)+) = $body;
+                $($s.store_head($outs.as_mut_ptr().add(i), $out, rest);)+
+            }
+        }
+    }};
+}
+pub(crate) use map_lanes;
