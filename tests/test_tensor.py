@@ -358,6 +358,7 @@ def test_indexing_with_tensors_and_masks():
     np.testing.assert_array_equal(t[t > 11.5].numpy(), a[a > 11.5])
     np.testing.assert_array_equal(t[:, a[0] > 5].numpy(), a[:, a[0] > 5])
     np.testing.assert_array_equal(t[[]].numpy(), a[[]])
+    np.testing.assert_array_equal(t[-(10**30) : 10**30, ::10**30].numpy(), a[-(10**30) : 10**30, :: 10**30])
     t[t > 11.5] = 0.0
     assert t.numpy().max() == 11.0
     t[0, 1] = [1, 2, 3, 4]
@@ -442,7 +443,8 @@ def test_bad_indices():
         (lambda: rg.zeros(2).copy_(rg.zeros(3)), ValueError, "broadcast"),
         (lambda: rg.zeros(1, 2).expand(2, 2).fill_(1.0), RuntimeError, r"clone\(\)"),
         (lambda: rg.tensor([1]).add_(0.5), TypeError, "float32.*int64"),
-        (lambda: rg.set_num_threads(0), ValueError, "at least 1"),
+        (lambda: rg.set_num_threads(0), ValueError, "1 to 1024, got 0"),
+        (lambda: rg.set_num_threads(10**6), ValueError, "1 to 1024"),
     ],
 )
 def test_errors(call, kind, message):

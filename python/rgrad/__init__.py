@@ -56,14 +56,14 @@ def _apply_environment() -> None:
         _core._pin_isa(isa)
     threads = _os.environ.get("RGRAD_NUM_THREADS")
     if threads:
-        if not threads.isdecimal() or int(threads) < 1:
-            raise ValueError(f"RGRAD_NUM_THREADS must be a positive integer, got {threads!r}")
+        if not threads.isdecimal() or len(threads) > 9:
+            raise ValueError(f"RGRAD_NUM_THREADS must be a number of threads, got {threads!r}")
         set_num_threads(int(threads))
 
 
 try:
     _apply_environment()
-except (OverflowError, ValueError) as error:
+except ValueError as error:
     # `python -m rgrad` imports the package, with "-m" as argv[0], before its own code could catch this.
     if _sys.argv[:1] != ["-m"]:
         raise

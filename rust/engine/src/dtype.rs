@@ -27,8 +27,7 @@ static DEFAULT: AtomicU8 = AtomicU8::new(DType::Float32 as u8);
 
 impl DType {
     /// All of them, in the order of promotion.
-    pub const ALL: [DType; 6] =
-        [DType::Bool, DType::UInt8, DType::Int32, DType::Int64, DType::Float32, DType::Float64];
+    pub const ALL: [DType; 6] = [DType::Bool, DType::UInt8, DType::Int32, DType::Int64, DType::Float32, DType::Float64];
 
     /// NumPy's name: `float32`, `int64`, `bool`, …
     #[must_use]

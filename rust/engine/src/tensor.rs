@@ -114,14 +114,8 @@ impl Tensor {
     }
 
     fn from_parts(storage: Arc<Storage>, layout: Layout, dtype: DType) -> Self {
-        let data = Data {
-            storage,
-            layout,
-            dtype,
-            weak: false,
-            requires_grad: AtomicBool::new(false),
-            grad: Mutex::new(None),
-        };
+        let data =
+            Data { storage, layout, dtype, weak: false, requires_grad: AtomicBool::new(false), grad: Mutex::new(None) };
         Self { data: Arc::new(data), node: None }
     }
 
@@ -393,7 +387,8 @@ impl Tensor {
     pub fn copy_from(&self, value: &Tensor) -> Result<()> {
         if crate::tape::is_grad_enabled() {
             if self.requires_grad() {
-                let what = if self.is_leaf() { "a leaf that requires gradients" } else { "the result of a taped operation" };
+                let what =
+                    if self.is_leaf() { "a leaf that requires gradients" } else { "the result of a taped operation" };
                 fail!(
                     Runtime,
                     "cannot write in place to {what}: its derivative would be lost. \
@@ -414,7 +409,10 @@ impl Tensor {
             fail!(Value, "copy_: a value of shape {from} cannot be broadcast to the shape {to}");
         }
         if self.shape().iter().zip(&self.layout().strides).any(|(&n, &s)| n > 1 && s == 0) {
-            fail!(Runtime, "cannot write in place to an expanded tensor: its elements share memory; call clone() first");
+            fail!(
+                Runtime,
+                "cannot write in place to an expanded tensor: its elements share memory; call clone() first"
+            );
         }
         let mut value = ops::cast(value, self.dtype())?;
         if value.shares_storage(self) {
@@ -496,4 +494,3 @@ impl fmt::Debug for Tensor {
         write!(f, "Tensor({}, {})", Show(self.shape()), self.dtype())
     }
 }
-

@@ -55,10 +55,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Tensor {
     const INPUT_TYPE: PyStaticExpr = type_hint_union!(
         PyTensor::TYPE_HINT,
         type_hint_identifier!("builtins", "float"),
-        type_hint_subscript!(
-            type_hint_identifier!("numpy.typing", "NDArray"),
-            type_hint_identifier!("typing", "Any")
-        )
+        type_hint_subscript!(type_hint_identifier!("numpy.typing", "NDArray"), type_hint_identifier!("typing", "Any"))
     );
 
     fn extract(ob: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
@@ -157,7 +154,9 @@ impl<'a, 'py> FromPyObject<'a, 'py> for DimList {
         }
         match ob.extract::<Vec<isize>>() {
             Ok(all) => Ok(Self(all)),
-            Err(_) => Err(PyTypeError::new_err(format!("expected an integer or a sequence of them, got {}", ob.repr()?))),
+            Err(_) => {
+                Err(PyTypeError::new_err(format!("expected an integer or a sequence of them, got {}", ob.repr()?)))
+            }
         }
     }
 }
@@ -192,7 +191,8 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Shape {
 /// Sizes, none of which may be negative.
 pub(crate) fn sizes(all: &[isize]) -> PyResult<Vec<usize>> {
     let size = |&n: &isize| {
-        usize::try_from(n).map_err(|_| crate::dtype::value_error(format!("a tensor cannot have a dimension of size {n}")))
+        usize::try_from(n)
+            .map_err(|_| crate::dtype::value_error(format!("a tensor cannot have a dimension of size {n}")))
     };
     all.iter().map(size).collect()
 }

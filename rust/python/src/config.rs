@@ -6,15 +6,18 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use rgrad_kernels::{buffer, simd, threads};
 
-/// Sets how many threads an operation may use. `ValueError` below 1.
+/// More threads than any machine that this library is for: a mistake, and one that would start them all.
+const MOST_THREADS: usize = 1024;
+
+/// Sets how many threads an operation may use. `ValueError` unless it is 1 to 1024.
 #[pyfunction]
 pub fn set_num_threads(n: isize) -> PyResult<()> {
     match usize::try_from(n) {
-        Ok(n) if n >= 1 => {
+        Ok(n) if (1..=MOST_THREADS).contains(&n) => {
             threads::set_num_threads(n);
             Ok(())
         }
-        _ => Err(PyValueError::new_err(format!("set_num_threads: expected at least 1, got {n}"))),
+        _ => Err(PyValueError::new_err(format!("the number of threads must be 1 to {MOST_THREADS}, got {n}"))),
     }
 }
 

@@ -243,5 +243,6 @@ pub fn dropout(py: Python<'_>, x: &Bound<'_, PyTensor>, p: f64, generator: Optio
     let x = &x.get().inner;
     let keep = 1.0 - p;
     let factor = if keep == 0.0 { 0.0 } else { 1.0 / keep };
-    draw(py, generator, x.numel(), |g| rgrad_engine::ops::mul(x, &g.mask(x.shape(), x.dtype(), keep, factor)?)).map(Into::into)
+    draw(py, generator, x.numel(), |g| rgrad_engine::ops::mul(x, &g.mask(x.shape(), x.dtype(), keep, factor)?))
+        .map(Into::into)
 }

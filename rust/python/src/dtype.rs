@@ -52,7 +52,8 @@ pub(crate) struct AnyDType(pub(crate) DType);
 
 impl<'a, 'py> FromPyObject<'a, 'py> for AnyDType {
     type Error = PyErr;
-    const INPUT_TYPE: PyStaticExpr = type_hint_union!(PyDType::TYPE_HINT, type_hint_identifier!("numpy.typing", "DTypeLike"));
+    const INPUT_TYPE: PyStaticExpr =
+        type_hint_union!(PyDType::TYPE_HINT, type_hint_identifier!("numpy.typing", "DTypeLike"));
 
     fn extract(ob: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
         if let Ok(own) = ob.cast::<PyDType>() {

@@ -23,7 +23,11 @@ const DETACH_FROM: usize = 16 << 10;
 
 /// Runs `f`, which works on about `elements` elements and does not touch Python. A panic becomes a `RuntimeError`: as a
 /// `PanicException` it would pass through `except Exception`.
-pub(crate) fn run<R: Send>(py: Python<'_>, elements: usize, f: impl FnOnce() -> rgrad_engine::Result<R> + Send) -> PyResult<R> {
+pub(crate) fn run<R: Send>(
+    py: Python<'_>,
+    elements: usize,
+    f: impl FnOnce() -> rgrad_engine::Result<R> + Send,
+) -> PyResult<R> {
     let guarded = || catch_unwind(AssertUnwindSafe(f));
     let result = if elements < DETACH_FROM { guarded() } else { py.detach(guarded) };
     match result {

@@ -37,7 +37,8 @@ fn borrow(Exported { buffer, dtype, scalar }: Exported) -> Option<Tensor> {
         }
     }
     let empty = layout.numel() == 0;
-    let ptr = NonNull::new(buffer.buf_ptr().cast::<u8>()).or(empty.then(NonNull::<u64>::dangling).map(NonNull::cast))?;
+    let ptr =
+        NonNull::new(buffer.buf_ptr().cast::<u8>()).or(empty.then(NonNull::<u64>::dangling).map(NonNull::cast))?;
     if ptr.addr().get() % size != 0 {
         return None;
     }

@@ -100,7 +100,9 @@ pub fn load(path: PathBuf) -> PyResult<HashMap<String, PyTensor>> {
             Dtype::BOOL => Tensor::from_slice(data, shape).and_then(|t| ops::cast(&t, DType::Bool)),
             other => {
                 let path = path.display();
-                return Err(PyTypeError::new_err(format!("{path}: {name} has elements of {other:?}, which rgrad lacks")));
+                return Err(PyTypeError::new_err(format!(
+                    "{path}: {name} has elements of {other:?}, which rgrad lacks"
+                )));
             }
         };
         out.insert(name, t.map_err(to_py)?.into());

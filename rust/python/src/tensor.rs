@@ -117,7 +117,14 @@ fn index_item(item: &Bound<'_, PyAny>) -> PyResult<Index> {
         return Ok(Index::Ellipsis);
     }
     if let Ok(slice) = item.cast::<pyo3::types::PySlice>() {
-        let part = |name: &str| -> PyResult<Option<isize>> { slice.getattr(name)?.extract() };
+        let part = |name: &str| -> PyResult<Option<isize>> {
+            let value = slice.getattr(name)?;
+            // As NumPy does, a bound beyond all sizes is clipped, not refused.
+            match value.extract() {
+                Err(_) if value.cast::<PyInt>().is_ok() => Ok(Some(if value.lt(0)? { isize::MIN } else { isize::MAX })),
+                other => other,
+            }
+        };
         return Ok(Index::Slice { start: part("start")?, stop: part("stop")?, step: part("step")?.unwrap_or(1) });
     }
     if let Some(Number::Int(i)) = number(item)? {
@@ -174,7 +181,11 @@ impl PyTensor {
             if y.dtype() != t.dtype() {
                 return Err(rgrad_engine::Error {
                     kind: rgrad_engine::Kind::Type,
-                    message: format!("a result of {} cannot be written in place to a tensor of {}", y.dtype(), t.dtype()),
+                    message: format!(
+                        "a result of {} cannot be written in place to a tensor of {}",
+                        y.dtype(),
+                        t.dtype()
+                    ),
                 });
             }
             t.copy_from(&y)
@@ -615,7 +626,14 @@ type Whole = fn(&Tensor, Option<&[isize]>, bool) -> rgrad_engine::Result<Tensor>
 type Along = fn(&Tensor, isize, bool) -> rgrad_engine::Result<(Tensor, Tensor)>;
 
 impl PyTensor {
-    fn extremum(&self, py: Python<'_>, dim: Option<isize>, keepdim: bool, whole: Whole, along: Along) -> PyResult<Py<PyAny>> {
+    fn extremum(
+        &self,
+        py: Python<'_>,
+        dim: Option<isize>,
+        keepdim: bool,
+        whole: Whole,
+        along: Along,
+    ) -> PyResult<Py<PyAny>> {
         let t = &self.inner;
         let Some(dim) = dim else {
             let y = run(py, t.numel(), || whole(t, None, keepdim))?;
@@ -629,7 +647,11 @@ impl PyTensor {
 
 /// What unpickling and copying call.
 #[pyfunction]
-pub fn _rebuild<'py>(cls: &Bound<'py, PyType>, array: &Bound<'py, PyAny>, requires_grad: bool) -> PyResult<Bound<'py, PyAny>> {
+pub fn _rebuild<'py>(
+    cls: &Bound<'py, PyType>,
+    array: &Bound<'py, PyAny>,
+    requires_grad: bool,
+) -> PyResult<Bound<'py, PyAny>> {
     let kwargs = PyDict::new(cls.py());
     kwargs.set_item("requires_grad", requires_grad)?;
     cls.call((array,), Some(&kwargs))
@@ -663,4 +685,3 @@ impl Lender {
 pub(crate) fn array_of(py: Python<'_>, t: Tensor) -> PyResult<Py<PyAny>> {
     Ok(py.import("numpy")?.call_method1("asarray", (Lender { tensor: t },))?.unbind())
 }
-

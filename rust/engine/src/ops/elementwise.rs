@@ -164,7 +164,6 @@ pub(super) fn zeros_like(x: &Tensor) -> Result<Tensor> {
 
 // ---- Two tensors ----
 
-
 /// An element-wise function of two tensors: one row of the table below.
 struct BinaryRule {
     name: &'static str,

@@ -48,7 +48,9 @@ fn resolve(start: Option<isize>, stop: Option<isize>, step: isize, n: usize) -> 
     let n = n as isize;
     let clip = |v: isize| if v < 0 { (v.saturating_add(n)).max(0) } else { v.min(n) };
     let (from, to) = (start.map_or(0, clip), stop.map_or(n, clip));
-    let len = if to > from { (to - from + step - 1) / step } else { 0 };
+    let len = if to > from { (to - from - 1) / step + 1 } else { 0 };
+    // A single position has no neighbour; its step must not make a stride that overflows.
+    let step = if len > 1 { step } else { 1 };
     Ok(Range { start: from as usize, step: step as usize, len: len as usize })
 }
 

@@ -69,7 +69,8 @@ pub fn cat(tensors: &[Tensor], dim: isize) -> Result<Tensor> {
     let first = tensors[0].shape();
     let at = normalize_dim("cat", dim, first.len())?;
     for t in &tensors[1..] {
-        let fits = t.ndim() == first.len() && t.shape().iter().zip(first).enumerate().all(|(d, (a, b))| d == at || a == b);
+        let fits =
+            t.ndim() == first.len() && t.shape().iter().zip(first).enumerate().all(|(d, (a, b))| d == at || a == b);
         if !fits {
             fail!(Value, "cat: shapes {} and {} differ in more than dim {dim}", Show(first), Show(t.shape()));
         }

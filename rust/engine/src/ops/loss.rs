@@ -187,7 +187,12 @@ pub fn binary_cross_entropy_with_logits(input: &Tensor, target: &Tensor, reducti
     const OP: &str = "binary_cross_entropy_with_logits";
     same_shape(OP, input, target, reduction)?;
     if !input.dtype().is_float() || !target.dtype().is_float() {
-        fail!(Type, "{OP}: expected floats, got {} and {}; write target.to(input.dtype)", input.dtype(), target.dtype());
+        fail!(
+            Type,
+            "{OP}: expected floats, got {} and {}; write target.to(input.dtype)",
+            input.dtype(),
+            target.dtype()
+        );
     }
     let one = super::elementwise::number(target, 1.0)?;
     reduction.apply(sub(&mul(&sub(&one, target)?, input)?, &logsigmoid(input)?)?)

@@ -161,12 +161,7 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tens
     let (sx, sw) = (x.shape(), weight.shape());
     let fits = !sx.is_empty() && sw.len() == 2 && sx[sx.len() - 1] == sw[1];
     if !fits {
-        fail!(
-            Value,
-            "linear: expected x (…, in) and weight (out, in), got {} and {}",
-            Show(sx),
-            Show(sw)
-        );
+        fail!(Value, "linear: expected x (…, in) and weight (out, in), got {} and {}", Show(sx), Show(sw));
     }
     if let Some(b) = bias
         && b.shape() != &sw[..1]

@@ -85,9 +85,7 @@ impl Op for ViewOp {
             ViewOp::Slice { from, ranges } => {
                 apply(ViewOp::Unslice { to: from.clone(), ranges: ranges.clone() }, &[g])?
             }
-            ViewOp::Unslice { to, ranges } => {
-                apply(ViewOp::Slice { from: to.clone(), ranges: ranges.clone() }, &[g])?
-            }
+            ViewOp::Unslice { to, ranges } => apply(ViewOp::Slice { from: to.clone(), ranges: ranges.clone() }, &[g])?,
         };
         Ok([Some(g)].into_iter().collect())
     }
@@ -214,7 +212,11 @@ pub(super) fn move_dim(x: &Tensor, dim: usize, back: bool) -> Result<Tensor> {
         return Ok(x.clone());
     }
     let mut order: Dims = (0..x.ndim()).collect();
-    if back { order[..=dim].rotate_left(1) } else { order[..=dim].rotate_right(1) }
+    if back {
+        order[..=dim].rotate_left(1)
+    } else {
+        order[..=dim].rotate_right(1)
+    }
     apply(ViewOp::Permute { order }, &[x])
 }
 
