@@ -1,6 +1,7 @@
 """MNIST: agreement with NumPy, and the error that plain loops written by hand reach. Needs RGRAD_DATA."""
 
 import os
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -48,7 +49,7 @@ def error_after(mnist: rg.datasets.Dataset, sizes: list[int], epochs: int, seed:
     """Test error in per cent: bias, shuffled, batch 100, learning rate 0.2, no momentum."""
     rg.manual_seed(seed)
     weights, biases = [], []
-    for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+    for inputs, outputs in pairwise(sizes):
         weights.append(rg.tensor(rg.randn(inputs, outputs) * (2 / inputs) ** 0.5, requires_grad=True))
         biases.append(rg.zeros(outputs, requires_grad=True))
 

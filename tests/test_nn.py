@@ -97,7 +97,7 @@ def test_dropout():
     y = nn.Dropout(0.5)(x)
     y.sum().backward()
     np.testing.assert_array_equal(x.grad.numpy(), y.detach().numpy())
-    with pytest.raises(ValueError, match="-0.1"):
+    with pytest.raises(ValueError, match=r"-0\.1"):
         nn.Dropout(-0.1)
 
 
@@ -119,7 +119,7 @@ def test_a_wrong_state_dict_lists_everything_and_loads_nothing():
     del state["0.bias"]
     state["9.weight"] = rg.zeros(1)
     state["3.weight"] = rg.zeros(3, 9)
-    with pytest.raises(ValueError, match="missing: 0.bias") as e:
+    with pytest.raises(ValueError, match=r"missing: 0\.bias") as e:
         model.load_state_dict(state)
     assert "unexpected: 9.weight" in str(e.value)
     assert "shape of 3.weight: expected (3, 8), got (3, 9)" in str(e.value)
@@ -187,7 +187,12 @@ N = 200_000
         (lambda t: nn.init.normal_(t, 0, 2), -np.inf, np.inf, 2),
         (nn.init.xavier_uniform_, -((6 / 1000) ** 0.5), (6 / 1000) ** 0.5, (2 / 1000) ** 0.5),
         (nn.init.xavier_normal_, -np.inf, np.inf, (2 / 1000) ** 0.5),
-        (lambda t: nn.init.kaiming_uniform_(t, nonlinearity="relu"), -((6 / 500) ** 0.5), (6 / 500) ** 0.5, (2 / 500) ** 0.5),
+        (
+            lambda t: nn.init.kaiming_uniform_(t, nonlinearity="relu"),
+            -((6 / 500) ** 0.5),
+            (6 / 500) ** 0.5,
+            (2 / 500) ** 0.5,
+        ),
         (lambda t: nn.init.kaiming_normal_(t, mode="fan_out", nonlinearity="tanh"), -np.inf, np.inf, 5 / 3 / 500**0.5),
     ],
 )

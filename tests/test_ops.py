@@ -52,7 +52,11 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
 
 def unary(name: str, numpy: Callable[..., np.ndarray], make: Callable[..., np.ndarray] = normal) -> list[Case]:
     f = getattr(rg, name)
-    return [Case(f, numpy, [make(3, 4)]), Case(f, numpy, [make()]), Case(lambda x: f(x.T), lambda x: numpy(x.T), [make(2, 5)])]
+    return [
+        Case(f, numpy, [make(3, 4)]),
+        Case(f, numpy, [make()]),
+        Case(lambda x: f(x.T), lambda x: numpy(x.T), [make(2, 5)]),
+    ]
 
 
 def binary(name: str, numpy: Callable[..., np.ndarray], make: Callable[..., np.ndarray] = normal) -> list[Case]:
@@ -78,7 +82,11 @@ def reduction(name: str, numpy: Callable[..., np.ndarray]) -> list[Case]:
         Case(f, numpy, [normal()]),
         Case(lambda x: f(x, 0), lambda x: numpy(x, axis=0), [normal(3, 4)]),
         Case(lambda x: f(x, dim=-1, keepdim=True), lambda x: numpy(x, axis=-1, keepdims=True), [normal(3, 4)]),
-        Case(lambda x: f(x, axis=(0, 2), keepdims=True), lambda x: numpy(x, axis=(0, 2), keepdims=True), [normal(2, 3, 4)]),
+        Case(
+            lambda x: f(x, axis=(0, 2), keepdims=True),
+            lambda x: numpy(x, axis=(0, 2), keepdims=True),
+            [normal(2, 3, 4)],
+        ),
         Case(lambda x: f(x.T, 1), lambda x: numpy(x.T, axis=1), [normal(3, 4)]),
     ]
 
@@ -88,7 +96,12 @@ def index_reduction(name: str, numpy: Callable[..., np.ndarray]) -> list[Case]:
     return [
         Case(f, numpy, [normal(3, 4)], differentiable=False),
         Case(lambda x: f(x, 0), lambda x: numpy(x, axis=0), [normal(3, 4)], differentiable=False),
-        Case(lambda x: f(x, dim=1, keepdim=True), lambda x: numpy(x, axis=1, keepdims=True), [normal(3, 4)], differentiable=False),
+        Case(
+            lambda x: f(x, dim=1, keepdim=True),
+            lambda x: numpy(x, axis=1, keepdims=True),
+            [normal(3, 4)],
+            differentiable=False,
+        ),
         Case(f, numpy, [np.array([1.0, 3.0, 3.0, 1.0])], differentiable=False),
     ]
 
@@ -205,9 +218,7 @@ CASES: dict[str, list[Case]] = {
     ],
     "mse_loss": [
         Case(rg.mse_loss, lambda x, y: np.square(x - y).mean(), [normal(4, 3), normal(4, 3)]),
-        Case(
-            lambda x, y: rg.mse_loss(x, y, "sum"), lambda x, y: np.square(x - y).sum(), [normal(4, 3), normal(4, 3)]
-        ),
+        Case(lambda x, y: rg.mse_loss(x, y, "sum"), lambda x, y: np.square(x - y).sum(), [normal(4, 3), normal(4, 3)]),
         Case(lambda x, y: rg.mse_loss(x, y, "none"), lambda x, y: np.square(x - y), [normal(4), normal(4)]),
     ],
     "binary_cross_entropy_with_logits": [
@@ -251,7 +262,11 @@ CASES: dict[str, list[Case]] = {
     "narrow": [Case(lambda x: rg.narrow(x, 1, 1, 2), lambda x: x[:, 1:3], [normal(3, 4)])],
     "cat": [
         Case(lambda a, b: rg.cat([a, b]), lambda a, b: np.concatenate([a, b]), [normal(2, 3), normal(1, 3)]),
-        Case(lambda a, b: rg.cat((a, b, a), dim=-1), lambda a, b: np.concatenate([a, b, a], -1), [normal(2, 3), normal(2, 1)]),
+        Case(
+            lambda a, b: rg.cat((a, b, a), dim=-1),
+            lambda a, b: np.concatenate([a, b, a], -1),
+            [normal(2, 3), normal(2, 1)],
+        ),
     ],
     "stack": [
         Case(lambda a, b: rg.stack([a, b]), lambda a, b: np.stack([a, b]), [normal(2, 3), normal(2, 3)]),
@@ -332,10 +347,32 @@ def test_methods_give_what_functions_give():
     x, y = tensors([positive(3, 4), positive(3, 4)])
     for name in _core.OPS:
         method, function = getattr(rg.Tensor, name, None), getattr(rg, name)
-        if method is None or name in ("reshape", "permute", "expand", "transpose", "unsqueeze", "narrow", "index_select"):
+        if method is None or name in (
+            "reshape",
+            "permute",
+            "expand",
+            "transpose",
+            "unsqueeze",
+            "narrow",
+            "index_select",
+        ):
             continue
         args = {"softmax": (1,), "log_softmax": (1,), "clamp": (0.5, 1.0), "matmul": (y.T,)}.get(name, ())
-        if not args and name in ("add", "sub", "mul", "div", "pow", "maximum", "minimum", "lt", "le", "gt", "ge", "eq", "ne"):
+        if not args and name in (
+            "add",
+            "sub",
+            "mul",
+            "div",
+            "pow",
+            "maximum",
+            "minimum",
+            "lt",
+            "le",
+            "gt",
+            "ge",
+            "eq",
+            "ne",
+        ):
             args = (y,)
         np.testing.assert_array_equal(method(x, *args).numpy(), function(x, *args).numpy(), err_msg=name)
 

@@ -16,10 +16,9 @@ import sys as _sys
 from typing import TYPE_CHECKING, Any
 
 from rgrad import _core
+from rgrad._core import *  # noqa: F403 - the operations and the functions that make tensors
 from rgrad._core import (
     VERSION as __version__,
-)
-from rgrad._core import (
     DType,
     Generator,
     Tensor,
@@ -35,18 +34,25 @@ from rgrad._core import (
     set_num_threads,
     set_rng_state,
 )
-from rgrad._core import *  # noqa: F403 - the operations and the functions that make tensors
 from rgrad.autograd import enable_grad, no_grad, set_grad_enabled
 
 if TYPE_CHECKING:
-    from rgrad import __config__, autograd, data, datasets, nn, optim, testing
+    from rgrad import (
+        __config__ as __config__,
+        autograd as autograd,
+        data as data,
+        datasets as datasets,
+        nn as nn,
+        optim as optim,
+        testing as testing,
+    )
 
 float32 = DType("float32")
 float64 = DType("float64")
 int64 = DType("int64")
 int32 = DType("int32")
 uint8 = DType("uint8")
-bool = DType("bool")  # noqa: A001 - the name that PyTorch and NumPy give it
+bool = DType("bool")
 
 
 def _apply_environment() -> None:

@@ -14,7 +14,7 @@ R = TypeVar("R")
 __all__ = ["enable_grad", "grad", "no_grad", "set_grad_enabled"]
 
 
-class set_grad_enabled:  # noqa: N801 - PyTorch's name
+class set_grad_enabled:
     """Switches taping on or off on this thread: in a ``with`` block, or for a decorated function."""
 
     def __init__(self, mode: bool) -> None:
@@ -30,6 +30,7 @@ class set_grad_enabled:  # noqa: N801 - PyTorch's name
         _core._set_grad_enabled(self._before.pop())
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        """The function, called with taping switched."""
         mode = self._mode
 
         @functools.wraps(function)
@@ -40,14 +41,14 @@ class set_grad_enabled:  # noqa: N801 - PyTorch's name
         return switched
 
 
-class no_grad(set_grad_enabled):  # noqa: N801
+class no_grad(set_grad_enabled):
     """Computes without taping: results do not require gradients."""
 
     def __init__(self) -> None:
         super().__init__(False)
 
 
-class enable_grad(set_grad_enabled):  # noqa: N801
+class enable_grad(set_grad_enabled):
     """Tapes again inside ``no_grad``."""
 
     def __init__(self) -> None:

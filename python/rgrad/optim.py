@@ -125,7 +125,9 @@ class Optimizer:
                     raise ValueError(f"{key} of parameter {i} has shape {value.shape}, expected {params[i].shape}")
         for group, saved in zip(self.param_groups, state["param_groups"], strict=True):
             group.update({k: v for k, v in saved.items() if k != "params"})
-        copied = {i: {k: v.clone() if isinstance(v, Tensor) else v for k, v in e.items()} for i, e in state["state"].items()}
+        copied = {
+            i: {k: v.clone() if isinstance(v, Tensor) else v for k, v in e.items()} for i, e in state["state"].items()
+        }
         self.state = {params[i]: entry for i, entry in copied.items()}
 
     def __repr__(self) -> str:

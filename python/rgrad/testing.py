@@ -35,7 +35,7 @@ def _checked(inputs: Tensor | Sequence[Tensor]) -> tuple[list[Tensor], list[int]
 
 
 def _numeric(function: Function, xs: list[Tensor], i: int, eps: float) -> list[np.ndarray]:
-    """d outputs / d input ``i`` by the five-point stencil, whose error is of the order of eps⁴.
+    """D outputs / d input ``i`` by the five-point stencil, whose error is of the order of eps⁴.
 
     Abramowitz and Stegun, Handbook of Mathematical Functions, 25.3.6.
     """

@@ -4,6 +4,7 @@ from rgrad._core import (
     Tensor,
     binary_cross_entropy_with_logits,
     cross_entropy,
+    dropout as _dropout,
     linear,
     log_softmax,
     logsigmoid,
@@ -14,7 +15,6 @@ from rgrad._core import (
     softplus,
     tanh,
 )
-from rgrad._core import dropout as _dropout
 
 __all__ = [
     "binary_cross_entropy_with_logits",

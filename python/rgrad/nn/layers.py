@@ -58,7 +58,7 @@ class Sequential(TensorModule):
             if not isinstance(module, Module):
                 raise TypeError(f"Sequential: expected modules, got {type(module).__name__} at {name}")
             setattr(self, name, module)
-        self._order = list(named.values())
+        self._order: list[Module] = list(named.values())
 
     def forward(self, x: Tensor) -> Tensor:
         """Each module applied to the result of the one before it."""

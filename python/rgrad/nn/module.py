@@ -40,6 +40,7 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} has no forward method")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Computes the output: see ``forward``."""
         return self.forward(*args, **kwargs)
 
     def named_children(self) -> Iterator[tuple[str, "Module"]]:
@@ -150,4 +151,5 @@ class TensorModule(Module):
         raise NotImplementedError(f"{type(self).__name__} has no forward method")
 
     def __call__(self, x: Tensor) -> Tensor:
+        """Computes the output: see ``forward``."""
         return self.forward(x)

@@ -52,7 +52,8 @@ FITS = [
     ("LOG", removable(lambda f: (log1p(f) - f + f**2 / 2) / f**3, mpf(1) / 3), lambda f: f**2 + mpf(2) ** -60,
      (sqrt(mpf(1) / 2) - 1, sqrt(mpf(2)) - 1), (7, 18)),
     # sin(π/2·t) = t·p(t²)
-    ("SIN", removable(lambda z: sin(pi / 2 * sqrt(z)) / sqrt(z), pi / 2), lambda _: mpf(1), (mpf(0), mpf(1) / 4), (3, 6)),
+    ("SIN", removable(lambda z: sin(pi / 2 * sqrt(z)) / sqrt(z), pi / 2), lambda _: mpf(1),
+     (mpf(0), mpf(1) / 4), (3, 6)),
     # cos(π/2·t) = p(t²)
     ("COS", lambda z: cos(pi / 2 * sqrt(z)), lambda _: mpf(1), (mpf(0), mpf(1) / 4), (4, 7)),
 ]  # fmt: skip
