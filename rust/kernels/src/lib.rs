@@ -17,7 +17,6 @@ pub mod reduce;
 pub mod simd;
 pub mod softmax;
 mod split;
-mod sweep;
 pub mod threads;
 pub mod tuning;
 mod view;

@@ -4,7 +4,6 @@ use crate::lanes::map_lanes;
 use crate::map::{GRAIN_CHEAP, UNIT};
 use crate::simd::{Kernel, Real, Simd};
 use crate::split::Shared;
-use crate::sweep::{Formula, sweep};
 use crate::threads;
 
 /// Stochastic gradient descent: `g += weight_decay·p`, `buf = momentum·buf + (1 - dampening)·g`, `p -= lr·buf`.
@@ -167,18 +166,16 @@ impl<T: Real> Kernel<T> for SgdKernel<'_, T> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
-        let n = self.p.len();
-        assert!(self.g.len() == n && self.buf.as_ref().is_none_or(|buf| buf.len() == n));
-        let (p, g) = (self.p.as_mut_ptr(), self.g.as_ptr());
-        // SAFETY: all have `n` elements.
-        unsafe {
-            match self.buf {
-                None => sweep(s, [p], [g, p], n, SgdStep(self.h)),
-                Some(buf) => {
-                    let buf = buf.as_mut_ptr();
-                    sweep(s, [p, buf], [g, p, buf], n, MomentumStep { h: self.h, first: self.first });
-                }
-            }
+        let SgdKernel { p: ps, g: gs, buf, first, h } = self;
+        let (step, momentum, fresh) = (constant(s, -h.lr), constant(s, h.momentum), constant(s, 1.0 - h.dampening));
+        match buf {
+            None => map_lanes!(s: S, [ps => p] <- [gs => g], (s.mul_add(step, h.direction(s, g, p), p),)),
+            Some(bufs) => map_lanes!(s: S, [ps => p, bufs => buf] <- [gs => g], {
+                let g = h.direction(s, g, p);
+                let buf = if first { g } else { s.mul_add(momentum, buf, s.mul(fresh, g)) };
+                let along = if h.nesterov { s.mul_add(momentum, buf, g) } else { buf };
+                (s.mul_add(step, along, p), buf)
+            }),
         }
     }
 }
@@ -197,34 +194,6 @@ fn constant<T: Real, S: Simd<T>>(s: S, x: f64) -> S::V {
     s.splat(T::from_f64(x))
 }
 
-#[derive(Clone, Copy)]
-struct SgdStep(Sgd);
-
-impl<T: Real> Formula<T, 2, 1> for SgdStep {
-    #[inline(always)]
-    fn at<S: Simd<T>>(self, s: S, [g, p]: [S::V; 2]) -> [S::V; 1] {
-        [s.mul_add(constant(s, -self.0.lr), self.0.direction(s, g, p), p)]
-    }
-}
-
-#[derive(Clone, Copy)]
-struct MomentumStep {
-    h: Sgd,
-    first: bool,
-}
-
-impl<T: Real> Formula<T, 3, 2> for MomentumStep {
-    #[inline(always)]
-    fn at<S: Simd<T>>(self, s: S, [g, p, buf]: [S::V; 3]) -> [S::V; 2] {
-        let h = self.h;
-        let g = h.direction(s, g, p);
-        let momentum = constant(s, h.momentum);
-        let buf = if self.first { g } else { s.mul_add(momentum, buf, s.mul(constant(s, 1.0 - h.dampening), g)) };
-        let along = if h.nesterov { s.mul_add(momentum, buf, g) } else { buf };
-        [s.mul_add(constant(s, -h.lr), along, p), buf]
-    }
-}
-
 /// A step of Adam, and what it multiplies by, computed in double precision.
 #[derive(Clone, Copy)]
 struct AdamStep {
@@ -239,23 +208,6 @@ impl AdamStep {
     fn new(h: Adam) -> Self {
         let correction = |beta: f64| 1.0 - libm::pow(beta, h.step as f64);
         Self { h, lr: h.lr / correction(h.beta1), root: 1.0 / correction(h.beta2).sqrt() }
-    }
-}
-
-impl<T: Real> Formula<T, 4, 3> for AdamStep {
-    #[inline(always)]
-    fn at<S: Simd<T>>(self, s: S, [g, p, m, v]: [S::V; 4]) -> [S::V; 3] {
-        let h = self.h;
-        let g = if h.maximize { s.neg(g) } else { g };
-        let (g, p) = match h.decoupled {
-            _ if h.weight_decay == 0.0 => (g, p),
-            true => (g, s.mul(p, constant(s, 1.0 - h.lr * h.weight_decay))),
-            false => (s.mul_add(constant(s, h.weight_decay), p, g), p),
-        };
-        let m = flush(s, s.mul_add(s.sub(g, m), constant(s, 1.0 - h.beta1), m));
-        let v = flush(s, s.mul_add(constant(s, h.beta2), v, s.mul(s.mul(constant(s, 1.0 - h.beta2), g), g)));
-        let denominator = s.mul_add(s.sqrt(v), constant(s, self.root), constant(s, h.eps));
-        [s.mul_add(constant(s, -self.lr), s.div(m, denominator), p), m, v]
     }
 }
 
@@ -277,10 +229,22 @@ impl<T: Real> Kernel<T> for AdamKernel<'_, T> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
-        let n = self.p.len();
-        assert!([self.g.len(), self.m.len(), self.v.len()] == [n; 3]);
-        let (p, m, v) = (self.p.as_mut_ptr(), self.m.as_mut_ptr(), self.v.as_mut_ptr());
-        // SAFETY: all have `n` elements.
-        unsafe { sweep(s, [p, m, v], [self.g.as_ptr(), p, m, v], n, self.step) };
+        let AdamKernel { p: ps, g: gs, m: ms, v: vs, step } = self;
+        let h = step.h;
+        let (decay, shrink) = (constant(s, h.weight_decay), constant(s, 1.0 - h.lr * h.weight_decay));
+        let (fresh1, beta2, fresh2) = (constant(s, 1.0 - h.beta1), constant(s, h.beta2), constant(s, 1.0 - h.beta2));
+        let (lr, root, eps) = (constant(s, -step.lr), constant(s, step.root), constant(s, h.eps));
+        map_lanes!(s: S, [ps => p, ms => m, vs => v] <- [gs => g], {
+            let g = if h.maximize { s.neg(g) } else { g };
+            let (g, p) = match h.decoupled {
+                _ if h.weight_decay == 0.0 => (g, p),
+                true => (g, s.mul(p, shrink)),
+                false => (s.mul_add(decay, p, g), p),
+            };
+            let m = flush(s, s.mul_add(s.sub(g, m), fresh1, m));
+            let v = flush(s, s.mul_add(beta2, v, s.mul(s.mul(fresh2, g), g)));
+            let denominator = s.mul_add(s.sqrt(v), root, eps);
+            (s.mul_add(lr, s.div(m, denominator), p), m, v)
+        });
     }
 }

@@ -10,22 +10,20 @@ use crate::walk::{Dim, Walk};
 /// done once a tile costs nothing.
 pub(crate) const TILE: usize = 512;
 
-enum Kind {
-    /// All elements lie side by side.
-    Contiguous,
-    /// The first so many elements repeat, and are few: the tile holds them several times over.
-    Periodic(usize),
-    /// Anything else.
-    Strided,
-}
-
 /// A stream of the elements of a view, in row-major order of its shape.
 pub(crate) struct Reader<'a, T> {
     data: &'a [T],
-    kind: Kind,
-    walk: Walk<1>,
-    /// Where the stream stands: a place in `data`, or in the period.
+    /// Where the stream stands in `data`.
     at: [usize; 1],
+    /// `None` if all elements lie side by side.
+    gather: Option<Gather<T>>,
+}
+
+/// How to collect elements that do not lie side by side.
+struct Gather<T> {
+    walk: Walk<1>,
+    /// If the first so many elements repeat, and are few: the tile holds them several times over.
+    period: Option<usize>,
     /// Elements of the tile that stay: only periodic streams keep theirs.
     filled: usize,
     tile: [MaybeUninit<T>; 2 * TILE],
@@ -34,24 +32,35 @@ pub(crate) struct Reader<'a, T> {
 impl<'a, T: Element> Reader<'a, T> {
     /// A stream that begins with element `start`. The view must have been checked against the shape, which must not be
     /// empty.
+    #[inline]
     pub(crate) fn new(view: View<'a, T>, shape: &[usize], start: usize) -> Self {
+        if view.is_contiguous(shape) {
+            return Reader { data: view.data, at: [start], gather: None };
+        }
         let mut walk = Walk::new(shape, [view.strides]);
-        let (kind, at) = match *walk.dims() {
-            [] | [Dim { strides: [1], .. }] => (Kind::Contiguous, [start]),
+        let (period, at) = match *walk.dims() {
+            // For these, `at` is the place in the period.
             [Dim { strides: [0], .. }, ref inner @ ..] if period(inner) <= TILE => {
-                (Kind::Periodic(period(inner)), [start % period(inner)])
+                (Some(period(inner)), [start % period(inner)])
             }
-            _ => (Kind::Strided, walk.seek(start)),
+            _ => (None, walk.seek(start)),
         };
-        Reader { data: view.data, kind, walk, at, filled: 0, tile: [MaybeUninit::uninit(); 2 * TILE] }
+        Reader {
+            data: view.data,
+            at,
+            gather: Some(Gather { walk, period, filled: 0, tile: [MaybeUninit::uninit(); 2 * TILE] }),
+        }
     }
 
     /// How many of the next elements lie side by side in the data.
     #[inline]
     pub(crate) fn run(&self) -> usize {
-        match (&self.kind, self.walk.dims().last()) {
-            (Kind::Contiguous, _) => usize::MAX,
-            (Kind::Strided, Some(&Dim { size, strides: [1], at })) => size - at,
+        match &self.gather {
+            None => usize::MAX,
+            Some(Gather { period: None, walk, .. }) => match walk.dims().last() {
+                Some(&Dim { size, strides: [1], at }) => size - at,
+                _ => 0,
+            },
             _ => 0,
         }
     }
@@ -61,28 +70,30 @@ impl<'a, T: Element> Reader<'a, T> {
     #[inline]
     pub(crate) fn next(&mut self, n: usize) -> &[T] {
         let start = self.at[0];
-        if n <= self.run() {
-            match self.kind {
-                Kind::Contiguous => self.at[0] += n,
-                _ => self.walk.step(n, &mut self.at),
-            }
-            return &self.data[start..start + n];
+        let run = self.run();
+        match &mut self.gather {
+            None => self.at[0] += n,
+            Some(gather) if n <= run => gather.walk.step(n, &mut self.at),
+            Some(gather) => return gather.collect(self.data, &mut self.at, n),
         }
-        self.gather(n)
+        &self.data[start..start + n]
     }
+}
 
+impl<T: Element> Gather<T> {
+    /// The next `n` elements, side by side in the tile.
     #[inline(never)]
-    fn gather(&mut self, n: usize) -> &[T] {
+    fn collect(&mut self, data: &[T], at: &mut [usize; 1], n: usize) -> &[T] {
         assert!(n <= TILE);
         let mut start = 0;
-        if let Kind::Periodic(period) = self.kind {
-            start = self.at[0];
-            self.fill_period(period, period + n);
-            self.at[0] = (start + n) % period;
+        if let Some(period) = self.period {
+            start = at[0];
+            self.fill_period(data, period, period + n);
+            at[0] = (start + n) % period;
         } else {
             let mut done = 0;
             while done < n {
-                done += self.gather_row(done, n - done);
+                done += self.collect_row(data, at, done, n - done);
             }
         }
         let part = &raw const self.tile[start..start + n];
@@ -91,12 +102,12 @@ impl<'a, T: Element> Reader<'a, T> {
     }
 
     /// Copies what is left of the innermost dimension, at most `limit` elements, to `tile[start..]`; returns how many.
-    fn gather_row(&mut self, start: usize, limit: usize) -> usize {
-        let Some(&Dim { size, strides: [stride], at }) = self.walk.dims().last() else {
+    fn collect_row(&mut self, data: &[T], at: &mut [usize; 1], start: usize, limit: usize) -> usize {
+        let Some(&Dim { size, strides: [stride], at: done }) = self.walk.dims().last() else {
             unreachable!("no dimensions are contiguous")
         };
-        let n = limit.min(size - at);
-        let from = &self.data[self.at[0]..];
+        let n = limit.min(size - done);
+        let from = &data[at[0]..];
         let to = &mut self.tile[start..start + n];
         match stride {
             0 => to.fill(MaybeUninit::new(from[0])),
@@ -111,18 +122,16 @@ impl<'a, T: Element> Reader<'a, T> {
                 }
             }
         }
-        self.walk.step(n, &mut self.at);
+        self.walk.step(n, at);
         n
     }
 
     /// Makes the tile hold `need` elements of the periodic stream.
-    fn fill_period(&mut self, period: usize, need: usize) {
-        if self.filled == 0 {
-            // The outermost dimension repeats, so no row ends behind the period.
-            self.at = [0];
-            while self.filled < period {
-                self.filled += self.gather_row(self.filled, period - self.filled);
-            }
+    fn fill_period(&mut self, data: &[T], period: usize, need: usize) {
+        // The outermost dimension repeats, so no row ends behind the period.
+        let mut at = [0];
+        while self.filled < period {
+            self.filled += self.collect_row(data, &mut at, self.filled, period - self.filled);
         }
         while self.filled < need {
             let phase = self.filled % period;

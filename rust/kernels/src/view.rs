@@ -30,4 +30,17 @@ impl<'a, T> View<'a, T> {
             shape.iter().zip(self.strides).try_fold(0_usize, |at, (&n, &s)| at.checked_add((n - 1).checked_mul(s)?));
         assert!(last.is_some_and(|at| at < self.data.len()), "a view reaches outside its data");
     }
+
+    /// Whether the elements lie side by side in row-major order of `shape`.
+    #[inline]
+    pub(crate) fn is_contiguous(&self, shape: &[usize]) -> bool {
+        let mut expected = 1;
+        for (&n, &stride) in shape.iter().zip(self.strides).rev() {
+            if n != 1 && stride != expected {
+                return false;
+            }
+            expected *= n;
+        }
+        true
+    }
 }

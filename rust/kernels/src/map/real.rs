@@ -3,11 +3,11 @@
 use super::{GRAIN_CHEAP, GRAIN_TRANSCENDENTAL, UNIT};
 use crate::View;
 use crate::copy::copy;
+use crate::lanes::map_lanes;
 use crate::math;
 use crate::reader::{Reader, chunk};
 use crate::simd::{Kernel, Real, Simd};
 use crate::split::split;
-use crate::sweep::{Formula, sweep};
 
 /// A general power costs some 20 ns.
 const GRAIN_POW: usize = 512;
@@ -15,8 +15,11 @@ const GRAIN_POW: usize = 512;
 /// Makes an enum of functions from one row for each: its meaning, its name, the elements that pay for a thread, and its
 /// formula in vector arithmetic.
 macro_rules! functions {
-    ($(#[$meta:meta])* $op:ident($inputs:literal), $run:ident:
-     $($(#[$doc:meta])* $name:ident, $grain:ident, |$s:ident, $x:pat_param| $formula:expr;)*) => {
+    (@map $S:ident, $s:ident, $out:ident, [$($x:ident),+], $formula:expr) => {
+        map_lanes!($s: $S, [$out => y] <- [$($x => $x),+], ($formula,))
+    };
+    ($(#[$meta:meta])* $op:ident, $run:ident($s:ident, $x:tt, $inputs:literal):
+     $($(#[$doc:meta])* $name:ident, $grain:ident, $formula:expr;)*) => {
         $(#[$meta])*
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
         pub enum $op {
@@ -33,22 +36,10 @@ macro_rules! functions {
         }
 
         #[inline(always)]
-        fn $run<T: Real, S: Simd<T>>(s: S, op: $op, out: &mut [T], x: [&[T]; $inputs]) {
-            assert!(x.iter().all(|x| x.len() == out.len()));
-            let (out, x, n) = (out.as_mut_ptr(), x.map(<[T]>::as_ptr), out.len());
+        fn $run<T: Real, S: Simd<T>>($s: S, op: $op, out: &mut [T], inputs: [&[T]; $inputs]) {
+            let $x = inputs;
             match op {
-                $($op::$name => {
-                    #[derive(Clone, Copy)]
-                    struct $name;
-                    impl<T: Real> Formula<T, $inputs, 1> for $name {
-                        #[inline(always)]
-                        fn at<S: Simd<T>>(self, $s: S, $x: [S::V; $inputs]) -> [S::V; 1] {
-                            [$formula]
-                        }
-                    }
-                    // SAFETY: all have `n` elements.
-                    unsafe { sweep(s, [out], x, n, $name) };
-                })*
+                $($op::$name => functions!(@map S, $s, out, $x, $formula),)*
             }
         }
     };
@@ -58,74 +49,74 @@ functions! {
     /// A function of one number.
     ///
     /// NaN gives NaN; zeros keep their sign where the function is odd.
-    Unary(1), unary_run:
+    Unary, unary_run(s, [x], 1):
     /// `-x`
-    Neg, GRAIN_CHEAP, |s, [x]| s.neg(x);
+    Neg, GRAIN_CHEAP, s.neg(x);
     /// `|x|`
-    Abs, GRAIN_CHEAP, |s, [x]| s.abs(x);
+    Abs, GRAIN_CHEAP, s.abs(x);
     /// `eˣ`
-    Exp, GRAIN_TRANSCENDENTAL, |s, [x]| math::exp(s, x);
+    Exp, GRAIN_TRANSCENDENTAL, math::exp(s, x);
     /// `eˣ - 1`, accurate near 0
-    Expm1, GRAIN_TRANSCENDENTAL, |s, [x]| math::expm1(s, x);
+    Expm1, GRAIN_TRANSCENDENTAL, math::expm1(s, x);
     /// `ln x`
-    Log, GRAIN_TRANSCENDENTAL, |s, [x]| math::log(s, x);
+    Log, GRAIN_TRANSCENDENTAL, math::log(s, x);
     /// `ln(1 + x)`, accurate near 0
-    Log1p, GRAIN_TRANSCENDENTAL, |s, [x]| math::log1p(s, x);
+    Log1p, GRAIN_TRANSCENDENTAL, math::log1p(s, x);
     /// `√x`
-    Sqrt, GRAIN_TRANSCENDENTAL, |s, [x]| s.sqrt(x);
+    Sqrt, GRAIN_TRANSCENDENTAL, s.sqrt(x);
     /// `1/√x`
-    Rsqrt, GRAIN_TRANSCENDENTAL, |s, [x]| s.div(s.splat(T::ONE), s.sqrt(x));
+    Rsqrt, GRAIN_TRANSCENDENTAL, s.div(s.splat(T::ONE), s.sqrt(x));
     /// `1/x`
-    Reciprocal, GRAIN_CHEAP, |s, [x]| s.div(s.splat(T::ONE), x);
+    Reciprocal, GRAIN_CHEAP, s.div(s.splat(T::ONE), x);
     /// `x²`
-    Square, GRAIN_CHEAP, |s, [x]| s.mul(x, x);
+    Square, GRAIN_CHEAP, s.mul(x, x);
     /// The hyperbolic tangent
-    Tanh, GRAIN_TRANSCENDENTAL, |s, [x]| math::tanh(s, x);
+    Tanh, GRAIN_TRANSCENDENTAL, math::tanh(s, x);
     /// `1/(1 + e⁻ˣ)`
-    Sigmoid, GRAIN_TRANSCENDENTAL, |s, [x]| math::sigmoid(s, x);
+    Sigmoid, GRAIN_TRANSCENDENTAL, math::sigmoid(s, x);
     /// `max(x, 0)`
-    Relu, GRAIN_CHEAP, |s, [x]| math::relu(s, x);
+    Relu, GRAIN_CHEAP, math::relu(s, x);
     /// `ln(1 + eˣ)`
-    Softplus, GRAIN_TRANSCENDENTAL, |s, [x]| math::softplus(s, x);
+    Softplus, GRAIN_TRANSCENDENTAL, math::softplus(s, x);
     /// `-ln(1 + e⁻ˣ)`
-    LogSigmoid, GRAIN_TRANSCENDENTAL, |s, [x]| s.neg(math::softplus(s, s.neg(x)));
+    LogSigmoid, GRAIN_TRANSCENDENTAL, s.neg(math::softplus(s, s.neg(x)));
     /// -1, 0 or 1
-    Sign, GRAIN_CHEAP, |s, [x]| math::sign(s, x);
+    Sign, GRAIN_CHEAP, math::sign(s, x);
     /// The largest integer not above `x`
-    Floor, GRAIN_CHEAP, |s, [x]| s.floor(x);
+    Floor, GRAIN_CHEAP, s.floor(x);
     /// The smallest integer not below `x`
-    Ceil, GRAIN_CHEAP, |s, [x]| s.neg(s.floor(s.neg(x)));
+    Ceil, GRAIN_CHEAP, s.neg(s.floor(s.neg(x)));
     /// The nearest integer, ties to even
-    Round, GRAIN_CHEAP, |s, [x]| s.round(x);
+    Round, GRAIN_CHEAP, s.round(x);
     /// `√x` as a power: +0 at -0, ∞ at -∞
-    Root, GRAIN_TRANSCENDENTAL, |s, [x]| math::root(s, x);
+    Root, GRAIN_TRANSCENDENTAL, math::root(s, x);
     /// `x³`
-    Cube, GRAIN_CHEAP, |s, [x]| s.mul(s.mul(x, x), x);
+    Cube, GRAIN_CHEAP, s.mul(s.mul(x, x), x);
 }
 
 functions! {
     /// A function of two numbers.
-    Binary(2), binary_run:
+    Binary, binary_run(s, [a, b], 2):
     /// `a + b`
-    Add, GRAIN_CHEAP, |s, [a, b]| s.add(a, b);
+    Add, GRAIN_CHEAP, s.add(a, b);
     /// `a - b`
-    Sub, GRAIN_CHEAP, |s, [a, b]| s.sub(a, b);
+    Sub, GRAIN_CHEAP, s.sub(a, b);
     /// `a × b`
-    Mul, GRAIN_CHEAP, |s, [a, b]| s.mul(a, b);
+    Mul, GRAIN_CHEAP, s.mul(a, b);
     /// `a ÷ b`
-    Div, GRAIN_CHEAP, |s, [a, b]| s.div(a, b);
+    Div, GRAIN_CHEAP, s.div(a, b);
     /// `aᵇ`, with the special cases of C99
-    Pow, GRAIN_POW, |s, [a, b]| math::pow(s, a, b);
+    Pow, GRAIN_POW, math::pow(s, a, b);
     /// The larger; NaN if either is
-    Maximum, GRAIN_CHEAP, |s, [a, b]| math::maximum(s, a, b);
+    Maximum, GRAIN_CHEAP, math::maximum(s, a, b);
     /// The smaller; NaN if either is
-    Minimum, GRAIN_CHEAP, |s, [a, b]| math::minimum(s, a, b);
+    Minimum, GRAIN_CHEAP, math::minimum(s, a, b);
     /// `b > 0 ? a : 0`: the gradient `a` of a rectifier whose value was `b`
-    ReluGrad, GRAIN_CHEAP, |s, [g, y]| s.select(s.lt(s.splat(T::ZERO), y), g, s.splat(T::ZERO));
+    ReluGrad, GRAIN_CHEAP, s.select(s.lt(s.splat(T::ZERO), b), a, s.splat(T::ZERO));
     /// `a·(1 - b²)`: the gradient `a` of a hyperbolic tangent whose value was `b`
-    TanhGrad, GRAIN_CHEAP, |s, [g, y]| s.mul(g, s.mul_add(s.neg(y), y, s.splat(T::ONE)));
+    TanhGrad, GRAIN_CHEAP, s.mul(a, s.mul_add(s.neg(b), b, s.splat(T::ONE)));
     /// `a·b·(1 - b)`: the gradient `a` of a logistic function whose value was `b`
-    SigmoidGrad, GRAIN_CHEAP, |s, [g, y]| s.mul(g, s.mul_add(s.neg(y), y, y));
+    SigmoidGrad, GRAIN_CHEAP, s.mul(a, s.mul_add(s.neg(b), b, b));
 }
 
 /// `out[i] = op(x[i])` for the indices `i` of `shape`, in row-major order.
@@ -226,23 +217,11 @@ struct AddAssign<'a, T> {
     x: &'a [T],
 }
 
-#[derive(Clone, Copy)]
-struct Add;
-
-impl<T: Real> Formula<T, 2, 1> for Add {
-    #[inline(always)]
-    fn at<S: Simd<T>>(self, s: S, [a, b]: [S::V; 2]) -> [S::V; 1] {
-        [s.add(a, b)]
-    }
-}
-
 impl<T: Real> Kernel<T> for AddAssign<'_, T> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
-        assert_eq!(self.out.len(), self.x.len());
-        let out = self.out.as_mut_ptr();
-        // SAFETY: both have as many elements.
-        unsafe { sweep(s, [out], [out.cast_const(), self.x.as_ptr()], self.x.len(), Add) };
+        let AddAssign { out, x } = self;
+        map_lanes!(s: S, [out => y] <- [x => x], (s.add(y, x),));
     }
 }

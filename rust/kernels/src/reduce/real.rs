@@ -168,9 +168,9 @@ impl<T: Real, F: Fold<T>> Kernel<T> for Columns<'_, T, F> {
             // SAFETY: the kept and reduced dimensions were checked to stay within `x`, and `n` columns are left.
             unsafe {
                 if n == WIDE * S::LANES {
-                    fold_columns::<T, S, F, WIDE>(s, part, x, self.inner, |p| s.load(p));
+                    fold_columns::<T, S, F, WIDE>(s, part, x, self.inner);
                 } else {
-                    fold_columns::<T, S, F, 1>(s, part, x, self.inner, |p| s.load_head(p, n));
+                    fold_columns::<T, S, F, 1>(s, part, x, self.inner);
                 }
             }
             walk.step(n, &mut at);
@@ -179,18 +179,18 @@ impl<T: Real, F: Fold<T>> Kernel<T> for Columns<'_, T, F> {
     }
 }
 
-/// Folds the rows of `W` vectors of columns, in blocks of [`ROWS`].
+/// Folds the rows of `W` vectors of columns, or of a single vector's head if there are fewer outputs, in blocks of [`ROWS`].
 ///
 /// # Safety
-/// `load` must be good for all these vectors.
+/// `x`, and all places that `inner` reaches from there, must be valid for reads of as many elements as `out` has.
 #[inline(always)]
 unsafe fn fold_columns<T: Real, S: Simd<T>, F: Fold<T>, const W: usize>(
     s: S,
     out: &mut [T],
     x: *const T,
     inner: &Walk<1>,
-    load: impl Fn(*const T) -> S::V,
 ) {
+    let n = out.len();
     let mut cascade = Cascade::<T, W>::new();
     let mut walk = inner.clone();
     let mut at = [0];
@@ -207,7 +207,10 @@ unsafe fn fold_columns<T: Real, S: Simd<T>, F: Fold<T>, const W: usize>(
             let mut row = x.wrapping_add(at[0]);
             for _ in 0..run {
                 for (v, acc) in acc.iter_mut().enumerate() {
-                    *acc = F::vectors(s, *acc, load(row.wrapping_add(v * S::LANES)));
+                    // SAFETY: the caller's.
+                    let x =
+                        unsafe { if W == 1 { s.load_head(row, n) } else { s.load(row.wrapping_add(v * S::LANES)) } };
+                    *acc = F::vectors(s, *acc, x);
                 }
                 row = row.wrapping_add(stride);
             }
