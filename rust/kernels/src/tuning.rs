@@ -42,3 +42,6 @@ pub const STRIPS_PER_TASK: usize = 4;
 
 /// Vectors of rows from which a product of less than a vector of columns is computed transposed.
 pub const TRANSPOSE_ROWS: usize = 2;
+
+/// The same, if A must be copied for it: few columns use each element of the copy.
+pub const TRANSPOSE_COLS: usize = 4;

@@ -6,8 +6,9 @@ use crate::tuning::{max_rows, max_vectors};
 /// One call of the microkernel: `rows × lanes` elements of C, and one block of k.
 #[derive(Clone, Copy)]
 pub struct Tile<T> {
-    /// The first element of A's rows.
-    pub a: *const T,
+    /// The first elements of A's rows 0, 3 and 6. x86 addresses reach two strides from a pointer; the compiler must not know
+    /// how these are related, or it makes each row's address from the one before, one addition after the other.
+    pub a: [*const T; 3],
     /// The distance between rows of A.
     pub a_row: usize,
     /// The distance between steps of k in A.
@@ -50,9 +51,7 @@ pub struct Finish<T> {
 #[inline(always)]
 unsafe fn tile<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(s: S, t: &Tile<T>) {
     let mut acc = [[s.splat(T::ZERO); NV]; MR];
-    // x86 addresses reach two strides from a pointer, so three rows share one.
-    let mut a = [t.a, t.a.wrapping_add(t.a_row.wrapping_mul(3)), t.a.wrapping_add(t.a_row.wrapping_mul(6))];
-    let mut b = t.b;
+    let (mut a, mut b) = (t.a, t.b);
     // Two loops of one body: in the first, masks are left out.
     for _ in 0..t.k_whole {
         // SAFETY: the caller's.

@@ -156,7 +156,8 @@ pub fn gemm_batched<T: Real>(
             accumulate: epilogue.accumulate,
         };
         // Columns that do not fill a vector waste the rest of it, so they become rows.
-        if n < lanes::<T>() && m >= tuning::TRANSPOSE_ROWS * lanes::<T>() {
+        let narrow = if a.row_stride == 1 { n < lanes::<T>() } else { n <= tuning::TRANSPOSE_COLS };
+        if narrow && m >= tuning::TRANSPOSE_ROWS * lanes::<T>() {
             let b_len = a.data.len().saturating_sub(a_offsets[i]);
             let (a, b) = (product.b.t(), product.a.t());
             divide(Product { m: n, n: m, a, b, b_len, transposed: true, ..product }, tasks);

@@ -152,7 +152,7 @@ impl<T: Real> Part<'_, T> {
                 let (c, c_stride) =
                     if last { (p.c.wrapping_add(tile_rows.start * p.n + column), p.n) } else { (total, width) };
                 let tile = Tile {
-                    a: a.at(first, k.start).start,
+                    a: [0, 3, 6].map(|i| a.at(first + i, k.start).start),
                     a_row: a.rows,
                     a_step: a.cols,
                     b,

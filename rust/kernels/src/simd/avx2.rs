@@ -143,44 +143,47 @@ avx2!(f64, __m256d, 4, head_f64, _mm256_castpd_si256, _mm256_castsi256_pd,
         _mm256_min_pd, _mm256_round_pd, _mm256_cmp_pd, _mm256_blendv_pd, _mm256_and_pd, _mm256_or_pd, _mm256_xor_pd,
         _mm256_add_epi64, _mm256_sub_epi64, _mm256_sll_epi64, _mm256_srl_epi64, 2, transpose_f64);
 
-/// Transposes elements `j .. j + 4` of 16 rows: halves of registers are loaded from rows four apart, so that only the
-/// 4 × 4 elements within each half are left to transpose.
+/// Transposes four elements of 16 rows, given every fourth row: halves of registers are loaded from rows four apart, so
+/// that only the 4 × 4 elements within each half are left to transpose.
 ///
 /// # Safety
-/// The CPU must have AVX2; the elements must be readable, and four rows of `to`, `stride` apart, writable.
+/// The CPU must have AVX2; the elements must be readable, and four rows of `to`, `to_stride` apart, writable.
 #[inline(always)]
-unsafe fn transpose_f32(row: [*const f32; 16], j: usize, to: *mut f32, stride: usize) {
-    for first in [0, 8] {
+unsafe fn transpose_f32(from: [*const f32; 4], stride: usize, to: *mut f32, to_stride: usize) {
+    for half in 0..2 {
         // SAFETY: the caller's.
         unsafe {
-            let half = |i: usize| _mm_loadu_ps(row[first + i].add(j));
-            let rows: [__m256; 4] =
-                std::array::from_fn(|i| _mm256_insertf128_ps::<1>(_mm256_castps128_ps256(half(i)), half(i + 4)));
+            let rows: [__m256; 4] = std::array::from_fn(|i| {
+                let x = _mm256_castps128_ps256(_mm_loadu_ps(from[2 * half].add(i * stride)));
+                _mm256_insertf128_ps::<1>(x, _mm_loadu_ps(from[2 * half + 1].add(i * stride)))
+            });
             let (a, b) = (_mm256_unpacklo_ps(rows[0], rows[1]), _mm256_unpacklo_ps(rows[2], rows[3]));
             let (c, d) = (_mm256_unpackhi_ps(rows[0], rows[1]), _mm256_unpackhi_ps(rows[2], rows[3]));
-            let to = to.add(first);
+            let to = to.add(8 * half);
             _mm256_storeu_ps(to, _mm256_shuffle_ps::<0x44>(a, b));
-            _mm256_storeu_ps(to.add(stride), _mm256_shuffle_ps::<0xEE>(a, b));
-            _mm256_storeu_ps(to.add(2 * stride), _mm256_shuffle_ps::<0x44>(c, d));
-            _mm256_storeu_ps(to.add(3 * stride), _mm256_shuffle_ps::<0xEE>(c, d));
+            _mm256_storeu_ps(to.add(to_stride), _mm256_shuffle_ps::<0xEE>(a, b));
+            _mm256_storeu_ps(to.add(2 * to_stride), _mm256_shuffle_ps::<0x44>(c, d));
+            _mm256_storeu_ps(to.add(3 * to_stride), _mm256_shuffle_ps::<0xEE>(c, d));
         }
     }
 }
 
-/// Transposes elements `j` and `j + 1` of 8 rows, likewise.
+/// Transposes two elements of 8 rows, given every second row, likewise.
 ///
 /// # Safety
-/// The CPU must have AVX2; the elements must be readable, and two rows of `to`, `stride` apart, writable.
+/// The CPU must have AVX2; the elements must be readable, and two rows of `to`, `to_stride` apart, writable.
 #[inline(always)]
-unsafe fn transpose_f64(row: [*const f64; 8], j: usize, to: *mut f64, stride: usize) {
-    for first in [0, 4] {
+unsafe fn transpose_f64(from: [*const f64; 4], stride: usize, to: *mut f64, to_stride: usize) {
+    for half in 0..2 {
         // SAFETY: the caller's.
         unsafe {
-            let half = |i: usize| _mm_loadu_pd(row[first + i].add(j));
-            let rows: [__m256d; 2] =
-                std::array::from_fn(|i| _mm256_insertf128_pd::<1>(_mm256_castpd128_pd256(half(i)), half(i + 2)));
-            _mm256_storeu_pd(to.add(first), _mm256_unpacklo_pd(rows[0], rows[1]));
-            _mm256_storeu_pd(to.add(first + stride), _mm256_unpackhi_pd(rows[0], rows[1]));
+            let rows: [__m256d; 2] = std::array::from_fn(|i| {
+                let x = _mm256_castpd128_pd256(_mm_loadu_pd(from[2 * half].add(i * stride)));
+                _mm256_insertf128_pd::<1>(x, _mm_loadu_pd(from[2 * half + 1].add(i * stride)))
+            });
+            let to = to.add(4 * half);
+            _mm256_storeu_pd(to, _mm256_unpacklo_pd(rows[0], rows[1]));
+            _mm256_storeu_pd(to.add(to_stride), _mm256_unpackhi_pd(rows[0], rows[1]));
         }
     }
 }

@@ -112,43 +112,45 @@ avx512!(f64, __m512d, __mmask8, 8, _mm512_castpd_si512, _mm512_castsi512_pd,
     _mm512_sub_epi64, _mm512_sll_epi64, _mm512_srl_epi64,
     _mm512_scalef_pd, 2, transpose_f64);
 
-/// Transposes elements `j .. j + 4` of 16 rows: quarters of registers are loaded from rows four apart, so that only the
-/// 4 × 4 elements within each quarter are left to transpose.
+/// Transposes four elements of 16 rows, given every fourth row: quarters of registers are loaded from rows four apart, so
+/// that only the 4 × 4 elements within each quarter are left to transpose.
 ///
 /// # Safety
-/// The CPU must have AVX-512; the elements must be readable, and four rows of `to`, `stride` apart, writable.
+/// The CPU must have AVX-512; the elements must be readable, and four rows of `to`, `to_stride` apart, writable.
 #[inline(always)]
-unsafe fn transpose_f32(row: [*const f32; 16], j: usize, to: *mut f32, stride: usize) {
+unsafe fn transpose_f32(from: [*const f32; 4], stride: usize, to: *mut f32, to_stride: usize) {
     // SAFETY: the caller's.
     unsafe {
-        let quarter = |i: usize| _mm_loadu_ps(row[i].add(j));
         let rows: [__m512; 4] = std::array::from_fn(|i| {
-            let x = _mm512_insertf32x4::<1>(_mm512_castps128_ps512(quarter(i)), quarter(i + 4));
-            _mm512_insertf32x4::<3>(_mm512_insertf32x4::<2>(x, quarter(i + 8)), quarter(i + 12))
+            let x = _mm512_castps128_ps512(_mm_loadu_ps(from[0].add(i * stride)));
+            let x = _mm512_insertf32x4::<1>(x, _mm_loadu_ps(from[1].add(i * stride)));
+            let x = _mm512_insertf32x4::<2>(x, _mm_loadu_ps(from[2].add(i * stride)));
+            _mm512_insertf32x4::<3>(x, _mm_loadu_ps(from[3].add(i * stride)))
         });
         let (a, b) = (_mm512_unpacklo_ps(rows[0], rows[1]), _mm512_unpacklo_ps(rows[2], rows[3]));
         let (c, d) = (_mm512_unpackhi_ps(rows[0], rows[1]), _mm512_unpackhi_ps(rows[2], rows[3]));
         _mm512_storeu_ps(to, _mm512_shuffle_ps::<0x44>(a, b));
-        _mm512_storeu_ps(to.add(stride), _mm512_shuffle_ps::<0xEE>(a, b));
-        _mm512_storeu_ps(to.add(2 * stride), _mm512_shuffle_ps::<0x44>(c, d));
-        _mm512_storeu_ps(to.add(3 * stride), _mm512_shuffle_ps::<0xEE>(c, d));
+        _mm512_storeu_ps(to.add(to_stride), _mm512_shuffle_ps::<0xEE>(a, b));
+        _mm512_storeu_ps(to.add(2 * to_stride), _mm512_shuffle_ps::<0x44>(c, d));
+        _mm512_storeu_ps(to.add(3 * to_stride), _mm512_shuffle_ps::<0xEE>(c, d));
     }
 }
 
-/// Transposes elements `j` and `j + 1` of 8 rows, likewise.
+/// Transposes two elements of 8 rows, given every second row, likewise.
 ///
 /// # Safety
-/// The CPU must have AVX-512; the elements must be readable, and two rows of `to`, `stride` apart, writable.
+/// The CPU must have AVX-512; the elements must be readable, and two rows of `to`, `to_stride` apart, writable.
 #[inline(always)]
-unsafe fn transpose_f64(row: [*const f64; 8], j: usize, to: *mut f64, stride: usize) {
+unsafe fn transpose_f64(from: [*const f64; 4], stride: usize, to: *mut f64, to_stride: usize) {
     // SAFETY: the caller's.
     unsafe {
-        let quarter = |i: usize| _mm_loadu_pd(row[i].add(j));
         let rows: [__m512d; 2] = std::array::from_fn(|i| {
-            let x = _mm512_insertf64x2::<1>(_mm512_castpd128_pd512(quarter(i)), quarter(i + 2));
-            _mm512_insertf64x2::<3>(_mm512_insertf64x2::<2>(x, quarter(i + 4)), quarter(i + 6))
+            let x = _mm512_castpd128_pd512(_mm_loadu_pd(from[0].add(i * stride)));
+            let x = _mm512_insertf64x2::<1>(x, _mm_loadu_pd(from[1].add(i * stride)));
+            let x = _mm512_insertf64x2::<2>(x, _mm_loadu_pd(from[2].add(i * stride)));
+            _mm512_insertf64x2::<3>(x, _mm_loadu_pd(from[3].add(i * stride)))
         });
         _mm512_storeu_pd(to, _mm512_unpacklo_pd(rows[0], rows[1]));
-        _mm512_storeu_pd(to.add(stride), _mm512_unpackhi_pd(rows[0], rows[1]));
+        _mm512_storeu_pd(to.add(to_stride), _mm512_unpackhi_pd(rows[0], rows[1]));
     }
 }

@@ -204,7 +204,7 @@ unsafe fn transpose_one_by_one<T: Real, S: Simd<T>>(
     }
 }
 
-/// Overrides [`Simd::transpose`], given a function that transposes all rows' next `$group` elements.
+/// Overrides [`Simd::transpose`], given a function that transposes the next `$group` elements of all rows.
 #[cfg(target_arch = "x86_64")]
 macro_rules! transpose_in_groups {
     ($t:ident, $lanes:expr, $group:literal, $transpose:ident) => {
@@ -218,18 +218,29 @@ macro_rules! transpose_in_groups {
             to: *mut $t,
             to_stride: usize,
         ) {
-            static ZEROS: [$t; $lanes] = [0.0; $lanes];
             if cols < $group {
                 // SAFETY: the caller's.
                 return unsafe { super::transpose_one_by_one::<$t, Self>(from, stride, rows, cols, to, to_stride) };
             }
-            let row = std::array::from_fn(|i| if i < rows { from.wrapping_add(i * stride) } else { ZEROS.as_ptr() });
+            let mut padded = std::mem::MaybeUninit::<[[$t; $lanes]; $lanes]>::uninit();
+            let (from, stride) = if rows == $lanes {
+                (from, stride)
+            } else {
+                let square = padded.write([[0.0; $lanes]; $lanes]);
+                for (i, row) in square.iter_mut().enumerate().take(rows) {
+                    // SAFETY: the caller's: row `i` has `cols` elements.
+                    unsafe { row.as_mut_ptr().copy_from_nonoverlapping(from.add(i * stride), cols) };
+                }
+                (square.as_ptr().cast(), $lanes)
+            };
+            // Every fourth row, opaque to the compiler: it would keep a pointer to each row, and has no registers for them.
+            let quarters = std::hint::black_box([0, 1, 2, 3].map(|i| from.wrapping_add(i * ($lanes / 4) * stride)));
             for j in (0..cols).step_by($group) {
                 // The last group overlaps the one before, if there is less than a group left.
                 let j = j.min(cols - $group);
-                // SAFETY: the caller's: `cols` elements of each row, and of the zeros, are readable, and `cols` rows of
-                // `to` writable; and the token's.
-                unsafe { $transpose(row, j, to.add(j * to_stride), to_stride) };
+                // SAFETY: the caller's: `cols` elements of each row are readable, and `cols` rows of `to` writable; and the
+                // token's.
+                unsafe { $transpose(quarters.map(|p| p.add(j)), stride, to.add(j * to_stride), to_stride) };
             }
         }
     };
