@@ -24,7 +24,7 @@ impl Layout {
     /// Row-major, from the start of the storage.
     #[must_use]
     pub fn contiguous(shape: &[usize]) -> Self {
-        Self { shape: shape.into(), strides: contiguous_strides(shape), offset: 0 }
+        Self { shape: Dims::from_slice(shape), strides: contiguous_strides(shape), offset: 0 }
     }
 
     /// Number of elements.
@@ -61,7 +61,7 @@ impl Layout {
                 strides[lead + i] = s;
             }
         }
-        Self { shape: shape.into(), strides, offset: self.offset }
+        Self { shape: Dims::from_slice(shape), strides, offset: self.offset }
     }
 
     /// A view with the new shape, if strides can express one.
@@ -97,16 +97,17 @@ impl Layout {
             }
             i = last + 1;
         }
-        Some(Self { shape: shape.into(), strides, offset: self.offset })
+        Some(Self { shape: Dims::from_slice(shape), strides, offset: self.offset })
     }
 }
 
 /// Row-major strides.
 #[must_use]
 pub fn contiguous_strides(shape: &[usize]) -> Dims {
-    let mut strides: Dims = SmallVec::from_elem(1, shape.len());
-    for i in (1..shape.len()).rev() {
-        strides[i - 1] = strides[i] * shape[i].max(1);
+    let mut strides = Dims::from_slice(shape);
+    let mut stride = 1;
+    for s in strides.iter_mut().rev() {
+        stride *= std::mem::replace(s, stride).max(1);
     }
     strides
 }
@@ -139,10 +140,10 @@ pub fn checked_numel(op: &str, shape: &[usize]) -> Result<usize> {
 /// The shape that both shapes broadcast to, as in NumPy: aligned at the right, sizes equal or 1.
 pub fn broadcast(op: &str, a: &[usize], b: &[usize]) -> Result<Dims> {
     if a == b {
-        return Ok(a.into());
+        return Ok(Dims::from_slice(a));
     }
     let (long, short) = if a.len() >= b.len() { (a, b) } else { (b, a) };
-    let mut out: Dims = long.into();
+    let mut out = Dims::from_slice(long);
     let lead = long.len() - short.len();
     for (o, &s) in out[lead..].iter_mut().zip(short) {
         if *o == 1 {

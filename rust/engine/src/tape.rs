@@ -19,8 +19,10 @@ use crate::tensor::Tensor;
 thread_local! {
     static GRAD_ENABLED: Cell<bool> = const { Cell::new(true) };
     static CLOCK: Cell<u64> = const { Cell::new(0) };
-    /// Parts of dead nodes that wait to be dropped, while a drop is under way on this thread.
-    static GRAVEYARD: RefCell<Option<Vec<Remains>>> = const { RefCell::new(None) };
+    /// Parts of dead nodes that wait to be dropped.
+    static GRAVEYARD: RefCell<Vec<Remains>> = const { RefCell::new(Vec::new()) };
+    /// Whether a drop is under way on this thread.
+    static BURYING: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Whether operations are taped on this thread.
@@ -214,7 +216,7 @@ fn record<O: Op>(op: O, x: &[&Tensor], y: Tensor) -> Tensor {
         saved.versions.push(y.version());
         saved.output = Some(y.without_node());
     }
-    let (shape, dtype) = (y.shape().into(), y.dtype());
+    let (shape, dtype) = (Dims::from_slice(y.shape()), y.dtype());
     let node = Node { clock: clock + 1, shape, dtype, inputs, saved: Mutex::new(Some(saved)), op };
     y.with_node(Arc::new(node))
 }
@@ -231,20 +233,15 @@ impl<O: ?Sized> Drop for Node<O> {
     fn drop(&mut self) {
         let saved = self.saved.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         let remains = Remains(std::mem::take(&mut self.inputs), saved);
-        let outermost = GRAVEYARD.try_with(|g| {
-            let mut g = g.borrow_mut();
-            let outermost = g.is_none();
-            g.get_or_insert_default().push(remains);
-            outermost
-        });
-        if outermost != Ok(true) {
+        let waiting = GRAVEYARD.try_with(|g| g.borrow_mut().push(remains)).is_ok();
+        if !waiting || BURYING.replace(true) {
             return;
         }
         // The borrow must end before the remains are dropped, because that comes back here.
-        while let Some(next) = GRAVEYARD.with(|g| g.borrow_mut().as_mut().and_then(Vec::pop)) {
+        while let Some(next) = GRAVEYARD.with(|g| g.borrow_mut().pop()) {
             drop(next);
         }
-        GRAVEYARD.set(None);
+        BURYING.set(false);
     }
 }
 

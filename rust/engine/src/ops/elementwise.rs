@@ -2,10 +2,10 @@
 
 use rgrad_kernels::map::{self, Binary, Compare, IntBinary, IntUnary, Unary};
 
-use super::{broadcast_strides, cast, op_table, view_of};
+use super::{cast, op_table, strides_over, view_of};
 use crate::dtype::{DType, match_any, match_float, match_int};
 use crate::error::{Result, fail};
-use crate::shape::broadcast;
+use crate::shape::{Dims, broadcast};
 use crate::tape::{Grads, Op, Saved, Saves, Want, apply};
 use crate::tensor::{Number, Tensor, result_dtype};
 
@@ -187,12 +187,14 @@ impl Op for &'static BinaryRule {
     fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
         let (a, b) = (x[0], x[1]);
         let shape = broadcast(self.name, a.shape(), b.shape())?;
-        let (sa, sb) = (broadcast_strides(a, &shape), broadcast_strides(b, &shape));
+        let mut rooms = [Dims::new(), Dims::new()];
+        let [room_a, room_b] = &mut rooms;
+        let (sa, sb) = (strides_over(a, &shape, room_a), strides_over(b, &shape, room_b));
         match a.dtype() {
             DType::Float32 | DType::Float64 => match_float!(a.dtype(), self.name, T => {
                 let (ra, rb) = (a.read::<T>(), b.read::<T>());
                 Tensor::build::<T>(self.name, &shape, a.dtype(), |out| {
-                    map::binary(self.kernel, out, &shape, view_of(&ra, &sa), view_of(&rb, &sb));
+                    map::binary(self.kernel, out, &shape, view_of(&ra, sa), view_of(&rb, sb));
                     Ok(())
                 })
             }),
@@ -203,7 +205,7 @@ impl Op for &'static BinaryRule {
                 match_int!(dtype, self.name, T => {
                     let (ra, rb) = (a.read::<T>(), b.read::<T>());
                     Tensor::build::<T>(self.name, &shape, dtype, |out| {
-                        map::binary_int(kernel, out, &shape, view_of(&ra, &sa), view_of(&rb, &sb));
+                        map::binary_int(kernel, out, &shape, view_of(&ra, sa), view_of(&rb, sb));
                         Ok(())
                     })
                 })
@@ -353,11 +355,13 @@ pub fn compare(op: Compare, a: &Tensor, b: &Tensor) -> Result<Tensor> {
     let dtype = result_dtype(&[a, b]);
     let (a, b) = (cast(&a.without_node(), dtype)?, cast(&b.without_node(), dtype)?);
     let shape = broadcast("comparison", a.shape(), b.shape())?;
-    let (sa, sb) = (broadcast_strides(&a, &shape), broadcast_strides(&b, &shape));
+    let mut rooms = [Dims::new(), Dims::new()];
+    let [room_a, room_b] = &mut rooms;
+    let (sa, sb) = (strides_over(&a, &shape, room_a), strides_over(&b, &shape, room_b));
     match_any!(dtype, T => {
         let (ra, rb) = (a.read::<T>(), b.read::<T>());
         Tensor::build::<u8>("comparison", &shape, DType::Bool, |out| {
-            map::compare(op, out, &shape, view_of(&ra, &sa), view_of(&rb, &sb));
+            map::compare(op, out, &shape, view_of(&ra, sa), view_of(&rb, sb));
             Ok(())
         })
     })
@@ -402,12 +406,15 @@ impl Op for Where {
     fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
         let [c, a, b] = [x[0], x[1], x[2]];
         let shape = broadcast("where", &broadcast("where", a.shape(), b.shape())?, c.shape())?;
-        let (sc, sa, sb) = (broadcast_strides(c, &shape), broadcast_strides(a, &shape), broadcast_strides(b, &shape));
+        let mut rooms = [Dims::new(), Dims::new(), Dims::new()];
+        let [room_c, room_a, room_b] = &mut rooms;
+        let sc = strides_over(c, &shape, room_c);
+        let (sa, sb) = (strides_over(a, &shape, room_a), strides_over(b, &shape, room_b));
         let rc = c.read::<u8>();
         match_any!(a.dtype(), T => {
             let (ra, rb) = (a.read::<T>(), b.read::<T>());
             Tensor::build::<T>("where", &shape, a.dtype(), |out| {
-                map::select(out, &shape, view_of(&rc, &sc), view_of(&ra, &sa), view_of(&rb, &sb));
+                map::select(out, &shape, view_of(&rc, sc), view_of(&ra, sa), view_of(&rb, sb));
                 Ok(())
             })
         })

@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 
 use super::reduce::sum;
 use super::views::{reshape_to, transpose};
-use super::{broadcast_strides, cast, op_table};
+use super::{cast, op_table, strides_over};
 use crate::dtype::match_float;
 use crate::error::{Result, fail};
 use crate::shape::{Dims, Show, broadcast};
@@ -38,9 +38,10 @@ fn mat<'a, T>(x: &Tensor, data: &'a [T]) -> Mat<'a, T> {
 /// Where each matrix of a stack begins, with the dimensions before the last two broadcast to `batch`.
 fn starts(x: &Tensor, batch: &[usize]) -> SmallVec<[usize; 4]> {
     let full: Dims = batch.iter().chain(&x.shape()[x.ndim() - 2..]).copied().collect();
-    let strides = broadcast_strides(x, &full);
+    let mut room = Dims::new();
+    let strides = strides_over(x, &full, &mut room);
     let mut starts: SmallVec<[usize; 4]> = SmallVec::from_slice(&[0]);
-    for (&n, &stride) in batch.iter().zip(&strides) {
+    for (&n, &stride) in batch.iter().zip(strides) {
         starts = starts.iter().flat_map(|&at| (0..n).map(move |i| at + i * stride)).collect();
     }
     starts

@@ -25,6 +25,7 @@ pub use views::*;
 
 use crate::dtype::{DType, match_any};
 use crate::error::Result;
+use crate::shape::Dims;
 use crate::tape::{Grads, Op, Saved, Want, apply};
 use crate::tensor::Tensor;
 use rgrad_kernels::{View, copy as kernels};
@@ -134,12 +135,16 @@ pub fn cast(x: &Tensor, to: DType) -> Result<Tensor> {
     if x.dtype() == to { Ok(x.clone()) } else { apply(Cast { from: x.dtype(), to }, &[x]) }
 }
 
-/// One operand as `View`, broadcast to `shape`: its strides are returned for the view to borrow.
-fn broadcast_strides(x: &Tensor, shape: &[usize]) -> crate::shape::Dims {
-    if x.shape() == shape { x.layout().strides.clone() } else { x.layout().expand(shape).strides }
+/// The strides of an operand that is broadcast to `shape`: its own, or new ones that `room` keeps.
+fn strides_over<'a>(x: &'a Tensor, shape: &[usize], room: &'a mut Dims) -> &'a [usize] {
+    if x.shape() == shape {
+        return &x.layout().strides;
+    }
+    *room = x.layout().expand(shape).strides;
+    room
 }
 
-/// Reads an operand, with the strides that [`broadcast_strides`] made.
+/// Reads an operand, with the strides that [`strides_over`] gave.
 fn view_of<'a, T: rgrad_kernels::simd::Element>(
     reader: &'a crate::tensor::Reader<'_, T>,
     strides: &'a [usize],
