@@ -32,6 +32,7 @@ pub fn is_grad_enabled() -> bool {
 }
 
 /// Switches taping on this thread, and returns what it was.
+#[allow(clippy::must_use_candidate, reason = "called for its effect")]
 pub fn set_grad_enabled(on: bool) -> bool {
     GRAD_ENABLED.replace(on)
 }
@@ -471,17 +472,17 @@ fn push(pending: &mut BTreeMap<Key, Pending>, edge: &Edge, grad: Tensor) -> Resu
         std::collections::btree_map::Entry::Vacant(slot) => {
             slot.insert(Pending { to: edge.clone(), grad });
         }
-        std::collections::btree_map::Entry::Occupied(mut slot) => add_into(&mut slot.get_mut().grad, grad)?,
+        std::collections::btree_map::Entry::Occupied(mut slot) => add_into(&mut slot.get_mut().grad, &grad)?,
     }
     Ok(())
 }
 
 /// `total += grad`, in place where nobody else holds `total` and nothing is taped.
-fn add_into(total: &mut Tensor, grad: Tensor) -> Result<()> {
+fn add_into(total: &mut Tensor, grad: &Tensor) -> Result<()> {
     if !is_grad_enabled() && total.is_exclusive() && grad.is_contiguous() {
-        return ops::add_assign(total, &grad);
+        return ops::add_assign(total, grad);
     }
-    *total = ops::add(total, &grad)?;
+    *total = ops::add(total, grad)?;
     Ok(())
 }
 

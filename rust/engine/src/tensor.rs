@@ -63,7 +63,7 @@ impl<T: Element> Reader<'_, T> {
     }
 
     /// The elements from the tensor's first one on.
-    pub(crate) fn from_first(&self) -> &[T] {
+    pub(crate) fn tail(&self) -> &[T] {
         &self.guard[self.layout.offset.min(self.guard.len())..]
     }
 }
@@ -371,12 +371,12 @@ impl Tensor {
             fail!(Value, "item: only a tensor of one element is a number, this one has shape {}", Show(self.shape()));
         }
         Ok(match self.dtype() {
-            DType::Float32 => Number::Float(f64::from(self.read::<f32>().from_first()[0])),
-            DType::Float64 => Number::Float(self.read::<f64>().from_first()[0]),
-            DType::Int64 => Number::Int(self.read::<i64>().from_first()[0]),
-            DType::Int32 => Number::Int(i64::from(self.read::<i32>().from_first()[0])),
-            DType::UInt8 => Number::Int(i64::from(self.read::<u8>().from_first()[0])),
-            DType::Bool => Number::Bool(self.read::<u8>().from_first()[0] != 0),
+            DType::Float32 => Number::Float(f64::from(self.read::<f32>().tail()[0])),
+            DType::Float64 => Number::Float(self.read::<f64>().tail()[0]),
+            DType::Int64 => Number::Int(self.read::<i64>().tail()[0]),
+            DType::Int32 => Number::Int(i64::from(self.read::<i32>().tail()[0])),
+            DType::UInt8 => Number::Int(i64::from(self.read::<u8>().tail()[0])),
+            DType::Bool => Number::Bool(self.read::<u8>().tail()[0] != 0),
         })
     }
 
@@ -423,7 +423,7 @@ impl Tensor {
             let from = value.read::<T>();
             let mut to = self.write::<T>();
             let to = &mut to[self.layout().offset..];
-            rgrad_kernels::copy::copy_into(to, &self.layout().strides, self.shape(), View::new(from.from_first(), &source.strides));
+            rgrad_kernels::copy::copy_into(to, &self.layout().strides, self.shape(), View::new(from.tail(), &source.strides));
         });
         Ok(())
     }

@@ -58,7 +58,7 @@ pub struct Stats {
 pub fn stats() -> Stats {
     Stats {
         reserved_bytes: RESERVED.load(Relaxed),
-        shared_cache_bytes: SHARED.lock().map_or(0, |s| s.bytes),
+        shared_cache_bytes: SHARED.try_lock().map_or(0, |s| s.bytes),
         system_allocations: SYSTEM_ALLOCATIONS.load(Relaxed),
     }
 }
@@ -66,7 +66,7 @@ pub fn stats() -> Stats {
 /// Gives the shared cache and this thread's cache back to the system.
 pub fn empty_cache() {
     let _ = LOCAL.try_with(|c| c.borrow_mut().clear());
-    if let Ok(mut shared) = SHARED.lock() {
+    if let Ok(mut shared) = SHARED.try_lock() {
         shared.clear();
     }
 }
@@ -162,6 +162,7 @@ fn system_alloc(class: usize) -> Option<Block> {
     }
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "the block is gone afterwards")]
 fn system_free(class: usize, block: Block) {
     let layout = system_layout(class).expect("the block was allocated with this layout");
     RESERVED.fetch_sub(layout.size(), Relaxed);
@@ -188,13 +189,10 @@ fn allocate(class: usize) -> Option<Block> {
 
 fn release(class: usize, block: Block) {
     let rest = if class_bytes(class) <= LOCAL_BLOCK {
+        // The closure does not run once the thread's cache is gone; the block then stays here.
         let mut block = Some(block);
-        // The closure does not run once the thread's cache is gone; the block then stays in `block`.
-        let full = LOCAL.try_with(|c| c.borrow_mut().push(class, block.take().expect("just set"), LOCAL_BYTES));
-        match full {
-            Ok(result) => result,
-            Err(_) => Err(block.take().expect("not moved")),
-        }
+        let _ = LOCAL.try_with(|c| block = block.take().and_then(|b| c.borrow_mut().push(class, b, LOCAL_BYTES).err()));
+        block.map_or(Ok(()), Err)
     } else if let Ok(mut shared) = SHARED.try_lock() {
         shared.push(class, block, SHARED_BYTES)
     } else {

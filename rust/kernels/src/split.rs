@@ -46,6 +46,7 @@ pub(crate) fn split<T: Send>(out: &mut [T], unit: usize, grain: usize, f: impl F
 
 /// As [`split`], for two outputs of as many rows each: `f(row, a, b)` gets the same rows of both. A row of `a` has
 /// `out.0.len() / rows` elements.
+#[allow(clippy::needless_pass_by_value, reason = "slices are lent for good")]
 pub(crate) fn split_rows<A: Send, B: Send>(
     rows: usize,
     out: (&mut [A], &mut [B]),

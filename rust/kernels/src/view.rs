@@ -19,8 +19,11 @@ impl<'a, T> View<'a, T> {
         Self { data, strides }
     }
 
-    /// Panics unless every element that `shape` reaches lies within `data`: called once at each kernel's entry, in release
+    /// Checks that every element that `shape` reaches lies within `data`: called once at each kernel's entry, in release
     /// builds too, so that the loops behind it may use unchecked pointers.
+    ///
+    /// # Panics
+    /// If one does not.
     pub fn check(&self, shape: &[usize]) {
         assert_eq!(shape.len(), self.strides.len(), "a view needs one stride for every dimension");
         if shape.contains(&0) {

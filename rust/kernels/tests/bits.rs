@@ -1,4 +1,5 @@
 //! The same bits for every instruction set and any number of threads.
+#![allow(clippy::items_after_statements, reason = "the list of kernels stands where it is used")]
 
 mod strided;
 

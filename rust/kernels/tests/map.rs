@@ -111,6 +111,7 @@ fn an_operand_that_does_not_reach_is_refused() {
 fn special_values_go_through_as_ieee_and_numpy_have_it() {
     let (inf, nan) = (f32::INFINITY, f32::NAN);
     let x = [0.0, -0.0, inf, -inf, nan, 1.0e-45, -1.0e-45, f32::MAX, -2.5, 2.5];
+    #[allow(clippy::type_complexity, reason = "a table of functions")]
     let cases: [(Unary, fn(f32) -> f32); 12] = [
         (Unary::Neg, |x| -x),
         (Unary::Abs, f32::abs),

@@ -23,8 +23,10 @@ fn softplus(x: f64) -> f64 {
     x.max(0.0) + (-x.abs()).exp().ln_1p()
 }
 
-/// Function, reference in double precision, and largest error allowed in f32, in units in the last place.
-const CASES: [(Unary, fn(f64) -> f64, f64); 8] = [
+/// A function, its reference in double precision, and the largest error allowed in f32, in units in the last place.
+type Case = (Unary, fn(f64) -> f64, f64);
+
+const CASES: [Case; 8] = [
     (Unary::Exp, f64::exp, 1.0),
     (Unary::Expm1, f64::exp_m1, 1.1),
     (Unary::Log, f64::ln, 1.0),
@@ -62,5 +64,41 @@ fn f32_functions_are_accurate_over_a_sample_of_all_patterns() {
         let (error, x) = worst(op, reference, 4099, 0..1 << 32);
         println!("{op:?}: {error} at {x:e}");
         assert!(error <= bound, "{op:?}({x:e}) is wrong by {error} units in the last place");
+    }
+}
+
+#[test]
+#[ignore = "takes minutes: every one of the 2^32 bit patterns"]
+fn f32_functions_are_accurate_over_all_patterns() {
+    const PART: u64 = 1 << 24;
+    for (op, reference, bound) in CASES {
+        for first in (0..1_u64 << 32).step_by(PART as usize) {
+            let (error, x) = worst(op, reference, 1, first..first + PART);
+            assert!(error <= bound, "{op:?}({x:e}) is wrong by {error} units in the last place");
+        }
+    }
+}
+
+/// The reference is the platform's own function, which is itself off by up to a unit.
+#[test]
+fn f64_functions_are_within_three_units_of_the_platforms() {
+    let spread: Vec<f64> = (0_u64..200_000).map(|i| f64::from_bits(i.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
+    let near: Vec<f64> = (-400_000..400_000).map(|i| f64::from(i) * 1.03e-4).collect();
+    for (op, reference, _) in CASES {
+        for x in [&spread, &near] {
+            for (&x, got) in x.iter().zip(apply64(op, x)) {
+                let want = reference(x);
+                if want.is_nan() || want.is_infinite() {
+                    assert!(
+                        got.to_bits() == want.to_bits() || got.is_nan() && want.is_nan(),
+                        "{op:?}({x:e}) = {got:e}"
+                    );
+                    continue;
+                }
+                let ulp =
+                    f64::from_bits(want.abs().max(f64::MIN_POSITIVE).to_bits() + 1) - want.abs().max(f64::MIN_POSITIVE);
+                assert!((got - want).abs() <= 3.0 * ulp, "{op:?}({x:e}) = {got:e}, not {want:e}");
+            }
+        }
     }
 }

@@ -65,13 +65,11 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Tensor {
         if let Some(n) = number(&ob)? {
             return EngineTensor::weak(n).map(Self).map_err(to_py);
         }
-        match interop::copied(&ob)? {
-            Some(t) => Ok(Self(t)),
-            None => {
-                let name = ob.get_type().name()?;
-                Err(PyTypeError::new_err(format!("expected a tensor, an array or a number, got {name}")))
-            }
+        if let Some(t) = interop::copied(&ob)? {
+            return Ok(Self(t));
         }
+        let name = ob.get_type().name()?;
+        Err(PyTypeError::new_err(format!("expected a tensor, an array or a number, got {name}")))
     }
 }
 
@@ -104,13 +102,11 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Tensors {
         let mut all = Vec::new();
         for item in ob.try_iter()? {
             let item = item?;
-            match item.cast::<PyTensor>() {
-                Ok(t) => all.push(t.get().inner.clone()),
-                Err(_) => {
-                    let (i, name) = (all.len(), item.get_type().name()?);
-                    return Err(PyTypeError::new_err(format!("expected tensors, got {name} at position {i}")));
-                }
-            }
+            let Ok(t) = item.cast::<PyTensor>() else {
+                let (i, name) = (all.len(), item.get_type().name()?);
+                return Err(PyTypeError::new_err(format!("expected tensors, got {name} at position {i}")));
+            };
+            all.push(t.get().inner.clone());
         }
         Ok(Self(all))
     }

@@ -60,7 +60,7 @@ fn slots(params: &Tensors, grads: &Tensors, states: &[&Tensors]) -> PyResult<Vec
 /// One step of SGD over parameters of one dtype; see `rgrad.optim.SGD`. `first` says whose momentum buffer is new.
 #[pyfunction]
 #[pyo3(signature = (params, grads, buffers, first, *, lr, momentum, dampening, weight_decay, nesterov, maximize))]
-#[expect(clippy::too_many_arguments, clippy::fn_params_excessive_bools, reason = "keyword arguments of the optimizer")]
+#[expect(clippy::too_many_arguments, reason = "keyword arguments of the optimizer")]
 pub fn _sgd_step(
     py: Python<'_>,
     params: Tensors,

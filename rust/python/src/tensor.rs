@@ -150,6 +150,9 @@ fn index_items(index: &Bound<'_, PyAny>) -> PyResult<Vec<Index>> {
     }
 }
 
+/// What pickling takes: a function, and what to call it with.
+type Reduced<'py> = (Bound<'py, PyAny>, (Bound<'py, PyType>, Py<PyAny>, bool));
+
 type Binary = fn(&Tensor, &Tensor) -> rgrad_engine::Result<Tensor>;
 
 impl PyTensor {
@@ -326,19 +329,20 @@ impl PyTensor {
         kwargs.set_item("prefix", "tensor(")?;
         kwargs.set_item("threshold", 1000)?;
         let array = array_of(slf.py(), t.detach())?;
-        let mut text: String = py.import("numpy")?.call_method("array2string", (array,), Some(&kwargs))?.extract()?;
+        let elements = py.import("numpy")?.call_method("array2string", (array,), Some(&kwargs))?;
+        let mut parts = vec![elements.extract::<String>()?];
         if !matches!(t.dtype(), DType::Float32 | DType::Int64 | DType::Bool) {
-            text += &format!(", dtype=rgrad.{}", t.dtype());
+            parts.push(format!("dtype=rgrad.{}", t.dtype()));
         }
         if t.numel() == 0 && t.ndim() > 1 {
-            text += &format!(", shape={}", rgrad_engine::shape::Show(t.shape()));
+            parts.push(format!("shape={}", rgrad_engine::shape::Show(t.shape())));
         }
         if let Some(node) = t.node() {
-            text += &format!(", grad_fn={node:?}");
+            parts.push(format!("grad_fn={node:?}"));
         } else if t.requires_grad() {
-            text += ", requires_grad=True";
+            parts.push("requires_grad=True".into());
         }
-        Ok(format!("tensor({text})"))
+        Ok(format!("tensor({})", parts.join(", ")))
     }
 
     // ---- Elements ----
@@ -538,7 +542,7 @@ impl PyTensor {
     // ---- Writing in place ----
 
     /// Writes `value`, broadcast and cast, over the elements, and returns this tensor.
-    fn copy_<'py>(slf: Bound<'py, Self>, value: args::Tensor) -> PyResult<Bound<'py, Self>> {
+    fn copy_(slf: Bound<'_, Self>, value: args::Tensor) -> PyResult<Bound<'_, Self>> {
         let t = &slf.get().inner;
         run(slf.py(), t.numel(), || t.copy_from(&value.0))?;
         Ok(slf)
@@ -610,7 +614,7 @@ impl PyTensor {
         run(py, usize::MAX, || tape::backward(&self.inner, gradient.as_ref(), options))
     }
 
-    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyType>, Py<PyAny>, bool))> {
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Reduced<'py>> {
         let t = &slf.get().inner;
         if !t.is_leaf() {
             return Err(PyRuntimeError::new_err(

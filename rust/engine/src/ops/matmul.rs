@@ -73,7 +73,7 @@ impl Op for Matmul {
         let (starts_a, starts_b) = (starts(a, &batch), starts(b, &batch));
         match_float!(a.dtype(), "matmul", T => {
             let (da, db) = (a.read::<T>(), b.read::<T>());
-            let (ma, mb) = (mat(a, da.from_first()), mat(b, db.from_first()));
+            let (ma, mb) = (mat(a, da.tail()), mat(b, db.tail()));
             Tensor::build::<T>("matmul", &shape, a.dtype(), |out| {
                 gemm::gemm_batched(out, ma, mb, &starts_a, &starts_b, Epilogue::default());
                 Ok(())
@@ -139,10 +139,10 @@ impl Op for Linear {
         match_float!(a.dtype(), "linear", T => {
             let (da, dw) = (a.read::<T>(), w.read::<T>());
             let db = x.get(2).map(|b| b.read::<T>());
-            let (ma, mw) = (mat(a, da.from_first()), mat(w, dw.from_first()));
+            let (ma, mw) = (mat(a, da.tail()), mat(w, dw.tail()));
             let wt = Mat { rows: mw.cols, cols: mw.rows, row_stride: mw.col_stride, col_stride: mw.row_stride, ..mw };
             Tensor::build::<T>("linear", &[a.shape()[0], w.shape()[0]], a.dtype(), |out| {
-                gemm::gemm(out, ma, wt, Epilogue { bias: db.as_ref().map(|b| b.slice()), ..Epilogue::default() });
+                gemm::gemm(out, ma, wt, Epilogue { bias: db.as_ref().map(crate::tensor::Reader::slice), ..Epilogue::default() });
                 Ok(())
             })
         })

@@ -149,5 +149,5 @@ fn view_of<'a, T: rgrad_kernels::simd::Element>(
     reader: &'a crate::tensor::Reader<'_, T>,
     strides: &'a [usize],
 ) -> View<'a, T> {
-    View::new(reader.from_first(), strides)
+    View::new(reader.tail(), strides)
 }

@@ -52,7 +52,7 @@ impl Split {
             DType::Float32 | DType::Float64 => match_float!(x.dtype(), op, T => {
                 let from = x.read::<T>();
                 Tensor::build::<T>(op, &self.output(), x.dtype(), |out| {
-                    kernels::reduce(kind, out, from.from_first(), kept, gone);
+                    kernels::reduce(kind, out, from.tail(), kept, gone);
                     Ok(())
                 })
             }),
@@ -60,7 +60,7 @@ impl Split {
             _ => match_int!(x.dtype(), op, T => {
                 let from = x.read::<T>();
                 Tensor::build::<T>(op, &self.output(), x.dtype(), |out| {
-                    kernels::reduce_int(kind, out, from.from_first(), kept, gone);
+                    kernels::reduce_int(kind, out, from.tail(), kept, gone);
                     Ok(())
                 })
             }),
@@ -76,7 +76,7 @@ impl Split {
             _ => match_int!(x.dtype(), "sum", T => {
                 let from = x.read::<T>();
                 Tensor::build::<i64>("sum", &self.output(), DType::Int64, |out| {
-                    kernels::sum_int(out, from.from_first(), kept, gone);
+                    kernels::sum_int(out, from.tail(), kept, gone);
                     Ok(())
                 })
             }),
@@ -194,7 +194,7 @@ fn arg_extremum(op: &'static str, max: bool, x: &Tensor, dim: Option<isize>, kee
     match_any!(x.dtype(), T => {
         let from = x.read::<T>();
         Tensor::build::<i64>(op, &split.output(), DType::Int64, |out| {
-            kernels::arg_reduce(max, out, from.from_first(), kept, gone);
+            kernels::arg_reduce(max, out, from.tail(), kept, gone);
             Ok(())
         })
     })

@@ -213,9 +213,9 @@ pub(super) fn move_dim(x: &Tensor, dim: usize, back: bool) -> Result<Tensor> {
     }
     let mut order: Dims = (0..x.ndim()).collect();
     if back {
-        order[..=dim].rotate_left(1)
+        order[..=dim].rotate_left(1);
     } else {
-        order[..=dim].rotate_right(1)
+        order[..=dim].rotate_right(1);
     }
     apply(ViewOp::Permute { order }, &[x])
 }

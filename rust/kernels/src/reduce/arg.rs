@@ -63,7 +63,8 @@ impl<T: Element> Kernel<f32> for Arg<'_, T> {
 
 /// Whether `a`, which comes later, takes the place of `b`.
 #[inline(always)]
-#[allow(clippy::eq_op)] // only NaN differs from itself
+// Only NaN differs from itself; and without branches the loop stays a loop of vectors.
+#[allow(clippy::eq_op, clippy::needless_bitwise_bool)]
 fn beats<T: Element>(a: T, b: T, better: impl Fn(T, T) -> bool) -> bool {
     better(a, b) | ((a != a) & (b == b))
 }

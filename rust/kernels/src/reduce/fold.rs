@@ -1,4 +1,5 @@
 //! Folding numbers lane by lane, in a fixed order.
+#![allow(clippy::eq_op, reason = "only NaN differs from itself")]
 
 use std::mem::MaybeUninit;
 

@@ -25,6 +25,9 @@ pub struct Axes<'a> {
 
 impl<'a> Axes<'a> {
     /// Dimensions of these sizes and strides.
+    ///
+    /// # Panics
+    /// If their numbers differ.
     #[must_use]
     pub fn new(shape: &'a [usize], strides: &'a [usize]) -> Self {
         assert_eq!(shape.len(), strides.len(), "every dimension needs one stride");

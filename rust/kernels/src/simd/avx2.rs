@@ -1,5 +1,6 @@
 //! AVX2 with FMA: a logical vector is two registers.
 
+#[allow(clippy::wildcard_imports, reason = "some eighty intrinsics")]
 use std::arch::x86_64::*;
 
 use super::{Simd, transpose_in_groups};

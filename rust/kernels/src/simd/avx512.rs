@@ -1,5 +1,6 @@
 //! AVX-512: a logical vector is one register.
 
+#[allow(clippy::wildcard_imports, reason = "some eighty intrinsics")]
 use std::arch::x86_64::*;
 
 use super::{Simd, transpose_in_groups};

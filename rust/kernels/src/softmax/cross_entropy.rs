@@ -1,7 +1,7 @@
 //! Softmax cross-entropy with its gradient, in one pass over the logits.
 
 use super::UNIT_ROWS;
-use super::rows::{exp_row, max_row, narrow_read, narrow_write, shift_narrow};
+use super::rows::{max_row, narrow_read, narrow_write, shift_narrow, sum_exp_row, write_exp_row};
 use crate::lanes::map_lanes;
 use crate::map::GRAIN_TRANSCENDENTAL;
 use crate::math;
@@ -95,16 +95,26 @@ fn wide<T: Real, S: Simd<T>>(s: S, grad: &mut [T], x: &[T], labels: &[i64], scal
         let max = max_row(s, x);
         rests[i] = max - x[label as usize];
         if grad.is_empty() {
-            sums[i] = exp_row(s, x, max, None);
+            sums[i] = sum_exp_row(s, x, max);
             continue;
         }
-        let grad = &mut grad[i * cols..][..cols];
-        sums[i] = exp_row(s, x, max, Some(grad));
-        let factor = s.splat(scale / sums[i]);
-        map_lanes!(s: S, [grad => e] <- [], (s.mul(e, factor),));
-        let at = &mut grad[label as usize];
-        *at = *at - scale;
+        sums[i] = write_exp_row(s, &mut grad[i * cols..][..cols], x, max);
+        // A row behind: its sum is known by now, while that of this row is still under way.
+        if let Some(done) = i.checked_sub(1) {
+            finish_row(s, &mut grad[done * cols..i * cols], labels[done], scale, sums[done]);
+        }
     }
+    if let (false, Some(last)) = (grad.is_empty(), labels.len().checked_sub(1)) {
+        finish_row(s, &mut grad[last * cols..], labels[last], scale, sums[last]);
+    }
+}
+
+/// Makes the gradient of a row's exponentials.
+#[inline(always)]
+fn finish_row<T: Real, S: Simd<T>>(s: S, grad: &mut [T], label: i64, scale: T, sum: T) {
+    let factor = s.splat(scale / sum);
+    map_lanes!(s: S, [grad => e] <- [], (s.mul(e, factor),));
+    grad[label as usize] = grad[label as usize] - scale;
 }
 
 #[inline(always)]
@@ -135,7 +145,9 @@ fn narrow<T: Real, S: Simd<T>>(
         return;
     }
     let factor = s.div(s.splat(scale), sum);
-    v.iter_mut().for_each(|v| *v = s.mul(*v, factor));
+    for v in v.iter_mut() {
+        *v = s.mul(*v, factor);
+    }
     narrow_write(s, grad, v, cols);
     for (grad, &label) in grad.chunks_exact_mut(cols).zip(labels) {
         grad[label as usize] = grad[label as usize] - scale;

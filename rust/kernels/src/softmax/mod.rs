@@ -8,7 +8,7 @@ mod rows;
 
 pub use cross_entropy::{BadLabel, cross_entropy};
 
-use rows::{exp_row, max_row, narrow_read, narrow_write, shift_narrow};
+use rows::{max_narrow, max_row, narrow_read, narrow_write, shift_narrow, sum_exp_row, write_exp_row};
 
 use crate::lanes::map_lanes;
 use crate::map::GRAIN_TRANSCENDENTAL;
@@ -130,10 +130,14 @@ impl<T: Real> Kernel<T> for ForwardKernel<'_, T> {
             }
             if self.op == Forward::Softmax {
                 let scale = s.div(s.splat(T::ONE), sum);
-                v.iter_mut().for_each(|v| *v = s.mul(*v, scale));
+                for v in v.iter_mut() {
+                    *v = s.mul(*v, scale);
+                }
             } else {
                 let log = math::log(s, sum);
-                v.iter_mut().for_each(|v| *v = s.sub(*v, log));
+                for v in v.iter_mut() {
+                    *v = s.sub(*v, log);
+                }
             }
             narrow_write(s, out, v, cols);
         }
@@ -145,11 +149,11 @@ impl<T: Real> Kernel<T> for ForwardKernel<'_, T> {
 fn wide<T: Real, S: Simd<T>>(s: S, op: Forward, out: &mut [T], x: &[T]) {
     let max = max_row(s, x);
     if op == Forward::Softmax {
-        let sum = exp_row(s, x, max, Some(out));
+        let sum = write_exp_row(s, out, x, max);
         let scale = s.splat(T::ONE / sum);
         map_lanes!(s: S, [out => v] <- [], (s.mul(v, scale),));
     } else {
-        let sum = exp_row(s, x, max, None);
+        let sum = sum_exp_row(s, x, max);
         let log = math::log(s, s.splat(sum));
         let max = s.splat(max);
         map_lanes!(s: S, [out => y] <- [x => x], (s.sub(s.sub(x, max), log),));
@@ -173,13 +177,13 @@ impl<T: Real> Kernel<T> for LogSumExp<'_, T> {
                 let stats = max.as_mut().iter_mut().zip(sum.as_mut());
                 for ((max, sum), x) in stats.zip(x.chunks_exact(cols)) {
                     *max = finite_or_zero(max_row(s, x));
-                    *sum = exp_row(s, x, *max, None);
+                    *sum = sum_exp_row(s, x, *max);
                 }
                 // SAFETY: `Real::Lanes` is a vector's array.
                 unsafe { (s.load(max.as_ref().as_ptr()), s.load(sum.as_ref().as_ptr())) }
             } else {
                 let v = narrow_read::<T, S>(s, x, cols);
-                let max = v[..cols].iter().fold(s.splat(T::NEG_INFINITY), |max, &v| s.max(v, max));
+                let max = max_narrow(s, &v[..cols]);
                 // Differences of infinities would be NaN.
                 let max = s.select(s.lt(s.abs(max), s.splat(T::INFINITY)), max, s.splat(T::ZERO));
                 let mut sum = s.splat(T::ZERO);

@@ -3,26 +3,23 @@
 use crate::math;
 use crate::simd::{Real, Simd};
 
-/// Vectors whose sum is taken one after the other before it is added to the row's: bounds the error of long rows.
+/// Vectors whose sum is taken before it is added to the row's: bounds the error of long rows.
 const BLOCK: usize = 32;
-/// Maxima that are followed side by side.
+/// Maxima and sums that are followed side by side: hides latencies, and keeps loops so short that their ends are foreseen.
 const CHAINS: usize = 4;
 /// The most columns of a narrow row: the lanes of the longest vector.
 const MAX_NARROW: usize = 16;
 
-/// The first `n < LANES` elements, and `fill` in the other lanes.
-///
-/// # Safety
-/// `p` must be valid for reads of `n` elements.
+/// The elements of `x`, at most `LANES`, and `fill` in the lanes behind.
 #[inline(always)]
-unsafe fn load_head_or<T: Real, S: Simd<T>>(s: S, p: *const T, n: usize, fill: T) -> S::V {
+fn load_or<T: Real, S: Simd<T>>(s: S, x: &[T], fill: T) -> S::V {
     let mut places = T::Lanes::default();
     for (i, place) in places.as_mut().iter_mut().enumerate() {
         *place = T::from_f64(i as f64);
     }
-    // SAFETY: `Real::Lanes` is a vector's array; and the caller's.
-    let (places, v) = unsafe { (s.load(places.as_ref().as_ptr()), s.load_head(p, n)) };
-    s.select(s.lt(places, s.splat(T::from_f64(n as f64))), v, s.splat(fill))
+    // SAFETY: `Real::Lanes` is a vector's array, and `x` is no longer.
+    let (places, v) = unsafe { (s.load(places.as_ref().as_ptr()), s.load_head(x.as_ptr(), x.len())) };
+    s.select(s.lt(places, s.splat(T::from_f64(x.len() as f64))), v, s.splat(fill))
 }
 
 /// The largest element; with NaN in the row, any.
@@ -36,56 +33,62 @@ pub(super) fn max_row<T: Real, S: Simd<T>>(s: S, x: &[T]) -> T {
             *acc = s.max(unsafe { s.load(step.as_ptr().add(c * S::LANES)) }, *acc);
         }
     }
-    let mut vectors = steps.remainder().chunks_exact(S::LANES);
-    for v in &mut vectors {
-        // SAFETY: the chunk is a vector.
-        acc[0] = s.max(unsafe { s.load(v.as_ptr()) }, acc[0]);
-    }
-    let tail = vectors.remainder();
-    if !tail.is_empty() {
-        // SAFETY: so many elements are left.
-        acc[1] = s.max(unsafe { load_head_or(s, tail.as_ptr(), tail.len(), T::NEG_INFINITY) }, acc[1]);
+    for (v, acc) in steps.remainder().chunks(S::LANES).zip(&mut acc) {
+        *acc = s.max(load_or(s, v, T::NEG_INFINITY), *acc);
     }
     s.reduce_max(s.max(s.max(acc[0], acc[1]), s.max(acc[2], acc[3])))
 }
 
+/// The sum of `exp(x - max)`.
+#[inline(always)]
+pub(super) fn sum_exp_row<T: Real, S: Simd<T>>(s: S, x: &[T], max: T) -> T {
+    // SAFETY: nothing is written.
+    unsafe { exp_row::<T, S, false>(s, x, max, std::ptr::null_mut()) }
+}
+
 /// The sum of `exp(x - max)`, whose terms are written to `out`.
 #[inline(always)]
-pub(super) fn exp_row<T: Real, S: Simd<T>>(s: S, x: &[T], max: T, out: Option<&mut [T]>) -> T {
+pub(super) fn write_exp_row<T: Real, S: Simd<T>>(s: S, out: &mut [T], x: &[T], max: T) -> T {
+    assert_eq!(out.len(), x.len());
+    // SAFETY: the lengths are equal.
+    unsafe { exp_row::<T, S, true>(s, x, max, out.as_mut_ptr()) }
+}
+
+/// # Safety
+/// If `WRITE`, `out` must be valid for writes of as many elements as `x` has.
+#[inline(always)]
+unsafe fn exp_row<T: Real, S: Simd<T>, const WRITE: bool>(s: S, x: &[T], max: T, mut out: *mut T) -> T {
     let max = s.splat(max);
-    let write = out.map(|out| {
-        assert_eq!(out.len(), x.len());
-        out.as_mut_ptr()
-    });
     let mut total = s.splat(T::ZERO);
-    for (b, block) in x.chunks(BLOCK * S::LANES).enumerate() {
-        let write = write.map(|out| out.wrapping_add(b * BLOCK * S::LANES));
-        let mut sum = s.splat(T::ZERO);
-        let mut vectors = block.chunks_exact(S::LANES);
-        for (i, v) in (&mut vectors).enumerate() {
-            // SAFETY: the chunk is a vector, and `out` is as long as `x`.
-            unsafe {
-                let e = math::exp(s, s.sub(s.load(v.as_ptr()), max));
-                if let Some(out) = write {
-                    s.store(out.add(i * S::LANES), e);
+    for block in x.chunks(BLOCK * S::LANES) {
+        let mut acc = [s.splat(T::ZERO); CHAINS];
+        let mut steps = block.chunks_exact(CHAINS * S::LANES);
+        for step in &mut steps {
+            for (c, acc) in acc.iter_mut().enumerate() {
+                // SAFETY: the chunk holds `CHAINS` vectors; and the caller's.
+                unsafe {
+                    let e = math::exp(s, s.sub(s.load(step.as_ptr().add(c * S::LANES)), max));
+                    if WRITE {
+                        s.store(out, e);
+                        out = out.add(S::LANES);
+                    }
+                    *acc = s.add(*acc, e);
                 }
-                sum = s.add(sum, e);
             }
         }
-        let tail = vectors.remainder();
-        if !tail.is_empty() {
-            // SAFETY: so many elements are left, and `out` is as long as `x`.
-            unsafe {
-                // e^−∞ adds nothing.
-                let x = load_head_or(s, tail.as_ptr(), tail.len(), T::NEG_INFINITY);
-                let e = math::exp(s, s.sub(x, max));
-                if let Some(out) = write {
-                    s.store_head(out.add(block.len() - tail.len()), e, tail.len());
+        for (v, acc) in steps.remainder().chunks(S::LANES).zip(&mut acc) {
+            // e^−∞ adds nothing.
+            let e = math::exp(s, s.sub(load_or(s, v, T::NEG_INFINITY), max));
+            if WRITE {
+                // SAFETY: the caller's.
+                unsafe {
+                    s.store_head(out, e, v.len());
+                    out = out.add(v.len());
                 }
-                sum = s.add(sum, e);
             }
+            *acc = s.add(*acc, e);
         }
-        total = s.add(total, sum);
+        total = s.add(total, s.add(s.add(acc[0], acc[1]), s.add(acc[2], acc[3])));
     }
     s.reduce_add(total)
 }
@@ -125,38 +128,60 @@ pub(super) fn sum_row<T: Real, S: Simd<T>>(s: S, x: &[T], y: Option<&[T]>) -> T 
 /// the last row are 0.
 #[inline(always)]
 pub(super) fn narrow_read<T: Real, S: Simd<T>>(s: S, x: &[T], cols: usize) -> [S::V; MAX_NARROW] {
+    debug_assert!(cols <= S::LANES && x.len() <= S::LANES * cols);
     let mut tile = [T::Lanes::default(); MAX_NARROW];
-    for (i, row) in x.chunks_exact(cols).enumerate() {
-        for (column, &x) in tile.iter_mut().zip(row) {
-            column.as_mut()[i] = x;
+    let mut v = [s.splat(T::ZERO); MAX_NARROW];
+    // SAFETY: `Real::Lanes` is a vector's array, the tile has a row for every column, and `x` has so many rows.
+    unsafe {
+        s.transpose(x.as_ptr(), cols, x.len() / cols, cols, tile.as_mut_ptr().cast(), S::LANES);
+        for (v, column) in v.iter_mut().zip(&tile) {
+            *v = s.load(column.as_ref().as_ptr());
         }
     }
-    let mut vectors = [s.splat(T::ZERO); MAX_NARROW];
-    for (v, column) in vectors.iter_mut().zip(&tile) {
-        // SAFETY: `Real::Lanes` is a vector's array.
-        *v = unsafe { s.load(column.as_ref().as_ptr()) };
-    }
-    vectors
+    v
 }
 
 /// The reverse of [`narrow_read`].
 #[inline(always)]
 pub(super) fn narrow_write<T: Real, S: Simd<T>>(s: S, out: &mut [T], v: &[S::V], cols: usize) {
-    let mut tile = [T::Lanes::default(); MAX_NARROW];
-    for (column, &v) in tile.iter_mut().zip(v) {
-        *column = s.to_array(v);
-    }
-    for (i, row) in out.chunks_exact_mut(cols).enumerate() {
-        for (out, column) in row.iter_mut().zip(&tile) {
-            *out = column.as_ref()[i];
+    debug_assert!(cols <= S::LANES && v.len() == cols && out.len() <= S::LANES * cols);
+    let (mut columns, mut rows) = ([T::Lanes::default(); MAX_NARROW], [T::Lanes::default(); MAX_NARROW]);
+    let (n, out) = (out.len(), out.as_mut_ptr());
+    // SAFETY: `Real::Lanes` is a vector's array, and both tiles have `LANES` of them at least; a row begins and ends within
+    // `out`.
+    unsafe {
+        for (column, &v) in columns.iter_mut().zip(v) {
+            s.store(column.as_mut().as_mut_ptr(), v);
+        }
+        s.transpose(columns.as_ptr().cast(), S::LANES, S::LANES, S::LANES, rows.as_mut_ptr().cast(), S::LANES);
+        for (start, row) in (0..n).step_by(cols).zip(&rows) {
+            let row = s.load(row.as_ref().as_ptr());
+            // What a whole vector writes behind its row, the next row overwrites; the last rows have no room for that.
+            if start + S::LANES <= n {
+                s.store(out.add(start), row);
+            } else {
+                s.store_head(out.add(start), row, cols);
+            }
         }
     }
+}
+
+/// The largest element of every row; with NaN in it, any.
+#[inline(always)]
+pub(super) fn max_narrow<T: Real, S: Simd<T>>(s: S, v: &[S::V]) -> S::V {
+    let mut max = s.splat(T::NEG_INFINITY);
+    for &v in v {
+        max = s.max(v, max);
+    }
+    max
 }
 
 /// Subtracts from every row its largest element; returns those.
 #[inline(always)]
 pub(super) fn shift_narrow<T: Real, S: Simd<T>>(s: S, v: &mut [S::V]) -> S::V {
-    let max = v.iter().fold(s.splat(T::NEG_INFINITY), |max, &v| s.max(v, max));
-    v.iter_mut().for_each(|v| *v = s.sub(*v, max));
+    let max = max_narrow(s, v);
+    for v in v {
+        *v = s.sub(*v, max);
+    }
     max
 }
