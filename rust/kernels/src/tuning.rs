@@ -29,19 +29,20 @@ pub const A_BLOCK: usize = 1 << 17;
 /// [`COPY_REUSE`] times: each of them is on a page of its own, and all fall into the same few sets of the cache.
 pub const COPY_STRIDE: usize = 4096;
 
-/// See [`COPY_STRIDE`]: a copy of an element costs about as much as 20 FMAs' share of a vector.
+/// See [`COPY_STRIDE`]: 1024×1024×1024 is three times as fast with copies; with few uses they cost more than they save.
 pub const COPY_REUSE: usize = 64;
 
 /// FLOPs that pay for a thread: a product of twice as many runs 1.4 times as fast on two threads, or no slower where cores
 /// are far apart.
 pub const GEMM_GRAIN: usize = 125_000;
 
-/// A thread packs its own columns of B if there are this many strips of them for each; otherwise all threads pack B, and
-/// divide the rows of A.
-pub const STRIPS_PER_TASK: usize = 4;
+/// What packing a part's columns of B costs, in rows of the product: about 12, doubled because it is work that another grid
+/// may save.
+pub const PACK_ROWS: usize = 24;
 
-/// Vectors of rows from which a product of less than a vector of columns is computed transposed.
+/// Vectors of rows from which a product of less than a vector of columns is computed transposed, if A's columns are
+/// contiguous: 784×100×10 gains 1.8 times.
 pub const TRANSPOSE_ROWS: usize = 2;
 
-/// The same, if A must be copied for it: few columns use each element of the copy.
+/// Columns up to which that pays even if A must be copied for it: with one column 1.5 times, with five nothing.
 pub const TRANSPOSE_COLS: usize = 4;

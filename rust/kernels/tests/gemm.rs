@@ -38,14 +38,16 @@ enum Layout {
     Slice,
     /// Every second row and third column.
     Steps,
+    /// Rows on different pages.
+    Far,
     /// One row, repeated.
     SameRows,
     /// One column, repeated.
     SameCols,
 }
 
-const LAYOUTS: [Layout; 6] =
-    [Layout::Rows, Layout::Cols, Layout::Slice, Layout::Steps, Layout::SameRows, Layout::SameCols];
+const LAYOUTS: [Layout; 7] =
+    [Layout::Rows, Layout::Cols, Layout::Slice, Layout::Steps, Layout::Far, Layout::SameRows, Layout::SameCols];
 
 /// The strides of a layout, and the number of elements it needs: not one more, so that reads behind the end are seen by
 /// tools that watch memory.
@@ -55,6 +57,7 @@ fn lay_out(layout: Layout, rows: usize, cols: usize) -> (usize, usize, usize) {
         Layout::Cols => (1, rows),
         Layout::Slice => (cols + 5, 1),
         Layout::Steps => (2 * (3 * cols + 1), 3),
+        Layout::Far => (cols + 1100, 1),
         Layout::SameRows => (0, 1),
         Layout::SameCols => (1, 0),
     };
@@ -184,6 +187,32 @@ fn shapes_around_tiles_and_blocks() {
 }
 
 #[test]
+fn narrow_products() {
+    let mut r = Random(9);
+    for m in [15, 16, 31, 32, 33, 100] {
+        for k in [1, 10, KC + 9] {
+            for n in [1, 2, 4, 5, 7, 8, 10, 15, 16] {
+                for la in [Layout::Rows, Layout::Cols] {
+                    let lb = LAYOUTS[r.below(LAYOUTS.len())];
+                    check_both(&mut r, (m, k, n), la, lb, &[1, 2]);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn operands_on_many_pages() {
+    let mut r = Random(10);
+    for (m, k, n) in [(70, 65, 80), (300, KC + 70, 100), (64, 64, 64)] {
+        for (la, lb) in [(Layout::Far, Layout::Far), (Layout::Far, Layout::Cols), (Layout::Cols, Layout::Far)] {
+            check_both(&mut r, (m, k, n), la, lb, &[1, 2, 3]);
+        }
+    }
+    check::<f32>(&mut r, (1100, 70, 70), Layout::Cols, Layout::Rows, &[1, 2]);
+}
+
+#[test]
 fn random_shapes() {
     let mut r = Random(3);
     for _ in 0..300 {
@@ -245,7 +274,7 @@ fn batches_with_broadcast_operands() {
 #[test]
 fn tanh_and_sigmoid_are_applied_last() {
     let mut r = Random(7);
-    for (m, k, n) in [(1, 1, 1), (7, 9, 21), (50, 600, 70)] {
+    for (m, k, n) in [(1, 1, 1), (7, 9, 21), (50, 600, 70), (40, 30, 3)] {
         let (a, b, bias) = (r.values::<f64>(m * k), r.values::<f64>(n * k), r.values::<f64>(n));
         let (a, b, bias) = (Mat::new(&a, m, k), Mat::new(&b, k, n), Some(&bias[..]));
         let plain = Epilogue { bias, ..Epilogue::default() };

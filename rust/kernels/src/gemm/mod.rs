@@ -140,7 +140,7 @@ pub fn gemm_batched<T: Real>(
             rows: mat.row_stride,
             cols: mat.col_stride,
         };
-        let product = Product {
+        let mut product = Product {
             m,
             k,
             n,
@@ -149,6 +149,7 @@ pub fn gemm_batched<T: Real>(
             b_len: b.data.len().saturating_sub(b_offsets[i]),
             source: Source::InPlace,
             registers,
+            strips: 0,
             c,
             transposed: false,
             bias: epilogue.bias.map(<[T]>::as_ptr),
@@ -160,10 +161,10 @@ pub fn gemm_batched<T: Real>(
         if narrow && m >= tuning::TRANSPOSE_ROWS * lanes::<T>() {
             let b_len = a.data.len().saturating_sub(a_offsets[i]);
             let (a, b) = (product.b.t(), product.a.t());
-            divide(Product { m: n, n: m, a, b, b_len, transposed: true, ..product }, tasks);
-        } else {
-            divide(product, tasks);
+            product = Product { m: n, n: m, a, b, b_len, transposed: true, ..product };
         }
+        product.strips = product.vectors().div_ceil(tuning::max_vectors(registers));
+        divide(product, tasks);
     };
     let start = Shared(c.as_mut_ptr());
     if a_offsets.len() >= 2 * tasks {
@@ -191,40 +192,45 @@ const fn lanes<T: Real>() -> usize {
     size_of::<T::Lanes>() / size_of::<T>()
 }
 
-/// Decides where B is read from, and computes a product in `tasks` tasks.
+/// Decides where B is read from, and computes a product in at most `tasks` tasks.
 fn divide<T: Real>(mut product: Product<T>, tasks: usize) {
     let Product { m, k, n, b, .. } = product;
     let far = b.rows * size_of::<T>() >= tuning::COPY_STRIDE && m >= tuning::COPY_REUSE;
     if k == 0 || ((b.cols == 1 || n == 1) && !far) {
-        return divide_grid(&product, tasks, tasks.min(m));
-    }
-    let own_columns = tasks == 1 || product.transposed || product.strips() >= tuning::STRIPS_PER_TASK * tasks;
-    if m <= 4 || (own_columns && m <= product.block_rows()) {
+        divide_grid(&mut product, tasks);
+    } else if m <= product.block_rows() {
         product.source = Source::Pack;
-        return divide_grid(&product, tasks, 1);
+        divide_grid(&mut product, tasks);
+    } else {
+        with_scratch::<T, _>(k * n.next_multiple_of(lanes::<T>()), |start| {
+            pack_all(&product, tasks, start);
+            product.source = Source::Packed(start);
+            divide_grid(&mut product, tasks);
+        });
     }
-    with_scratch::<T, _>(k * n.next_multiple_of(lanes::<T>()), |start| {
-        pack_all(&product, tasks, start);
-        product.source = Source::Packed(start);
-        divide_grid(&product, tasks, tasks.min(m));
-    });
 }
 
-/// Computes a product in a grid of at most `tasks` parts, `down` of them one above the other: the grid whose largest part
-/// is smallest.
-fn divide_grid<T: Real>(product: &Product<T>, tasks: usize, down: usize) {
-    let (m, strips) = (product.m, product.strips());
+/// Computes a product in a grid of at most `tasks` parts: the one whose largest part is smallest.
+fn divide_grid<T: Real>(product: &mut Product<T>, tasks: usize) {
+    let (m, vectors) = (product.m, product.vectors());
     if tasks == 1 {
-        return Part { product, rows: 0..m, strips: 0..strips }.run();
+        return Part { product, rows: 0..m, strips: 0..product.strips }.run();
     }
-    let across = |down: usize| (tasks / down).min(strips);
-    let largest = |down: usize| m.div_ceil(down) * strips.div_ceil(across(down));
-    // Of equal grids, the one with the most rows: its parts share B, and write to separate lines.
-    let down = (1..=down).rev().min_by_key(|&down| largest(down)).unwrap_or(1);
+    let packing = if matches!(product.source, Source::Pack) { tuning::PACK_ROWS } else { 0 };
+    let across = |down: usize| (tasks / down).min(vectors);
+    let largest = |down: usize| (m.div_ceil(down) + packing) * vectors.div_ceil(across(down));
+    // Rows of a transposed product are parts of lines of C, which two threads had better not share. Of equal grids, the
+    // one with the most rows is taken: its parts share B, and write to separate lines.
+    let most = if product.transposed { 1 } else { tasks.min(m) };
+    let down = (1..=most).rev().min_by_key(|&down| largest(down)).unwrap_or(1);
     let across = across(down);
+    if !matches!(product.source, Source::Packed(_)) {
+        product.strips = product.strips.next_multiple_of(across).min(vectors);
+    }
+    let product = &*product;
     threads::run(down * across, |task| {
         let (i, j) = (task / across, task % across);
-        Part { product, rows: share(0..m, down, i), strips: share(0..strips, across, j) }.run();
+        Part { product, rows: share(0..m, down, i), strips: share(0..product.strips, across, j) }.run();
     });
 }
 
@@ -232,7 +238,7 @@ fn divide_grid<T: Real>(product: &Product<T>, tasks: usize, down: usize) {
 fn pack_all<T: Real>(product: &Product<T>, tasks: usize, start: *mut T) {
     /// Steps of k that are packed at once, so that narrow matrices have enough of them to share.
     const STEPS: usize = 64;
-    let (k, strips) = (product.k, product.strips());
+    let (k, strips) = (product.k, product.strips);
     let pieces = k.div_ceil(STEPS);
     let start = Shared(start);
     threads::run(tasks, |task| {

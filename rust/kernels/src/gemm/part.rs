@@ -22,6 +22,8 @@ pub(super) struct Product<T> {
     pub source: Source<T>,
     /// Logical vectors that fit into registers.
     pub registers: usize,
+    /// Strips that the columns are divided into, none wider than a tile may be.
+    pub strips: usize,
     /// Row-major and contiguous: `m × n`, or `n × m` if `transposed`.
     pub c: *mut T,
     /// The result is written transposed; then `m` is less than a vector.
@@ -53,18 +55,14 @@ pub(super) struct Part<'a, T> {
 }
 
 impl<T: Real> Product<T> {
-    fn vectors(&self) -> usize {
+    /// Vectors of columns.
+    pub fn vectors(&self) -> usize {
         self.n.div_ceil(lanes::<T>())
-    }
-
-    /// Number of strips of columns: as few and as equal as tiles allow.
-    pub fn strips(&self) -> usize {
-        self.vectors().div_ceil(max_vectors(self.registers))
     }
 
     /// The vectors of columns of a strip.
     pub fn strip(&self, i: usize) -> Range<usize> {
-        share(0..self.vectors(), self.strips(), i)
+        share(0..self.vectors(), self.strips, i)
     }
 
     /// Rows of A that stay in cache while all strips of B pass.
