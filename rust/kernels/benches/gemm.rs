@@ -7,6 +7,7 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use rgrad_kernels::buffer::Buffer;
 use rgrad_kernels::gemm::{Epilogue, Mat, gemm};
 use rgrad_kernels::simd::{Real, isa};
 use rgrad_kernels::threads;
@@ -40,6 +41,13 @@ const SHAPES: [(bool, bool, usize, usize, usize); 22] = [
     (false, true, 1024, 1024, 1024),
 ];
 
+/// Aligned memory, as tensors have it.
+fn matrix<T: Real>(len: usize) -> Buffer {
+    let mut buffer = Buffer::new(len * size_of::<T>()).expect("benchmarks are small");
+    buffer.get_mut().fill(T::from_f64(0.5));
+    buffer
+}
+
 fn products<T: Real>(c: &mut Criterion, name: &str) {
     let all = std::thread::available_parallelism().map_or(1, usize::from);
     for count in if all > 1 { vec![1, all] } else { vec![1] } {
@@ -49,10 +57,10 @@ fn products<T: Real>(c: &mut Criterion, name: &str) {
         group.sample_size(10).nresamples(1001);
         group.warm_up_time(Duration::from_millis(30)).measurement_time(Duration::from_millis(200));
         for (ta, tb, m, k, n) in SHAPES {
-            let (a, b) = (vec![T::from_f64(0.5); m * k], vec![T::from_f64(0.25); k * n]);
-            let mut out = vec![T::ZERO; m * n];
-            let a = if ta { Mat::new(&a, k, m).t() } else { Mat::new(&a, m, k) };
-            let b = if tb { Mat::new(&b, n, k).t() } else { Mat::new(&b, k, n) };
+            let (mut a, mut b, mut out) = (matrix::<T>(m * k), matrix::<T>(k * n), matrix::<T>(m * n));
+            let (a, b, out) = (a.get_mut::<T>(), b.get_mut::<T>(), out.get_mut::<T>());
+            let a = if ta { Mat::new(a, k, m).t() } else { Mat::new(a, m, k) };
+            let b = if tb { Mat::new(b, n, k).t() } else { Mat::new(b, k, n) };
             let letter = |t: bool| if t { 'T' } else { 'N' };
             let shape = format!("{}{} {m}x{k}x{n}", letter(ta), letter(tb));
             let flops = 2 * m * k * n;
@@ -62,7 +70,7 @@ fn products<T: Real>(c: &mut Criterion, name: &str) {
                 bencher.iter_custom(|times| {
                     let start = Instant::now();
                     for _ in 0..times {
-                        gemm(&mut out, a, b, Epilogue::default());
+                        gemm(out, a, b, Epilogue::default());
                     }
                     let time = start.elapsed();
                     shortest.set(shortest.get().min(time.as_secs_f64() / times as f64));

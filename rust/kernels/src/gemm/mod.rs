@@ -134,19 +134,20 @@ pub fn gemm_batched<T: Real>(
     let registers = T::run(Registers);
     let flops = 2_usize.saturating_mul(size).saturating_mul(k);
     let tasks = threads::tasks_for(flops.saturating_mul(a_offsets.len()), tuning::GEMM_GRAIN);
+    let strided = |mat: &Mat<T>, at: usize| Strided {
+        start: mat.data[at..].as_ptr(),
+        rows: mat.row_stride,
+        cols: mat.col_stride,
+    };
     let one = |i: usize, c: *mut T, tasks: usize| {
-        let strided = |mat: &Mat<T>, offset: usize| Strided {
-            start: mat.data.as_ptr().wrapping_add(offset),
-            rows: mat.row_stride,
-            cols: mat.col_stride,
-        };
-        let mut product = Product {
+        let (a_at, b_at) = (a_offsets[i].min(a.data.len()), b_offsets[i].min(b.data.len()));
+        let product = Product {
             m,
             k,
             n,
-            a: strided(&a, a_offsets[i]),
-            b: strided(&b, b_offsets[i]),
-            b_len: b.data.len().saturating_sub(b_offsets[i]),
+            a: strided(&a, a_at),
+            b: strided(&b, b_at),
+            b_len: b.data.len() - b_at,
             source: Source::InPlace,
             registers,
             strips: 0,
@@ -156,15 +157,7 @@ pub fn gemm_batched<T: Real>(
             activation: epilogue.activation,
             accumulate: epilogue.accumulate,
         };
-        // Columns that do not fill a vector waste the rest of it, so they become rows.
-        let narrow = if a.row_stride == 1 { n < lanes::<T>() } else { n <= tuning::TRANSPOSE_COLS };
-        if narrow && m >= tuning::TRANSPOSE_ROWS * lanes::<T>() {
-            let b_len = a.data.len().saturating_sub(a_offsets[i]);
-            let (a, b) = (product.b.t(), product.a.t());
-            product = Product { m: n, n: m, a, b, b_len, transposed: true, ..product };
-        }
-        product.strips = product.vectors().div_ceil(tuning::max_vectors(registers));
-        divide(product, tasks);
+        orient(product, a.data.len() - a_at, tasks);
     };
     let start = Shared(c.as_mut_ptr());
     if a_offsets.len() >= 2 * tasks {
@@ -190,6 +183,18 @@ fn share(range: Range<usize>, parts: usize, i: usize) -> Range<usize> {
 /// Elements of a vector.
 const fn lanes<T: Real>() -> usize {
     size_of::<T::Lanes>() / size_of::<T>()
+}
+
+/// Decides whether a product is computed transposed, and computes it. `a_len` elements are readable from A's first on.
+fn orient<T: Real>(mut product: Product<T>, a_len: usize, tasks: usize) {
+    let Product { m, n, a, b, .. } = product;
+    // Columns that do not fill a vector waste the rest of it, so they become rows.
+    let narrow = if a.rows == 1 { n < lanes::<T>() } else { n <= tuning::TRANSPOSE_COLS };
+    if narrow && m >= tuning::TRANSPOSE_ROWS * lanes::<T>() {
+        product = Product { m: n, n: m, a: b.t(), b: a.t(), b_len: a_len, transposed: true, ..product };
+    }
+    product.strips = product.vectors().div_ceil(tuning::max_vectors(product.registers));
+    divide(product, tasks);
 }
 
 /// Decides where B is read from, and computes a product in at most `tasks` tasks.
