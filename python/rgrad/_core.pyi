@@ -1179,7 +1179,7 @@ def set_default_dtype(dtype: DType | DTypeLike) -> None:
 
 def set_num_threads(n: SupportsIndex) -> None:
     """
-    Sets how many threads an operation may use. `ValueError` below 1.
+    Sets how many threads an operation may use. `ValueError` unless it is 1 to 1024.
     """
 
 def set_rng_state(state: tuple[SupportsIndex, SupportsIndex]) -> None:
