@@ -31,8 +31,12 @@ pub trait Coefficients: Sized + 'static {
     const SQRT_HALF: Self;
     /// The bits of 1 less those of √½.
     const ONE_LESS_SQRT_HALF: Self;
-    /// Below the first the exponential rounds to 0, above the second it overflows.
-    const EXP_RANGE: (Self, Self);
+    /// Below this the exponential rounds to 0.
+    const EXP_MIN: Self;
+    /// Above this, and a little before, the exponential overflows.
+    const EXP_MAX: Self;
+    /// Whether quotients are refined by their remainders: accuracy for `f64`, speed for `f32`.
+    const REFINE: bool;
     /// From here on the hyperbolic tangent rounds to 1.
     const TANH_MAX: Self;
 
@@ -59,7 +63,9 @@ impl Coefficients for f32 {
     const LN2: (Self, Self) = (0.693145751953125, 1.4286068203094172e-6);
     const SQRT_HALF: Self = FRAC_1_SQRT_2 as Self;
     const ONE_LESS_SQRT_HALF: Self = f32::from_bits(1.0_f32.to_bits() - Self::SQRT_HALF.to_bits());
-    const EXP_RANGE: (Self, Self) = (-104.0, 89.0);
+    const EXP_MIN: Self = -103.98;
+    const EXP_MAX: Self = 89.0;
+    const REFINE: bool = false;
     const TANH_MAX: Self = 10.0;
 
     // Error 2^-34.28.
@@ -97,7 +103,9 @@ impl Coefficients for f64 {
     const LN2: (Self, Self) = (0.69314718055989033, 5.4979230187083711747e-14);
     const SQRT_HALF: Self = FRAC_1_SQRT_2;
     const ONE_LESS_SQRT_HALF: Self = f64::from_bits(1.0_f64.to_bits() - Self::SQRT_HALF.to_bits());
-    const EXP_RANGE: (Self, Self) = (-745.9, 710.0);
+    const EXP_MIN: Self = -745.14;
+    const EXP_MAX: Self = 710.0;
+    const REFINE: bool = true;
     const TANH_MAX: Self = 20.0;
 
     // Error 2^-58.02.

@@ -99,13 +99,7 @@ fn wide<T: Real, S: Simd<T>>(s: S, grad: &mut [T], x: &[T], labels: &[i64], scal
             continue;
         }
         sums[i] = write_exp_row(s, &mut grad[i * cols..][..cols], x, max);
-        // A row behind: its sum is known by now, while that of this row is still under way.
-        if let Some(done) = i.checked_sub(1) {
-            finish_row(s, &mut grad[done * cols..i * cols], labels[done], scale, sums[done]);
-        }
-    }
-    if let (false, Some(last)) = (grad.is_empty(), labels.len().checked_sub(1)) {
-        finish_row(s, &mut grad[last * cols..], labels[last], scale, sums[last]);
+        finish_row(s, &mut grad[i * cols..][..cols], label, scale, sums[i]);
     }
 }
 
