@@ -207,6 +207,18 @@ def test_a_bad_learning_rate_set_later_changes_nothing():
     assert a.item() == 1.0
 
 
+def test_shared_memory_is_refused():
+    a, b = (rg.tensor([1.0, 2.0], requires_grad=True) for _ in range(2))
+    a.grad, b.grad = b.detach(), rg.ones(2)
+    with pytest.raises(ValueError, match="gradient of parameter 0 shares memory"):
+        optim.SGD([a, b], lr=0.1).step()
+    view = a.detach().requires_grad_()
+    view.grad = a.grad = rg.ones(2)
+    with pytest.raises(ValueError, match="parameter 1 or its state shares memory"):
+        optim.Adam([a, view], lr=0.1).step()
+    assert a.tolist() == b.tolist() == [1.0, 2.0]
+
+
 def test_a_state_of_another_shape_is_refused():
     a, b = rg.tensor([1.0], requires_grad=True), rg.tensor([1.0, 2.0], requires_grad=True)
     first, second = optim.Adam([a]), optim.Adam([b])

@@ -1,5 +1,7 @@
 //! Optimizer updates: all parameters of a step in one call.
 
+use std::collections::HashSet;
+
 use rgrad_kernels::optim as kernels;
 pub use rgrad_kernels::optim::{Adam, Sgd};
 
@@ -38,19 +40,23 @@ fn check(op: &str, slots: &[Slot], states: usize) -> Result<()> {
                     t.dtype()
                 );
             }
-            if t.shares_storage(p) {
-                fail!(Value, "{op}: parameter {i} shares memory with its gradient or state");
-            }
         }
         if !p.is_contiguous() || s.state.iter().any(|t| !t.is_contiguous()) {
             fail!(Value, "{op}: parameter {i} or its state is not contiguous; make it with x.contiguous()");
         }
-        if slots[..i].iter().any(|o| o.param.shares_storage(p)) {
-            fail!(Value, "{op}: parameter {i} shares memory with an earlier one");
-        }
         if p.dtype() != slots[0].param.dtype() {
             fail!(Type, "{op}: all parameters of one call must have one dtype");
         }
+    }
+    // What is written is locked for writing, so nothing else in the call may lie in the same memory.
+    let mut written = HashSet::new();
+    for (i, s) in slots.iter().enumerate() {
+        if !s.state.iter().chain([&s.param]).all(|t| written.insert(t.storage_identity())) {
+            fail!(Value, "{op}: parameter {i} or its state shares memory with another one; make it with x.clone()");
+        }
+    }
+    if let Some(i) = slots.iter().position(|s| written.contains(&s.grad.storage_identity())) {
+        fail!(Value, "{op}: the gradient of parameter {i} shares memory with a parameter; make it with g.clone()");
     }
     Ok(())
 }

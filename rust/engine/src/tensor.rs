@@ -310,6 +310,11 @@ impl Tensor {
         Arc::ptr_eq(&self.data.storage, &other.data.storage)
     }
 
+    /// What makes a storage itself: equal for a tensor and its views.
+    pub(crate) fn storage_identity(&self) -> usize {
+        Arc::as_ptr(&self.data.storage).addr()
+    }
+
     /// How often the storage was written to.
     pub(crate) fn version(&self) -> u32 {
         self.data.storage.version.load(Acquire)
