@@ -72,7 +72,9 @@ fn maps(group: &mut BenchmarkGroup<'_, WallTime>, limit: f64) {
     for n in SIZES {
         let (mut a, mut b, mut out) = (numbers(n), numbers(n), numbers(n));
         let (a, b, out) = (a.get_mut::<f32>(), b.get_mut::<f32>(), out.get_mut::<f32>());
-        a.iter_mut().for_each(|x| *x = x.abs() + 0.1);
+        for x in a.iter_mut() {
+            *x = x.abs() + 0.1;
+        }
         for (name, op) in [("exp", Unary::Exp), ("log", Unary::Log), ("tanh", Unary::Tanh), ("sigmoid", Unary::Sigmoid)]
         {
             time(group, &format!("{name} {n}"), n, 8 * n, limit, || unary(op, out, &[n], View::new(a, &[1])));
