@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import rgrad as rg
-from rgrad._files import replacing
+from rgrad._files import ctrl_c_waits, replacing
 from rgrad._progress import Progress
 from rgrad._train import Row, Settings, build_model, fit
 from rgrad.datasets import Dataset
@@ -62,8 +62,9 @@ def run(data: Dataset, settings: Settings, out: Path, quiet: bool = False) -> li
     try:
         with Progress("training", settings.epochs * batches, "batch", quiet) as progress:
             for row in fit(model, scaled, settings, progress):
-                rows.append(row)
-                _write_results(out, data, settings, scaling, model, rows)
+                with ctrl_c_waits():
+                    rows.append(row)
+                    _write_results(out, data, settings, scaling, model, rows)
                 if not quiet:
                     progress.print(_table_lines(row, with_header=len(rows) == 1))
         pictures = _draw(out, data, scaling, model, rows, quiet)
