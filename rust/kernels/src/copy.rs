@@ -109,26 +109,68 @@ fn copy_walk<T: Element>(mut walk: Walk<2>, from: &[T], to: Shared<T>) {
 /// # Safety
 /// Both pointers must be valid for all elements that the dimensions reach, and must not overlap.
 unsafe fn copy_plane<T: Element>(from: *const T, to: *mut T, rows: Dim<2>, columns: Dim<2>) {
-    // SAFETY: the caller's, here and below: all indices are below the dimensions' sizes.
-    let row = |i: usize| unsafe { (from.add(i * rows.strides[0]), to.add(i * rows.strides[1])) };
     if columns.strides == [1, 1] {
         for i in 0..rows.size {
-            let (from, to) = row(i);
-            // SAFETY: as above.
-            unsafe { copy_nonoverlapping(from, to, columns.size) };
+            // SAFETY: the caller's: all indices are below the dimensions' sizes.
+            unsafe {
+                copy_nonoverlapping(from.add(i * rows.strides[0]), to.add(i * rows.strides[1]), columns.size);
+            }
         }
-        return;
+    } else if rows.strides[0] == 1 && columns.strides[1] == 1 && size_of::<T>() == size_of::<f32>() {
+        // Elements are moved, not computed with, so those of another type pass unchanged.
+        f32::run(Transpose { from: from.cast(), to: to.cast(), rows, columns });
+    } else if rows.strides[0] == 1 && columns.strides[1] == 1 && size_of::<T>() == size_of::<f64>() {
+        f64::run(Transpose { from: from.cast(), to: to.cast(), rows, columns });
+    } else {
+        // SAFETY: the caller's.
+        unsafe { copy_blocks(from, to, rows, columns) };
     }
+}
+
+/// As [`copy_plane`], element by element.
+unsafe fn copy_blocks<T: Element>(from: *const T, to: *mut T, rows: Dim<2>, columns: Dim<2>) {
     for i_block in (0..rows.size).step_by(BLOCK) {
         for j_block in (0..columns.size).step_by(BLOCK) {
             for i in i_block..rows.size.min(i_block + BLOCK) {
-                let (from, to) = row(i);
                 for j in j_block..columns.size.min(j_block + BLOCK) {
-                    // SAFETY: as above.
-                    unsafe { *to.add(j * columns.strides[1]) = *from.add(j * columns.strides[0]) };
+                    // SAFETY: the caller's: both indices are below the dimensions' sizes.
+                    unsafe {
+                        *to.add(i * rows.strides[1] + j * columns.strides[1]) =
+                            *from.add(i * rows.strides[0] + j * columns.strides[0]);
+                    }
                 }
             }
         }
+    }
+}
+
+/// As [`copy_plane`], where the rows lie together in the source and the columns in the output.
+struct Transpose<T> {
+    from: *const T,
+    to: *mut T,
+    rows: Dim<2>,
+    columns: Dim<2>,
+}
+
+impl<T: Real> Kernel<T> for Transpose<T> {
+    type Out = ();
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, s: S) {
+        let Transpose { from, to, rows, columns } = self;
+        let whole = columns.size - columns.size % S::LANES;
+        for j in (0..whole).step_by(S::LANES) {
+            for i in (0..rows.size).step_by(S::LANES) {
+                let height = S::LANES.min(rows.size - i);
+                // SAFETY: of whoever called `copy_plane`: blocks end within both dimensions.
+                unsafe {
+                    let (from, to) = (from.add(i + j * columns.strides[0]), to.add(i * rows.strides[1] + j));
+                    s.transpose(from, columns.strides[0], S::LANES, height, to, rows.strides[1]);
+                }
+            }
+        }
+        let rest = Dim { size: columns.size - whole, ..columns };
+        // SAFETY: as above.
+        unsafe { copy_blocks(from.add(whole * columns.strides[0]), to.add(whole), rows, rest) };
     }
 }
 
@@ -137,6 +179,14 @@ unsafe fn copy_plane<T: Element>(from: *const T, to: *mut T, rows: Dim<2>, colum
 pub trait CastTo<D: Element>: Element {
     /// This number in the other type.
     fn cast(self) -> D;
+
+    /// Converts numbers of one length.
+    #[inline(always)]
+    fn cast_all(out: &mut [D], x: &[Self]) {
+        for (out, &x) in out.iter_mut().zip(x) {
+            *out = x.cast();
+        }
+    }
 }
 
 macro_rules! casts {
@@ -152,11 +202,50 @@ macro_rules! casts {
 }
 
 casts! {
-    f32: f32 f64 i64 i32 u8;
-    f64: f32 f64 i64 i32 u8;
+    f32: f32 f64;
+    f64: f32 f64;
     i64: f32 f64 i64 i32 u8;
     i32: f32 f64 i64 i32 u8;
     u8: f32 f64 i64 i32 u8;
+}
+
+/// Numbers that are looked at together.
+const CAST_BLOCK: usize = 64;
+
+/// Conversions to integers, for which processors have instructions as long as the number is in range.
+macro_rules! casts_to_integers {
+    ($($from:ident: $($to:ident)*;)*) => {$($(
+        impl CastTo<$to> for $from {
+            #[inline(always)]
+            fn cast(self) -> $to {
+                self as $to
+            }
+            #[inline(always)]
+            #[allow(clippy::cast_lossless)] // the same expression for all pairs
+            fn cast_all(out: &mut [$to], x: &[Self]) {
+                // The range's end is a power of two, which every float type has.
+                let (low, end) = ($to::MIN as $from, $to::MAX as $from);
+                for (out, x) in out.chunks_mut(CAST_BLOCK).zip(x.chunks(CAST_BLOCK)) {
+                    if x.iter().fold(true, |fits, &x| fits & (low <= x) & (x < end)) {
+                        for (out, &x) in out.iter_mut().zip(x) {
+                            // SAFETY: below the greatest integer, or the power of two that it rounds to, and not below the
+                            // least; so not NaN either.
+                            *out = unsafe { x.to_int_unchecked() };
+                        }
+                    } else {
+                        for (out, &x) in out.iter_mut().zip(x) {
+                            *out = x as $to;
+                        }
+                    }
+                }
+            }
+        }
+    )*)*};
+}
+
+casts_to_integers! {
+    f32: i64 i32 u8;
+    f64: i64 i32 u8;
 }
 
 /// `out[i] = x[i]` in another type; see [`CastTo`].
@@ -164,7 +253,25 @@ casts! {
 /// # Panics
 /// If the lengths differ.
 pub fn cast<S: CastTo<D>, D: Element>(out: &mut [D], x: &[S]) {
-    convert(out, x, S::cast);
+    assert_eq!(out.len(), x.len(), "a conversion needs equal lengths");
+    split(out, UNIT, GRAIN_CHEAP, |start, out| {
+        let x = &x[start..start + out.len()];
+        f32::run(Cast { out, x });
+    });
+}
+
+struct Cast<'a, S, D> {
+    out: &'a mut [D],
+    x: &'a [S],
+}
+
+// The kernel's type is of no account: it enters the shell only to be compiled for the instruction set.
+impl<S: CastTo<D>, D: Element> Kernel<f32> for Cast<'_, S, D> {
+    type Out = ();
+    #[inline(always)]
+    fn run<I: Simd<f32>>(self, _: I) {
+        S::cast_all(self.out, self.x);
+    }
 }
 
 /// `out[i] = x[i] != 0`, as 1 or 0; NaN counts as true.
@@ -172,30 +279,25 @@ pub fn cast<S: CastTo<D>, D: Element>(out: &mut [D], x: &[S]) {
 /// # Panics
 /// If the lengths differ.
 pub fn cast_to_bool<S: Element>(out: &mut [u8], x: &[S]) {
-    convert(out, x, |x| u8::from(x != S::default()));
-}
-
-fn convert<S: Element, D: Element>(out: &mut [D], x: &[S], f: impl Fn(S) -> D + Sync + Copy) {
     assert_eq!(out.len(), x.len(), "a conversion needs equal lengths");
     split(out, UNIT, GRAIN_CHEAP, |start, out| {
         let x = &x[start..start + out.len()];
-        f32::run(Convert { out, x, f });
+        f32::run(CastToBool { out, x });
     });
 }
 
-struct Convert<'a, S, D, F> {
-    out: &'a mut [D],
+struct CastToBool<'a, S> {
+    out: &'a mut [u8],
     x: &'a [S],
-    f: F,
 }
 
-// The kernel's type is of no account: it enters the shell only to be compiled for the instruction set.
-impl<S: Element, D, F: Fn(S) -> D> Kernel<f32> for Convert<'_, S, D, F> {
+// As for `Cast`.
+impl<S: Element> Kernel<f32> for CastToBool<'_, S> {
     type Out = ();
     #[inline(always)]
     fn run<I: Simd<f32>>(self, _: I) {
         for (out, &x) in self.out.iter_mut().zip(self.x) {
-            *out = (self.f)(x);
+            *out = u8::from(x != S::default());
         }
     }
 }

@@ -3,6 +3,8 @@
 //! They are macros, not functions of a closure: the compiler may leave a large closure a function of its own, which then
 //! runs without the instructions of the shell around the kernel, tens of times slower.
 
+use crate::simd::{Real, Simd};
+
 /// `map_lanes!(s: S, [outs => out, …] <- [xs => x, …], expression)`: for slices of one length, binds each name to a vector
 /// of its slice, and stores what the expression (a tuple, one item for each output) gives. The last vector may be partly
 /// loaded and stored. An output may be read: its name is bound to what it held.
@@ -36,3 +38,16 @@ macro_rules! map_lanes {
     }};
 }
 pub(crate) use map_lanes;
+
+/// The elements of `x`, at most a vector, and `fill` in the lanes behind.
+#[inline(always)]
+pub(crate) fn load_or<T: Real, S: Simd<T>>(s: S, x: &[T], fill: T) -> S::V {
+    assert!(x.len() <= S::LANES);
+    let mut places = T::Lanes::default();
+    for (i, place) in places.as_mut().iter_mut().enumerate() {
+        *place = T::from_f64(i as f64);
+    }
+    // SAFETY: `Real::Lanes` is a vector's array, and `x` is no longer.
+    let (places, v) = unsafe { (s.load(places.as_ref().as_ptr()), s.load_head(x.as_ptr(), x.len())) };
+    s.select(s.lt(places, s.splat(T::from_f64(x.len() as f64))), v, s.splat(fill))
+}

@@ -276,6 +276,39 @@ fn conversions_are_those_of_as() {
 }
 
 #[test]
+fn conversions_of_many_numbers_with_one_out_of_range() {
+    let mut x: Vec<f32> = numbers(300, 6).iter().map(|&x| (x * 1e6) as f32).collect();
+    for odd in [f32::NAN, f32::INFINITY, -3e9, 2_147_483_648.0, 9_223_372_036_854_775_808.0] {
+        x[200] = odd;
+        let (mut small, mut large) = (vec![7_i32; 300], vec![7_i64; 300]);
+        cast(&mut small, &x);
+        cast(&mut large, &x);
+        assert!(small.iter().zip(&x).all(|(&got, &x)| got == x as i32));
+        assert!(large.iter().zip(&x).all(|(&got, &x)| got == x as i64));
+    }
+}
+
+#[test]
+fn elements_of_every_width_are_transposed() {
+    fn check<T: rgrad_kernels::simd::Element>(from_index: impl Fn(usize) -> T) {
+        for (rows, cols) in [(1, 1), (16, 16), (8, 8), (17, 33), (40, 100), (100, 784), (3, 200)] {
+            let x: Vec<T> = (0..rows * cols).map(&from_index).collect();
+            let mut out = vec![T::default(); rows * cols];
+            copy(&mut out, &[cols, rows], View::new(&x, &[1, cols]));
+            for (i, got) in out.iter().enumerate() {
+                assert_eq!(*got, x[i % rows * cols + i / rows], "{rows} x {cols}, element {i}");
+            }
+        }
+    }
+    check(|i| i as f32);
+    check(|i| i as f64);
+    // Bit patterns that are NaN as floating-point numbers.
+    check(|i| i as i32 | 0x7F80_0001);
+    check(|i| i as i64 | 0x7FF0_0000_0000_0001);
+    check(|i| (i % 251) as u8);
+}
+
+#[test]
 fn rows_are_gathered_and_added_back() {
     for row_len in [1, 3, 16, 784] {
         let x = f32s(20 * row_len, 5);

@@ -6,7 +6,6 @@ use crate::map::GRAIN_CHEAP;
 use crate::reader::{Reader, TILE};
 use crate::simd::{Element, Kernel, Real, Simd};
 use crate::split::split;
-use crate::walk::Walk;
 
 /// Candidates that are followed side by side, so that the compiler can make vectors of them.
 const LANES: usize = 16;
@@ -18,100 +17,123 @@ const LANES: usize = 16;
 /// # Panics
 /// If `out` does not have one element for every kept one, the dimensions reach outside `x`, or there are outputs but no
 /// elements.
-pub fn arg_reduce<T: Element>(max: bool, out: &mut [i64], x: &[T], kept: Axes, reduced: Axes) {
+pub fn arg_reduce<T: Ordered>(max: bool, out: &mut [i64], x: &[T], kept: Axes, reduced: Axes) {
     if !check(out.len(), x.len(), kept, reduced) {
         assert!(out.is_empty(), "nothing has no largest element");
         return;
     }
     let length = reduced.len();
     split(out, 1, GRAIN_CHEAP.div_ceil(length), |start, out| {
-        let walk = kept.walk();
         // The element type is no vector's: the shell serves the compiler's own vectors.
-        f32::run(Arg { max, out, x, walk, reduced, start });
+        if max {
+            f32::run(Arg::<T, false> { out, x, kept, reduced, start });
+        } else {
+            f32::run(Arg::<T, true> { out, x, kept, reduced, start });
+        }
     });
 }
 
-struct Arg<'a, T> {
-    max: bool,
+/// Elements with integers in the same order.
+pub trait Ordered: Element {
+    /// The integer.
+    type Key: Ord + Copy;
+    /// The element's place in the order, or in the reverse one; NaN comes last in either, and -0 equals 0.
+    fn key(self, reverse: bool) -> Self::Key;
+}
+
+macro_rules! ordered {
+    ($($t:ident: $key:ident = |$x:ident| $in_order:expr, $last:expr;)*) => {$(
+        impl Ordered for $t {
+            type Key = $key;
+            #[inline(always)]
+            fn key(self, reverse: bool) -> $key {
+                let $x = self;
+                let key = if reverse { !$in_order } else { $in_order };
+                if $last { $key::MAX } else { key }
+            }
+        }
+    )*};
+}
+
+ordered! {
+    // As integers, numbers below zero are in the wrong order: all bits but the sign are flipped.
+    f32: i32 = |x| { let bits = (x + 0.0).to_bits() as i32; bits ^ (bits >> 31) & i32::MAX }, x.is_nan();
+    f64: i64 = |x| { let bits = (x + 0.0).to_bits() as i64; bits ^ (bits >> 63) & i64::MAX }, x.is_nan();
+    i64: i64 = |x| x, false;
+    i32: i32 = |x| x, false;
+    u8: i32 = |x| i32::from(x), false;
+}
+
+/// For the largest element, or in the reverse order.
+struct Arg<'a, T, const REVERSE: bool> {
     out: &'a mut [i64],
     x: &'a [T],
-    walk: Walk<1>,
+    kept: Axes<'a>,
     reduced: Axes<'a>,
     start: usize,
 }
 
-impl<T: Element> Kernel<f32> for Arg<'_, T> {
+impl<T: Ordered, const REVERSE: bool> Kernel<f32> for Arg<'_, T, REVERSE> {
     type Out = ();
     #[inline(always)]
-    fn run<S: Simd<f32>>(mut self, _: S) {
-        let mut at = self.walk.seek(self.start);
+    fn run<S: Simd<f32>>(self, _: S) {
+        let mut walk = self.kept.walk();
+        let mut at = walk.seek(self.start);
         let length = self.reduced.len();
         let contiguous = self.reduced.walk().dims().iter().all(|d| d.strides == [1]);
         for out in self.out {
             let x = &self.x[at[0]..];
-            let best = |x: &[T]| if self.max { best(x, |a, b| a > b) } else { best(x, |a, b| a < b) };
             *out = if contiguous {
-                best(&x[..length]).1 as i64
+                first_largest::<T, REVERSE>(&x[..length]).1 as i64
             } else {
-                let mut stream = Reader::new(View::new(x, self.reduced.strides), self.reduced.shape, 0);
-                best_of_stream(&mut stream, length, best, self.max)
+                first_largest_of::<T, REVERSE>(
+                    Reader::new(View::new(x, self.reduced.strides), self.reduced.shape, 0),
+                    length,
+                )
             };
-            self.walk.step(1, &mut at);
+            walk.step(1, &mut at);
         }
     }
 }
 
-/// Whether `a`, which comes later, takes the place of `b`.
-#[inline(always)]
-// Only NaN differs from itself; and without branches the loop stays a loop of vectors.
-#[allow(clippy::eq_op, clippy::needless_bitwise_bool)]
-fn beats<T: Element>(a: T, b: T, better: impl Fn(T, T) -> bool) -> bool {
-    better(a, b) | ((a != a) & (b == b))
-}
-
-#[inline(always)]
-fn best_of_stream<T: Element>(x: &mut Reader<T>, length: usize, best: impl Fn(&[T]) -> (T, usize), max: bool) -> i64 {
-    let (mut value, mut place) = best(x.next(length.min(TILE)));
-    let mut done = length.min(TILE);
-    while done < length {
-        let n = TILE.min(length - done);
-        let (v, p) = best(x.next(n));
-        if beats(v, value, |a, b| if max { a > b } else { a < b }) {
-            (value, place) = (v, done + p);
+/// As [`first_largest`], of a stream of elements.
+fn first_largest_of<T: Ordered, const REVERSE: bool>(mut x: Reader<T>, length: usize) -> i64 {
+    let (mut key, mut place) = first_largest::<T, REVERSE>(x.next(length.min(TILE)));
+    for done in (TILE..length).step_by(TILE) {
+        let (k, p) = first_largest::<T, REVERSE>(x.next(TILE.min(length - done)));
+        if k > key {
+            (key, place) = (k, done + p);
         }
-        done += n;
     }
     place as i64
 }
 
-/// The best element and its place; `x` is not empty.
+/// The largest key and its first place; `x` is not empty.
 #[inline(always)]
-fn best<T: Element>(x: &[T], better: impl Fn(T, T) -> bool + Copy) -> (T, usize) {
+fn first_largest<T: Ordered, const REVERSE: bool>(x: &[T]) -> (T::Key, usize) {
     let (vectors, tail) = x.as_chunks::<LANES>();
-    let (mut value, mut place, mut first_of_tail) = (x[0], 0, 0);
+    let (mut key, mut place) = (x[0].key(REVERSE), 0);
     if let Some((first, others)) = vectors.split_first() {
-        let mut values = *first;
+        let mut keys = first.map(|x| x.key(REVERSE));
         let mut steps = [0_u32; LANES];
         for (step, v) in (1..).zip(others) {
             for l in 0..LANES {
-                let take = beats(v[l], values[l], better);
-                values[l] = if take { v[l] } else { values[l] };
-                steps[l] = if take { step } else { steps[l] };
+                let k = v[l].key(REVERSE);
+                steps[l] = if k > keys[l] { step } else { steps[l] };
+                keys[l] = if k > keys[l] { k } else { keys[l] };
             }
         }
-        for (l, (&v, &step)) in values.iter().zip(&steps).enumerate() {
+        for (l, (&k, &step)) in keys.iter().zip(&steps).enumerate() {
             let p = step as usize * LANES + l;
-            let equal = !beats(v, value, better) && !beats(value, v, better);
-            if beats(v, value, better) || equal && p < place {
-                (value, place) = (v, p);
+            if k > key || k == key && p < place {
+                (key, place) = (k, p);
             }
         }
-        first_of_tail = vectors.len() * LANES;
     }
-    for (i, &v) in tail.iter().enumerate() {
-        if beats(v, value, better) {
-            (value, place) = (v, first_of_tail + i);
-        }
+    for (p, &x) in (vectors.len() * LANES..).zip(tail) {
+        let k = x.key(REVERSE);
+        place = if k > key { p } else { place };
+        key = key.max(k);
     }
-    (value, place)
+    (key, place)
 }

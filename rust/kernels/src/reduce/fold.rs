@@ -3,6 +3,7 @@
 
 use std::mem::MaybeUninit;
 
+use crate::lanes::load_or;
 use crate::math;
 use crate::reader::TILE;
 use crate::simd::{Real, Simd};
@@ -113,18 +114,8 @@ pub(super) fn fold_tile<T: Real, S: Simd<T>, F: Fold<T>>(s: S, x: &[T]) -> S::V 
             *acc = F::vectors(s, *acc, unsafe { s.load(step.as_ptr().add(c * S::LANES)) });
         }
     }
-    let mut acc_rest = acc.iter_mut();
-    let mut vectors = steps.remainder().chunks_exact(S::LANES);
-    for (v, acc) in (&mut vectors).zip(&mut acc_rest) {
-        // SAFETY: the chunk is a vector.
-        *acc = F::vectors(s, *acc, unsafe { s.load(v.as_ptr()) });
-    }
-    let tail = vectors.remainder();
-    if let (Some(acc), false) = (acc_rest.next(), tail.is_empty()) {
-        let mut padded = s.to_array(s.splat(F::IDENTITY));
-        padded.as_mut()[..tail.len()].copy_from_slice(tail);
-        // SAFETY: `Real::Lanes` is a vector's array.
-        *acc = F::vectors(s, *acc, unsafe { s.load(padded.as_ref().as_ptr()) });
+    for (v, acc) in steps.remainder().chunks(S::LANES).zip(&mut acc) {
+        *acc = F::vectors(s, *acc, load_or(s, v, F::IDENTITY));
     }
     F::vectors(s, F::vectors(s, acc[0], acc[1]), F::vectors(s, acc[2], acc[3]))
 }

@@ -8,7 +8,7 @@ mod fold;
 mod integer;
 mod real;
 
-pub use arg::arg_reduce;
+pub use arg::{Ordered, arg_reduce};
 pub use integer::{reduce_int, sum_int};
 pub use real::reduce;
 

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use super::fold::{Cascade, Fold, Max, Min, Prod, Sum, fold_lanes, fold_tile};
 use super::{Axes, Reduce, check};
 use crate::View;
+use crate::lanes::load_or;
 use crate::map::{GRAIN_CHEAP, UNIT};
 use crate::reader::{Reader, TILE};
 use crate::simd::{Kernel, Real, Simd};
@@ -106,6 +107,14 @@ impl<T: Real, F: Fold<T>> Kernel<T> for RowsKernel<'_, T, F> {
     fn run<S: Simd<T>>(self, s: S) {
         let rows = self.rows;
         let mut walk = rows.outer.clone();
+        if rows.contiguous && rows.length <= S::LANES {
+            let mut at = walk.seek(self.start);
+            for out in self.out {
+                *out = fold_lanes::<T, S, F>(s, load_or(s, &rows.x[at[0]..][..rows.length], F::IDENTITY));
+                walk.step(1, &mut at);
+            }
+            return;
+        }
         let mut at = walk.seek(self.start / rows.pieces);
         let mut piece = self.start % rows.pieces;
         for out in self.out {

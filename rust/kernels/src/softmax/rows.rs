@@ -1,5 +1,6 @@
 //! What the row kernels share: maxima, sums, and blocks of narrow rows held a column at a time.
 
+use crate::lanes::load_or;
 use crate::math;
 use crate::simd::{Real, Simd};
 
@@ -9,18 +10,6 @@ const BLOCK: usize = 32;
 const CHAINS: usize = 4;
 /// The most columns of a narrow row: the lanes of the longest vector.
 const MAX_NARROW: usize = 16;
-
-/// The elements of `x`, at most `LANES`, and `fill` in the lanes behind.
-#[inline(always)]
-fn load_or<T: Real, S: Simd<T>>(s: S, x: &[T], fill: T) -> S::V {
-    let mut places = T::Lanes::default();
-    for (i, place) in places.as_mut().iter_mut().enumerate() {
-        *place = T::from_f64(i as f64);
-    }
-    // SAFETY: `Real::Lanes` is a vector's array, and `x` is no longer.
-    let (places, v) = unsafe { (s.load(places.as_ref().as_ptr()), s.load_head(x.as_ptr(), x.len())) };
-    s.select(s.lt(places, s.splat(T::from_f64(x.len() as f64))), v, s.splat(fill))
-}
 
 /// The largest element; with NaN in the row, any.
 #[inline(always)]
