@@ -67,7 +67,7 @@ fn expm1_parts<T: Real, S: Simd<T>>(s: S, x: S::V, exponent: T, unit: T) -> (S::
     (sum, s.add(s.sub(high, sum), low))
 }
 
-/// `eˣ − 1`, within 1 unit in the last place.
+/// `eˣ − 1`, within 1.3 units in the last place.
 #[inline(always)]
 pub(crate) fn expm1<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
     // e^−64 is far below the last place of −1 in both types.
