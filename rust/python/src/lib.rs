@@ -18,6 +18,7 @@ mod error;
 mod functions;
 mod interop;
 mod io;
+mod optim;
 mod tensor;
 
 /// Writes the module: what stands here, and every operation of the tables.
@@ -32,7 +33,7 @@ macro_rules! module {
         #[pymodule]
         mod _core {
             #[pymodule_export]
-            use crate::autograd::{_adam_step, _gradients, _set_grad_enabled, _sgd_step, is_grad_enabled};
+            use crate::autograd::{_gradients, _set_grad_enabled, is_grad_enabled};
             #[pymodule_export]
             use crate::config::{
                 _pin_isa, available_isas, empty_cache, get_num_threads, isa, memory_stats, set_num_threads,
@@ -48,6 +49,8 @@ macro_rules! module {
             use crate::interop::from_numpy;
             #[pymodule_export]
             use crate::io::{load, save};
+            #[pymodule_export]
+            use crate::optim::{_adam_step, _sgd_step};
             #[pymodule_export]
             use crate::tensor::{PyTensor, _rebuild};
             $(
