@@ -1,10 +1,15 @@
 """The base class of layers and models."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Self
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from rgrad._core import Tensor
-from rgrad.autograd import no_grad
+from rgrad import _core
+from rgrad._core import DType, Tensor
+from rgrad.nn.hooks import Hooked
+from rgrad.nn.state import LoadedKeys, load_state
+
+T = TypeVar("T", bound=Tensor)
 
 
 class Parameter(Tensor):
@@ -18,7 +23,7 @@ class Parameter(Tensor):
         return f"Parameter containing:\n{super().__repr__()}"
 
 
-class Module:
+class Module(Hooked):
     """A part of a model. Its parameters and submodules are those among its attributes.
 
     Write ``forward``, and call the module itself::
@@ -30,64 +35,247 @@ class Module:
 
             def forward(self, x):
                 return self.out(rg.relu(self.hidden(x)))
+
+    Tensors that belong to a model's state but are not learned are registered with ``register_buffer``.
     """
 
     training: bool = True
     """Whether the module is being trained: see ``train`` and ``eval``."""
 
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """Computes the output. To be written by subclasses."""
-        raise NotImplementedError(f"{type(self).__name__} has no forward method")
+    # An instance gets its own when it first needs one, so that subclasses need not call `super().__init__()`.
+    _buffers: Mapping[str, bool] = MappingProxyType({})
+    """The names of the buffers, and whether each is part of the state_dict."""
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Computes the output: see ``forward``."""
-        return self.forward(*args, **kwargs)
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Else a weight replaced by a plain tensor would no longer be trained or saved, and nothing would say so.
+        old = self.__dict__.get(name)
+        for kind in (Parameter, Module):
+            if isinstance(old, kind) and not (value is None or isinstance(value, kind)):
+                raise TypeError(
+                    f"cannot assign {type(value).__name__} to {type(self).__name__}.{name}, which is a "
+                    f"{kind.__name__}: assign a {kind.__name__} or None, or delete the attribute first"
+                )
+        if name in self._buffers:
+            if isinstance(value, Parameter):
+                del self.__dict__["_buffers"][name]
+            elif not (value is None or isinstance(value, Tensor)):
+                raise TypeError(
+                    f"cannot assign {type(value).__name__} to {type(self).__name__}.{name}, which is a buffer: "
+                    "assign a tensor or None, or delete the attribute first"
+                )
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        super().__delattr__(name)
+        if name in self._buffers:
+            del self.__dict__["_buffers"][name]
+
+    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
+        """Makes ``tensor`` an attribute that is part of the model's state without being learned, a running mean say.
+
+        Args:
+            name: The attribute; what is assigned to it later must be a tensor or None.
+            tensor: The buffer, or None for one that is not there (yet).
+            persistent: Whether it is part of ``state_dict``.
+
+        Raises:
+            TypeError: ``tensor`` is no tensor, or a parameter.
+            ValueError: The name is empty, has a dot, or is that of another attribute.
+        """
+        if tensor is not None and (not isinstance(tensor, Tensor) or isinstance(tensor, Parameter)):
+            raise TypeError(f"register_buffer: expected a tensor or None as {name}, got {type(tensor).__name__}")
+        if name not in self._buffers:
+            self._check_name("register_buffer", name)
+        self.__dict__.setdefault("_buffers", {})[name] = persistent
+        setattr(self, name, tensor)
+
+    def register_parameter(self, name: str, param: Parameter | None) -> None:
+        """Makes ``param`` an attribute, as an assignment does, under a name that may be no identifier.
+
+        Raises:
+            TypeError: ``param`` is no parameter.
+            ValueError: The name is empty, has a dot, or is that of another attribute.
+        """
+        if param is not None and not isinstance(param, Parameter):
+            raise TypeError(f"register_parameter: expected a Parameter or None as {name}, got {type(param).__name__}")
+        if not isinstance(self.__dict__.get(name), Parameter):
+            self._check_name("register_parameter", name)
+        setattr(self, name, param)
+
+    def register_module(self, name: str, module: "Module | None") -> None:
+        """Makes ``module`` an attribute, as an assignment does, under a name that may be no identifier.
+
+        Raises:
+            TypeError: ``module`` is no module.
+            ValueError: The name is empty, has a dot, or is that of another attribute.
+        """
+        if module is not None and not isinstance(module, Module):
+            raise TypeError(f"register_module: expected a module or None as {name}, got {type(module).__name__}")
+        if not isinstance(self.__dict__.get(name), Module):
+            self._check_name("register_module", name)
+        setattr(self, name, module)
+
+    add_module = register_module
+
+    def _check_name(self, what: str, name: str) -> None:
+        if not isinstance(name, str):
+            raise TypeError(f"{what}: a name is a string, got {type(name).__name__}")
+        if not name or "." in name:
+            raise ValueError(f"{what}: a name must not be empty or have a dot, got {name!r}")
+        if hasattr(type(self), name) or self.__dict__.get(name) is not None:
+            raise ValueError(f"{what}: {type(self).__name__} has another attribute {name!r}; choose another name")
 
     def named_children(self) -> Iterator[tuple[str, "Module"]]:
-        """The modules among the attributes, with their names."""
-        for name, value in vars(self).items():
-            if isinstance(value, Module):
-                yield name, value
-
-    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, "Module"]]:
-        """This module and all modules below it, each once, with dotted names."""
+        """The modules among the attributes, each once, with their names."""
         seen: set[int] = set()
-        todo: list[tuple[str, Module]] = [(prefix, self)]
+        for name, child in self._own_modules():
+            if id(child) not in seen:
+                seen.add(id(child))
+                yield name, child
+
+    def children(self) -> Iterator["Module"]:
+        """The modules among the attributes, each once."""
+        for _, child in self.named_children():
+            yield child
+
+    def named_modules(self, prefix: str = "", remove_duplicate: bool = True) -> Iterator[tuple[str, "Module"]]:
+        """This module and all modules below it, with dotted names.
+
+        Args:
+            prefix: This module's own name.
+            remove_duplicate: Whether a module with several names is listed under its first only.
+        """
+        seen: set[int] = set()
+        todo: list[tuple[str, Module, tuple[Module, ...]]] = [(prefix, self, ())]
         while todo:
-            name, module = todo.pop()
-            if id(module) in seen:
+            name, module, above = todo.pop()
+            if remove_duplicate and id(module) in seen:
                 continue
             seen.add(id(module))
             yield name, module
-            below = [(f"{name}.{child}" if name else child, m) for child, m in module.named_children()]
-            todo.extend(reversed(below))
+            path = (*above, module)
+            for child_name, child in reversed(module._own_modules()):
+                # A reference back to a module above, to a parent say, is no part.
+                if not any(child is m for m in path):
+                    todo.append((_join(name, child_name), child, path))
 
     def modules(self) -> Iterator["Module"]:
         """This module and all modules below it, each once."""
         for _, module in self.named_modules():
             yield module
 
-    def named_parameters(self, prefix: str = "") -> Iterator[tuple[str, Parameter]]:
-        """All parameters, each once, with dotted names such as ``0.weight``."""
-        seen: set[int] = set()
-        for module_name, module in self.named_modules(prefix):
-            for name, value in vars(module).items():
-                if isinstance(value, Parameter) and id(value) not in seen:
-                    seen.add(id(value))
-                    yield (f"{module_name}.{name}" if module_name else name), value
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
+        """The parameters, with dotted names such as ``0.weight``.
 
-    def parameters(self) -> Iterator[Parameter]:
-        """All parameters, each once."""
-        for _, parameter in self.named_parameters():
+        Args:
+            prefix: This module's own name.
+            recurse: Whether to list those of the modules below too.
+            remove_duplicate: Whether a parameter with several names is listed under its first only.
+        """
+        yield from self._named(Module._own_parameters, prefix, recurse, remove_duplicate)
+
+    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
+        """The parameters, each once."""
+        for _, parameter in self.named_parameters(recurse=recurse):
             yield parameter
 
-    def zero_grad(self) -> None:
-        """Forgets the gradients of all parameters."""
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Tensor]]:
+        """The buffers, with dotted names; arguments as those of ``named_parameters``."""
+        yield from self._named(Module._own_buffers, prefix, recurse, remove_duplicate)
+
+    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
+        """The buffers, each once."""
+        for _, buffer in self.named_buffers(recurse=recurse):
+            yield buffer
+
+    def _own_modules(self) -> list[tuple[str, "Module"]]:
+        return [(name, value) for name, value in vars(self).items() if isinstance(value, Module)]
+
+    def _own_parameters(self) -> list[tuple[str, Parameter]]:
+        return [(name, value) for name, value in vars(self).items() if isinstance(value, Parameter)]
+
+    def _own_buffers(self) -> list[tuple[str, Tensor]]:
+        return [(name, value) for name in self._buffers if (value := vars(self)[name]) is not None]
+
+    def _named(
+        self, own: Callable[["Module"], list[tuple[str, T]]], prefix: str, recurse: bool, remove_duplicate: bool
+    ) -> Iterator[tuple[str, T]]:
+        seen: set[int] = set()
+        modules = self.named_modules(prefix, remove_duplicate) if recurse else [(prefix, self)]
+        for module_name, module in modules:
+            for name, value in own(module):
+                if not (remove_duplicate and id(value) in seen):
+                    seen.add(id(value))
+                    yield _join(module_name, name), value
+
+    def get_submodule(self, target: str) -> "Module":
+        """The module of that dotted name, such as ``encoder.0``; this one for an empty name.
+
+        Raises:
+            AttributeError: There is none.
+        """
+        module = self
+        for i, name in enumerate(parts := target.split(".") if target else []):
+            below = vars(module).get(name)
+            if not isinstance(below, Module):
+                at = f" at {'.'.join(parts[:i])!r}" if i else ""
+                raise AttributeError(f"get_submodule: {type(module).__name__}{at} has no module {name!r}")
+            module = below
+        return module
+
+    def get_parameter(self, target: str) -> Parameter:
+        """The parameter of that dotted name, such as ``0.weight``.
+
+        Raises:
+            AttributeError: There is none.
+        """
+        module, _, name = target.rpartition(".")
+        found = dict(self.get_submodule(module)._own_parameters()).get(name)
+        if found is None:
+            raise AttributeError(f"get_parameter: there is no parameter {target!r} in {type(self).__name__}")
+        return found
+
+    def get_buffer(self, target: str) -> Tensor:
+        """The buffer of that dotted name, such as ``1.running_mean``.
+
+        Raises:
+            AttributeError: There is none.
+        """
+        module, _, name = target.rpartition(".")
+        found = dict(self.get_submodule(module)._own_buffers()).get(name)
+        if found is None:
+            raise AttributeError(f"get_buffer: there is no buffer {target!r} in {type(self).__name__}")
+        return found
+
+    def apply(self, fn: Callable[["Module"], Any]) -> Self:
+        """Calls ``fn`` with every module below this one and then with this one, to initialise them say. Returns it."""
+        for child in self.children():
+            child.apply(fn)
+        fn(self)
+        return self
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Sets whether the parameters get gradients: ``False`` freezes this part of a model. Returns the module."""
         for parameter in self.parameters():
-            parameter.grad = None
+            parameter.requires_grad_(requires_grad)
+        return self
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forgets the gradients of all parameters, or writes zeros over them."""
+        for parameter in self.parameters():
+            if set_to_none:
+                parameter.grad = None
+            elif parameter.grad is not None:
+                parameter.grad.detach().zero_()
 
     def train(self, mode: bool = True) -> Self:
         """Puts this module and all below it into training mode, in which dropout drops. Returns the module."""
+        if not isinstance(mode, bool):
+            raise TypeError(f"train: mode must be True or False, got {mode!r}")
         for module in self.modules():
             module.training = mode
         return self
@@ -96,51 +284,76 @@ class Module:
         """Puts this module and all below it into evaluation mode. Returns the module."""
         return self.train(False)
 
-    def state_dict(self) -> dict[str, Tensor]:
-        """The parameters by name, as tensors that share their memory and require no gradients."""
-        return {name: parameter.detach() for name, parameter in self.named_parameters()}
-
-    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
-        """Copies parameters from ``state``, as ``state_dict`` or ``rgrad.load`` give it.
+    def state_dict(self, prefix: str = "", keep_vars: bool = False) -> dict[str, Tensor]:
+        """Parameters and persistent buffers by name; one that has several names is there under each.
 
         Args:
-            state: Tensors or arrays by name.
+            prefix: What all names start with.
+            keep_vars: Give the tensors themselves instead of ones that share their memory and require no gradients.
+        """
+        state: dict[str, Tensor] = {}
+        for module_name, module in self.named_modules(remove_duplicate=False):
+            persistent = [(name, buffer) for name, buffer in module._own_buffers() if module._buffers[name]]
+            for name, tensor in [*module._own_parameters(), *persistent]:
+                state[prefix + _join(module_name, name)] = tensor if keep_vars else tensor.detach()
+        return state
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> LoadedKeys:
+        """Copies parameters and buffers from ``state_dict``, as ``Module.state_dict`` or ``rgrad.load`` give it.
+
+        Args:
+            state_dict: Tensors or arrays by name; other dtypes are converted.
             strict: Whether names must match exactly; otherwise only those that both have are copied.
 
+        Returns:
+            ``missing_keys`` and ``unexpected_keys``.
+
         Raises:
-            ValueError: Entries are missing, unexpected or of another shape. All are listed, and nothing is copied.
+            ValueError: Entries are missing or unexpected, of another shape, or no numbers. All are listed, and nothing
+                is copied.
         """
-        own = dict(self.named_parameters())
-        problems = [f"missing: {name}" for name in own if name not in state] if strict else []
-        problems += [f"unexpected: {name}" for name in state if name not in own] if strict else []
-        for name, parameter in own.items():
-            if name in state and tuple(state[name].shape) != parameter.shape:
-                problems.append(f"shape of {name}: expected {parameter.shape}, got {tuple(state[name].shape)}")
-        if problems:
-            raise ValueError(f"cannot load into {type(self).__name__}:\n  " + "\n  ".join(problems))
-        with no_grad():
-            for name, parameter in own.items():
-                if name in state:
-                    parameter.copy_(state[name])
+        return load_state(type(self).__name__, self.state_dict(), state_dict, strict)
 
     def to(self, dtype: Any) -> Self:
-        """Replaces all parameters by ones of another float dtype; make optimizers afterwards. Returns the module."""
-        replaced: dict[int, Parameter] = {}
+        """Replaces parameters and buffers of floats by ones of another float dtype; make optimizers afterwards.
+
+        Returns:
+            The module.
+
+        Raises:
+            TypeError: ``dtype`` is not one of floats.
+        """
+        dtype = _core.empty(0, dtype=dtype).dtype
+        if not dtype.is_floating_point:
+            raise TypeError(f"to: the parameters of a module are floats, got {dtype}")
+        replaced: dict[int, Tensor] = {}
         for module in self.modules():
-            for name, value in list(vars(module).items()):
-                if isinstance(value, Parameter):
-                    new = replaced.setdefault(id(value), Parameter(value.detach().to(dtype), value.requires_grad))
-                    setattr(module, name, new)
+            for name, old in [*module._own_parameters(), *module._own_buffers()]:
+                if old.dtype.is_floating_point and old.dtype != dtype:
+                    if id(old) not in replaced:
+                        replaced[id(old)] = _converted(old, dtype)
+                    setattr(module, name, replaced[id(old)])
         return self
+
+    def float(self) -> Self:
+        """As ``to(float32)``."""
+        return self.to("float32")
+
+    def double(self) -> Self:
+        """As ``to(float64)``."""
+        return self.to("float64")
 
     def extra_repr(self) -> str:
         """What stands between the brackets of the module's own line."""
         return ""
 
     def __repr__(self) -> str:
-        children = [f"  ({name}): " + repr(child).replace("\n", "\n  ") for name, child in self.named_children()]
-        head = f"{type(self).__name__}({self.extra_repr()}"
-        return "\n".join([head, *children, ")"]) if children else f"{head})"
+        extra = self.extra_repr()
+        children = [f"({name}): {child!r}" for name, child in self._own_modules()]
+        if not children and "\n" not in extra:
+            return f"{type(self).__name__}({extra})"
+        lines = [*extra.splitlines(), *children]
+        return "\n  ".join([f"{type(self).__name__}(", *(line.replace("\n", "\n  ") for line in lines)]) + "\n)"
 
 
 class TensorModule(Module):
@@ -150,6 +363,20 @@ class TensorModule(Module):
         """Computes the output. To be written by subclasses."""
         raise NotImplementedError(f"{type(self).__name__} has no forward method")
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """Computes the output: see ``forward``."""
-        return self.forward(x)
+    if TYPE_CHECKING:
+
+        def __call__(self, x: Tensor) -> Tensor:
+            """Computes the output: see ``forward``. Runs the hooks."""
+
+
+def _join(prefix: str, name: str) -> str:
+    return f"{prefix}.{name}" if prefix else name
+
+
+def _converted(old: Tensor, dtype: DType) -> Tensor:
+    if not isinstance(old, Parameter):
+        return old.to(dtype)
+    new = Parameter(old.detach().to(dtype), old.requires_grad)
+    if old.grad is not None:
+        new.grad = old.grad.to(dtype)
+    return new
