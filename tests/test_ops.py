@@ -333,6 +333,21 @@ def test_second_gradient(case: Case):
 
 
 @pytest.mark.parametrize("case", SMOOTH)
+def test_forward_mode_agrees_with_reverse_mode(case: Case):
+    xs = tensors(case.inputs)
+    random = np.random.default_rng(0)
+    tangents = [rg.tensor(random.standard_normal(x.shape)) for x in xs]
+    y, moved = rg.jvp(case.rgrad, xs, tangents)
+    same, pull = rg.vjp(case.rgrad, *xs)
+    np.testing.assert_array_equal(y.numpy(), same.numpy())
+    cotangent = rg.tensor(random.standard_normal(y.shape))
+    # ⟨cotangent, J tangent⟩ = ⟨Jᵀ cotangent, tangent⟩
+    forward = (cotangent * moved).sum().item()
+    reverse = sum((g * t).sum().item() for g, t in zip(pull(cotangent), tangents, strict=True))
+    assert forward == pytest.approx(reverse, rel=1e-12, abs=1e-12)
+
+
+@pytest.mark.parametrize("case", SMOOTH)
 def test_gradients_have_the_dtype_and_shape_of_their_tensors(case: Case):
     xs = tensors(case.inputs, rg.float32, grad=True)
     y = case.rgrad(*xs)

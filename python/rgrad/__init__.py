@@ -34,7 +34,7 @@ from rgrad._core import (
     set_num_threads,
     set_rng_state,
 )
-from rgrad.autograd import enable_grad, no_grad, set_grad_enabled
+from rgrad._grad_mode import enable_grad, no_grad, set_grad_enabled
 
 if TYPE_CHECKING:
     from rgrad import (
@@ -45,6 +45,17 @@ if TYPE_CHECKING:
         nn as nn,
         optim as optim,
         testing as testing,
+        transforms as transforms,
+    )
+    from rgrad.transforms import (
+        grad as grad,
+        hessian as hessian,
+        hvp as hvp,
+        jacfwd as jacfwd,
+        jacrev as jacrev,
+        jvp as jvp,
+        value_and_grad as value_and_grad,
+        vjp as vjp,
     )
 
 float32 = DType("float32")
@@ -76,18 +87,21 @@ except ValueError as error:
     print(f"rgrad: error: {error}", file=_sys.stderr)
     raise SystemExit(2) from None
 
-_LAZY = {"__config__", "autograd", "data", "datasets", "nn", "optim", "testing"}
+_LAZY = {"__config__", "autograd", "data", "datasets", "nn", "optim", "testing", "transforms"}
+_TRANSFORMS = {"grad", "hessian", "hvp", "jacfwd", "jacrev", "jvp", "value_and_grad", "vjp"}
 
 
 def __getattr__(name: str) -> Any:
     # Submodules load when they are first used: a script that only wants tensors should not wait for the rest.
     if name in _LAZY:
         return importlib.import_module(f"rgrad.{name}")
+    if name in _TRANSFORMS:
+        return getattr(importlib.import_module("rgrad.transforms"), name)
     raise AttributeError(f"module 'rgrad' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted(set(globals()) | _LAZY)
+    return sorted(set(globals()) | _LAZY | _TRANSFORMS)
 
 
 __all__ = [
@@ -104,9 +118,15 @@ __all__ = [
     "get_default_dtype",
     "get_num_threads",
     "get_rng_state",
+    "grad",
+    "hessian",
+    "hvp",
     "int32",
     "int64",
     "is_grad_enabled",
+    "jacfwd",
+    "jacrev",
+    "jvp",
     "load",
     "manual_seed",
     "no_grad",
@@ -116,4 +136,6 @@ __all__ = [
     "set_num_threads",
     "set_rng_state",
     "uint8",
+    "value_and_grad",
+    "vjp",
 ]

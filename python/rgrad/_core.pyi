@@ -3,6 +3,7 @@ The compiled part of rgrad. Use it through the package `rgrad`.
 """
 
 import builtins
+import collections
 from collections.abc import Iterable, Iterator, Sequence
 from os import PathLike
 from typing import Any, Final, Self, SupportsFloat, SupportsIndex, final
@@ -17,13 +18,25 @@ __all__ = [
     "VERSION",
     "DType",
     "Generator",
+    "Hook",
     "Tensor",
     "_adam_step",
+    "_alias",
+    "_captured",
+    "_clock",
+    "_custom",
     "_gradients",
+    "_has_tangent",
+    "_leaf",
+    "_new_level",
     "_pin_isa",
     "_rebuild",
+    "_set_anomaly",
     "_set_grad_enabled",
     "_sgd_step",
+    "_split",
+    "_untaped",
+    "_with_tangent",
     "abs",
     "add",
     "amax",
@@ -175,6 +188,16 @@ class Generator:
     def set_state(self, /, state: tuple[SupportsIndex, SupportsIndex]) -> None:
         """
         Goes where `get_state` was called.
+        """
+
+@final
+class Hook:
+    """
+    A hook on a tensor's gradient, as `Tensor.register_hook` returns it.
+    """
+    def remove(self, /) -> None:
+        """
+        Takes the hook off its tensor.
         """
 
 @disjoint_base
@@ -553,6 +576,13 @@ class Tensor:
         """
         Reciprocal, 1/x.
         """
+    def register_hook(self, /, hook: collections.abc.Callable[[Tensor], Tensor | None]) -> Hook:
+        """
+        Calls `hook` with the gradient of this tensor whenever a backward pass has completed it, before it is used or stored.
+
+        The hook may return another gradient of the same shape and dtype to go on with, or None. Returns a handle whose
+        `remove()` takes the hook off. `RuntimeError` if the tensor requires no gradients.
+        """
     def relu(self, /) -> Tensor:
         """
         Rectified linear unit, max(x, 0). The derivative at 0 is 0.
@@ -572,6 +602,11 @@ class Tensor:
         """
         The elements in row-major order under another shape; one size may be −1, and follows from the others. A view where
         strides allow it, else a copy.
+        """
+    def retain_grad(self, /) -> None:
+        """
+        Keeps the gradient of this result of an operation in its `grad`, as a leaf's is kept anyway. `RuntimeError` if it
+        requires no gradients.
         """
     @property
     def shape(self, /) -> tuple[int, ...]:
@@ -678,6 +713,34 @@ def _adam_step(
     One step of Adam over parameters of one dtype; see `rgrad.optim.Adam`.
     """
 
+def _alias(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    `x` as another variable: a tensor of its own for gradients, which flow on to `x` where it requires them itself.
+    """
+
+def _captured(outputs: Iterable[Tensor], own: Iterable[Tensor], since: SupportsIndex) -> list[Tensor]:
+    """
+    What the graph of `outputs` rests on besides the leaves `own` and what was computed since the moment `since`.
+    """
+
+def _clock() -> int:
+    """
+    A moment, for `_captured`.
+    """
+
+def _custom(
+    name: str,
+    inputs: Iterable[Tensor],
+    value: Tensor,
+    saved_inputs: SupportsIndex,
+    saves_output: bool,
+    backward: Any,
+    jvp: Any,
+) -> Tensor:
+    """
+    `value` as the result of an operation on `inputs`; see `rgrad.autograd.Function`, which checks what its rules return.
+    """
+
 def _gradients(
     outputs: Iterable[Tensor],
     inputs: Iterable[Tensor],
@@ -689,6 +752,21 @@ def _gradients(
     Gradients of outputs with respect to inputs; see `rgrad.autograd.grad`.
     """
 
+def _has_tangent(x: Tensor | float | NDArray[Any]) -> bool:
+    """
+    Whether forward mode has given `x` a tangent.
+    """
+
+def _leaf(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    `x` as a leaf that requires gradients, which do not flow on to `x`.
+    """
+
+def _new_level() -> int:
+    """
+    A level of forward mode later than all before.
+    """
+
 def _pin_isa(name: str) -> None:
     """
     Pins the instruction set for the life of the process. `ValueError` if the machine lacks it or another one has run.
@@ -697,6 +775,11 @@ def _pin_isa(name: str) -> None:
 def _rebuild(cls: type, array: Any, requires_grad: bool) -> Any:
     """
     What unpickling and copying call.
+    """
+
+def _set_anomaly(on: bool) -> bool:
+    """
+    Switches the search for NaN on this thread, and returns whether it was on; see `rgrad.autograd.detect_anomaly`.
     """
 
 def _set_grad_enabled(on: bool) -> bool:
@@ -719,6 +802,23 @@ def _sgd_step(
 ) -> None:
     """
     One step of SGD over parameters of one dtype; see `rgrad.optim.SGD`. `first` says whose momentum buffer is new.
+    """
+
+def _split(y: Tensor | float | NDArray[Any], level: SupportsIndex) -> tuple[Tensor, Tensor | None]:
+    """
+    `y` without its tangent of this level, and that tangent; None stands for zero.
+    """
+
+def _untaped(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    `x` without its place in the tape, but with its tangents.
+    """
+
+def _with_tangent(
+    x: Tensor | float | NDArray[Any], tangent: Tensor | float | NDArray[Any], level: SupportsIndex
+) -> Tensor:
+    """
+    `x` with a tangent of this level.
     """
 
 def abs(x: Tensor | float | NDArray[Any]) -> Tensor:

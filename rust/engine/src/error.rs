@@ -17,6 +17,8 @@ pub enum Kind {
     Runtime,
     /// No memory.
     Memory,
+    /// An error of the program that embeds the engine, in code that the engine called; the program has kept the original.
+    Foreign,
 }
 
 /// An error with its message: the operation, what it got, and where useful what to write instead.

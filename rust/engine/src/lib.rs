@@ -7,6 +7,7 @@
 pub mod create;
 pub mod dtype;
 pub mod error;
+pub mod forward;
 pub mod ops;
 pub mod optim;
 pub mod shape;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rgrad_kernels::View;
 use rgrad_kernels::buffer::{Buffer, Read, Write};
@@ -10,9 +10,10 @@ use rgrad_kernels::simd::Element;
 
 use crate::dtype::{DType, match_any};
 use crate::error::{Result, fail};
+use crate::forward::Tangents;
 use crate::ops;
 use crate::shape::{Layout, Show, checked_numel};
-use crate::tape::Node;
+use crate::tape::{Hooks, Node};
 
 /// Elements shared by a tensor and its views.
 #[derive(Debug)]
@@ -32,6 +33,7 @@ pub struct Data {
     weak: bool,
     requires_grad: AtomicBool,
     grad: Mutex<Option<Tensor>>,
+    hooks: OnceLock<Box<Hooks>>,
 }
 
 /// An n-dimensional array that remembers how it was computed.
@@ -41,6 +43,7 @@ pub struct Data {
 pub struct Tensor {
     data: Arc<Data>,
     node: Option<Arc<Node>>,
+    tangents: Option<Arc<Tangents>>,
 }
 
 /// A tensor's elements, locked for reading, with their strides.
@@ -114,9 +117,16 @@ impl Tensor {
     }
 
     fn from_parts(storage: Arc<Storage>, layout: Layout, dtype: DType) -> Self {
-        let data =
-            Data { storage, layout, dtype, weak: false, requires_grad: AtomicBool::new(false), grad: Mutex::new(None) };
-        Self { data: Arc::new(data), node: None }
+        let data = Data {
+            storage,
+            layout,
+            dtype,
+            weak: false,
+            requires_grad: AtomicBool::new(false),
+            grad: Mutex::new(None),
+            hooks: OnceLock::new(),
+        };
+        Self { data: Arc::new(data), node: None, tangents: None }
     }
 
     /// A tensor whose elements `fill` writes; they are unspecified before.
@@ -232,9 +242,28 @@ impl Tensor {
         self.with_layout(self.data.layout.clone())
     }
 
-    /// A handle without history to the same data: unlike [`Tensor::detach`] it allocates nothing.
-    pub(crate) fn without_node(&self) -> Self {
-        Self { data: self.data.clone(), node: None }
+    /// A handle to the same data without node and tangents: unlike [`Tensor::detach`] it allocates nothing.
+    pub(crate) fn without_history(&self) -> Self {
+        Self { data: self.data.clone(), node: None, tangents: None }
+    }
+
+    /// The same tensor with these tangents.
+    pub(crate) fn with_tangents(mut self, tangents: Option<Arc<Tangents>>) -> Self {
+        self.tangents = tangents;
+        self
+    }
+
+    /// A tensor of the same elements, in the same memory, that is not part of any graph, but has the same tangents.
+    #[must_use]
+    pub fn untaped(&self) -> Self {
+        self.detach().with_tangents(self.tangents.clone())
+    }
+
+    /// The same, as a leaf that requires gradients. `TypeError` unless it holds floats.
+    pub fn leaf(&self) -> Result<Self> {
+        let leaf = self.untaped();
+        leaf.set_requires_grad(true)?;
+        Ok(leaf)
     }
 
     // ---- Asking ----
@@ -299,6 +328,21 @@ impl Tensor {
         self.node.as_ref()
     }
 
+    /// Whether forward mode has given this tensor a tangent.
+    #[inline]
+    #[must_use]
+    pub fn has_tangent(&self) -> bool {
+        self.tangents.is_some()
+    }
+
+    pub(crate) fn tangents(&self) -> Option<&Arc<Tangents>> {
+        self.tangents.as_ref()
+    }
+
+    pub(crate) fn hooks(&self) -> &OnceLock<Box<Hooks>> {
+        &self.data.hooks
+    }
+
     /// What makes a leaf itself: equal for two handles of one tensor, different for a tensor and its view.
     pub(crate) fn identity(&self) -> usize {
         Arc::as_ptr(&self.data).addr()
@@ -356,6 +400,7 @@ impl Tensor {
     /// Whether nobody else refers to the elements, and they fill a row-major block.
     pub(crate) fn is_exclusive(&mut self) -> bool {
         self.node.is_none()
+            && self.tangents.is_none()
             && self.is_contiguous()
             && Arc::get_mut(&mut self.data).is_some_and(|d| Arc::get_mut(&mut d.storage).is_some())
     }
@@ -387,9 +432,16 @@ impl Tensor {
 
     /// Writes `value`, broadcast to this tensor's shape and cast to its dtype, over this tensor's elements.
     ///
-    /// `RuntimeError` if the tape needs the old elements: a leaf that requires gradients, or a taped result, while
-    /// recording is on.
+    /// `RuntimeError` if a derivative would be lost: if `self` requires gradients or `value` does, while recording is on, or if
+    /// one of them has a tangent.
     pub fn copy_from(&self, value: &Tensor) -> Result<()> {
+        if self.has_tangent() || value.has_tangent() {
+            fail!(
+                Runtime,
+                "cannot write in place in forward mode (jvp, jacfwd, hessian): the tangent would be lost. \
+                 Make a new tensor instead, or write value.detach() into one that has no tangent"
+            );
+        }
         if crate::tape::is_grad_enabled() {
             if self.requires_grad() {
                 let what =

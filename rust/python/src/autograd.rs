@@ -1,11 +1,13 @@
 //! Switches of the tape, and gradients of chosen tensors.
 
-use pyo3::exceptions::PyValueError;
+use std::sync::Arc;
+
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use rgrad_engine::tape;
 
 use crate::args::Tensors;
-use crate::error::run;
+use crate::error::{raised, run, to_py};
 use crate::tensor::PyTensor;
 
 /// Whether operations are taped on this thread.
@@ -38,4 +40,87 @@ pub fn _gradients(
     let options = tape::Options { retain_graph, create_graph };
     let found = run(py, usize::MAX, || tape::gradients(&outputs.0, &inputs.0, &grads, options))?;
     Ok(found.into_iter().map(|g| g.map(Into::into)).collect())
+}
+
+/// A moment, for `_captured`.
+#[pyfunction]
+pub fn _clock() -> u64 {
+    tape::clock()
+}
+
+/// What the graph of `outputs` rests on besides the leaves `own` and what was computed since the moment `since`.
+#[pyfunction]
+pub fn _captured(py: Python<'_>, outputs: Tensors, own: Tensors, since: u64) -> PyResult<Vec<PyTensor>> {
+    let found = run(py, usize::MAX, || tape::captured(&outputs.0, &own.0, since))?;
+    Ok(found.into_iter().map(Into::into).collect())
+}
+
+/// Switches the search for NaN on this thread, and returns whether it was on; see `rgrad.autograd.detect_anomaly`.
+#[pyfunction]
+pub fn _set_anomaly(on: bool) -> bool {
+    tape::set_anomaly(on.then_some(place)).is_some()
+}
+
+/// The line of the user's program that is being run: the innermost one outside this package.
+fn place() -> String {
+    let find = |py: Python<'_>| -> PyResult<String> {
+        let mut frame = py.import("sys")?.call_method0("_getframe")?;
+        while frame.getattr("f_globals")?.get_item("__name__")?.extract::<String>()?.split('.').next() == Some("rgrad")
+        {
+            frame = frame.getattr("f_back")?;
+        }
+        let (code, line) = (frame.getattr("f_code")?, frame.getattr("f_lineno")?);
+        let (file, function) = (code.getattr("co_filename")?, code.getattr("co_name")?);
+        let text: String = py.import("linecache")?.call_method1("getline", (&file, &line))?.extract()?;
+        Ok(format!("{file}:{line}, in {function}: {}", text.trim()))
+    };
+    Python::attach(|py| find(py).unwrap_or_else(|_| "an unknown line".into()))
+}
+
+/// A hook on a tensor's gradient, as `Tensor.register_hook` returns it.
+#[pyclass(module = "rgrad", frozen)]
+pub struct Hook {
+    tensor: rgrad_engine::Tensor,
+    number: u64,
+}
+
+#[pymethods]
+impl Hook {
+    /// Takes the hook off its tensor.
+    fn remove(&self) {
+        tape::remove_hook(&self.tensor, self.number);
+    }
+}
+
+#[pymethods]
+impl PyTensor {
+    /// Calls `hook` with the gradient of this tensor whenever a backward pass has completed it, before it is used or stored.
+    ///
+    /// The hook may return another gradient of the same shape and dtype to go on with, or None. Returns a handle whose
+    /// `remove()` takes the hook off. `RuntimeError` if the tensor requires no gradients.
+    #[pyo3(signature = (hook: "collections.abc.Callable[[Tensor], Tensor | None]"))]
+    fn register_hook(&self, hook: Py<PyAny>) -> PyResult<Hook> {
+        let call = move |g: &rgrad_engine::Tensor| {
+            Python::attach(|py| {
+                let result = hook.bind(py).call1((PyTensor::from(g.clone()),))?;
+                if result.is_none() {
+                    return Ok(None);
+                }
+                let Ok(new) = result.cast::<PyTensor>() else {
+                    let name = result.get_type().name()?;
+                    return Err(PyTypeError::new_err(format!("a hook must return a tensor or None, got {name}")));
+                };
+                Ok(Some(new.get().inner.clone()))
+            })
+            .map_err(raised)
+        };
+        let number = tape::register_hook(&self.inner, Arc::new(call)).map_err(to_py)?;
+        Ok(Hook { tensor: self.inner.clone(), number })
+    }
+
+    /// Keeps the gradient of this result of an operation in its `grad`, as a leaf's is kept anyway. `RuntimeError` if it
+    /// requires no gradients.
+    fn retain_grad(&self) -> PyResult<()> {
+        tape::retain_grad(&self.inner).map_err(to_py)
+    }
 }

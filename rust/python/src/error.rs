@@ -1,5 +1,6 @@
 //! Errors of the engine as Python exceptions, and the one way into the engine.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pyo3::exceptions::{PyIndexError, PyMemoryError, PyRuntimeError, PyTypeError, PyValueError};
@@ -14,7 +15,20 @@ pub(crate) fn to_py(e: Error) -> PyErr {
         Kind::Index => PyIndexError::new_err(e.message),
         Kind::Runtime => PyRuntimeError::new_err(e.message),
         Kind::Memory => PyMemoryError::new_err(e.message),
+        Kind::Foreign => RAISED.take().unwrap_or_else(|| PyRuntimeError::new_err(e.message)),
     }
+}
+
+thread_local! {
+    /// The exception that a Python function has raised to the engine, on its way back to Python.
+    static RAISED: Cell<Option<PyErr>> = const { Cell::new(None) };
+}
+
+/// What the engine is told of an exception that a Python function raised; [`to_py`] gives the exception itself back.
+pub(crate) fn raised(e: PyErr) -> Error {
+    let message = e.to_string();
+    RAISED.set(Some(e));
+    Error { kind: Kind::Foreign, message }
 }
 
 /// Elements from which on an operation may take long enough that other Python threads should run meanwhile. Below, giving

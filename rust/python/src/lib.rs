@@ -13,6 +13,7 @@ mod args;
 mod autograd;
 mod config;
 mod create;
+mod custom;
 mod dtype;
 mod error;
 mod functions;
@@ -20,6 +21,7 @@ mod interop;
 mod io;
 mod optim;
 mod tensor;
+mod transforms;
 
 /// Writes the module: what stands here, and every operation of the tables.
 macro_rules! module {
@@ -33,7 +35,9 @@ macro_rules! module {
         #[pymodule]
         mod _core {
             #[pymodule_export]
-            use crate::autograd::{_gradients, _set_grad_enabled, is_grad_enabled};
+            use crate::autograd::{
+                _captured, _clock, _gradients, _set_anomaly, _set_grad_enabled, Hook, is_grad_enabled,
+            };
             #[pymodule_export]
             use crate::config::{
                 _pin_isa, available_isas, empty_cache, get_num_threads, isa, memory_stats, set_num_threads,
@@ -43,6 +47,10 @@ macro_rules! module {
                 PyGenerator, arange, dropout, empty, empty_like, eye, full, full_like, get_rng_state, linspace,
                 manual_seed, ones, ones_like, rand, randint, randn, randperm, set_rng_state, tensor, zeros, zeros_like,
             };
+            #[pymodule_export]
+            use crate::custom::_custom;
+            #[pymodule_export]
+            use crate::transforms::{_alias, _has_tangent, _leaf, _new_level, _split, _untaped, _with_tangent};
             #[pymodule_export]
             use crate::dtype::{PyDType, get_default_dtype, set_default_dtype};
             #[pymodule_export]

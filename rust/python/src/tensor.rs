@@ -399,6 +399,12 @@ impl PyTensor {
                  write x.detach().numpy()",
             ));
         }
+        if t.has_tangent() {
+            return Err(PyRuntimeError::new_err(
+                "a tensor that forward mode differentiates cannot become an array: the tangent would be lost; \
+                 write x.detach().numpy()",
+            ));
+        }
         array_of(slf.py(), t.detach())
     }
     /// NumPy's protocol: an array of the elements, sharing memory unless `dtype` or `copy` ask for another.

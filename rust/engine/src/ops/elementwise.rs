@@ -2,9 +2,11 @@
 
 use rgrad_kernels::map::{self, Binary, Compare, IntBinary, IntUnary, Unary};
 
-use super::{cast, op_table, strides_over, view_of};
+use super::views::expand_to;
+use super::{cast, only, op_table, strides_over, view_of};
 use crate::dtype::{DType, match_any, match_float, match_int};
 use crate::error::{Result, fail};
+use crate::forward;
 use crate::shape::{Dims, broadcast};
 use crate::tape::{Grads, Op, Saved, Saves, Want, apply};
 use crate::tensor::{Number, Tensor, result_dtype};
@@ -83,6 +85,9 @@ impl Op for &'static UnaryRule {
             Reads::Output => saved.output(),
         };
         Ok([Some((self.derivative)(g, read)?)].into_iter().collect())
+    }
+    fn jvp(&self, x: &[&Tensor], y: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
+        (self.derivative)(only(t), if self.reads == Reads::Output { y } else { x[0] })
     }
 }
 
@@ -216,6 +221,13 @@ impl Op for &'static BinaryRule {
         let a = if want.input(0) { Some((self.wrt_a)(g, saved)?) } else { None };
         let b = if want.input(1) { Some((self.wrt_b)(g, saved)?) } else { None };
         Ok([a, b].into_iter().collect())
+    }
+    fn jvp(&self, x: &[&Tensor], y: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
+        let saved = Saved::of(x, y);
+        let part = |i: usize, rule: fn(&Tensor, &Saved) -> Result<Tensor>| {
+            t[i].map(|t| rule(&expand_to(t, y.shape())?, &saved)).transpose()
+        };
+        forward::total([part(0, self.wrt_a)?, part(1, self.wrt_b)?])
     }
 }
 
@@ -353,7 +365,7 @@ pub(crate) fn add_assign(total: &mut Tensor, x: &Tensor) -> Result<()> {
 /// Compares element by element; the result is of bool and has no gradient.
 pub fn compare(op: Compare, a: &Tensor, b: &Tensor) -> Result<Tensor> {
     let dtype = result_dtype(&[a, b]);
-    let (a, b) = (cast(&a.without_node(), dtype)?, cast(&b.without_node(), dtype)?);
+    let (a, b) = (cast(&a.without_history(), dtype)?, cast(&b.without_history(), dtype)?);
     let shape = broadcast("comparison", a.shape(), b.shape())?;
     let mut rooms = [Dims::new(), Dims::new()];
     let [room_a, room_b] = &mut rooms;
@@ -424,6 +436,10 @@ impl Op for Where {
         let a = if want.input(1) { Some(where_(c, g, &zero)?) } else { None };
         let b = if want.input(2) { Some(where_(c, &zero, g)?) } else { None };
         Ok([None, a, b].into_iter().collect())
+    }
+    fn jvp(&self, x: &[&Tensor], y: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
+        let zero = number(y, 0.0)?;
+        expand_to(&where_(x[0], t[1].unwrap_or(&zero), t[2].unwrap_or(&zero))?, y.shape())
     }
 }
 

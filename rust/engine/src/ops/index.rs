@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 use super::elementwise::{add, lt, where_};
 use super::reduce::scale;
 use super::views::{Range, expand_to, permute, reshape_to, slice};
-use super::{cast, contiguous, op_table};
+use super::{cast, contiguous, only, op_table};
 use crate::dtype::{DType, match_any, match_float};
 use crate::error::{Result, fail};
 use crate::shape::{Dims, Show, broadcast, normalize_dim};
@@ -142,12 +142,14 @@ fn nonzero(mask: &Tensor) -> Result<Vec<Tensor>> {
 }
 
 /// Rows of a matrix at given positions, which may repeat.
+#[derive(Clone)]
 struct Gather {
     index: Tensor,
     rows: usize,
 }
 
 /// The adjoint of `Gather`: rows added up at those positions of a matrix of zeros.
+#[derive(Clone)]
 struct ScatterAdd {
     index: Tensor,
     rows: usize,
@@ -178,6 +180,9 @@ impl Op for Gather {
         let op = ScatterAdd { index: self.index.clone(), rows: self.rows };
         Ok([Some(apply(op, &[&contiguous(g)?])?)].into_iter().collect())
     }
+    fn jvp(&self, _: &[&Tensor], _: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
+        apply(self.clone(), &[&contiguous(only(t))?])
+    }
 }
 
 impl Op for ScatterAdd {
@@ -201,6 +206,9 @@ impl Op for ScatterAdd {
     fn backward(&self, _: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
         let op = Gather { index: self.index.clone(), rows: self.rows };
         Ok([Some(apply(op, &[&contiguous(g)?])?)].into_iter().collect())
+    }
+    fn jvp(&self, _: &[&Tensor], _: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
+        apply(self.clone(), &[&contiguous(only(t))?])
     }
 }
 
@@ -269,7 +277,7 @@ pub fn getitem(x: &Tensor, index: &[Index]) -> Result<Tensor> {
 /// `x[index] = value`, with `value` broadcast to the shape of `x[index]`. Errors as [`Tensor::copy_from`]'s; nothing is
 /// written if there is one. Where positions repeat, the last value stays.
 pub fn setitem(x: &Tensor, index: &[Index], value: &Tensor) -> Result<()> {
-    let target = if crate::tape::is_grad_enabled() && x.requires_grad() { x.clone() } else { x.without_node() };
+    let target = if crate::tape::is_grad_enabled() && x.requires_grad() { x.clone() } else { x.without_history() };
     let Plan { view, by_tensor } = plan(&target, index)?;
     if by_tensor.is_empty() {
         return view.copy_from(value);
@@ -282,8 +290,8 @@ pub fn setitem(x: &Tensor, index: &[Index], value: &Tensor) -> Result<()> {
     let places = reshape_to(&apply(Gather { index: s.index, rows }, &[&contiguous(&s.rows)?])?, &s.shape)?;
     let places = s.order.map_or(Ok(places.clone()), |order| permute(&places, &order))?;
     let places = contiguous(&places)?;
-    let values = contiguous(&expand_to(&cast(&value.without_node(), x.dtype())?, places.shape())?)?;
-    let result = super::copy(&view.without_node())?;
+    let values = contiguous(&expand_to(&cast(&value.without_history(), x.dtype())?, places.shape())?)?;
+    let result = super::copy(&view.without_history())?;
     match_any!(x.dtype(), T => {
         let (at, from) = (places.read::<i64>(), values.read::<T>());
         let mut to = result.write::<T>();

@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use super::elementwise::zeros_like;
 use super::views::{Range, slice, unsqueeze};
 use super::{cast, op_table};
 use crate::error::{Result, fail};
@@ -16,6 +17,7 @@ op_table! { $ join_ops
     function stack(tensors: Tensors, dim: int = 0);
 }
 
+#[derive(Clone)]
 struct Cat {
     dim: usize,
     /// Size along `dim` of every input.
@@ -36,7 +38,7 @@ impl Op for Cat {
                 let whole = y.layout();
                 let offset = whole.offset + at * whole.strides[self.dim];
                 let part = Layout { shape: t.shape().into(), strides: whole.strides.clone(), offset };
-                with_grad_enabled(false, || y.with_layout(part).copy_from(&t.without_node()))?;
+                with_grad_enabled(false, || y.with_layout(part).copy_from(&t.without_history()))?;
             }
             at += n;
         }
@@ -52,6 +54,11 @@ impl Op for Cat {
             start += len;
         }
         Ok(grads)
+    }
+    fn jvp(&self, x: &[&Tensor], _: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
+        let part = |(x, t): (&&Tensor, Option<&Tensor>)| t.map_or_else(|| zeros_like(x), |t| Ok(t.clone()));
+        let parts = x.iter().zip(t.iter().copied()).map(part).collect::<Result<Vec<_>>>()?;
+        apply(self.clone(), &parts.iter().collect::<Vec<_>>())
     }
 }
 

@@ -8,7 +8,7 @@ use super::elementwise::{logsigmoid, mul, square, sub};
 use super::reduce::{mean, scale, sum};
 use super::softmax::softmax;
 use super::views::{expand_to, reshape_to};
-use super::{cast, contiguous, op_table};
+use super::{cast, contiguous, only, op_table};
 use crate::dtype::{DType, match_float};
 use crate::error::{Result, fail};
 use crate::shape::Show;
@@ -69,6 +69,11 @@ impl CrossEntropy {
     fn factor(&self, rows: usize) -> f64 {
         if self.reduction == Reduction::Mean { 1.0 / rows as f64 } else { 1.0 }
     }
+
+    /// softmax − one-hot, in tensor functions.
+    fn slope_of(&self, x: &Tensor) -> Result<Tensor> {
+        sub(&softmax(x, 1)?, &one_hot(&self.labels, x.shape()[1], x.dtype())?)
+    }
 }
 
 impl Op for CrossEntropy {
@@ -111,17 +116,19 @@ impl Op for CrossEntropy {
     }
     fn backward(&self, saved: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
         let x = saved.input(0);
-        let (rows, cols) = (x.shape()[0], x.shape()[1]);
+        let rows = x.shape()[0];
         let per_row = if self.reduction == Reduction::None { reshape_to(g, &[rows, 1])? } else { g.clone() };
+        // The slope that the value left has no history.
+        let plain = !is_grad_enabled() && !x.has_tangent() && !g.has_tangent();
         let slope = match self.slope.get() {
-            Some(slope) if !is_grad_enabled() => slope.clone(),
-            _ => {
-                let hot = one_hot(&self.labels, cols, x.dtype())?;
-                scale(&sub(&softmax(x, 1)?, &hot)?, self.factor(rows))?
-            }
+            Some(slope) if plain => slope.clone(),
+            _ => scale(&self.slope_of(x)?, self.factor(rows))?,
         };
-        let one = self.reduction != Reduction::None && !is_grad_enabled() && g.item()? == Number::Float(1.0);
+        let one = self.reduction != Reduction::None && plain && g.item()? == Number::Float(1.0);
         Ok([Some(if one { slope } else { mul(&per_row, &slope)? })].into_iter().collect())
+    }
+    fn jvp(&self, x: &[&Tensor], _: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
+        self.reduction.apply(sum(&mul(&self.slope_of(x[0])?, only(t))?, Some(&[1]), false)?)
     }
 }
 

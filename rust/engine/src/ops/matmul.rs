@@ -4,10 +4,11 @@ use rgrad_kernels::gemm::{self, Epilogue, Mat};
 use smallvec::SmallVec;
 
 use super::reduce::sum;
-use super::views::{reshape_to, transpose};
+use super::views::{expand_to, reshape_to, transpose};
 use super::{cast, op_table, strides_over};
 use crate::dtype::match_float;
 use crate::error::{Result, fail};
+use crate::forward;
 use crate::shape::{Dims, Show, broadcast};
 use crate::tape::{Grads, Op, Saved, Saves, Want, apply};
 use crate::tensor::{Tensor, result_dtype};
@@ -86,6 +87,11 @@ impl Op for Matmul {
         let gb = if want.input(1) { Some(apply(Matmul, &[&transpose(a, -2, -1)?, g])?) } else { None };
         Ok([ga, gb].into_iter().collect())
     }
+    fn jvp(&self, x: &[&Tensor], _: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
+        let a = t[0].map(|t| apply(Matmul, &[t, x[1]])).transpose()?;
+        let b = t[1].map(|t| apply(Matmul, &[x[0], t])).transpose()?;
+        forward::total([a, b])
+    }
 }
 
 /// Matrix product, as NumPy's `@`.
@@ -154,6 +160,12 @@ impl Op for Linear {
         let all = [gx, gw, gb];
         // Without a bias there is no third input.
         Ok(all.into_iter().take(saved.inputs()).collect())
+    }
+    fn jvp(&self, x: &[&Tensor], y: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
+        let a = t[0].map(|t| apply(Linear, &[t, x[1]])).transpose()?;
+        let w = t[1].map(|t| apply(Linear, &[x[0], t])).transpose()?;
+        let b = t.get(2).copied().flatten().map(|t| expand_to(t, y.shape())).transpose()?;
+        forward::total([a, w, b])
     }
 }
 

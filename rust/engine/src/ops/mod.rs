@@ -73,6 +73,11 @@ pub(crate) fn copy(x: &Tensor) -> Result<Tensor> {
     })
 }
 
+/// The tangent of an operation's only input.
+fn only<'a>(t: &[Option<&'a Tensor>]) -> &'a Tensor {
+    t[0].expect("the only input has the tangent")
+}
+
 struct Contiguous;
 
 impl Op for Contiguous {
@@ -84,6 +89,9 @@ impl Op for Contiguous {
     }
     fn backward(&self, _: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
         Ok([Some(g.clone())].into_iter().collect())
+    }
+    fn jvp(&self, _: &[&Tensor], _: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
+        Ok(only(t).clone())
     }
 }
 
@@ -109,7 +117,7 @@ impl Op for Cast {
     fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
         let x = x[0];
         // Casting element for element would multiply the repeated elements of a broadcast view.
-        let source = if x.is_contiguous() { x.without_node() } else { copy(x)? };
+        let source = if x.is_contiguous() { x.without_history() } else { copy(x)? };
         match_any!(self.from, S => {
             let from = source.read::<S>();
             if self.to == DType::Bool {
@@ -126,6 +134,9 @@ impl Op for Cast {
     }
     fn backward(&self, _: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
         Ok([Some(cast(g, self.from)?)].into_iter().collect())
+    }
+    fn jvp(&self, _: &[&Tensor], _: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
+        cast(only(t), self.to)
     }
 }
 

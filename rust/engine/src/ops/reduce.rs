@@ -4,7 +4,7 @@ use rgrad_kernels::reduce::{self as kernels, Axes, Reduce};
 
 use super::elementwise::{div, eq, mul, number, where_};
 use super::views::{expand_to, reshape_to};
-use super::{cast, op_table};
+use super::{cast, only, op_table};
 use crate::dtype::{DType, match_any, match_float, match_int};
 use crate::error::{Result, fail};
 use crate::shape::{Dims, Layout, Show, normalize_dim, normalize_dims, reduced};
@@ -12,6 +12,7 @@ use crate::tape::{Grads, Op, Saved, Saves, Want, apply};
 use crate::tensor::{Number, Tensor};
 
 /// Which dimensions go, as the kernels take them: those that stay, and those that are reduced.
+#[derive(Clone)]
 struct Split {
     dims: Dims,
     shape: Dims,
@@ -92,6 +93,7 @@ impl Split {
     }
 }
 
+#[derive(Clone)]
 struct Sum(Split);
 
 impl Op for Sum {
@@ -104,8 +106,12 @@ impl Op for Sum {
     fn backward(&self, _: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
         Ok([Some(self.0.spread(g)?)].into_iter().collect())
     }
+    fn jvp(&self, _: &[&Tensor], _: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
+        apply(self.clone(), &[only(t)])
+    }
 }
 
+#[derive(Clone)]
 struct Mean(Split);
 
 impl Op for Mean {
@@ -118,6 +124,9 @@ impl Op for Mean {
     }
     fn backward(&self, _: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
         Ok([Some(self.0.spread(&div(g, &number(g, self.0.count() as f64)?)?)?)].into_iter().collect())
+    }
+    fn jvp(&self, _: &[&Tensor], _: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
+        apply(self.clone(), &[only(t)])
     }
 }
 
@@ -140,10 +149,23 @@ impl Op for Extremum {
     }
     /// Ties share the gradient evenly.
     fn backward(&self, saved: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
-        let hit = eq(saved.input(0), &self.split.spread(saved.output())?)?;
-        let count = sum_over(&cast(&hit, g.dtype())?, &self.split.dims, self.split.keepdim)?;
+        let (hit, count) = self.hits(saved.input(0), saved.output())?;
         let share = self.split.spread(&div(g, &count)?)?;
         Ok([Some(where_(&hit, &share, &number(g, 0.0)?)?)].into_iter().collect())
+    }
+    fn jvp(&self, x: &[&Tensor], y: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
+        let (hit, count) = self.hits(x[0], y)?;
+        let chosen = where_(&hit, only(t), &number(y, 0.0)?)?;
+        div(&sum_over(&chosen, &self.split.dims, self.split.keepdim)?, &count)
+    }
+}
+
+impl Extremum {
+    /// Where the extrema are, and how many there are in each place of the result.
+    fn hits(&self, x: &Tensor, y: &Tensor) -> Result<(Tensor, Tensor)> {
+        let hit = eq(x, &self.split.spread(y)?)?;
+        let count = sum_over(&cast(&hit, x.dtype())?, &self.split.dims, self.split.keepdim)?;
+        Ok((hit, count))
     }
 }
 
@@ -226,12 +248,22 @@ impl Op for Pick {
         self.split.run(self.name, self.kind, x[0])
     }
     fn backward(&self, _: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
+        Ok([Some(where_(&self.hit()?, &self.split.spread(g)?, &number(g, 0.0)?)?)].into_iter().collect())
+    }
+    fn jvp(&self, _: &[&Tensor], y: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
+        let chosen = where_(&self.hit()?, only(t), &number(y, 0.0)?)?;
+        sum_over(&chosen, &self.split.dims, self.split.keepdim)
+    }
+}
+
+impl Pick {
+    /// Where the picked elements are.
+    fn hit(&self) -> Result<Tensor> {
         let dim = self.split.dims[0];
         let mut shape: Dims = self.split.shape.iter().map(|_| 1).collect();
         shape[dim] = self.split.shape[dim];
         let positions: Vec<i64> = (0..shape[dim] as i64).collect();
-        let hit = eq(&Tensor::from_slice(&positions, &shape)?, &self.split.spread(&self.index)?)?;
-        Ok([Some(where_(&hit, &self.split.spread(g)?, &number(g, 0.0)?)?)].into_iter().collect())
+        eq(&Tensor::from_slice(&positions, &shape)?, &self.split.spread(&self.index)?)
     }
 }
 

@@ -5,9 +5,10 @@ use rgrad_kernels::softmax as kernels;
 use super::elementwise::{exp, mul, neg, sub};
 use super::reduce::sum;
 use super::views::{move_dim, reshape_to};
-use super::{cast, contiguous, op_table};
+use super::{cast, contiguous, only, op_table};
 use crate::dtype::match_float;
 use crate::error::Result;
+use crate::forward;
 use crate::shape::{Dims, normalize_dim, normalize_dims};
 use crate::tape::{Grads, Op, Saved, Saves, Want, apply};
 use crate::tensor::Tensor;
@@ -89,6 +90,32 @@ impl Op for Rows {
             }
         })
     }
+    fn jvp(&self, x: &[&Tensor], y: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
+        let along = |t: &Tensor| sum(t, Some(&[-1]), true);
+        match self {
+            // Its Jacobian is symmetric.
+            Rows::Softmax => rows(Rows::SoftmaxGrad, y, only(t)),
+            Rows::LogSoftmax => {
+                let t = only(t);
+                sub(t, &along(&mul(&exp(y)?, t)?)?)
+            }
+            Rows::SoftmaxGrad => {
+                let (y, v) = (x[0], x[1]);
+                let wrt_y = |t: &Tensor| {
+                    let direct = mul(t, &sub(v, &along(&mul(v, y)?)?)?)?;
+                    sub(&direct, &mul(y, &along(&mul(v, t)?)?)?)
+                };
+                let wrt_v = |t: &Tensor| rows(Rows::SoftmaxGrad, y, t);
+                forward::total([t[0].map(wrt_y).transpose()?, t[1].map(wrt_v).transpose()?])
+            }
+            Rows::LogSoftmaxGrad => {
+                let (y, v) = (x[0], x[1]);
+                let wrt_y = |t: &Tensor| neg(&mul(&mul(&exp(y)?, t)?, &along(v)?)?);
+                let wrt_v = |t: &Tensor| rows(Rows::LogSoftmaxGrad, y, t);
+                forward::total([t[0].map(wrt_y).transpose()?, t[1].map(wrt_v).transpose()?])
+            }
+        }
+    }
 }
 
 fn rows(kind: Rows, y: &Tensor, g: &Tensor) -> Result<Tensor> {
@@ -151,6 +178,9 @@ impl Op for LogSumExp {
     fn backward(&self, saved: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
         let g = mul(&reshape_to(g, &[g.numel(), 1])?, &softmax(saved.input(0), 1)?)?;
         Ok([Some(g)].into_iter().collect())
+    }
+    fn jvp(&self, x: &[&Tensor], _: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
+        sum(&mul(&softmax(x[0], 1)?, only(t))?, Some(&[1]), false)
     }
 }
 

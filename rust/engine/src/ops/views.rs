@@ -2,10 +2,10 @@
 
 use smallvec::SmallVec;
 
-use super::{contiguous, op_table};
+use super::{contiguous, only, op_table};
 use crate::error::{Result, fail};
 use crate::shape::{Dims, Layout, Show, broadcast, checked_numel, normalize_dim, normalize_dims};
-use crate::tape::{Grads, Op, Saved, Want, apply};
+use crate::tape::{Grads, Op, Saved, Want, apply, is_grad_enabled};
 use crate::tensor::Tensor;
 
 /// A run of positions along one dimension: `start, start + step, …`, `len` of them.
@@ -27,6 +27,7 @@ impl Range {
     }
 }
 
+#[derive(Clone)]
 enum ViewOp {
     /// To a shape of as many elements.
     Reshape { from: Dims, to: Layout },
@@ -65,7 +66,9 @@ impl Op for ViewOp {
             ViewOp::Slice { ranges, .. } => x.with_layout(sliced(layout, ranges)),
             ViewOp::Unslice { to, ranges } => {
                 let y = Tensor::full(to, crate::tensor::Number::Int(0), x.dtype())?;
-                crate::tape::with_grad_enabled(false, || y.with_layout(sliced(y.layout(), ranges)).copy_from(x))?;
+                crate::tape::with_grad_enabled(false, || {
+                    y.with_layout(sliced(y.layout(), ranges)).copy_from(&x.without_history())
+                })?;
                 y
             }
         })
@@ -89,6 +92,12 @@ impl Op for ViewOp {
         };
         Ok([Some(g)].into_iter().collect())
     }
+
+    fn jvp(&self, _: &[&Tensor], _: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
+        let t = only(t);
+        // The layout that a reshape computed is that of its input, and the tangent may have another one.
+        if let ViewOp::Reshape { to, .. } = self { reshape_to(t, &to.shape) } else { apply(self.clone(), &[t]) }
+    }
 }
 
 fn sliced(layout: &Layout, ranges: &[Range]) -> Layout {
@@ -100,6 +109,15 @@ fn sliced(layout: &Layout, ranges: &[Range]) -> Layout {
         out.shape[i] = r.len;
     }
     out
+}
+
+/// `x` as another variable: gradients with respect to the alias are not those with respect to `x`, but flow on to it where `x`
+/// requires gradients itself. The alias requires gradients in any case.
+pub fn alias(x: &Tensor) -> Result<Tensor> {
+    if is_grad_enabled() && x.requires_grad() {
+        return apply(ViewOp::Reshape { from: x.shape().into(), to: x.layout().clone() }, &[x]);
+    }
+    x.leaf()
 }
 
 /// The sub-box of `x` with one range per dimension, all of which lie within the shape.

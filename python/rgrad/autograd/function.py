@@ -1,0 +1,215 @@
+"""Own operations with own derivatives."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from rgrad import _core
+from rgrad._core import Tensor
+from rgrad._grad_mode import no_grad
+
+MAX_SAVED_INPUTS = 31
+
+
+class Context:
+    """What the forward function of a `Function` leaves for its derivatives; other attributes may be set freely."""
+
+    def __init__(self, needs_input_grad: tuple[bool, ...]) -> None:
+        self.needs_input_grad = needs_input_grad
+        """Which arguments need a gradient; ``backward`` may return None for the others."""
+        self.saved_tensors: tuple[Tensor | None, ...] = ()
+        """In ``backward`` and ``jvp``: the tensors that ``save_for_backward`` was given."""
+        self._to_save: tuple[Tensor | None, ...] = ()
+        self._constant: list[Tensor] = []
+
+    def save_for_backward(self, *tensors: Tensor | None) -> None:
+        """Keeps arguments, results or other tensors for the derivatives.
+
+        Arguments and results keep their history, so that the derivatives can be differentiated, and changing them in
+        place before they are used is noticed. Others count as constants.
+        """
+        for i, t in enumerate(tensors):
+            if t is not None and not isinstance(t, Tensor):
+                raise TypeError(f"save_for_backward: item {i} is {type(t).__name__}; keep it as an attribute of ctx")
+        self._to_save = tensors
+
+    def mark_non_differentiable(self, *outputs: Tensor) -> None:
+        """Declares results through which no gradient flows. Results that hold no floats are such anyway."""
+        self._constant.extend(outputs)
+
+
+class Function:
+    """An operation with derivatives of its own.
+
+    Write its rules as static methods, and call ``apply``::
+
+        class Cube(rg.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                ctx.save_for_backward(x)
+                return x * x * x
+
+            @staticmethod
+            def backward(ctx, grad):
+                (x,) = ctx.saved_tensors
+                return 3 * x * x * grad
+
+            @staticmethod
+            def jvp(ctx, tangent):
+                (x,) = ctx.saved_tensors
+                return 3 * x * x * tangent
+
+        y = Cube.apply(x)
+
+    ``forward(ctx, *args)`` takes what ``apply`` is given, computes without taping, and returns one tensor or a tuple
+    of them. ``backward(ctx, *grads)`` takes one cotangent for each result, zeros where none flows, and returns one
+    for each argument, None for those that are no tensors. ``jvp(ctx, *tangents)``, which forward mode needs, takes
+    one tangent for each argument, None for those without, and returns one for each result. Rules written with tensor
+    operations can be differentiated again.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, *args: Any) -> Any:
+        """Computes the results."""
+        raise NotImplementedError("a Function needs a static method forward(ctx, *args)")
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        """Computes the arguments' cotangents."""
+        raise NotImplementedError("this Function has no static method backward(ctx, *grads); reverse mode needs it")
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Any:
+        """Computes the results' tangents."""
+        raise NotImplementedError("this Function has no static method jvp(ctx, *tangents); forward mode needs it")
+
+    @classmethod
+    def apply(cls, *args: Any) -> Any:
+        """Calls ``forward``, and tapes the call if an argument requires gradients."""
+        where = [i for i, a in enumerate(args) if isinstance(a, Tensor)]
+        on = _core.is_grad_enabled()
+        ctx = Context(tuple(on and isinstance(a, Tensor) and a.requires_grad for a in args))
+        # Without tangents: those of the results come from jvp.
+        plain = [a.detach() if isinstance(a, Tensor) and _core._has_tangent(a) else a for a in args]
+        with no_grad():
+            result = cls.forward(ctx, *plain)
+        results = result if isinstance(result, tuple) else (result,)
+        for y in results:
+            if not isinstance(y, Tensor):
+                raise TypeError(f"{cls.__name__}.forward must return tensors, got {type(y).__name__}")
+        taped = _Call(cls, ctx, args, where, plain, results).taped()
+        return taped if isinstance(result, tuple) else taped[0]
+
+
+class _Call:
+    """One call of a `Function`. Several results are taped as one tensor, in which they lie end to end."""
+
+    def __init__(
+        self,
+        cls: type[Function],
+        ctx: Context,
+        args: Sequence[Any],
+        where: list[int],
+        plain: Sequence[Any],
+        results: tuple[Tensor, ...],
+    ) -> None:
+        self._cls = cls
+        self._ctx = ctx
+        self._count = len(args)
+        self._where = where
+        self._inputs = [args[i] for i in where]
+        self._results = results
+        constant = {id(t) for t in ctx._constant}
+        self._moving = [i for i, y in enumerate(results) if y.dtype.is_floating_point and id(y) not in constant]
+        self._shapes = [y.shape for y in results]
+        self._dtypes = [y.dtype for y in results]
+        # Where each saved tensor comes from: an argument, a result, or neither.
+        arguments = {id(plain[i]): at for at, i in enumerate(where)}
+        outputs = {id(results[i]): at for at, i in enumerate(self._moving)}
+        self._saved = [(t, arguments.get(id(t)), outputs.get(id(t))) for t in ctx._to_save]
+        ctx._to_save, ctx._constant = (), []
+
+    def taped(self) -> tuple[Tensor, ...]:
+        """The results, with the history of this call."""
+        if not self._moving:
+            return self._results
+        saved_inputs = {at for _, at, _ in self._saved if at is not None}
+        if any(at >= MAX_SAVED_INPUTS for at in saved_inputs):
+            raise ValueError(
+                f"save_for_backward: only the first {MAX_SAVED_INPUTS} tensors among the arguments can be saved"
+            )
+        flat = self._join([self._results[i] for i in self._moving])
+        whole = _core._custom(
+            self._cls.__name__,
+            self._inputs,
+            flat,
+            sum(1 << at for at in saved_inputs),
+            any(at is not None for _, _, at in self._saved),
+            self._backward,
+            self._jvp,
+        )
+        # The recorded call keeps where its saved tensors are, not the tensors themselves.
+        self._saved = [(t if a is None and o is None else None, a, o) for t, a, o in self._saved]
+        results = list(self._results)
+        for i, y in zip(self._moving, self._parts(whole), strict=True):
+            results[i] = y
+        self._results, self._inputs = (), []
+        return tuple(results)
+
+    def _join(self, parts: Sequence[Tensor]) -> Tensor:
+        return parts[0] if len(parts) == 1 else _core.cat([p.reshape(-1) for p in parts])
+
+    def _parts(self, whole: Tensor) -> list[Tensor]:
+        if len(self._moving) == 1:
+            return [whole]
+        parts, at = [], 0
+        for i in self._moving:
+            n = math.prod(self._shapes[i])
+            parts.append(whole.narrow(0, at, n).reshape(self._shapes[i]).to(self._dtypes[i]))
+            at += n
+        return parts
+
+    def _restore(self, inputs: Sequence[Tensor | None], output: Tensor | None) -> None:
+        """Fills ``ctx.saved_tensors``."""
+        outputs = self._parts(output) if output is not None else []
+        self._ctx.saved_tensors = tuple(
+            inputs[a] if a is not None else outputs[o] if o is not None else t for t, a, o in self._saved
+        )
+
+    def _backward(self, grad: Tensor, inputs: list[Tensor | None], output: Tensor | None) -> list[Tensor | None]:
+        self._restore(inputs, output)
+        moving = dict(zip(self._moving, self._parts(grad), strict=True))
+        grads = [
+            moving[i] if i in moving else _core.zeros(s, dtype=d)
+            for i, (s, d) in enumerate(zip(self._shapes, self._dtypes, strict=True))
+        ]
+        found = self._cls.backward(self._ctx, *grads)
+        found = found if isinstance(found, tuple) else (found,)
+        self._ctx.saved_tensors = ()
+        if len(found) != self._count:
+            raise ValueError(
+                f"{self._cls.__name__}.backward returned {len(found)} gradients for {self._count} arguments; "
+                "return None for those that need none"
+            )
+        return [found[i] for i in self._where]
+
+    def _jvp(self, tangents: list[Tensor | None], inputs: list[Tensor], output: Tensor) -> Tensor:
+        self._restore(inputs, output)
+        given: list[Tensor | None] = [None] * self._count
+        for i, t in zip(self._where, tangents, strict=True):
+            given[i] = t
+        found = self._cls.jvp(self._ctx, *given)
+        found = found if isinstance(found, tuple) else (found,)
+        self._ctx.saved_tensors = ()
+        if len(found) != len(self._shapes):
+            raise ValueError(f"{self._cls.__name__}.jvp returned {len(found)} tangents for {len(self._shapes)} results")
+        parts = []
+        for i in self._moving:
+            t = found[i]
+            if t is None:
+                t = _core.zeros(self._shapes[i], dtype=self._dtypes[i])
+            if not isinstance(t, Tensor) or t.shape != self._shapes[i]:
+                got = t.shape if isinstance(t, Tensor) else type(t).__name__
+                raise ValueError(f"{self._cls.__name__}.jvp: tangent {i} must have shape {self._shapes[i]}, got {got}")
+            parts.append(t)
+        return self._join(parts).to(output.dtype)

@@ -1,0 +1,351 @@
+"""Functions of functions: gradients, Jacobians, Hessians, and the products that they are made of.
+
+They take functions of tensors, or of nested lists, tuples and dicts of tensors, and follow JAX's names and
+conventions. Derivatives may be taken of derivatives, in reverse mode and forward mode in any order, and gradients
+flow to tensors that a function uses without taking them as arguments.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rgrad import _core
+from rgrad._core import Tensor
+from rgrad._grad_mode import enable_grad
+from rgrad._tree import Rebuild, flatten
+
+__all__ = ["grad", "hessian", "hvp", "jacfwd", "jacrev", "jvp", "value_and_grad", "vjp"]
+
+Function = Callable[..., Any]
+
+
+def _tensor(name: str, leaf: Any) -> Tensor:
+    """A leaf of an argument as a tensor of floats."""
+    x = leaf if isinstance(leaf, Tensor) else _core.tensor(leaf)
+    if not x.dtype.is_floating_point:
+        raise TypeError(f"{name}: cannot differentiate with respect to {x.dtype}; pass floats")
+    return x
+
+
+def _positions(name: str, argnums: int | Sequence[int], count: int) -> list[int]:
+    chosen = [argnums] if isinstance(argnums, int) else list(argnums)
+    for i in chosen:
+        if not -count <= i < count:
+            raise ValueError(f"{name}: argnums {i} is out of range for {count} positional arguments")
+    wrapped = [i % count for i in chosen]
+    if len(set(wrapped)) != len(wrapped) or not wrapped:
+        raise ValueError(f"{name}: argnums must name at least one argument, each once, got {argnums}")
+    return wrapped
+
+
+class _Arguments:
+    """The arguments of a call, with the leaves of the chosen ones replaced by others."""
+
+    def __init__(self, name: str, args: Sequence[Any], argnums: int | Sequence[int]) -> None:
+        self._args = list(args)
+        self._chosen = _positions(name, argnums, len(args))
+        self._single = isinstance(argnums, int)
+        self._forms = [flatten(args[i]) for i in self._chosen]
+        self.leaves = [_tensor(name, leaf) for leaves, _ in self._forms for leaf in leaves]
+
+    def with_leaves(self, leaves: Sequence[Tensor]) -> list[Any]:
+        args = list(self._args)
+        for i, part in zip(self._chosen, self._parts(leaves), strict=True):
+            args[i] = part
+        return args
+
+    def _parts(self, leaves: Sequence[Any]) -> list[Any]:
+        parts, at = [], 0
+        for own, rebuild in self._forms:
+            parts.append(rebuild(list(leaves[at : at + len(own)])))
+            at += len(own)
+        return parts
+
+    def shape_like(self, leaves: Sequence[Any]) -> Any:
+        """One thing for each leaf, in the form of the chosen argument, or a tuple of several arguments' forms."""
+        parts = self._parts(leaves)
+        return parts[0] if self._single else tuple(parts)
+
+
+def _outputs(name: str, tree: Any) -> tuple[list[Tensor], Rebuild]:
+    ys, rebuild = flatten(tree)
+    for y in ys:
+        if not isinstance(y, Tensor):
+            raise TypeError(f"{name}: the function must return tensors, got {type(y).__name__}")
+        if not y.dtype.is_floating_point:
+            raise TypeError(f"{name}: the function must return floats, got {y.dtype}; return others with has_aux=True")
+    return ys, rebuild
+
+
+def _with_aux(name: str, result: Any, has_aux: bool) -> tuple[Any, Any]:
+    if not has_aux:
+        return result, None
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise TypeError(f"{name}: with has_aux=True the function must return a pair (output, aux)")
+    return result
+
+
+class _Recording:
+    """A call of a function, taped, with variables of its own in the place of the chosen arguments."""
+
+    def __init__(self, name: str, fun: Function, args: _Arguments, kwargs: dict[str, Any], has_aux: bool) -> None:
+        self._outer = _core.is_grad_enabled()
+        self._since = _core._clock()
+        self._variables = [_core._alias(x) for x in args.leaves]
+        with enable_grad():
+            out, self._aux = _with_aux(name, fun(*args.with_leaves(self._variables), **kwargs), has_aux)
+        self.outputs, self.rebuild = _outputs(name, out)
+        taped = [y for y in self.outputs if y.requires_grad]
+        # Whether derivatives can be taken of the result: then an enclosing computation has to see how it came about.
+        self.linked = self._outer and bool(_core._captured(taped, self._variables, self._since))
+
+    def _release(self, t: Any) -> Any:
+        return _core._untaped(t) if isinstance(t, Tensor) and not self.linked else t
+
+    def output(self) -> Any:
+        return self.rebuild([self._release(y) for y in self.outputs])
+
+    def aux(self) -> Any:
+        leaves, rebuild = flatten(self._aux)
+        return rebuild([self._release(a) for a in leaves])
+
+    def pull(self, seeds: Sequence[Tensor | None], retain: bool) -> list[Tensor]:
+        """Cotangents of the variables from those of the outputs."""
+        used = [(y, s) for y, s in zip(self.outputs, seeds, strict=True) if y.requires_grad]
+        create = self.linked or (_core.is_grad_enabled() and any(s is not None and s.requires_grad for _, s in used))
+        found: Sequence[Tensor | None] = [None] * len(self._variables)
+        if used and self._variables:
+            ys, ss = [y for y, _ in used], [s for _, s in used]
+            found = _core._gradients(ys, self._variables, ss, retain or create, create)
+        return [_core.zeros_like(x) if g is None else g for x, g in zip(self._variables, found, strict=True)]
+
+
+def value_and_grad(fun: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function:
+    """A function that returns the value of ``fun`` and its gradient.
+
+    Args:
+        fun: Returns a scalar: a tensor of one element.
+        argnums: Which positional argument to differentiate with respect to; several give a tuple of gradients.
+        has_aux: ``fun`` returns a pair, of which the second part is handed on and not differentiated.
+
+    Returns:
+        A function of the same arguments that returns (value, gradient), or ((value, aux), gradient). The gradient has
+        the form of the argument; it is zero where the value does not depend on it.
+
+    Raises:
+        TypeError: An argument or the result holds no floats.
+        ValueError: The result is no scalar, or ``argnums`` is out of range.
+    """
+
+    @functools.wraps(fun)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        chosen = _Arguments("grad", args, argnums)
+        call = _Recording("grad", fun, chosen, kwargs, has_aux)
+        if len(call.outputs) != 1 or call.outputs[0].numel() != 1:
+            shapes = ", ".join(str(y.shape) for y in call.outputs)
+            raise ValueError(
+                f"grad: the function must return one scalar, got shape {shapes}; use jacrev or vjp instead"
+            )
+        gradient = chosen.shape_like(call.pull([None], retain=False))
+        return ((call.output(), call.aux()) if has_aux else call.output()), gradient
+
+    return wrapped
+
+
+def grad(fun: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function:
+    """A function that returns the gradient of ``fun``, or (gradient, aux); arguments and errors as `value_and_grad`'s.
+
+    Examples:
+        >>> import rgrad as rg
+        >>> rg.grad(lambda x: x**3)(rg.tensor(2.0))
+        tensor(12.)
+        >>> rg.grad(rg.grad(lambda x: x**3))(rg.tensor(2.0))
+        tensor(12.)
+    """
+    both = value_and_grad(fun, argnums, has_aux)
+
+    @functools.wraps(fun)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        value, gradient = both(*args, **kwargs)
+        return (gradient, value[1]) if has_aux else gradient
+
+    return wrapped
+
+
+def vjp(fun: Function, *primals: Any, has_aux: bool = False) -> Any:
+    """The value of ``fun`` at ``primals``, and the function that multiplies cotangents by its Jacobian from the left.
+
+    Args:
+        fun: Any function of tensors to tensors.
+        primals: Its arguments.
+        has_aux: ``fun`` returns a pair, of which the second part is handed on and not differentiated.
+
+    Returns:
+        (output, pull) or (output, pull, aux). ``pull`` takes a cotangent in the form of the output and returns a
+        tuple of the primals' cotangents; it may be called any number of times.
+
+    Raises:
+        TypeError: A primal or an output holds no floats.
+        ValueError: A cotangent has another form or shape than the output; raised by ``pull``.
+    """
+    chosen = _Arguments("vjp", primals, range(len(primals)))
+    call = _Recording("vjp", fun, chosen, {}, has_aux)
+
+    def pull(cotangent: Any) -> Any:
+        seeds, _ = flatten(cotangent)
+        if len(seeds) != len(call.outputs):
+            raise ValueError(f"vjp: got {len(seeds)} cotangents for {len(call.outputs)} outputs")
+        return chosen.shape_like(call.pull([_tensor("vjp", s) for s in seeds], retain=True))
+
+    return (call.output(), pull, call.aux()) if has_aux else (call.output(), pull)
+
+
+def jvp(fun: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> Any:
+    """The value of ``fun`` at ``primals``, and its Jacobian times ``tangents``, in one forward pass without a tape.
+
+    Args:
+        fun: Any function of tensors to tensors.
+        primals: A tuple or list of its arguments.
+        tangents: As many, in the same form.
+        has_aux: ``fun`` returns a pair, of which the second part is handed on and not differentiated.
+
+    Returns:
+        (output, tangent) or (output, tangent, aux).
+
+    Raises:
+        TypeError: ``primals`` is no tuple or list, or a primal, tangent or output holds no floats.
+        ValueError: The tangents differ from the primals in form or shape.
+    """
+    for what, value in (("primals", primals), ("tangents", tangents)):
+        if not isinstance(value, tuple | list):
+            raise TypeError(f"jvp: {what} must be a tuple or list of arguments, got {type(value).__name__}")
+    chosen = _Arguments("jvp", primals, range(len(primals)))
+    given = flatten(list(tangents))[0]
+    if len(given) != len(chosen.leaves):
+        raise ValueError(f"jvp: got {len(given)} tangents for {len(chosen.leaves)} primals")
+    out, tangent, aux = _push(fun, chosen, [_tensor("jvp", t) for t in given], {}, has_aux)
+    return (out, tangent, aux) if has_aux else (out, tangent)
+
+
+def _push(
+    fun: Function, args: _Arguments, tangents: Sequence[Tensor], kwargs: dict[str, Any], has_aux: bool
+) -> tuple[Any, Any, Any]:
+    level = _core._new_level()
+    duals = [_core._with_tangent(x, t, level) for x, t in zip(args.leaves, tangents, strict=True)]
+    out, aux = _with_aux("jvp", fun(*args.with_leaves(duals), **kwargs), has_aux)
+    ys, rebuild = _outputs("jvp", out)
+    pairs = [_core._split(y, level) for y in ys]
+    moved = [_core.zeros_like(y) if t is None else t for y, t in pairs]
+    others, rebuild_aux = flatten(aux)
+    others = [_core._split(a, level)[0] if isinstance(a, Tensor) else a for a in others]
+    return rebuild([y for y, _ in pairs]), rebuild(moved), rebuild_aux(others)
+
+
+def _unit_vectors(like: Tensor) -> list[Tensor]:
+    """Tensors like ``like`` that are 1 in one place and 0 elsewhere, for every place."""
+    n = like.numel()
+    return [row.reshape(like.shape) for row in _core.eye(n, dtype=like.dtype)] if n else []
+
+
+def jacrev(fun: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function:
+    """A function that returns the Jacobian of ``fun``, by one reverse pass for each element of the output.
+
+    The cheaper way where the output has fewer elements than the argument. Arguments and errors as `grad`'s, but the
+    output may be any tensor or tree of tensors.
+
+    Returns:
+        A function that returns, in the form of the output and within it of the argument, tensors of shape
+        output.shape + argument.shape; or (Jacobian, aux).
+    """
+
+    @functools.wraps(fun)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        chosen = _Arguments("jacrev", args, argnums)
+        call = _Recording("jacrev", fun, chosen, kwargs, has_aux)
+        blocks = []
+        for i, y in enumerate(call.outputs):
+            seeds: list[Tensor] = [_core.zeros_like(other).detach() for other in call.outputs]
+            rows = []
+            for unit in _unit_vectors(y):
+                seeds[i] = unit
+                rows.append(call.pull(seeds, retain=True))
+            blocks.append(chosen.shape_like([_stack(column, 0, y, x) for column, x in _columns(rows, chosen)]))
+        jacobian = call.rebuild(blocks)
+        return (jacobian, call.aux()) if has_aux else jacobian
+
+    return wrapped
+
+
+def _columns(rows: list[list[Tensor]], args: _Arguments) -> list[tuple[list[Tensor], Tensor]]:
+    return [([row[j] for row in rows], x) for j, x in enumerate(args.leaves)]
+
+
+def _stack(parts: list[Tensor], dim: int, y: Tensor, x: Tensor) -> Tensor:
+    """Rows or columns of the Jacobian of ``y`` with respect to ``x``, put together."""
+    shape = (*y.shape, *x.shape)
+    return _core.stack(parts, dim).reshape(shape) if math.prod(shape) else _core.zeros(shape, dtype=y.dtype)
+
+
+def jacfwd(fun: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function:
+    """A function that returns the Jacobian of ``fun``, by one forward pass for each element of the argument.
+
+    The cheaper way where the argument has fewer elements than the output. Arguments, result and errors as `jacrev`'s;
+    ``fun`` is called once for each element.
+    """
+
+    @functools.wraps(fun)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        chosen = _Arguments("jacfwd", args, argnums)
+        zeros = [_core.zeros_like(x).detach() for x in chosen.leaves]
+        columns: list[list[list[Tensor]]] = []
+        out, aux = None, None
+        for j, x in enumerate(chosen.leaves):
+            columns.append([])
+            for unit in _unit_vectors(x):
+                out, tangent, aux = _push(fun, chosen, [*zeros[:j], unit, *zeros[j + 1 :]], kwargs, has_aux)
+                columns[j].append(flatten(tangent)[0])
+        if out is None:
+            out, _, aux = _push(fun, chosen, zeros, kwargs, has_aux)
+        ys, rebuild = flatten(out)
+        blocks = [
+            chosen.shape_like([_stack([c[i] for c in columns[j]], -1, y, x) for j, x in enumerate(chosen.leaves)])
+            for i, y in enumerate(ys)
+        ]
+        return (rebuild(blocks), aux) if has_aux else rebuild(blocks)
+
+    return wrapped
+
+
+def hessian(fun: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function:
+    """A function that returns the matrix of second derivatives of a scalar ``fun``: forward over reverse mode.
+
+    Arguments and errors as `grad`'s.
+
+    Returns:
+        A function that returns, in the form of the argument and within it of the argument again, tensors of shape
+        argument.shape + argument.shape; or (Hessian, aux).
+    """
+    return jacfwd(grad(fun, argnums, has_aux), argnums, has_aux)
+
+
+def hvp(fun: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    """The Hessian of a scalar ``fun`` at ``primals`` times ``tangents``, without forming it: forward over reverse mode.
+
+    Pearlmutter, Fast exact multiplication by the Hessian, Neural Computation 6, 1994. Costs a few evaluations of
+    ``fun``, whatever the size.
+
+    Args:
+        fun: Returns a scalar.
+        primals: A tuple or list of its arguments.
+        tangents: As many, in the same form.
+
+    Returns:
+        A tensor or tree in the form of the argument; a tuple of them if there are several.
+
+    Raises:
+        TypeError: As `jvp`'s.
+        ValueError: As `jvp`'s and `grad`'s.
+    """
+    argnums = 0 if len(primals) == 1 else tuple(range(len(primals)))
+    return jvp(grad(fun, argnums), primals, tangents)[1]

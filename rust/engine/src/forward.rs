@@ -1,0 +1,82 @@
+//! Forward mode: tangents pushed along the values.
+//!
+//! A tensor may carry tangents. An operation on such a tensor computes its value as ever, and then the tangent of its result
+//! by its forward rule: one pass, no tape. Every evaluation of a derivative has its own *level*, so that an evaluation inside
+//! another keeps its tangents apart from the outer one's. A tangent is a tensor like any other: it may be taped, which gives
+//! reverse over forward mode, and carry tangents of earlier levels, which gives derivatives of any order; and reverse rules,
+//! being made of the same operations, push the tangents of what they saved, which gives forward over reverse mode.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use smallvec::SmallVec;
+
+use crate::error::{Result, fail};
+use crate::ops;
+use crate::shape::Show;
+use crate::tape::Op;
+use crate::tensor::Tensor;
+
+/// The tangents of a tensor, latest level first.
+#[derive(Debug)]
+pub(crate) struct Tangents {
+    level: u64,
+    tangent: Tensor,
+    earlier: Option<Arc<Tangents>>,
+}
+
+/// A level later than all before.
+pub fn new_level() -> u64 {
+    static LEVELS: AtomicU64 = AtomicU64::new(1);
+    LEVELS.fetch_add(1, Relaxed)
+}
+
+/// `x` with a tangent of this level, which is later than those that it has. `ValueError` or `TypeError` unless the tangent has
+/// the shape and dtype of `x`.
+pub fn with_tangent(x: &Tensor, tangent: Tensor, level: u64) -> Result<Tensor> {
+    if tangent.shape() != x.shape() {
+        let (got, want) = (Show(tangent.shape()), Show(x.shape()));
+        fail!(Value, "jvp: a tensor of shape {want} cannot have a tangent of shape {got}");
+    }
+    if tangent.dtype() != x.dtype() || !x.dtype().is_float() {
+        fail!(Type, "jvp: a tensor of {} cannot have a tangent of {}", x.dtype(), tangent.dtype());
+    }
+    let tangents = Tangents { level, tangent, earlier: x.tangents().cloned() };
+    Ok(x.clone().with_tangents(Some(Arc::new(tangents))))
+}
+
+/// `y` without its tangent of this level, and that tangent; `None` stands for zero.
+#[must_use]
+pub fn split(y: &Tensor, level: u64) -> (Tensor, Option<Tensor>) {
+    let mut tangents = y.tangents();
+    // A later level's evaluation has ended; its tangent has no meaning any more.
+    while let Some(t) = tangents
+        && t.level > level
+    {
+        tangents = t.earlier.as_ref();
+    }
+    match tangents {
+        Some(t) if t.level == level => (y.clone().with_tangents(t.earlier.clone()), Some(t.tangent.clone())),
+        earlier => (y.clone().with_tangents(earlier.cloned()), None),
+    }
+}
+
+/// The result `y` of an operation on `x` with the tangents that its forward rule gives.
+pub(crate) fn push(op: &dyn Op, x: &[&Tensor], y: Tensor) -> Result<Tensor> {
+    let Some(level) = x.iter().filter_map(|t| t.tangents().map(|d| d.level)).max() else { return Ok(y) };
+    let (values, tangents): (SmallVec<[Tensor; 3]>, SmallVec<[Option<Tensor>; 3]>) =
+        x.iter().map(|t| split(t, level)).unzip();
+    let values: SmallVec<[&Tensor; 3]> = values.iter().collect();
+    let tangents: SmallVec<[Option<&Tensor>; 3]> = tangents.iter().map(Option::as_ref).collect();
+    let y = push(op, &values, y)?;
+    let tangent = op.jvp(&values, &y, &tangents)?;
+    debug_assert_eq!((tangent.shape(), tangent.dtype()), (y.shape(), y.dtype()), "tangent of {}", op.name());
+    with_tangent(&y, tangent, level)
+}
+
+/// The sum of those parts of a tangent that are not zero.
+pub(crate) fn total<const N: usize>(parts: [Option<Tensor>; N]) -> Result<Tensor> {
+    let mut parts = parts.into_iter().flatten();
+    let first = parts.next().expect("one of the inputs has a tangent");
+    parts.try_fold(first, |sum, part| ops::add(&sum, &part))
+}

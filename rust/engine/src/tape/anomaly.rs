@@ -1,0 +1,84 @@
+//! Finding the operation that makes the first NaN.
+
+use std::cell::Cell;
+
+use crate::dtype::match_float;
+use crate::error::{Result, fail};
+use crate::tensor::Tensor;
+
+/// Says where in the user's program it is called.
+pub type Place = fn() -> String;
+
+thread_local! {
+    static PLACE: Cell<Option<Place>> = const { Cell::new(None) };
+    /// Whether a reverse rule runs, whose gradients are checked as a whole.
+    static UNCHECKED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether results and gradients are checked for NaN on this thread.
+#[inline]
+#[must_use]
+pub fn is_anomaly_enabled() -> bool {
+    PLACE.get().is_some()
+}
+
+/// Switches the checks on this thread: on, if told how to find the place in the user's program. Returns what it was.
+#[allow(clippy::must_use_candidate, reason = "called for its effect")]
+pub fn set_anomaly(place: Option<Place>) -> Option<Place> {
+    PLACE.replace(place)
+}
+
+/// Where the user's program is, for a node to remember while the checks are on.
+pub(super) fn place() -> Option<Box<str>> {
+    PLACE.get().map(|find| find().into())
+}
+
+/// Runs a reverse rule: not its operations are of interest, but the one whose rule it is.
+pub(super) fn unchecked<R>(rule: impl FnOnce() -> R) -> R {
+    let before = UNCHECKED.replace(true);
+    let result = rule();
+    UNCHECKED.set(before);
+    result
+}
+
+fn has_nan(t: &Tensor) -> Result<bool> {
+    if !t.dtype().is_float() {
+        return Ok(false);
+    }
+    let t = crate::ops::contiguous(&t.without_history())?;
+    Ok(match_float!(t.dtype(), "anomaly", T => t.read::<T>().slice().iter().any(|v| v.is_nan())))
+}
+
+/// Refuses a result with a NaN that no input has, while the checks are on.
+pub(super) fn check_result(name: &str, x: &[&Tensor], y: &Tensor) -> Result<()> {
+    let Some(find) = PLACE.get() else { return Ok(()) };
+    if UNCHECKED.get() || !has_nan(y)? {
+        return Ok(());
+    }
+    for t in x {
+        if has_nan(t)? {
+            return Ok(());
+        }
+    }
+    fail!(Runtime, "anomaly: `{name}` made the first NaN, from inputs without one, at {}", find())
+}
+
+/// Refuses a cotangent with a NaN that the incoming one, `g`, does not have, while the checks are on.
+pub(super) fn check_gradients(name: &str, place: Option<&str>, g: &Tensor, grads: &[Option<Tensor>]) -> Result<()> {
+    if !is_anomaly_enabled() || has_nan(g)? {
+        return Ok(());
+    }
+    for (i, grad) in grads.iter().enumerate() {
+        if let Some(grad) = grad
+            && has_nan(grad)?
+        {
+            let place = place.unwrap_or("a line run outside detect_anomaly");
+            fail!(
+                Runtime,
+                "anomaly: the derivative of `{name}` made the first NaN, in the gradient of its input {i}; \
+                 it was computed at {place}"
+            );
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,213 @@
+//! Nodes of the graph, and hooks on the gradients that reach them.
+//!
+//! Nothing here recurses over the graph: a chain of a million operations is dropped with a flat stack.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use smallvec::SmallVec;
+
+use super::{Op, Saved, anomaly};
+use crate::dtype::DType;
+use crate::error::{Result, fail};
+use crate::shape::{Dims, Show};
+use crate::tensor::Tensor;
+
+thread_local! {
+    static CLOCK: Cell<u64> = const { Cell::new(0) };
+    /// Parts of dead nodes that wait to be dropped.
+    static GRAVEYARD: RefCell<Vec<Remains>> = const { RefCell::new(Vec::new()) };
+    /// Whether a drop is under way on this thread.
+    static BURYING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Where a cotangent goes.
+#[derive(Clone)]
+pub(super) enum Edge {
+    /// The input needs none.
+    Nowhere,
+    /// Into the gradient of a leaf.
+    Leaf(Tensor),
+    /// On to the operation that made the input.
+    Node(Arc<Node>),
+}
+
+/// Where a pass stands in the order of processing: leaves have clock 0, so they come last.
+pub(super) type Key = (u64, usize);
+
+impl Edge {
+    pub(super) fn of(t: &Tensor) -> Edge {
+        match t.node() {
+            Some(node) => Edge::Node(node.clone()),
+            None if t.requires_grad() => Edge::Leaf(t.without_history()),
+            None => Edge::Nowhere,
+        }
+    }
+
+    pub(super) fn key(&self) -> Option<Key> {
+        match self {
+            Edge::Nowhere => None,
+            Edge::Leaf(t) => Some((0, t.identity())),
+            Edge::Node(n) => Some((n.clock, Arc::as_ptr(n).addr())),
+        }
+    }
+}
+
+/// One taped operation.
+pub struct Node<O: ?Sized = dyn Op> {
+    /// Greater than that of every input: the order of a node is known when it is made.
+    pub(super) clock: u64,
+    pub(super) shape: Dims,
+    pub(super) dtype: DType,
+    pub(super) inputs: SmallVec<[Edge; 2]>,
+    /// `None` once a backward pass has used it and was not told to retain it.
+    pub(super) saved: Mutex<Option<Saved>>,
+    /// Where in the user's program it was made, if anomalies are being looked for.
+    pub(super) place: Option<Box<str>>,
+    pub(super) hooks: OnceLock<Box<Hooks>>,
+    pub(super) op: O,
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<{}Backward>", self.op.name())
+    }
+}
+
+impl Node {
+    /// The operation's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.op.name()
+    }
+
+    pub(super) fn op(&self) -> &dyn Op {
+        &self.op
+    }
+
+    /// The latest that this thread has made: nodes made from now on have greater clocks.
+    pub(super) fn now() -> u64 {
+        CLOCK.get()
+    }
+
+    pub(super) fn record<O: Op>(op: O, x: &[&Tensor], y: &Tensor, saved: Saved) -> Arc<Node> {
+        let mut clock = CLOCK.get();
+        let mut inputs: SmallVec<[Edge; 2]> = SmallVec::with_capacity(x.len());
+        for t in x {
+            let edge = Edge::of(t);
+            if let Edge::Node(node) = &edge {
+                clock = clock.max(node.clock);
+            }
+            inputs.push(edge);
+        }
+        CLOCK.set(clock + 1);
+        Arc::new(Node {
+            clock: clock + 1,
+            shape: Dims::from_slice(y.shape()),
+            dtype: y.dtype(),
+            inputs,
+            saved: Mutex::new(Some(saved)),
+            place: anomaly::place(),
+            hooks: OnceLock::new(),
+            op,
+        })
+    }
+}
+
+// ---- Dropping ----
+
+/// What is left of a node that died.
+#[allow(dead_code, reason = "held only to be dropped")]
+struct Remains(SmallVec<[Edge; 2]>, Option<Saved>);
+
+impl<O: ?Sized> Drop for Node<O> {
+    /// Dropping a node may drop its inputs' nodes, and so on down the graph. The outermost drop on a thread therefore
+    /// collects the parts of the nodes that die meanwhile, and drops them one after another.
+    fn drop(&mut self) {
+        let saved = self.saved.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let remains = Remains(std::mem::take(&mut self.inputs), saved);
+        let waiting = GRAVEYARD.try_with(|g| g.borrow_mut().push(remains)).is_ok();
+        if !waiting || BURYING.replace(true) {
+            return;
+        }
+        // The borrow must end before the remains are dropped, because that comes back here.
+        while let Some(next) = GRAVEYARD.with(|g| g.borrow_mut().pop()) {
+            drop(next);
+        }
+        BURYING.set(false);
+    }
+}
+
+// ---- Hooks ----
+
+/// Called with the gradient of a tensor when it is complete; may give another one to go on with, of its shape and dtype.
+pub type Hook = Arc<dyn Fn(&Tensor) -> Result<Option<Tensor>> + Send + Sync>;
+
+/// The hooks of one tensor, by their numbers, in the order in which they were registered.
+#[derive(Default)]
+pub(crate) struct Hooks(Mutex<BTreeMap<u64, Hook>>);
+
+impl fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Hooks({})", self.0.lock().unwrap_or_else(PoisonError::into_inner).len())
+    }
+}
+
+impl Hooks {
+    fn of(t: &Tensor) -> &Hooks {
+        t.node().map_or(t.hooks(), |node| &node.hooks).get_or_init(Box::default)
+    }
+
+    /// The gradient after every hook has seen it.
+    pub(super) fn run(&self, mut g: Tensor) -> Result<Tensor> {
+        // Copied, because a hook may remove itself.
+        let all: Vec<Hook> = self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        for hook in all {
+            if let Some(new) = hook(&g)? {
+                if new.shape() != g.shape() || new.dtype() != g.dtype() {
+                    let (got, want) = (Show(new.shape()), Show(g.shape()));
+                    fail!(
+                        Value,
+                        "a hook returned {got} of {} for a gradient of {want} of {}; return one like it, or None",
+                        new.dtype(),
+                        g.dtype()
+                    );
+                }
+                g = new;
+            }
+        }
+        Ok(g)
+    }
+}
+
+/// Registers a hook on the gradient of `t`, and returns its number. `RuntimeError` if `t` requires no gradients.
+pub fn register_hook(t: &Tensor, hook: Hook) -> Result<u64> {
+    if !t.requires_grad() {
+        fail!(Runtime, "register_hook: the tensor does not require gradients, so none would reach the hook");
+    }
+    let mut hooks = Hooks::of(t).0.lock().unwrap_or_else(PoisonError::into_inner);
+    let number = hooks.last_key_value().map_or(0, |(last, _)| last + 1);
+    hooks.insert(number, hook);
+    Ok(number)
+}
+
+/// Removes the hook that has this number, if it is still there.
+pub fn remove_hook(t: &Tensor, number: u64) {
+    let hook = Hooks::of(t).0.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
+    // Dropped after the lock: it may hold tensors, even this one.
+    drop(hook);
+}
+
+/// Keeps the gradient of the result of an operation in its `grad`, as a leaf's is kept anyway. `RuntimeError` if `t`
+/// requires no gradients.
+pub fn retain_grad(t: &Tensor) -> Result<()> {
+    if t.is_leaf() && t.requires_grad() {
+        return Ok(());
+    }
+    // Without its node: the node holds the hook.
+    let kept = t.without_history();
+    let keep = move |g: &Tensor| super::reverse::accumulate(&kept, g.clone(), super::is_grad_enabled()).map(|()| None);
+    register_hook(t, Arc::new(keep)).map(|_| ())
+}

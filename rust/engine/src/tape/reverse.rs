@@ -1,0 +1,301 @@
+//! The reverse pass.
+//!
+//! It goes through the nodes in the order of their clocks, latest first, so that a gradient is complete when it is used; and
+//! it does not recurse, so a chain of a million operations is differentiated with a flat stack.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, PoisonError};
+
+use super::node::{Edge, Hooks, Key, Node};
+use super::{Grads, Saves, Want, anomaly, is_grad_enabled, with_grad_enabled};
+use crate::error::{Result, fail};
+use crate::forward;
+use crate::ops;
+use crate::shape::Show;
+use crate::tensor::{Number, Tensor};
+
+/// How to run the reverse pass.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Keep what the rules saved, so that the pass can be run again.
+    pub retain_graph: bool,
+    /// Tape the rules themselves, so that gradients can be differentiated.
+    pub create_graph: bool,
+}
+
+struct Pending {
+    to: Edge,
+    grad: Tensor,
+}
+
+/// The gradient that the pass starts from: the one given, or 1 for a scalar.
+fn seed(y: &Tensor, grad: Option<&Tensor>) -> Result<Tensor> {
+    if !y.requires_grad() {
+        fail!(
+            Runtime,
+            "backward: this tensor does not depend on any tensor that requires gradients; \
+             make one with requires_grad=True, and compute outside rg.no_grad()"
+        );
+    }
+    match grad {
+        Some(g) if g.shape() == y.shape() => ops::cast(g, y.dtype()),
+        Some(g) => {
+            let (got, want) = (Show(g.shape()), Show(y.shape()));
+            fail!(Value, "backward: the gradient has shape {got}, the tensor has shape {want}")
+        }
+        None if y.numel() == 1 => Tensor::full(y.shape(), Number::Int(1), y.dtype()),
+        None => fail!(
+            Runtime,
+            "backward: only a scalar has one gradient, this tensor has shape {}; \
+             reduce it first, for example y.sum().backward(), or pass gradient=",
+            Show(y.shape())
+        ),
+    }
+}
+
+/// Adds the gradient of `y` to the `.grad` of every leaf that it depends on.
+///
+/// `RuntimeError` if nothing requires gradients, if `y` is no scalar and no `grad` is given, if the graph was used up by
+/// an earlier pass, or if a tensor that a rule needs was changed since; no `.grad` has changed then.
+pub fn backward(y: &Tensor, grad: Option<&Tensor>, options: Options) -> Result<()> {
+    let start = Pending { to: Edge::of(y), grad: seed(y, grad)? };
+    run(vec![start], options, None, &mut |leaf, g| accumulate(leaf, g, options.create_graph))
+}
+
+/// The gradients of `outputs`, weighted by `grads`, with respect to `inputs`; `None` for an input that no output depends
+/// on. No `.grad` changes. Errors as [`backward`]'s.
+pub fn gradients(
+    outputs: &[Tensor],
+    inputs: &[Tensor],
+    grads: &[Option<Tensor>],
+    options: Options,
+) -> Result<Vec<Option<Tensor>>> {
+    let mut start = Vec::new();
+    for (y, g) in outputs.iter().zip(grads) {
+        start.push(Pending { to: Edge::of(y), grad: seed(y, g.as_ref())? });
+    }
+    let mut keys = Vec::new();
+    for (i, x) in inputs.iter().enumerate() {
+        match Edge::of(x).key() {
+            Some(key) => keys.push(key),
+            None => fail!(Runtime, "grad: input {i} does not require gradients; make it with requires_grad=True"),
+        }
+    }
+    let mut found: BTreeMap<Key, Tensor> = BTreeMap::new();
+    let needed = reaching(start.iter().map(|p| &p.to), &keys);
+    let targets = Targets { keys: &keys, needed, found: &mut found };
+    run(start, options, Some(targets), &mut |_, _| Ok(()))?;
+    Ok(keys.iter().map(|k| found.get(k).cloned()).collect())
+}
+
+/// The moment, for [`captured`].
+#[must_use]
+pub fn clock() -> u64 {
+    Node::now()
+}
+
+/// What the graph of `outputs` rests on besides the leaves `own` and what was computed since the moment `since`: leaves, and
+/// results from before. They stand for gradients only: those of results have no elements worth reading.
+pub fn captured(outputs: &[Tensor], own: &[Tensor], since: u64) -> Result<Vec<Tensor>> {
+    let mut seen: HashSet<Key> = own.iter().filter(|t| t.is_leaf()).filter_map(|t| Edge::of(t).key()).collect();
+    let mut open: Vec<Edge> = outputs.iter().map(Edge::of).collect();
+    let mut found = Vec::new();
+    while let Some(edge) = open.pop() {
+        let Some(key) = edge.key() else { continue };
+        match edge {
+            Edge::Node(node) if node.clock > since => {
+                if seen.insert(key) {
+                    open.extend(node.inputs.iter().cloned());
+                }
+            }
+            _ if !seen.insert(key) => {}
+            Edge::Node(node) => {
+                let zero = Tensor::full(&[], Number::Int(0), node.dtype)?;
+                found.push(zero.with_layout(zero.layout().expand(&node.shape)).with_node(node));
+            }
+            Edge::Leaf(leaf) => found.push(leaf),
+            Edge::Nowhere => {}
+        }
+    }
+    Ok(found)
+}
+
+/// What a pass for chosen inputs looks for.
+struct Targets<'a> {
+    keys: &'a [Key],
+    /// Every node and leaf from which a target can be reached, the targets among them.
+    needed: HashSet<Key>,
+    found: &'a mut BTreeMap<Key, Tensor>,
+}
+
+/// Everything on the way from `start` to one of `targets`.
+fn reaching<'a>(start: impl Iterator<Item = &'a Edge>, targets: &[Key]) -> HashSet<Key> {
+    let mut needed: HashSet<Key> = targets.iter().copied().collect();
+    let mut nodes: BTreeMap<Key, Arc<Node>> = BTreeMap::new();
+    let mut open: Vec<Edge> = start.cloned().collect();
+    while let Some(edge) = open.pop() {
+        if let (Some(key), Edge::Node(node)) = (edge.key(), edge)
+            && let Entry::Vacant(slot) = nodes.entry(key)
+        {
+            open.extend(node.inputs.iter().cloned());
+            slot.insert(node);
+        }
+    }
+    // Inputs have smaller clocks, so going up the clocks sees them before the nodes that use them.
+    for (key, node) in &nodes {
+        if node.inputs.iter().filter_map(Edge::key).any(|k| needed.contains(&k)) {
+            needed.insert(*key);
+        }
+    }
+    needed
+}
+
+fn run(
+    start: Vec<Pending>,
+    options: Options,
+    mut targets: Option<Targets<'_>>,
+    at_leaf: &mut dyn FnMut(&Tensor, Tensor) -> Result<()>,
+) -> Result<()> {
+    with_grad_enabled(options.create_graph, || {
+        let mut pending: BTreeMap<Key, Pending> = BTreeMap::new();
+        for p in start {
+            push(&mut pending, &p.to, p.grad)?;
+        }
+        // Latest first: everything that adds to a node's gradient is younger than the node.
+        while let Some((key, Pending { to, grad })) = pending.pop_last() {
+            let grad = match to.hooks() {
+                Some(hooks) => hooks.run(grad)?,
+                None => grad,
+            };
+            if let Some(t) = &mut targets
+                && t.keys.contains(&key)
+            {
+                t.found.insert(key, grad.clone());
+            }
+            match to {
+                Edge::Nowhere => {}
+                Edge::Leaf(leaf) => at_leaf(&leaf, grad)?,
+                Edge::Node(node) => {
+                    let wanted = |e: &Edge| match (e.key(), &targets) {
+                        (None, _) => false,
+                        (Some(_), None) => true,
+                        (Some(k), Some(t)) => t.needed.contains(&k),
+                    };
+                    let bits = node.inputs.iter().take(64).enumerate();
+                    let want = Want(bits.fold(0, |m, (i, e)| m | (u64::from(wanted(e)) << i)));
+                    if want.0 == 0 {
+                        continue;
+                    }
+                    let grads = node.pull(&node, &grad, want, options)?;
+                    drop(grad);
+                    debug_assert_eq!(grads.len(), node.inputs.len());
+                    for (edge, g) in node.inputs.iter().zip(grads) {
+                        if let Some(g) = g
+                            && wanted(edge)
+                        {
+                            push(&mut pending, edge, g)?;
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+impl Edge {
+    fn hooks(&self) -> Option<&Hooks> {
+        match self {
+            Edge::Nowhere => None,
+            Edge::Leaf(t) => t.hooks().get().map(|h| &**h),
+            Edge::Node(n) => n.hooks.get().map(|h| &**h),
+        }
+    }
+}
+
+impl Node {
+    /// Applies the reverse rule.
+    fn pull(&self, this: &Arc<Node>, g: &Tensor, want: Want, options: Options) -> Result<Grads> {
+        let mut slot = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(mut saved) = slot.take() else {
+            fail!(
+                Runtime,
+                "backward: the graph at `{}` was already used by an earlier backward pass, which freed it; \
+                 pass retain_graph=True to the first call if you need both",
+                self.name()
+            );
+        };
+        if saved.changed() {
+            let name = self.name();
+            *slot = Some(saved);
+            fail!(
+                Runtime,
+                "backward: a tensor that `{name}` needs for its derivative was changed in place after it was computed; \
+                 write the change as a new tensor (x = x + 1, not x += 1), or change a clone()"
+            );
+        }
+        drop(slot);
+        if let Some(mut y) = saved.output.take() {
+            if options.create_graph {
+                y = y.with_node(this.clone());
+            }
+            if saved.renew_tangents {
+                let inputs: Vec<&Tensor> = saved.inputs.iter().flatten().collect();
+                y = forward::push(self.op(), &inputs, y)?;
+            }
+            saved.output = Some(y);
+        }
+        let result = anomaly::unchecked(|| self.op.backward(&saved, g, want)).and_then(|grads| {
+            anomaly::check_gradients(self.name(), self.place.as_deref(), g, &grads)?;
+            Ok(grads)
+        });
+        if options.retain_graph || options.create_graph || result.is_err() || self.op.saves() == Saves::NOTHING {
+            saved.output = saved.output.map(|y| y.without_history());
+            *self.saved.lock().unwrap_or_else(PoisonError::into_inner) = Some(saved);
+        }
+        result
+    }
+}
+
+/// Adds a cotangent to what waits at `edge`, after undoing broadcasting and promotion: the one place that does.
+fn push(pending: &mut BTreeMap<Key, Pending>, edge: &Edge, grad: Tensor) -> Result<()> {
+    let (shape, dtype) = match edge {
+        Edge::Nowhere => return Ok(()),
+        Edge::Leaf(t) => (t.shape(), t.dtype()),
+        Edge::Node(n) => (&n.shape[..], n.dtype),
+    };
+    let grad = ops::sum_to(grad, shape)?;
+    let grad = if grad.dtype() == dtype { grad } else { ops::cast(&grad, dtype)? };
+    let key = edge.key().expect("the edge leads somewhere");
+    match pending.entry(key) {
+        Entry::Vacant(slot) => {
+            slot.insert(Pending { to: edge.clone(), grad });
+        }
+        Entry::Occupied(mut slot) => add_into(&mut slot.get_mut().grad, &grad)?,
+    }
+    Ok(())
+}
+
+/// `total += grad`, in place where nobody else holds `total` and nothing is taped.
+fn add_into(total: &mut Tensor, grad: &Tensor) -> Result<()> {
+    if !is_grad_enabled() && total.is_exclusive() && grad.is_contiguous() && !grad.has_tangent() {
+        return ops::add_assign(total, grad);
+    }
+    *total = ops::add(total, grad)?;
+    Ok(())
+}
+
+/// Adds to a leaf's `.grad`, whose memory no other tensor shares afterwards, so that writing to it in place is safe.
+pub(super) fn accumulate(leaf: &Tensor, mut grad: Tensor, create_graph: bool) -> Result<()> {
+    let with_history = create_graph || grad.has_tangent();
+    leaf.with_grad(|slot| {
+        match slot {
+            Some(total) if with_history => *total = ops::add(total, &grad)?,
+            Some(total) => total.copy_from(&ops::add(total, &grad)?)?,
+            None if with_history || grad.is_exclusive() => *slot = Some(grad),
+            None => *slot = Some(ops::copy(&grad)?),
+        }
+        Ok(())
+    })
+}

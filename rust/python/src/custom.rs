@@ -1,0 +1,83 @@
+//! Operations whose rules are written in Python: what `rgrad.autograd.Function` is made of.
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use rgrad_engine::Tensor;
+use rgrad_engine::tape::{Grads, Op, Saved, Saves, Want, apply};
+
+use crate::args::Tensors;
+use crate::error::{raised, run};
+use crate::tensor::{Out, PyTensor};
+
+/// An operation whose value has been computed, and whose rules are Python functions.
+struct Custom {
+    name: String,
+    value: Tensor,
+    saves: Saves,
+    backward: Py<PyAny>,
+    jvp: Py<PyAny>,
+}
+
+fn wrap(t: &Tensor) -> PyTensor {
+    t.clone().into()
+}
+
+fn unwrap(item: &Bound<'_, PyAny>, rule: &str) -> PyResult<Option<Tensor>> {
+    if item.is_none() {
+        return Ok(None);
+    }
+    let Ok(t) = item.cast::<PyTensor>() else {
+        let name = item.get_type().name()?;
+        return Err(PyTypeError::new_err(format!("{rule} must return tensors, or None, got {name}")));
+    };
+    Ok(Some(t.get().inner.clone()))
+}
+
+impl Op for Custom {
+    fn name(&self) -> &str {
+        &self.name
+    }
+    fn saves(&self) -> Saves {
+        self.saves
+    }
+    fn forward(&self, _: &[&Tensor]) -> rgrad_engine::Result<Tensor> {
+        Ok(self.value.clone())
+    }
+    fn backward(&self, saved: &Saved, g: &Tensor, _: Want) -> rgrad_engine::Result<Grads> {
+        let call = |py: Python<'_>| -> PyResult<Grads> {
+            let inputs: Vec<_> = (0..saved.inputs()).map(|i| saved.try_input(i).map(wrap)).collect();
+            let output = self.saves.output.then(|| wrap(saved.output()));
+            let grads = self.backward.bind(py).call1((wrap(g), inputs, output))?;
+            grads.try_iter()?.map(|item| unwrap(&item?, "backward")).collect()
+        };
+        Python::attach(call).map_err(raised)
+    }
+    fn jvp(&self, x: &[&Tensor], y: &Tensor, t: &[Option<&Tensor>]) -> rgrad_engine::Result<Tensor> {
+        let call = |py: Python<'_>| -> PyResult<Tensor> {
+            let inputs: Vec<_> = x.iter().map(|t| wrap(t)).collect();
+            let tangents: Vec<_> = t.iter().map(|t| t.map(wrap)).collect();
+            let tangent = self.jvp.bind(py).call1((tangents, inputs, wrap(y)))?;
+            Ok(tangent.cast::<PyTensor>()?.get().inner.clone())
+        };
+        Python::attach(call).map_err(raised)
+    }
+}
+
+/// `value` as the result of an operation on `inputs`; see `rgrad.autograd.Function`, which checks what its rules return.
+#[pyfunction]
+#[expect(clippy::too_many_arguments, reason = "one call instead of an object with setters")]
+pub fn _custom(
+    py: Python<'_>,
+    name: String,
+    inputs: Tensors,
+    value: &Bound<'_, PyTensor>,
+    saved_inputs: u32,
+    saves_output: bool,
+    backward: Py<PyAny>,
+    jvp: Py<PyAny>,
+) -> Out {
+    let saves = Saves { inputs: saved_inputs, output: saves_output };
+    let op = Custom { name, value: value.get().inner.detach(), saves, backward, jvp };
+    let inputs: Vec<&Tensor> = inputs.0.iter().collect();
+    run(py, 0, || apply(op, &inputs)).map(Into::into)
+}
