@@ -8,10 +8,6 @@ from rgrad import nn
 from rgrad.testing import gradcheck
 
 
-def mlp() -> nn.Sequential:
-    return nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, 3))
-
-
 def test_linear_is_the_formula(rng):
     layer = nn.Linear(4, 3)
     x = rng.standard_normal((5, 4)).astype(np.float32)
@@ -59,19 +55,6 @@ def test_dropout():
         nn.Dropout(-0.1)
 
 
-def test_sequential_is_a_sequence():
-    model = mlp()
-    assert len(model) == 4
-    assert isinstance(model[-1], nn.Linear)
-    assert len(model[1:]) == 3
-    assert [type(m).__name__ for m in model] == ["Linear", "ReLU", "Dropout", "Linear"]
-    assert len(model.append(nn.ReLU())) == 5
-    with pytest.raises(TypeError, match="function at 1"):
-        nn.Sequential(nn.ReLU(), lambda x: x)
-    with pytest.raises(NotImplementedError, match="Module has no forward"):
-        nn.Module()(1)
-
-
 def test_losses_are_the_functions(rng):
     x, y = rg.tensor(rng.standard_normal((4, 3))), rg.tensor([0, 2, 1, 1])
     for reduction in ("mean", "sum", "none"):
@@ -81,3 +64,74 @@ def test_losses_are_the_functions(rng):
     assert abs(nn.BCEWithLogitsLoss()(rg.tensor([0.0]), rg.tensor([1.0])).item() - np.log(2)) < 1e-6
     with pytest.raises(ValueError, match="'avg'"):
         nn.MSELoss("avg")
+
+
+def test_embedding_chooses_rows(rng):
+    layer = nn.Embedding(5, 3)
+    index = rng.integers(0, 5, (2, 4))
+    w = layer.weight.detach().numpy()
+    y = layer(rg.tensor(index))
+    np.testing.assert_array_equal(y.detach().numpy(), w[index])
+    y.sum().backward()
+    np.testing.assert_array_equal(
+        layer.weight.grad.numpy(), np.bincount(index.ravel(), minlength=5)[:, None] * np.ones(3)
+    )
+    assert layer(rg.tensor(2)).shape == (3,)
+    assert layer(rg.zeros(0, 7, dtype="int32")).shape == (0, 7, 3)
+    np.testing.assert_array_equal(layer(rg.tensor([4], dtype="uint8")).detach().numpy(), w[[4]])
+    assert repr(nn.Embedding(5, 3, padding_idx=-1)) == "Embedding(5, 3, padding_idx=4)"
+
+
+def test_the_padding_row_gets_no_gradient():
+    layer = nn.Embedding(4, 2, padding_idx=1)
+    assert layer.weight[1].tolist() == [0.0, 0.0]
+    assert (layer.weight[rg.tensor([0, 2, 3])] != 0).numpy().all()
+    with rg.no_grad():
+        layer.weight[1] = 7.0
+    y = layer(rg.tensor([[1, 0], [3, 1]]))
+    assert y[0, 0].tolist() == [7.0, 7.0]
+    y.sum().backward()
+    assert layer.weight.grad.tolist() == [[1.0, 1.0], [0.0, 0.0], [0.0, 0.0], [1.0, 1.0]]
+
+
+def test_embedding_refuses_what_is_no_row():
+    layer = nn.Embedding(4, 2)
+    for bad in (-1, 4):
+        with pytest.raises(IndexError, match=f"{bad} is not one of the rows 0 to 3"):
+            layer(rg.tensor([0, bad]))
+    with pytest.raises(TypeError, match="float32"):
+        layer(rg.tensor([1.0]))
+    with pytest.raises(TypeError, match="bool"):
+        layer(rg.tensor([True, False, True, False]))
+    with pytest.raises(ValueError, match="from -4 to 3, got 4"):
+        nn.Embedding(4, 2, padding_idx=4)
+    with pytest.raises(ValueError, match="0 and 2"):
+        nn.Embedding(0, 2)
+
+
+def test_pretrained_embeddings():
+    table = rg.tensor([[1.0, 2.0], [3.0, 4.0]], dtype="float64")
+    layer = nn.Embedding.from_pretrained(table)
+    assert layer(rg.tensor([1])).tolist() == [[3.0, 4.0]]
+    assert not layer.weight.requires_grad
+    assert nn.Embedding.from_pretrained(table, freeze=False).weight.requires_grad
+    with pytest.raises(ValueError, match=r"\(2,\)"):
+        nn.Embedding.from_pretrained(rg.zeros(2))
+
+
+def test_flatten_unflatten_and_identity():
+    x = rg.randn(2, 3, 4, 5)
+    assert nn.Identity(54, unused=True)(x) is x
+    assert nn.Flatten()(x).shape == (2, 60)
+    assert nn.Flatten(1, 2)(x).shape == (2, 12, 5)
+    y = nn.Unflatten(-1, (2, 2))(rg.arange(8).reshape(2, 4))
+    assert y.tolist() == [[[0, 1], [2, 3]], [[4, 5], [6, 7]]]
+    assert nn.Unflatten(1, (-1, 2))(rg.zeros(3, 8, 2)).shape == (3, 4, 2, 2)
+    assert nn.Unflatten(0, [0, 2])(rg.zeros(0, 3)).shape == (0, 2, 3)
+    for sizes in ((3, 2), (-1, 3), (-1, -1), (), (-1, 0), (-2, -4)):
+        with pytest.raises(ValueError, match=r"\(2, 8\)"):
+            nn.Unflatten(1, sizes)(rg.zeros(2, 8))
+    with pytest.raises(IndexError, match="from -2 to 1"):
+        nn.Unflatten(2, (1,))(rg.zeros(2, 8))
+    assert repr(nn.Unflatten(1, (2, 4))) == "Unflatten(dim=1, unflattened_size=(2, 4))"
+    assert repr(nn.Flatten()) == "Flatten(start_dim=1, end_dim=-1)"

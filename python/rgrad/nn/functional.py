@@ -15,11 +15,13 @@ from rgrad._core import (
     softplus,
     tanh,
 )
+from rgrad.nn.sparse import embedding
 
 __all__ = [
     "binary_cross_entropy_with_logits",
     "cross_entropy",
     "dropout",
+    "embedding",
     "linear",
     "log_softmax",
     "logsigmoid",

@@ -1,14 +1,13 @@
 """Layers from one tensor to one tensor."""
 
 import math
-from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
 from rgrad import _core
 from rgrad._core import Tensor
 from rgrad.nn import init
-from rgrad.nn.module import Module, Parameter, TensorModule
+from rgrad.nn.module import Parameter, TensorModule
 
 
 class Linear(TensorModule):
@@ -40,48 +39,6 @@ class Linear(TensorModule):
     def extra_repr(self) -> str:
         """The sizes."""
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
-
-
-class Sequential(TensorModule):
-    """Modules one after another: ``Sequential(Linear(784, 100), ReLU(), Linear(100, 10))``.
-
-    Takes the modules, or one ``OrderedDict`` of them. Indexing gives a module, slicing another ``Sequential``.
-    """
-
-    def __init__(self, *modules: Module | OrderedDict[str, Module]) -> None:
-        named: dict[str, Any]
-        if len(modules) == 1 and isinstance(modules[0], OrderedDict):
-            named = modules[0]
-        else:
-            named = {str(i): module for i, module in enumerate(modules)}
-        for name, module in named.items():
-            if not isinstance(module, Module):
-                raise TypeError(f"Sequential: expected modules, got {type(module).__name__} at {name}")
-            setattr(self, name, module)
-        self._order: list[Module] = list(named.values())
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Each module applied to the result of the one before it."""
-        for module in self._order:
-            x = module(x)
-        return x
-
-    def append(self, module: Module) -> "Sequential":
-        """Adds a module at the end, and returns this one."""
-        setattr(self, str(len(self._order)), module)
-        self._order.append(module)
-        return self
-
-    def __len__(self) -> int:
-        return len(self._order)
-
-    def __iter__(self) -> Iterator[Module]:
-        return iter(self._order)
-
-    def __getitem__(self, index: int | slice) -> Module:
-        if isinstance(index, slice):
-            return Sequential(*self._order[index])
-        return self._order[index]
 
 
 class ReLU(TensorModule):
@@ -126,3 +83,56 @@ class Dropout(TensorModule):
     def extra_repr(self) -> str:
         """The probability."""
         return f"p={self.p}"
+
+
+class Identity(TensorModule):
+    """Gives what it gets: a placeholder for another module. Takes and ignores any arguments."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any tensor to itself."""
+        return x
+
+
+class Flatten(TensorModule):
+    """Merges dimensions ``start_dim`` to ``end_dim`` (included) into one; by default all but the first, the batch's."""
+
+    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
+        self.start_dim = start_dim
+        self.end_dim = end_dim
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, …) to (N, product of the others)."""
+        return _core.flatten(x, self.start_dim, self.end_dim)
+
+    def extra_repr(self) -> str:
+        """The dimensions."""
+        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+
+
+class Unflatten(TensorModule):
+    """Splits dimension ``dim`` into those of ``unflattened_size``; one may be −1, and follows from the others."""
+
+    def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
+        self.dim = dim
+        self.unflattened_size = tuple(unflattened_size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(…, n, …) to (…, *unflattened_size, …)."""
+        if not -x.ndim <= self.dim < x.ndim:
+            raise IndexError(
+                f"Unflatten: dim must be from {-x.ndim} to {x.ndim - 1} for shape {x.shape}, got {self.dim}"
+            )
+        dim, sizes = self.dim % x.ndim, self.unflattened_size
+        known = math.prod(size for size in sizes if size != -1)
+        fits = known > 0 and x.shape[dim] % known == 0 if -1 in sizes else known == x.shape[dim]
+        if not fits or sizes.count(-1) > 1 or min(sizes, default=0) < -1:
+            raise ValueError(f"Unflatten: cannot split dim {dim} of shape {x.shape} into {sizes}")
+        inferred = tuple(x.shape[dim] // known if size == -1 else size for size in sizes)
+        return x.reshape(x.shape[:dim] + inferred + x.shape[dim + 1 :])
+
+    def extra_repr(self) -> str:
+        """The dimension and the sizes."""
+        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"

@@ -347,9 +347,12 @@ class Module(Hooked):
         """What stands between the brackets of the module's own line."""
         return ""
 
+    def _child_lines(self) -> list[str]:
+        return [f"({name}): {child!r}" for name, child in self._own_modules()]
+
     def __repr__(self) -> str:
         extra = self.extra_repr()
-        children = [f"({name}): {child!r}" for name, child in self._own_modules()]
+        children = self._child_lines()
         if not children and "\n" not in extra:
             return f"{type(self).__name__}({extra})"
         lines = [*extra.splitlines(), *children]

@@ -1,0 +1,101 @@
+"""Rows of a table chosen by integers."""
+
+from typing import Any, Self
+
+from rgrad import _core
+from rgrad._core import Tensor
+from rgrad.autograd import no_grad
+from rgrad.nn import init
+from rgrad.nn.module import Parameter, TensorModule
+
+
+def embedding(x: Tensor, weight: Tensor, padding_idx: int | None = None) -> Tensor:
+    """Row ``i`` of ``weight`` (n, d) for every ``i`` in ``x``: integers (…) to (…, d).
+
+    Args:
+        x: Integers from 0 to n − 1.
+        weight: The table.
+        padding_idx: A row that gets no gradient; negative ones count from the back.
+
+    Raises:
+        IndexError: An index is negative or at least n.
+        TypeError: ``x`` holds no integers.
+        ValueError: ``weight`` is no matrix, or has no row ``padding_idx``.
+    """
+    if weight.ndim != 2:
+        raise ValueError(f"embedding: expected a table (n, d), got shape {weight.shape}")
+    if x.dtype.is_floating_point or x.dtype == _core.DType("bool"):
+        raise TypeError(f"embedding: expected integers, got {x.dtype}; write x.to(rg.int64)")
+    rows = weight.shape[0]
+    padding = None if padding_idx is None else _row("embedding", padding_idx, rows)
+    if x.numel() > 0:
+        # Indexing would count negative ones from the back.
+        low, high = int(x.min().item()), int(x.max().item())
+        if low < 0 or high >= rows:
+            raise IndexError(f"embedding: {low if low < 0 else high} is not one of the rows 0 to {rows - 1}")
+    chosen = weight[x]
+    if padding is None:
+        return chosen
+    return _core.where((x != padding).unsqueeze(-1), chosen, chosen.detach())
+
+
+class Embedding(TensorModule):
+    """A table of vectors, looked up by integers: (…) to (…, embedding_dim).
+
+    ``weight`` (num_embeddings, embedding_dim) starts normal with mean 0 and standard deviation 1, as PyTorch's.
+
+    Args:
+        num_embeddings: Rows of the table.
+        embedding_dim: Size of a vector.
+        padding_idx: A row that starts at 0 and gets no gradient; negative ones count from the back.
+        dtype: Of the table; the default dtype if None.
+    """
+
+    def __init__(
+        self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None, dtype: Any = None
+    ) -> None:
+        if num_embeddings < 1 or embedding_dim < 1:
+            raise ValueError(f"Embedding: sizes must be positive, got {num_embeddings} and {embedding_dim}")
+        self.num_embeddings = num_embeddings
+        self.embedding_dim = embedding_dim
+        self.padding_idx = None if padding_idx is None else _row("Embedding", padding_idx, num_embeddings)
+        self.weight = Parameter(_core.empty(num_embeddings, embedding_dim, dtype=dtype))
+        self.reset_parameters()
+
+    @classmethod
+    def from_pretrained(cls, embeddings: Tensor, freeze: bool = True, padding_idx: int | None = None) -> Self:
+        """An embedding with a copy of the table ``embeddings``.
+
+        Args:
+            embeddings: (num_embeddings, embedding_dim), of floats.
+            freeze: Whether the table stays as it is.
+            padding_idx: As above; the row keeps its values.
+        """
+        if embeddings.ndim != 2:
+            raise ValueError(f"Embedding: expected a table (n, d), got shape {embeddings.shape}")
+        rows, columns = embeddings.shape
+        layer = cls(rows, columns, padding_idx, embeddings.dtype)
+        layer.weight = Parameter(embeddings.detach(), requires_grad=not freeze)
+        return layer
+
+    def reset_parameters(self) -> None:
+        """Draws a new table."""
+        init.normal_(self.weight)
+        if self.padding_idx is not None:
+            with no_grad():
+                self.weight[self.padding_idx] = 0.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Integers (…) to (…, embedding_dim)."""
+        return embedding(x, self.weight, self.padding_idx)
+
+    def extra_repr(self) -> str:
+        """The sizes."""
+        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
+
+
+def _row(what: str, padding_idx: int, rows: int) -> int:
+    if not -rows <= padding_idx < rows:
+        raise ValueError(f"{what}: padding_idx must be from {-rows} to {rows - 1}, got {padding_idx}")
+    return padding_idx % rows
