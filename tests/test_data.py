@@ -1,10 +1,22 @@
 """Mini-batches: every row once, rows of all tensors together, orders that repeat."""
 
+import collections
+import itertools
+
 import numpy as np
 import pytest
 
 import rgrad as rg
-from rgrad.data import DataLoader, TensorDataset
+from rgrad.data import (
+    BatchSampler,
+    DataLoader,
+    Sampler,
+    SequentialSampler,
+    Subset,
+    TensorDataset,
+    default_collate,
+    random_split,
+)
 
 
 def numbered(rows):
@@ -131,6 +143,319 @@ def test_loader_refuses(keywords, error, message):
         DataLoader(numbered(4), **keywords)
 
 
-def test_loader_refuses_bare_tensors():
-    with pytest.raises(TypeError, match="takes a TensorDataset, not ndarray"):
-        DataLoader(np.zeros((3, 2)))
+# ---- What DataLoader takes ----
+
+
+class Squares:
+    """A map-style dataset: sample i is (i, i²)."""
+
+    def __init__(self, length):
+        self.length = length
+
+    def __len__(self):
+        return self.length
+
+    def __getitem__(self, index):
+        return np.float32(index), index**2
+
+
+class Counting:
+    """An iterable that starts anew each time."""
+
+    def __iter__(self):
+        return iter(range(5))
+
+
+@pytest.mark.parametrize("make", [rg.tensor, np.asarray])
+def test_rows_of_one_tensor_or_array_come_without_a_tuple(make):
+    x = make([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    batches = list(DataLoader(x, batch_size=2))
+    assert [batch.tolist() for batch in batches] == [[[1, 2], [3, 4]], [[5, 6]]]
+    (batch,) = DataLoader(x, batch_size=3, shuffle=True)
+    assert sorted(batch.tolist()) == np.asarray(x).tolist()
+
+
+def test_tuples_of_arrays_are_columns():
+    ((x, y),) = DataLoader((np.eye(3), rg.tensor([5, 6, 7])), batch_size=3)
+    assert x.tolist() == np.eye(3).tolist()
+    assert y.tolist() == [5, 6, 7]
+    with pytest.raises(ValueError, match="tensor 0 has 3 and tensor 1 has 4"):
+        DataLoader((np.zeros(3), np.zeros(4)))
+    with pytest.raises(TypeError, match="argument 1 is list"):
+        DataLoader((np.zeros(3), [1, 2, 3]))
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(12.0, dtype=">f4").reshape(4, 3),
+        np.arange(12).reshape(4, 3)[::-1],
+        np.broadcast_to(np.arange(3.0), (4, 3)),
+        np.lib.stride_tricks.as_strided(np.arange(12.0), (4, 3), (24, 8), writeable=False),
+    ],
+    ids=["other byte order", "negative strides", "broadcast", "read-only"],
+)
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_arrays_that_tensors_cannot_share_are_read_batch_by_batch(array, shuffle):
+    rows = [row for batch in DataLoader(array, 3, shuffle) for row in batch.tolist()]
+    assert sorted(rows) == sorted(array.tolist())
+    assert TensorDataset(array)[1][0].tolist() == array[1].tolist()
+
+
+def test_arrays_of_no_dtype_are_refused_at_once():
+    with pytest.raises(TypeError, match="complex64"):
+        DataLoader(np.zeros(3, np.complex64))
+    with pytest.raises(TypeError, match="object"):
+        TensorDataset(np.array([{}, []], dtype=object))
+
+
+@pytest.mark.parametrize("dtype", ["<f4", ">f4"], ids=["shared", "converted"])
+@pytest.mark.parametrize("mode", ["r", "r+"])
+def test_of_a_memory_map_only_the_rows_of_a_batch_are_read(tmp_path, mode, dtype):
+    """The file has a hole of 256 GB in it: whatever reads or copies it whole fails."""
+    path, rows = tmp_path / "data", 2**26
+    with path.open("wb") as file:
+        file.truncate(rows * 4096)
+    written = np.memmap(path, dtype, "r+", shape=(rows, 1024))
+    written[[0, 1, rows - 1], 5] = [10, 11, 12]
+    mapped = np.memmap(path, dtype, mode, shape=(rows, 1024))
+    labels = np.broadcast_to(np.int64(3), rows)
+    first, y = next(iter(DataLoader((mapped, labels), batch_size=2)))
+    assert first[:, 5].tolist() == [10, 11]
+    assert y.tolist() == [3, 3]
+    (batch,) = DataLoader(mapped, batch_size=4, sampler=[rows - 1, 7, 1, 0])
+    assert batch.shape == (4, 1024)
+    assert batch[:, 5].tolist() == [12, 0, 11, 10]
+    assert batch[:, 6].tolist() == [0, 0, 0, 0]
+
+
+def test_map_style_datasets():
+    batches = list(DataLoader(Squares(5), batch_size=2))
+    assert [(x.tolist(), y.tolist()) for x, y in batches] == [([0, 1], [0, 1]), ([2, 3], [4, 9]), ([4], [16])]
+    assert batches[0][0].dtype == rg.float32
+    assert batches[0][1].dtype == rg.int64
+    shuffled = [y for _, batch in DataLoader(Squares(20), 3, shuffle=True) for y in batch.tolist()]
+    assert sorted(shuffled) == [i**2 for i in range(20)]
+    assert shuffled != sorted(shuffled)
+
+
+def test_a_list_holds_samples():
+    (batch,) = DataLoader([([1.0, 2.0], 3), ([4.0, 5.0], 6)], batch_size=2)
+    ((a, b), c) = batch
+    assert a.tolist() == [1, 4]
+    assert b.tolist() == [2, 5]
+    assert c.tolist() == [3, 6]
+
+
+def test_derived_datasets_may_change_their_samples():
+    class Doubled(TensorDataset):
+        def __getitem__(self, index):
+            (x,) = super().__getitem__(index)
+            return 2 * x
+
+    assert [x.tolist() for x in DataLoader(Doubled(rg.arange(3)), batch_size=2)] == [[0, 2], [4]]
+    assert [x.tolist() for x in DataLoader(Subset(Doubled(rg.arange(3)), [2]), batch_size=2)] == [[4]]
+
+
+def test_iterables_are_batched_as_they_come():
+    loader = DataLoader(Counting(), batch_size=2)
+    for _ in range(2):
+        assert [x.tolist() for x in loader] == [[0, 1], [2, 3], [4]]
+    assert [x.tolist() for x in DataLoader(Counting(), 2, drop_last=True)] == [[0, 1], [2, 3]]
+    with pytest.raises(TypeError, match="len"):
+        len(loader)
+    assert len(DataLoader({3, 4, 5}, batch_size=2)) == 2
+
+
+def test_generators_are_read_no_further_than_needed():
+    taken = []
+
+    def endless():
+        for i in itertools.count():
+            taken.append(i)
+            yield [float(i)], i
+
+    batches = iter(DataLoader(endless(), batch_size=3))
+    ((x,), y) = next(batches)
+    assert x.tolist() == y.tolist() == [0, 1, 2]
+    assert taken == [0, 1, 2]
+
+
+def test_a_generator_that_is_used_up_is_an_error_and_not_an_epoch_without_batches():
+    loader = DataLoader((i for i in range(3)), batch_size=2)
+    assert len(list(loader)) == 2
+    with pytest.raises(RuntimeError, match="generator of this DataLoader was used up"):
+        iter(loader)
+
+
+@pytest.mark.parametrize("keywords", [{"shuffle": True}, {"sampler": [0]}, {"batch_sampler": [[0]]}])
+def test_iterables_cannot_be_reordered(keywords):
+    with pytest.raises(ValueError, match="comes in its own order; make a list of it first"):
+        DataLoader(Counting(), **keywords)
+
+
+@pytest.mark.parametrize("dataset", [5, None, "text", {"x": np.zeros(3)}, TensorDataset])
+def test_loader_refuses_what_holds_no_samples(dataset):
+    with pytest.raises(TypeError, match=f"not {type(dataset).__name__}"):
+        DataLoader(dataset)
+
+
+def test_gradients_flow_through_batches():
+    x = rg.arange(6.0, requires_grad=True)
+    for loader in (DataLoader(x, 4, shuffle=True), DataLoader(list(x), 4)):
+        x.grad = None
+        sum((batch**2).sum() for batch in loader).backward()
+        assert x.grad.tolist() == [0, 2, 4, 6, 8, 10]
+
+
+# ---- Options ----
+
+
+def test_collate_fn_gets_the_samples():
+    loader = DataLoader(numbered(5), batch_size=2, collate_fn=lambda batch: [y.item() for _, y in batch])
+    assert list(loader) == [[0, -1], [-2, -3], [-4]]
+    assert list(DataLoader(Counting(), 2, collate_fn=sum)) == [1, 5, 4]
+    with pytest.raises(TypeError, match="collate_fn must be a function"):
+        DataLoader(numbered(5), collate_fn=3)
+
+
+def test_own_samplers_and_batch_samplers():
+    class Backwards(Sampler):
+        def __iter__(self):
+            return iter(range(4, -1, -1))
+
+        def __len__(self):
+            return 5
+
+    class Evens(SequentialSampler):
+        def __iter__(self):
+            return iter(range(0, 5, 2))
+
+    data = numbered(5)
+    loader = DataLoader(data, 2, sampler=Backwards())
+    assert order(loader) == [4, 3, 2, 1, 0]
+    assert len(loader) == 3
+    assert order(DataLoader(data, 2, sampler=Evens(data))) == [0, 2, 4]
+    assert order(DataLoader(data, 2, sampler=[np.int64(3), 0, 0])) == [3, 0, 0]
+    batches = DataLoader(data, batch_sampler=[[4, 0], [], [1]])
+    assert [y.tolist() for _, y in batches] == [[-4, 0], [], [-1]]
+    assert len(batches) == 3
+    grouped = DataLoader(data, batch_sampler=BatchSampler(SequentialSampler(data), 2, True))
+    assert [y.tolist() for _, y in grouped] == [[0, -1], [-2, -3]]
+    with pytest.raises(IndexError, match="5"):
+        list(DataLoader(data, sampler=[5]))
+    with pytest.raises(IndexError, match="row 6 is out of range for 5"):
+        list(DataLoader(data, 7, sampler=SequentialSampler(numbered(7))))
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"sampler": [0], "shuffle": True}, "either shuffle or sampler"),
+        ({"sampler": [0], "generator": rg.Generator()}, "give the generator to it"),
+        ({"batch_sampler": [[0]], "batch_size": 2}, "batch_sampler decides alone"),
+        ({"batch_sampler": [[0]], "shuffle": True}, "batch_sampler decides alone"),
+        ({"batch_sampler": [[0]], "sampler": [0]}, "batch_sampler decides alone"),
+        ({"batch_sampler": [[0]], "drop_last": True}, "batch_sampler decides alone"),
+    ],
+)
+def test_options_that_exclude_each_other(keywords, message):
+    with pytest.raises(ValueError, match=message):
+        DataLoader(numbered(4), **keywords)
+
+
+# ---- Parts of datasets ----
+
+
+def test_subsets():
+    data = numbered(6)
+    subset = Subset(data, [5, 1, 1])
+    assert len(subset) == 3
+    assert subset[0][1].item() == -5
+    assert order(DataLoader(subset, batch_size=2)) == [5, 1, 1]
+    assert sorted(order(DataLoader(subset, batch_size=2, shuffle=True))) == [1, 1, 5]
+    assert order(DataLoader(Subset(subset, np.array([2, 0])), batch_size=2)) == [1, 5]
+    ((x, y),) = DataLoader(Subset(Squares(5), [4, 2]), batch_size=2)
+    assert x.tolist() == [4, 2]
+    assert y.tolist() == [16, 4]
+    with pytest.raises(IndexError, match="index 6 at position 1 is out of range for 6"):
+        Subset(data, [0, 6])
+    with pytest.raises(IndexError, match="index -1"):
+        Subset(data, [-1])
+    with pytest.raises(TypeError, match="not Counting"):
+        Subset(Counting(), [0])
+
+
+@pytest.mark.parametrize(
+    ("lengths", "sizes"),
+    [
+        ([7, 3], [7, 3]),
+        ([10], [10]),
+        ([0, 10], [0, 10]),
+        ([0.8, 0.2], [8, 2]),
+        ([0.29, 0.71], [3, 7]),
+        ([1 / 3, 1 / 3, 1 / 3], [4, 3, 3]),
+        ([0.25, 0.25, 0.25, 0.25], [3, 3, 2, 2]),
+    ],
+)
+def test_random_split(lengths, sizes):
+    parts = random_split(numbered(10), lengths)
+    assert [len(part) for part in parts] == sizes
+    assert sorted(i for part in parts for i in order(DataLoader(part, 3))) == list(range(10))
+
+
+def test_fractions_that_binary_cannot_express_are_meant():
+    assert [len(part) for part in random_split(range(100), [0.29, 0.71])] == [29, 71]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "error", "message"),
+    [
+        ([7, 4], ValueError, "have the sum 11, but there are 10"),
+        ([11, -1], ValueError, "must be at least 0, not -1"),
+        ([0.5, 0.6], ValueError, "with the sum 1"),
+        ([1.5, -0.5], ValueError, "between 0 and 1"),
+        ([float("nan"), 1.0], ValueError, "between 0 and 1"),
+        ([], ValueError, "have the sum 0"),
+        (["a"], TypeError, "must be an integer, not str"),
+    ],
+)
+def test_random_split_refuses(lengths, error, message):
+    with pytest.raises(error, match=message):
+        random_split(numbered(10), lengths)
+
+
+# ---- Putting samples together ----
+
+
+def test_collating_keeps_structure():
+    Point = collections.namedtuple("Point", "x y")
+    batch = default_collate(
+        [
+            {"p": Point(1.5, np.array([1, 2])), "name": "a", "more": [True, np.float64(1)]},
+            {"p": Point(2, rg.tensor([3, 4])), "name": "b", "more": [False, np.float64(2)]},
+        ]
+    )
+    assert isinstance(batch["p"], Point)
+    assert batch["p"].x.tolist() == [1.5, 2]
+    assert batch["p"].x.dtype == rg.float32
+    assert batch["p"].y.tolist() == [[1, 2], [3, 4]]
+    assert batch["name"] == ["a", "b"]
+    assert batch["more"][0].dtype == rg.bool
+    assert batch["more"][1].dtype == rg.float64
+
+
+@pytest.mark.parametrize(
+    ("samples", "error", "message"),
+    [
+        ([], ValueError, "empty batch"),
+        ([object(), object()], TypeError, "cannot make a batch of object; give collate_fn"),
+        ([1, "a"], TypeError, "sample 0 is of type int, but sample 1 of str"),
+        ([(1,), (1, 2)], ValueError, "sample 0 has 1 items, but sample 1 has 2; give collate_fn"),
+        ([{"a": 1}, {"b": 1}], ValueError, r"keys \['a'\], but sample 1 has \['b'\]"),
+        ([np.zeros(2), np.zeros(3)], ValueError, r"shape \(2,\), but sample 1 has \(3,\); give collate_fn"),
+    ],
+)
+def test_collating_refuses(samples, error, message):
+    with pytest.raises(error, match=message):
+        default_collate(samples)

@@ -1,0 +1,34 @@
+"""Mini-batches: datasets, samplers and `DataLoader`, with PyTorch's names.
+
+Rows of tensors and arrays are gathered in Rust, one call per tensor and batch, and batches in file order are views: no
+row passes through Python, so there are no workers to set up.
+"""
+
+from rgrad.data.collate import default_collate
+from rgrad.data.curriculum import CurriculumSampler
+from rgrad.data.datasets import Dataset, Subset, TensorDataset, random_split
+from rgrad.data.loader import DataLoader
+from rgrad.data.samplers import (
+    BatchSampler,
+    RandomSampler,
+    Sampler,
+    SequentialSampler,
+    SubsetRandomSampler,
+    WeightedRandomSampler,
+)
+
+__all__ = [
+    "BatchSampler",
+    "CurriculumSampler",
+    "DataLoader",
+    "Dataset",
+    "RandomSampler",
+    "Sampler",
+    "SequentialSampler",
+    "Subset",
+    "SubsetRandomSampler",
+    "TensorDataset",
+    "WeightedRandomSampler",
+    "default_collate",
+    "random_split",
+]

@@ -1,0 +1,59 @@
+"""Checks of arguments that loaders, samplers and splits share."""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any
+
+import rgrad as rg
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from rgrad import Tensor
+
+
+def integer(name: str, value: object, least: int) -> int:
+    """`value` as an int. TypeError unless it is an integer, ValueError below `least`."""
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(f"{name} must be an integer, not {type(value).__name__}") from None
+    if number < least:
+        raise ValueError(f"{name} must be at least {least}, not {number}")
+    return number
+
+
+def generator_or_none(value: object) -> rg.Generator | None:
+    """`value`. TypeError unless it is a generator or `None`."""
+    if value is not None and not isinstance(value, rg.Generator):
+        raise TypeError(f"generator must be an rgrad.Generator or None, not {type(value).__name__}")
+    return value
+
+
+def vector(name: str, values: object) -> NDArray[Any]:
+    """One finite float64 number per sample. ValueError for another number of dimensions, NaN or infinity."""
+    import numpy as np
+
+    if isinstance(values, rg.Tensor):
+        values = values.detach().numpy()
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 1:
+        raise ValueError(f"{name} must be one number per sample, in one dimension, but have shape {array.shape}")
+    if not np.isfinite(array).all():
+        place = int(np.argmin(np.isfinite(array)))
+        raise ValueError(f"{name} must be finite, but number {place} is {array[place]}")
+    return array
+
+
+def positions(name: str, values: object) -> Tensor:
+    """Positions in a dataset as a vector of int64. TypeError or ValueError for anything else."""
+    if not isinstance(values, rg.Tensor):
+        values = rg.tensor(values if hasattr(values, "dtype") else list(values))  # type: ignore[call-overload]
+    if values.ndim != 1:
+        raise ValueError(f"{name} must have one dimension, but have shape {tuple(values.shape)}")
+    if values.shape[0] == 0:
+        return rg.zeros(0, dtype=rg.int64)
+    if values.dtype not in (rg.int64, rg.int32, rg.uint8):
+        raise TypeError(f"{name} must be integers, not {values.dtype.name}")
+    return values.long()

@@ -1,0 +1,227 @@
+"""Datasets: rows of tensors and arrays, parts of a dataset, and splits at random."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
+
+import rgrad as rg
+from rgrad.data._arguments import generator_or_none, integer, positions
+from rgrad.data.collate import default_collate
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from rgrad import Generator, Tensor
+
+    Rows: TypeAlias = Tensor | slice | Sequence[int]
+
+
+@runtime_checkable
+class Dataset(Protocol):
+    """What a map-style dataset has: a length, and a sample at each position from 0 on. There is nothing to inherit."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Any: ...
+
+
+class TensorDataset:
+    """Samples kept as rows of tensors: sample `i` is `(tensors[0][i], tensors[1][i], …)`.
+
+    Args:
+        *tensors: tensors or NumPy arrays, all of the same length in dimension 0. Arrays are not copied, and of a
+            memory-mapped file (`np.memmap`) only those rows are read that a batch asks for. Arrays whose memory a
+            tensor cannot share, because of their dtype, byte order or strides, stay arrays in `tensors`; their rows are
+            converted when they are asked for.
+
+    Raises:
+        TypeError: one of them is neither a tensor nor an array, or an array of what cannot become a tensor.
+        ValueError: there are none, or one has another length than the first.
+    """
+
+    tensors: tuple[Tensor | NDArray[Any], ...]
+
+    def __init__(self, *tensors: Tensor | NDArray[Any]) -> None:
+        if not tensors:
+            raise ValueError("TensorDataset needs at least one tensor")
+        self.tensors = tuple(_column(value, position) for position, value in enumerate(tensors))
+        lengths = [len(tensor) for tensor in self.tensors]
+        for position, length in enumerate(lengths):
+            if length != lengths[0]:
+                raise ValueError(
+                    f"TensorDataset: all tensors must have the same length in dimension 0, "
+                    f"but tensor 0 has {lengths[0]} and tensor {position} has {length}"
+                )
+
+    def __len__(self) -> int:
+        return len(self.tensors[0])
+
+    def __getitem__(self, index: int) -> tuple[Tensor, ...]:
+        return tuple(t[index] if isinstance(t, rg.Tensor) else rg.tensor(t[index]) for t in self.tensors)
+
+    def gather(self, rows: Rows) -> tuple[Tensor, ...]:
+        """The batch of these rows, in this order: one tensor for each, views if `rows` is a slice."""
+        return tuple(_take(tensor, rows) for tensor in self.tensors)
+
+    def __repr__(self) -> str:
+        return f"TensorDataset({', '.join(str(tuple(tensor.shape)) for tensor in self.tensors)})"
+
+
+class SingleDataset:
+    """The rows of one tensor or array, as samples that are no tuples."""
+
+    def __init__(self, tensor: Tensor | NDArray[Any]) -> None:
+        self.rows = TensorDataset(tensor)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> Tensor:
+        return self.rows[index][0]
+
+    def gather(self, rows: Rows) -> Tensor:
+        """The batch of these rows, in this order."""
+        return self.rows.gather(rows)[0]
+
+
+class Subset:
+    """Some samples of a dataset, in an order of their own.
+
+    Args:
+        dataset: any dataset that `DataLoader` takes and that has a length.
+        indices: which samples: integers from 0 to `len(dataset) - 1`.
+
+    Raises:
+        IndexError: the dataset has no such sample.
+        TypeError: the indices are no integers, or the dataset has no length.
+    """
+
+    def __init__(self, dataset: Any, indices: Iterable[int] | Tensor | NDArray[Any]) -> None:
+        self.dataset = with_length("Subset", dataset)
+        self.indices = positions("indices", indices)
+        length = len(self.dataset)
+        for position, index in enumerate(self.indices.tolist()):
+            if not 0 <= index < length:
+                raise IndexError(f"Subset: index {index} at position {position} is out of range for {length} samples")
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.dataset[int(self.indices[index].item())]
+
+    def gather(self, rows: Rows) -> Any:
+        """The batch of these rows, in this order."""
+        chosen = _take(self.indices, rows)
+        return gather(self.dataset, chosen)
+
+
+def random_split(dataset: Any, lengths: Sequence[int | float], generator: Generator | None = None) -> list[Subset]:
+    """Divides a dataset at random into parts that have no sample in common.
+
+    Args:
+        dataset: any dataset that `DataLoader` takes and that has a length.
+        lengths: how many samples each part gets, with `len(dataset)` as their sum; or fractions of it with 1 as their
+            sum, which are rounded down, and the samples left over then go one each to the first parts.
+        generator: where the order is drawn from; the default generator if `None`.
+
+    Raises:
+        ValueError: a length is negative, or the sum is neither `len(dataset)` nor 1.
+
+    Example:
+        >>> train, test = random_split(rg.arange(10), [0.8, 0.2], rg.Generator(0))
+        >>> len(train), len(test)
+        (8, 2)
+    """
+    dataset = with_length("random_split", dataset)
+    sizes = _sizes(len(dataset), list(lengths))
+    order = rg.randperm(len(dataset), generator=generator_or_none(generator))
+    ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
+    return [Subset(dataset, order[end - size : end]) for size, end in zip(sizes, ends, strict=True)]
+
+
+def _sizes(total: int, lengths: list[int | float]) -> list[int]:
+    if any(isinstance(length, float) for length in lengths):
+        bad = [length for length in lengths if not 0 <= length <= 1]
+        if bad or not math.isclose(math.fsum(lengths), 1, rel_tol=1e-9):
+            raise ValueError(f"random_split: fractions must lie between 0 and 1 with the sum 1, got {lengths}")
+        # A fraction like 0.29 of 100 is 28.999999999999996 in binary.
+        sizes = [math.floor(length * total + 1e-9) for length in lengths]
+        for i in range(total - sum(sizes)):
+            sizes[i % len(sizes)] += 1
+        return sizes
+    sizes = [integer("random_split: a length", length, 0) for length in lengths]
+    if sum(sizes) != total:
+        raise ValueError(f"random_split: the lengths {sizes} have the sum {sum(sizes)}, but there are {total} samples")
+    return sizes
+
+
+def as_dataset(value: Any) -> Any:
+    """What `DataLoader` was given as a dataset: tensors, arrays and tuples of them wrapped, the rest as it is."""
+    if isinstance(value, tuple):
+        return TensorDataset(*value)
+    return SingleDataset(value) if _is_tensor(value) or _is_array(value) else value
+
+
+def with_length(caller: str, value: Any) -> Any:
+    """`as_dataset(value)`. TypeError unless it has a length and samples by position."""
+    dataset = as_dataset(value)
+    if not isinstance(dataset, Dataset):
+        raise TypeError(f"{caller} takes a dataset with __len__ and __getitem__, not {type(value).__name__}")
+    return dataset
+
+
+def gather(dataset: Any, rows: Rows) -> Any:
+    """The batch of these rows: gathered at once if the dataset can, else put together from its samples."""
+    # A derived class may change the samples by a __getitem__ of its own.
+    if getattr(type(dataset), "__getitem__", None) in _GATHERED:
+        return dataset.gather(rows)
+    return default_collate(samples(dataset, rows))
+
+
+_GATHERED = [TensorDataset.__getitem__, SingleDataset.__getitem__, Subset.__getitem__]
+
+
+def samples(dataset: Any, rows: Rows) -> list[Any]:
+    """The samples of these rows, one by one."""
+    if isinstance(rows, slice):
+        return [dataset[i] for i in range(rows.start, rows.stop)]
+    return [dataset[i] for i in (rows.tolist() if isinstance(rows, rg.Tensor) else rows)]
+
+
+def _is_tensor(value: object) -> bool:
+    return isinstance(value, rg.Tensor)
+
+
+def _is_array(value: object) -> bool:
+    import numpy as np
+
+    return isinstance(value, np.ndarray)
+
+
+def _column(value: Tensor | NDArray[Any], position: int) -> Tensor | NDArray[Any]:
+    if not _is_tensor(value) and not _is_array(value):
+        kind = type(value).__name__
+        raise TypeError(f"TensorDataset takes tensors and NumPy arrays, but argument {position} is {kind}")
+    if value.ndim == 0:
+        raise ValueError(f"TensorDataset: tensor {position} has no dimension 0 to hold samples")
+    if isinstance(value, rg.Tensor):
+        return value
+    try:
+        return rg.from_numpy(value)
+    except (TypeError, ValueError):
+        rg.tensor(value[:0])  # raises the reason if no row can become a tensor
+        return value
+
+
+def _take(column: Tensor | NDArray[Any], rows: Rows) -> Tensor:
+    if isinstance(rows, slice):
+        if rows.stop > len(column):
+            raise IndexError(f"row {rows.stop - 1} is out of range for {len(column)} rows")
+        return column[rows] if isinstance(column, rg.Tensor) else rg.tensor(column[rows])
+    rows = rows if isinstance(rows, rg.Tensor) else positions("rows", rows)
+    if isinstance(column, rg.Tensor):
+        return rg.index_select(column, 0, rows)
+    return rg.tensor(column[rows.numpy()])

@@ -1,0 +1,238 @@
+"""Samplers: in which order the samples of a dataset are visited, and how they are grouped into batches.
+
+Every order is drawn from an `rgrad.Generator`, so one seed gives one sequence of orders on every platform.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import rgrad as rg
+from rgrad.data._arguments import generator_or_none, integer, positions, vector
+from rgrad.data.datasets import with_length
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from rgrad import Generator, Tensor
+    from rgrad.data.datasets import Rows
+
+
+class Sampler:
+    """The order in which samples are visited. Each `iter()` is one epoch.
+
+    `DataLoader` takes any iterable of indices; what is based on this class and defines `order` lets whole batches be
+    gathered at once.
+    """
+
+    def order(self) -> Tensor:
+        """The indices of the next epoch, as a vector of int64."""
+        raise NotImplementedError(f"{type(self).__name__} must define order() or __iter__()")
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.order().tolist())
+
+    def __len__(self) -> int:
+        raise TypeError(f"{type(self).__name__} does not define __len__()")
+
+
+class SequentialSampler(Sampler):
+    """Every sample once, in the order of the dataset.
+
+    Args:
+        data_source: any dataset that `DataLoader` takes and that has a length.
+    """
+
+    def __init__(self, data_source: Any) -> None:
+        self.data_source = with_length("SequentialSampler", data_source)
+
+    def order(self) -> Tensor:
+        """All indices, ascending."""
+        return rg.arange(len(self.data_source))
+
+    def __len__(self) -> int:
+        return len(self.data_source)
+
+
+class RandomSampler(Sampler):
+    """Samples in random order.
+
+    Args:
+        data_source: any dataset that `DataLoader` takes and that has a length.
+        replacement: draw every index independently of the others, so that some come twice and some not at all.
+        num_samples: how many to draw; as many as there are samples if `None`. Without replacement, every sample comes
+            once before any comes again.
+        generator: where the order is drawn from; the default generator if `None`.
+
+    Raises:
+        ValueError: `num_samples` is below 1, or there is nothing to draw from.
+    """
+
+    def __init__(
+        self,
+        data_source: Any,
+        replacement: bool = False,
+        num_samples: int | None = None,
+        generator: Generator | None = None,
+    ) -> None:
+        self.data_source = with_length("RandomSampler", data_source)
+        self.replacement = bool(replacement)
+        self.generator = generator_or_none(generator)
+        self._num_samples = None if num_samples is None else integer("num_samples", num_samples, 1)
+        if self._num_samples is not None and len(self.data_source) == 0:
+            raise ValueError(f"RandomSampler: cannot draw {num_samples} samples from an empty dataset")
+
+    @property
+    def num_samples(self) -> int:
+        """How many indices an epoch has."""
+        return len(self.data_source) if self._num_samples is None else self._num_samples
+
+    def order(self) -> Tensor:
+        """The indices of the next epoch, newly drawn."""
+        total, wanted = len(self.data_source), self.num_samples
+        if wanted == 0:
+            return rg.zeros(0, dtype=rg.int64)
+        if self.replacement:
+            return rg.randint(0, total, (wanted,), generator=self.generator)
+        rounds = [rg.randperm(total, generator=self.generator) for _ in range(-(-wanted // total))]
+        return rounds[0][:wanted] if len(rounds) == 1 else rg.cat(rounds)[:wanted]
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+
+class SubsetRandomSampler(Sampler):
+    """These samples, each once, in random order.
+
+    Args:
+        indices: integers, the samples' positions in the dataset.
+        generator: where the order is drawn from; the default generator if `None`.
+    """
+
+    def __init__(self, indices: Iterable[int] | Tensor | NDArray[Any], generator: Generator | None = None) -> None:
+        self.indices = positions("indices", indices)
+        self.generator = generator_or_none(generator)
+
+    def order(self) -> Tensor:
+        """The indices in another order each time."""
+        return rg.index_select(self.indices, 0, rg.randperm(len(self.indices), generator=self.generator))
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+class WeightedRandomSampler(Sampler):
+    """Samples drawn with probabilities in proportion to their weights: rare classes more often, say.
+
+    Without replacement, draw after draw is made among those that are left (Efraimidis and Spirakis, "Weighted random
+    sampling with a reservoir", Information Processing Letters 97, 2006: the smallest of independent exponential times
+    with the weights as rates).
+
+    Args:
+        weights: one number per sample, not negative; their sum does not matter.
+        num_samples: how many to draw in an epoch.
+        replacement: whether a sample may be drawn again.
+        generator: where the order is drawn from; the default generator if `None`.
+
+    Raises:
+        ValueError: a weight is negative, NaN or infinite, all are 0, `num_samples` is below 1, or, without replacement,
+            more than there are weights above 0.
+
+    Example:
+        >>> labels = rg.tensor([0, 0, 0, 1])
+        >>> weights = [1 / 3, 1 / 3, 1 / 3, 1.0]  # as often one class as the other
+        >>> sampler = WeightedRandomSampler(weights, num_samples=1000, generator=rg.Generator(0))
+        >>> 450 < sum(labels[i].item() for i in sampler) < 550
+        True
+    """
+
+    def __init__(
+        self,
+        weights: Sequence[float] | Tensor | NDArray[Any],
+        num_samples: int,
+        replacement: bool = True,
+        generator: Generator | None = None,
+    ) -> None:
+        self.weights = vector("weights", weights)
+        self.num_samples = integer("num_samples", num_samples, 1)
+        self.replacement = bool(replacement)
+        self.generator = generator_or_none(generator)
+        for position in (self.weights < 0).nonzero()[0][:1]:
+            raise ValueError(f"weights must not be negative, but number {position} is {self.weights[position]}")
+        self._possible = self.weights.nonzero()[0]
+        if len(self._possible) == 0:
+            raise ValueError(f"at least one of the {len(self.weights)} weights must be above 0")
+        if not self.replacement and self.num_samples > len(self._possible):
+            raise ValueError(
+                f"cannot draw {self.num_samples} samples without replacement: "
+                f"only {len(self._possible)} weights are above 0"
+            )
+
+    def order(self) -> Tensor:
+        """The indices of the next epoch, newly drawn."""
+        import numpy as np
+
+        # Divided by the largest, because the sum of huge weights would be infinite.
+        weights = self.weights[self._possible] / self.weights.max()
+        size = self.num_samples if self.replacement else len(weights)
+        uniform = rg.rand(size, dtype=rg.float64, generator=self.generator)
+        if self.replacement:
+            ends = np.cumsum(weights)
+            chosen = np.searchsorted(ends[:-1], uniform.numpy() * ends[-1], side="right")
+        else:
+            # rgrad's logarithm, unlike NumPy's, has the same bits on every machine.
+            times = rg.log(1 - uniform).numpy() / -weights
+            chosen = np.argsort(times, kind="stable")[: self.num_samples]
+        return rg.from_numpy(self._possible[chosen].astype(np.int64, copy=False))
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+
+class BatchSampler:
+    """The indices of a sampler in groups.
+
+    Args:
+        sampler: a `Sampler`, or any iterable of indices.
+        batch_size: indices in a group; the last group is smaller if they do not divide evenly.
+        drop_last: leave out that smaller last group.
+
+    Example:
+        >>> list(BatchSampler(range(7), batch_size=3, drop_last=False))
+        [[0, 1, 2], [3, 4, 5], [6]]
+    """
+
+    def __init__(self, sampler: Iterable[int], batch_size: int, drop_last: bool) -> None:
+        self.sampler = sampler
+        self.batch_size = integer("batch_size", batch_size, 1)
+        self.drop_last = bool(drop_last)
+
+    def batches(self) -> Iterator[Rows]:
+        """The groups in the form that is gathered fastest. The order is drawn now, not at the first group."""
+        sampler = self.sampler
+        # A class derived from one of the above may have an order of its own.
+        if not isinstance(sampler, Sampler) or type(sampler).__iter__ is not Sampler.__iter__:
+            return groups(iter(sampler), self.batch_size, self.drop_last)
+        starts = range(0, len(self) * self.batch_size, self.batch_size)
+        if type(sampler) is SequentialSampler:
+            total = len(sampler)
+            return (slice(start, min(start + self.batch_size, total)) for start in starts)
+        order = sampler.order()
+        return (order[start : start + self.batch_size] for start in starts)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return groups(iter(self.sampler), self.batch_size, self.drop_last)
+
+    def __len__(self) -> int:
+        whole, rest = divmod(len(self.sampler), self.batch_size)  # type: ignore[arg-type]
+        return whole + (rest > 0 and not self.drop_last)
+
+
+def groups(items: Iterator[Any], size: int, drop_last: bool) -> Iterator[list[Any]]:
+    """Lists of `size` items each; a smaller last one unless `drop_last`."""
+    while group := list(islice(items, min(size, 2**62))):
+        if len(group) < size and drop_last:
+            return
+        yield group
