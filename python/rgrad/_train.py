@@ -164,8 +164,7 @@ def predict(model: nn.Module, inputs: Tensor) -> NDArray[np.float32]:
 
 def gradient_norm(model: nn.Module) -> float:
     """The Euclidean norm of all gradients of the model together, as the last backward left them."""
-    grads = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
-    return math.sqrt(sum((grad * grad).sum().item() for grad in grads))
+    return nn.utils.get_total_norm(p.grad for p in model.parameters() if p.grad is not None).item()
 
 
 def _check_finite(loss: float, epoch: int) -> None:

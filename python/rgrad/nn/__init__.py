@@ -1,6 +1,6 @@
 """Layers, losses and initialisation, with PyTorch's names and conventions."""
 
-from rgrad.nn import functional, init
+from rgrad.nn import functional, init, utils
 from rgrad.nn.containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from rgrad.nn.layers import Dropout, Flatten, Identity, Linear, ReLU, Sigmoid, Tanh, Unflatten
 from rgrad.nn.losses import BCEWithLogitsLoss, CrossEntropyLoss, MSELoss
@@ -30,4 +30,5 @@ __all__ = [
     "Unflatten",
     "functional",
     "init",
+    "utils",
 ]
