@@ -298,61 +298,6 @@ def test_to_keeps_what_has_the_dtype_and_refuses_integers():
         model.to("int64")
 
 
-def test_hooks_see_and_change_arguments_and_outputs():
-    model, x, calls = Scaled(), rg.ones(1, 2), []
-    plain = model(x).item()
-    handle = model.register_forward_hook(lambda m, args, y: calls.append((m, args, y)))
-    y = model(x)
-    assert calls[0][0] is model
-    assert calls[0][1][0] is x
-    assert calls[0][2] is y
-    handle.remove()
-    handle.remove()
-    model(x)
-    assert len(calls) == 1
-    with model.register_forward_pre_hook(lambda m, args: args[0] * 0 + m.mean):
-        zero = model(x).item()
-        np.testing.assert_allclose(zero, model.last(model.first.bias * model.gain).item(), rtol=1e-5)
-    with model.register_forward_hook(lambda m, args, y: y * 2):
-        assert model(x).item() == 2 * plain
-    assert model(x).item() == plain
-
-
-def test_hooks_with_keywords_and_their_order():
-    model, x, order = Scaled(), rg.ones(1, 2), []
-    plain = model(x).item()
-    model.register_forward_pre_hook(lambda m, args, kwargs: (args, {"shift": kwargs["shift"] + 1}), with_kwargs=True)
-    model.register_forward_hook(lambda m, args, kwargs, y: order.append(kwargs["shift"]), with_kwargs=True)
-    model.register_forward_hook(lambda m, args, y: order.append("first"), prepend=True)
-    assert abs(model(x, shift=2.0).item() - plain - 3) < 1e-5
-    assert order == ["first", 3.0]
-    model.register_forward_pre_hook(lambda m, args, kwargs: args, with_kwargs=True)
-    with pytest.raises(TypeError, match=r"\(args, kwargs\)"):
-        model(x, shift=2.0)
-    with pytest.raises(TypeError, match="int"):
-        model.register_forward_hook(3)
-
-
-def double(module: nn.Module, args: tuple, output: rg.Tensor) -> rg.Tensor:
-    return output * 2
-
-
-@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
-def test_copies_have_buffers_and_hooks_of_their_own(duplicate):
-    model, x = Scaled(), rg.ones(1, 2)
-    model.handle = model.register_forward_hook(double)
-    twin = duplicate(model)
-    assert list(twin.state_dict()) == list(model.state_dict())
-    assert twin(x).item() == model(x).item()
-    model.mean.add_(1)
-    assert twin.mean.tolist() == [0.0, 0.0]
-    doubled = twin(x).item()
-    model.handle.remove()
-    assert twin(x).item() == doubled
-    twin.handle.remove()
-    assert twin(x).item() * 2 == doubled
-
-
 def test_repr_of_parts_with_lines_of_their_own():
     class Tree(nn.Module):
         def __init__(self) -> None:

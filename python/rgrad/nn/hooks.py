@@ -1,9 +1,13 @@
-"""Calling a module: its ``forward``, and the functions that users hook before and after it."""
+"""Calling a module: its ``forward``, and the functions that users hook before and after it and its gradients."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
+
+from rgrad import _core
+from rgrad._core import Tensor
+from rgrad.autograd import Function
 
 
 @dataclass(eq=False, slots=True)
@@ -41,6 +45,7 @@ class _Hooks:
     def __init__(self) -> None:
         self.before: list[_Hook] = []
         self.after: list[_Hook] = []
+        self.backward: list[_Hook] = []
 
     def call(self, module: "Hooked", args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """``module.forward`` between the hooks."""
@@ -53,13 +58,111 @@ class _Hooks:
                 changed = hook.function(module, args)
                 if changed is not None:
                     args = changed if isinstance(changed, tuple) else (changed,)
+        gradients = _Gradients(module, self.backward) if self.backward and _core.is_grad_enabled() else None
+        if gradients is not None:
+            args = gradients.enter(args)
         output = module.forward(*args, **kwargs)
         for hook in tuple(self.after):
             given = (args, kwargs, output) if hook.with_kwargs else (args, output)
             changed = hook.function(module, *given)
             if changed is not None:
                 output = changed
-        return output
+        return output if gradients is None else gradients.leave(output)
+
+
+class _Gradients:
+    """One call of a module whose backward hooks are to see the gradients of its arguments and of its output."""
+
+    def __init__(self, module: "Hooked", hooks: list[_Hook]) -> None:
+        self._module = module
+        self._hooks = hooks
+        self._grad_input: tuple[None, ...] | None = None
+        """Set if no argument requires gradients."""
+        self._grad_output: _Grads = ()
+
+    def enter(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The arguments that ``forward`` gets instead."""
+        watched = _watched(args, self._see_input)
+        if watched is args:
+            self._grad_input = (None,) * len(args)
+        return watched
+
+    def leave(self, output: Any) -> Any:
+        """The output that the caller gets instead."""
+        if isinstance(output, tuple):
+            return _watched(output, self._see_output)
+        if isinstance(output, Tensor):
+            return _watched((output,), self._see_output)[0]
+        raise TypeError(
+            f"{type(self._module).__name__} has backward hooks, for which its output must be a tensor or a tuple of "
+            f"tensors, got {type(output).__name__}"
+        )
+
+    def _see_output(self, grads: "_Grads") -> "_Grads":
+        self._grad_output = grads
+        if self._grad_input is not None:
+            self._run(self._grad_input)
+        return grads
+
+    def _see_input(self, grads: "_Grads") -> "_Grads":
+        return self._run(grads)
+
+    def _run(self, grads: "_Grads") -> "_Grads":
+        grad_output, self._grad_output = self._grad_output, ()
+        for hook in tuple(self._hooks):
+            changed = hook.function(self._module, grads, grad_output)
+            if changed is not None:
+                new = changed if isinstance(changed, tuple) else (changed,)
+                if _kinds(new) != _kinds(grads):
+                    raise ValueError(
+                        f"a backward hook of {type(self._module).__name__} must return None or gradients of "
+                        f"{_kinds(grads)}, got {_kinds(new)}"
+                    )
+                grads = new
+        return grads
+
+
+_Grads = tuple[Tensor | None, ...]
+
+
+def _kinds(grads: tuple[Any, ...]) -> list[Any]:
+    return [(g.shape, g.dtype) if isinstance(g, Tensor) else None if g is None else type(g).__name__ for g in grads]
+
+
+def _watched(values: tuple[Any, ...], see: Callable[[_Grads], _Grads]) -> tuple[Any, ...]:
+    """The same values, for whose gradients ``see`` will be called; ``values`` itself if none of them requires any."""
+    places = [i for i, value in enumerate(values) if isinstance(value, Tensor) and value.requires_grad]
+    if not places:
+        return values
+
+    def replaced(grads: tuple[Tensor, ...]) -> list[Tensor | None]:
+        spread: list[Tensor | None] = [None] * len(values)
+        for i, grad in zip(places, grads, strict=True):
+            spread[i] = grad
+        found = see(tuple(spread))
+        return [found[i] for i in places]
+
+    watched = list(values)
+    for i, tensor in zip(places, _Boundary.apply(replaced, *[values[i] for i in places]), strict=True):
+        watched[i] = tensor
+    return tuple(watched)
+
+
+class _Boundary(Function):
+    """The identity on several tensors, whose gradients are all there before one of them goes on."""
+
+    @staticmethod
+    def forward(ctx: Any, replaced: Any, *tensors: Tensor) -> tuple[Tensor, ...]:
+        ctx.replaced = replaced
+        return tuple(t.detach() for t in tensors)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        return None, *ctx.replaced(grads)
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Tensor | None) -> Any:
+        return tangents[1:]
 
 
 class Hooked:
@@ -107,6 +210,22 @@ class Hooked:
             What removes the hook.
         """
         return _add(self._own_hooks().after, hook, prepend, with_kwargs)
+
+    def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        """Calls ``hook(module, grad_input, grad_output)`` when the gradients of the module's arguments are computed.
+
+        ``grad_input`` has an entry for each positional argument, ``grad_output`` one for each result: a gradient, or
+        None for what is no tensor or requires none. If no argument requires gradients, the hook is called when those
+        of the results are there.
+
+        Args:
+            hook: Returns None, or other gradients of the arguments to go on with.
+            prepend: Run it before the hooks that are there.
+
+        Returns:
+            What removes the hook.
+        """
+        return _add(self._own_hooks().backward, hook, prepend, False)
 
     def _own_hooks(self) -> _Hooks:
         if self._hooks is None:
