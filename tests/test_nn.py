@@ -79,6 +79,7 @@ def test_embedding_chooses_rows(rng):
     assert layer(rg.tensor(2)).shape == (3,)
     assert layer(rg.zeros(0, 7, dtype="int32")).shape == (0, 7, 3)
     np.testing.assert_array_equal(layer(rg.tensor([4], dtype="uint8")).detach().numpy(), w[[4]])
+    np.testing.assert_array_equal(layer(index.T).detach().numpy(), w[index.T])
     assert repr(nn.Embedding(5, 3, padding_idx=-1)) == "Embedding(5, 3, padding_idx=4)"
 
 

@@ -50,8 +50,19 @@ def test_initialisation_refuses_vectors_and_unknown_names():
         nn.init.sparse_(rg.zeros(3, 3), 1.5)
     with pytest.raises(ValueError, match="a = 2 and b = 1"):
         nn.init.uniform_(rg.zeros(3), 2, 1)
+    with pytest.raises(ValueError, match="finite"):
+        nn.init.uniform_(rg.zeros(3), -math.inf, math.inf)
+    for init in (nn.init.uniform_, nn.init.xavier_normal_, nn.init.orthogonal_, nn.init.trunc_normal_):
+        with pytest.raises(TypeError, match=r"floats, got (rgrad\.)?int64"):
+            init(rg.zeros(3, 3, dtype="int64"))
     with pytest.raises(ValueError, match="-1"):
         nn.init.normal_(rg.zeros(3), std=-1)
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0)])
+def test_empty_weights_need_no_draws(shape):
+    for init in (nn.init.xavier_uniform_, nn.init.xavier_normal_, nn.init.kaiming_uniform_, nn.init.kaiming_normal_):
+        assert init(rg.empty(shape)).shape == shape
 
 
 def test_gains_are_pytorchs():

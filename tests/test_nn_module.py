@@ -245,6 +245,11 @@ def test_loading_lists_entries_of_the_wrong_kind_too():
         model.load_state_dict({"weight": rg.zeros(2), "bias": None}, strict=False)
     with pytest.raises(TypeError, match="list"):
         model.load_state_dict([1])
+    model.register_buffer("shared", rg.zeros(1).expand(3))
+    with pytest.raises(ValueError, match=r"shared: .* register a copy"):
+        model.load_state_dict({**good, "shared": rg.ones(3)})
+    assert model.weight.tolist() == before
+    del model.shared
     found = model.load_state_dict({"bias": good["bias"], "head": rg.zeros(1)}, strict=False)
     assert found.missing_keys == ["weight"]
     assert found.unexpected_keys == ["head"]
@@ -252,6 +257,14 @@ def test_loading_lists_entries_of_the_wrong_kind_too():
     model.load_state_dict(good)
     assert model.weight.tolist() == [[1.0, 1.0]]
     assert model.weight.dtype == rg.float32
+
+
+def test_loading_between_forward_and_backward_is_noticed():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Tanh(), nn.Linear(2, 1))
+    loss = model(rg.ones(1, 2)).sum()
+    model.load_state_dict({k: v + 1 for k, v in model.state_dict().items()})
+    with pytest.raises(RuntimeError, match="changed in place"):
+        loss.backward()
 
 
 def test_parts_are_found_by_their_names():

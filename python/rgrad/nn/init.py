@@ -29,7 +29,8 @@ def _fans(tensor: Tensor) -> tuple[int, int]:
     if tensor.ndim < 2:
         raise ValueError(f"this initialisation needs a weight of at least 2 dimensions, got shape {tensor.shape}")
     receptive = math.prod(tensor.shape[2:])
-    return tensor.shape[1] * receptive, tensor.shape[0] * receptive
+    # At least 1, so that nothing is divided by 0 for an empty weight, which needs no draws.
+    return max(1, tensor.shape[1] * receptive), max(1, tensor.shape[0] * receptive)
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
@@ -58,8 +59,8 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Uniform on [a, b)."""
-    if not a <= b:
-        raise ValueError(f"uniform_: a must not be above b, got a = {a} and b = {b}")
+    if not 0 <= b - a < math.inf:
+        raise ValueError(f"uniform_: a must not be above b, and both finite, got a = {a} and b = {b}")
     with no_grad():
         return tensor.copy_(_core.rand(tensor.shape, dtype=tensor.dtype, generator=generator) * (b - a) + a)
 
@@ -124,6 +125,7 @@ def trunc_normal_(
     """
     if not (0 < std < math.inf and a < b):
         raise ValueError(f"trunc_normal_: std must be positive and a below b, got std = {std}, a = {a}, b = {b}")
+    _check_floats(tensor, "trunc_normal_")
     low, high = (a - mean) / std, (b - mean) / std
     if not max(low, -high) < math.inf:
         raise ValueError(f"trunc_normal_: [{a}, {b}] is infinitely many deviations of {std} away from mean = {mean}")
@@ -174,6 +176,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None =
     """
     if tensor.ndim < 2:
         raise ValueError(f"orthogonal_: expected at least 2 dimensions, got shape {tensor.shape}")
+    _check_floats(tensor, "orthogonal_")
     rows = tensor.shape[0]
     columns = math.prod(tensor.shape[1:])
     with no_grad():
@@ -223,6 +226,11 @@ def _sizes(tensor: Tensor, what: str) -> tuple[int, int]:
     if tensor.ndim != 2:
         raise ValueError(f"{what}: expected a matrix, got shape {tensor.shape}")
     return tensor.shape[0], tensor.shape[1]
+
+
+def _check_floats(tensor: Tensor, what: str) -> None:
+    if not tensor.dtype.is_floating_point:
+        raise TypeError(f"{what}: expected a tensor of floats, got {tensor.dtype}")
 
 
 def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:

@@ -1,6 +1,9 @@
 """Rows of a table chosen by integers."""
 
+from operator import index
 from typing import Any, Self
+
+from numpy.typing import NDArray
 
 from rgrad import _core
 from rgrad._core import Tensor
@@ -9,7 +12,7 @@ from rgrad.nn import init
 from rgrad.nn.module import Parameter, TensorModule
 
 
-def embedding(x: Tensor, weight: Tensor, padding_idx: int | None = None) -> Tensor:
+def embedding(x: Tensor | NDArray[Any], weight: Tensor, padding_idx: int | None = None) -> Tensor:
     """Row ``i`` of ``weight`` (n, d) for every ``i`` in ``x``: integers (…) to (…, d).
 
     Args:
@@ -24,6 +27,7 @@ def embedding(x: Tensor, weight: Tensor, padding_idx: int | None = None) -> Tens
     """
     if weight.ndim != 2:
         raise ValueError(f"embedding: expected a table (n, d), got shape {weight.shape}")
+    x = x if isinstance(x, Tensor) else _core.tensor(x)
     if x.dtype.is_floating_point or x.dtype == _core.DType("bool"):
         raise TypeError(f"embedding: expected integers, got {x.dtype}; write x.to(rg.int64)")
     rows = weight.shape[0]
@@ -96,6 +100,6 @@ class Embedding(TensorModule):
 
 
 def _row(what: str, padding_idx: int, rows: int) -> int:
-    if not -rows <= padding_idx < rows:
+    if not -rows <= index(padding_idx) < rows:
         raise ValueError(f"{what}: padding_idx must be from {-rows} to {rows - 1}, got {padding_idx}")
-    return padding_idx % rows
+    return index(padding_idx) % rows

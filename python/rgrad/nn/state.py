@@ -33,6 +33,7 @@ def load_state(owner: str, own: Mapping[str, Tensor], state: Mapping[str, Any], 
     for name, tensor in own.items():
         if name in state:
             try:
+                _check_writable(tensor)
                 values[name] = _as_tensor(state[name], tensor.shape)
             except (TypeError, ValueError) as error:
                 problems.append(f"{name}: {error}")
@@ -51,3 +52,10 @@ def _as_tensor(value: Any, shape: tuple[int, ...]) -> Tensor:
     if tuple(value.shape) != shape:
         raise ValueError(f"expected shape {shape}, got {tuple(value.shape)}")
     return value if isinstance(value, Tensor) else _core.tensor(value)
+
+
+def _check_writable(tensor: Tensor) -> None:
+    if any(stride == 0 and size > 1 for stride, size in zip(tensor.numpy().strides, tensor.shape, strict=True)):
+        raise ValueError(
+            "the module's own buffer is an expanded tensor, whose elements share memory; register a clone()"
+        )
