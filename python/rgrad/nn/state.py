@@ -56,6 +56,4 @@ def _as_tensor(value: Any, shape: tuple[int, ...]) -> Tensor:
 
 def _check_writable(tensor: Tensor) -> None:
     if any(stride == 0 and size > 1 for stride, size in zip(tensor.numpy().strides, tensor.shape, strict=True)):
-        raise ValueError(
-            "the module's own buffer is an expanded tensor, whose elements share memory; register a clone()"
-        )
+        raise ValueError("the module's own buffer is an expanded tensor, whose elements share memory; register a copy")
