@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import rgrad as rg
-from rgrad.testing import GradcheckError, gradcheck, gradgradcheck
+from rgrad.testing import gradcheck
 
 
 def close(got: rg.Tensor, expected: np.ndarray) -> None:
@@ -174,11 +174,11 @@ def test_a_penalty_on_the_gradient(rng):
     """Gradients of |∇ loss|² through cross-entropy, softmax and a hidden layer, against finite differences."""
     X, y = rg.tensor(rng.standard_normal((6, 3))), rg.tensor(rng.integers(0, 4, 6))
 
+    def loss(w1: rg.Tensor, w2: rg.Tensor) -> rg.Tensor:
+        return rg.cross_entropy(rg.tanh(X @ w1) @ w2, y)
+
     def penalty(w1: rg.Tensor, w2: rg.Tensor) -> rg.Tensor:
-        with rg.enable_grad():
-            w1, w2 = (w if w.requires_grad else rg.tensor(w, requires_grad=True) for w in (w1, w2))
-            loss = rg.cross_entropy(rg.tanh(X @ w1) @ w2, y)
-            return sum((g * g).sum() for g in rg.autograd.grad(loss, [w1, w2], create_graph=True))
+        return sum((g * g).sum() for g in rg.grad(loss, (0, 1))(w1, w2))
 
     ws = [rg.tensor(rng.standard_normal(s), requires_grad=True) for s in ((3, 5), (5, 4))]
     assert gradcheck(penalty, ws)
@@ -333,43 +333,3 @@ def test_a_forked_child_trains():
 def test_worker_processes_train(method):
     with multiprocessing.get_context(method).Pool(2) as pool:
         assert pool.map(train, [1, 2]) == [train(1), train(2)]
-
-
-# ---- The checker is checked ----
-
-
-def wrong_square(factor: float):
-    """A square whose gradient is off by a factor: the second path adds nothing to the value."""
-
-    def f(x: rg.Tensor) -> rg.Tensor:
-        return x * x + (x - x.detach()) * (factor - 1) * 2 * x.detach()
-
-    return f
-
-
-def test_a_gradient_wrong_by_a_tenth_of_a_percent_is_caught(rng):
-    x = rg.tensor(rng.uniform(0.5, 2, 5), requires_grad=True)
-    assert gradcheck(wrong_square(1.0), x)
-    for factor in (1.001, 0.999):
-        with pytest.raises(GradcheckError, match=r"output 0 element 0 with respect to input 0: element 0 is"):
-            gradcheck(wrong_square(factor), x)
-        assert not gradcheck(wrong_square(factor), x, raise_exception=False)
-
-
-def test_a_second_gradient_wrong_by_a_tenth_of_a_percent_is_caught(rng):
-    def wrong(x: rg.Tensor) -> rg.Tensor:
-        # First derivative right, 3x²; its own derivative is off.
-        d = x - x.detach()
-        return x * x * x + d * d * x.detach() * 3 * 0.001
-
-    x = rg.tensor(rng.uniform(0.5, 2, 5), requires_grad=True)
-    assert gradcheck(lambda x: x * x * x, x)
-    with pytest.raises(GradcheckError):
-        gradgradcheck(wrong, x)
-
-
-def test_gradcheck_refuses_what_it_cannot_check():
-    with pytest.raises(TypeError, match="float64"):
-        gradcheck(rg.exp, rg.tensor([1.0], requires_grad=True))
-    with pytest.raises(ValueError, match="requires_grad=True"):
-        gradcheck(rg.exp, rg.tensor([1.0], dtype=rg.float64))

@@ -20,6 +20,7 @@ __all__ = [
     "Generator",
     "Hook",
     "Tensor",
+    "_Level",
     "_adam_step",
     "_alias",
     "_captured",
@@ -28,7 +29,6 @@ __all__ = [
     "_gradients",
     "_has_tangent",
     "_leaf",
-    "_new_level",
     "_pin_isa",
     "_rebuild",
     "_set_anomaly",
@@ -694,6 +694,15 @@ class Tensor:
         Writes 0 over every element, and returns this tensor.
         """
 
+@final
+class _Level:
+    """
+    One evaluation of a derivative by forward mode, in a `with` block: a level later than all before.
+    """
+    def __enter__(self, /) -> _Level: ...
+    def __exit__(self, /, *_error: object) -> None: ...
+    def __new__(cls, /) -> Self: ...
+
 def _adam_step(
     params: Iterable[Tensor],
     grads: Iterable[Tensor],
@@ -762,11 +771,6 @@ def _leaf(x: Tensor | float | NDArray[Any]) -> Tensor:
     `x` as a leaf that requires gradients, which do not flow on to `x`.
     """
 
-def _new_level() -> int:
-    """
-    A level of forward mode later than all before.
-    """
-
 def _pin_isa(name: str) -> None:
     """
     Pins the instruction set for the life of the process. `ValueError` if the machine lacks it or another one has run.
@@ -804,7 +808,7 @@ def _sgd_step(
     One step of SGD over parameters of one dtype; see `rgrad.optim.SGD`. `first` says whose momentum buffer is new.
     """
 
-def _split(y: Tensor | float | NDArray[Any], level: SupportsIndex) -> tuple[Tensor, Tensor | None]:
+def _split(y: Tensor | float | NDArray[Any], level: _Level) -> tuple[Tensor, Tensor | None]:
     """
     `y` without its tangent of this level, and that tangent; None stands for zero.
     """
@@ -814,9 +818,7 @@ def _untaped(x: Tensor | float | NDArray[Any]) -> Tensor:
     `x` without its place in the tape, but with its tangents.
     """
 
-def _with_tangent(
-    x: Tensor | float | NDArray[Any], tangent: Tensor | float | NDArray[Any], level: SupportsIndex
-) -> Tensor:
+def _with_tangent(x: Tensor | float | NDArray[Any], tangent: Tensor | float | NDArray[Any], level: _Level) -> Tensor:
     """
     `x` with a tangent of this level.
     """

@@ -231,15 +231,13 @@ def jvp(fun: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux:
 def _push(
     fun: Function, args: _Arguments, tangents: Sequence[Tensor], kwargs: dict[str, Any], has_aux: bool
 ) -> tuple[Any, Any, Any]:
-    level = _core._new_level()
-    duals = [_core._with_tangent(x, t, level) for x, t in zip(args.leaves, tangents, strict=True)]
-    out, aux = _with_aux("jvp", fun(*args.with_leaves(duals), **kwargs), has_aux)
-    ys, rebuild = _outputs("jvp", out)
-    pairs = [_core._split(y, level) for y in ys]
+    with _core._Level() as level:
+        duals = [_core._with_tangent(x, t, level) for x, t in zip(args.leaves, tangents, strict=True)]
+        out, aux = _with_aux("jvp", fun(*args.with_leaves(duals), **kwargs), has_aux)
+        ys, rebuild = _outputs("jvp", out)
+        pairs = [_core._split(y, level) for y in ys]
     moved = [_core.zeros_like(y) if t is None else t for y, t in pairs]
-    others, rebuild_aux = flatten(aux)
-    others = [_core._split(a, level)[0] if isinstance(a, Tensor) else a for a in others]
-    return rebuild([y for y, _ in pairs]), rebuild(moved), rebuild_aux(others)
+    return rebuild([y for y, _ in pairs]), rebuild(moved), aux
 
 
 def _unit_vectors(like: Tensor) -> list[Tensor]:

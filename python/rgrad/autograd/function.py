@@ -118,6 +118,7 @@ class _Call:
         self._count = len(args)
         self._where = where
         self._inputs = [args[i] for i in where]
+        self._argument_shapes = [x.shape for x in self._inputs]
         self._results = results
         constant = {id(t) for t in ctx._constant}
         self._moving = [i for i, y in enumerate(results) if y.dtype.is_floating_point and id(y) not in constant]
@@ -191,6 +192,12 @@ class _Call:
                 f"{self._cls.__name__}.backward returned {len(found)} gradients for {self._count} arguments; "
                 "return None for those that need none"
             )
+        for i, shape in zip(self._where, self._argument_shapes, strict=True):
+            g = found[i]
+            if isinstance(g, Tensor) and g.shape != shape:
+                raise ValueError(
+                    f"{self._cls.__name__}.backward: gradient {i} must have its argument's shape {shape}, got {g.shape}"
+                )
         return [found[i] for i in self._where]
 
     def _jvp(self, tangents: list[Tensor | None], inputs: list[Tensor], output: Tensor) -> Tensor:

@@ -67,6 +67,9 @@ impl Layout {
     /// A view with the new shape, if strides can express one.
     #[must_use]
     pub fn reshape(&self, shape: &[usize]) -> Option<Self> {
+        if self.numel() != shape.iter().product() {
+            return None;
+        }
         if self.is_contiguous() {
             return Some(Self { offset: self.offset, ..Self::contiguous(shape) });
         }

@@ -10,7 +10,7 @@ use rgrad_kernels::simd::Element;
 
 use crate::dtype::{DType, match_any};
 use crate::error::{Result, fail};
-use crate::forward::Tangents;
+use crate::forward::{self, Tangents};
 use crate::ops;
 use crate::shape::{Layout, Show, checked_numel};
 use crate::tape::{Hooks, Node};
@@ -332,11 +332,11 @@ impl Tensor {
     #[inline]
     #[must_use]
     pub fn has_tangent(&self) -> bool {
-        self.tangents.is_some()
+        self.tangents.is_some() && self.tangents().is_some()
     }
 
     pub(crate) fn tangents(&self) -> Option<&Arc<Tangents>> {
-        self.tangents.as_ref()
+        forward::current(self.tangents.as_ref())
     }
 
     pub(crate) fn hooks(&self) -> &OnceLock<Box<Hooks>> {

@@ -1,7 +1,11 @@
 //! What the function transforms of `rgrad.transforms` are made of.
 
+use std::sync::Arc;
+
 use pyo3::prelude::*;
-use rgrad_engine::{forward, ops};
+use pyo3::types::PyTuple;
+use rgrad_engine::forward::{self, Level};
+use rgrad_engine::ops;
 
 use crate::args::Tensor;
 use crate::error::{run, to_py};
@@ -31,21 +35,34 @@ pub fn _has_tangent(x: Tensor) -> bool {
     x.0.has_tangent()
 }
 
-/// A level of forward mode later than all before.
-#[pyfunction]
-pub fn _new_level() -> u64 {
-    forward::new_level()
+/// One evaluation of a derivative by forward mode, in a `with` block: a level later than all before.
+#[pyclass(name = "_Level", module = "rgrad._core", frozen)]
+pub struct PyLevel(Arc<Level>);
+
+#[pymethods]
+impl PyLevel {
+    #[new]
+    fn new() -> Self {
+        Self(Level::begin())
+    }
+    fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+    #[pyo3(signature = (*_error: "object"))]
+    fn __exit__(&self, _error: &Bound<'_, PyTuple>) {
+        self.0.end();
+    }
 }
 
 /// `x` with a tangent of this level.
 #[pyfunction]
-pub fn _with_tangent(x: Tensor, tangent: Tensor, level: u64) -> Out {
-    forward::with_tangent(&x.0, tangent.0, level).map(Into::into).map_err(to_py)
+pub fn _with_tangent(x: Tensor, tangent: Tensor, level: &Bound<'_, PyLevel>) -> Out {
+    forward::with_tangent(&x.0, tangent.0, &level.get().0).map(Into::into).map_err(to_py)
 }
 
 /// `y` without its tangent of this level, and that tangent; None stands for zero.
 #[pyfunction]
-pub fn _split(y: Tensor, level: u64) -> (PyTensor, Option<PyTensor>) {
-    let (value, tangent) = forward::split(&y.0, level);
+pub fn _split(y: Tensor, level: &Bound<'_, PyLevel>) -> (PyTensor, Option<PyTensor>) {
+    let (value, tangent) = forward::split(&y.0, &level.get().0);
     (value.into(), tangent.map(Into::into))
 }

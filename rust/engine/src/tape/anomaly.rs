@@ -6,6 +6,8 @@ use crate::dtype::match_float;
 use crate::error::{Result, fail};
 use crate::tensor::Tensor;
 
+use super::{Node, Saved};
+
 /// Says where in the user's program it is called.
 pub type Place = fn() -> String;
 
@@ -63,16 +65,22 @@ pub(super) fn check_result(name: &str, x: &[&Tensor], y: &Tensor) -> Result<()> 
     fail!(Runtime, "anomaly: `{name}` made the first NaN, from inputs without one, at {}", find())
 }
 
-/// Refuses a cotangent with a NaN that the incoming one, `g`, does not have, while the checks are on.
-pub(super) fn check_gradients(name: &str, place: Option<&str>, g: &Tensor, grads: &[Option<Tensor>]) -> Result<()> {
-    if !is_anomaly_enabled() || has_nan(g)? {
+/// Refuses a cotangent with a NaN that nothing it was computed from has, while the checks are on.
+pub(super) fn check_gradients(node: &Node, saved: &Saved, g: &Tensor, grads: &[Option<Tensor>]) -> Result<()> {
+    if !is_anomaly_enabled() {
         return Ok(());
     }
+    for t in saved.tensors().chain([g]) {
+        if has_nan(t)? {
+            return Ok(());
+        }
+    }
+    let name = node.name();
     for (i, grad) in grads.iter().enumerate() {
         if let Some(grad) = grad
             && has_nan(grad)?
         {
-            let place = place.unwrap_or("a line run outside detect_anomaly");
+            let place = node.place.as_deref().unwrap_or("a line run outside detect_anomaly");
             fail!(
                 Runtime,
                 "anomaly: the derivative of `{name}` made the first NaN, in the gradient of its input {i}; \

@@ -173,8 +173,11 @@ impl Saved {
     }
 
     fn changed(&self) -> bool {
-        let tensors = self.inputs.iter().flatten().chain(&self.output);
-        tensors.zip(&self.versions).any(|(t, &v)| t.version() != v)
+        self.tensors().zip(&self.versions).any(|(t, &v)| t.version() != v)
+    }
+
+    fn tensors(&self) -> impl Iterator<Item = &Tensor> {
+        self.inputs.iter().flatten().chain(&self.output)
     }
 }
 

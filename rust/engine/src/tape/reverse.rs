@@ -247,7 +247,7 @@ impl Node {
             saved.output = Some(y);
         }
         let result = anomaly::unchecked(|| self.op.backward(&saved, g, want)).and_then(|grads| {
-            anomaly::check_gradients(self.name(), self.place.as_deref(), g, &grads)?;
+            anomaly::check_gradients(self, &saved, g, &grads)?;
             Ok(grads)
         });
         if options.retain_graph || options.create_graph || result.is_err() || self.op.saves() == Saves::NOTHING {
