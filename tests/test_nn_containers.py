@@ -71,6 +71,7 @@ def test_a_module_of_a_sequence_can_be_replaced(rng):
     model[-1] = nn.Linear(2, 5)
     assert names(model) == ["body", "head"]
     assert model(rg.ones(1, 2)).shape == (1, 5)
+    assert names(model + nn.Sequential(nn.Tanh())) == ["0", "1", "2"]
     model.head = nn.Linear(2, 7)
     assert model(rg.ones(1, 2)).shape == (1, 7)
     with pytest.raises(TypeError, match="NoneType at 0"):

@@ -105,7 +105,8 @@ class _List(_Container[T], Generic[T, A]):
         return value
 
     def __add__(self, other: Iterable[A]) -> Self:
-        return self[:].extend(other)
+        both: list[Any] = [*self, *other]
+        return self._slice(slice(0)).extend(both)
 
     def __iadd__(self, other: Iterable[A]) -> Self:
         return self.extend(other)
