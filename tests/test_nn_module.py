@@ -189,6 +189,8 @@ def test_a_parameter_cannot_silently_become_a_plain_tensor():
         model.mean = 3.0
     with pytest.raises(TypeError, match="Module"):
         model.first = rg.relu
+    with pytest.raises(ValueError, match="children: every module has a method"):
+        model.children = nn.ModuleList()
     model.first.bias = None
     model.first.bias = nn.Parameter([0.0, 0.0])
     model.mean = nn.Parameter([1.0, 1.0])

@@ -55,6 +55,8 @@ class Module(Hooked):
                     f"cannot assign {type(value).__name__} to {type(self).__name__}.{name}, which is a "
                     f"{kind.__name__}: assign a {kind.__name__} or None, or delete the attribute first"
                 )
+        if isinstance(value, Parameter | Module) and hasattr(Module, name):
+            raise ValueError(f"{type(self).__name__}.{name}: every module has a method of that name; choose another")
         if name in self._buffers:
             if isinstance(value, Parameter):
                 del self.__dict__["_buffers"][name]
