@@ -1,40 +1,18 @@
 """Every operation: values against NumPy in float64, gradients against finite differences, methods against functions."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
+import cases_views
 import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
+from cases import Case, R, normal, positive, tensors
 from hypothesis.extra import numpy as hnp
 
 import rgrad as rg
 from rgrad import _core
 from rgrad.testing import gradcheck, gradgradcheck
-
-
-@dataclass
-class Case:
-    """A function of float64 tensors, its counterpart in NumPy, and inputs away from kinks and poles."""
-
-    rgrad: Callable[..., rg.Tensor]
-    numpy: Callable[..., np.ndarray]
-    inputs: list[np.ndarray] = field(default_factory=list)
-    differentiable: bool = True
-
-
-R = np.random.default_rng(7)
-
-
-def normal(*shape: int) -> np.ndarray:
-    """Numbers at least 0.05 away from 0, and so from most kinks."""
-    x = R.standard_normal(shape)
-    return x + 0.05 * np.sign(x)
-
-
-def positive(*shape: int) -> np.ndarray:
-    return R.uniform(0.3, 2.0, shape)
 
 
 def softmax(x: np.ndarray, axis: int) -> np.ndarray:
@@ -112,7 +90,7 @@ def one_hot_loss(x: np.ndarray, labels: list[int]) -> np.ndarray:
 
 LABELS = [2, 0, 1, 2]
 
-CASES: dict[str, list[Case]] = {
+HERE: dict[str, list[Case]] = {
     "neg": unary("neg", np.negative),
     "abs": unary("abs", np.abs),
     "sign": unary("sign", np.sign),
@@ -228,70 +206,21 @@ CASES: dict[str, list[Case]] = {
             [normal(4, 3), R.uniform(0.1, 0.9, (4, 3))],
         ),
     ],
-    "reshape": [
-        Case(lambda x: rg.reshape(x, 2, 6), lambda x: x.reshape(2, 6), [normal(3, 4)]),
-        Case(lambda x: rg.reshape(x, (4, -1)), lambda x: x.reshape(4, -1), [normal(3, 4)]),
-        Case(lambda x: rg.reshape(x.T, -1), lambda x: x.T.reshape(-1), [normal(3, 4)]),
-    ],
-    "flatten": [
-        Case(rg.flatten, np.ravel, [normal(2, 3, 4)]),
-        Case(lambda x: rg.flatten(x, 1), lambda x: x.reshape(2, 12), [normal(2, 3, 4)]),
-        Case(rg.flatten, np.ravel, [normal()]),
-    ],
-    "transpose": [
-        Case(lambda x: rg.transpose(x, 0, 1), np.transpose, [normal(3, 4)]),
-        Case(lambda x: rg.transpose(x, -1, 0), lambda x: x.swapaxes(-1, 0), [normal(2, 3, 4)]),
-    ],
-    "permute": [
-        Case(lambda x: rg.permute(x, 2, 0, 1), lambda x: x.transpose(2, 0, 1), [normal(2, 3, 4)]),
-        Case(lambda x: rg.permute(x, (1, -1, 0)), lambda x: x.transpose(1, 2, 0), [normal(2, 3, 4)]),
-    ],
-    "expand": [
-        Case(lambda x: rg.expand(x, 3, 4), lambda x: np.broadcast_to(x, (3, 4)), [normal(1, 4)]),
-        Case(lambda x: rg.expand(x, (2, -1, 4)), lambda x: np.broadcast_to(x, (2, 3, 4)), [normal(3, 1)]),
-    ],
-    "squeeze": [
-        Case(rg.squeeze, np.squeeze, [normal(1, 3, 1)]),
-        Case(lambda x: rg.squeeze(x, 0), lambda x: x.squeeze(0), [normal(1, 3, 1)]),
-        Case(lambda x: rg.squeeze(x, 1), lambda x: x, [normal(1, 3, 1)]),
-    ],
-    "unsqueeze": [
-        Case(lambda x: rg.unsqueeze(x, 0), lambda x: x[None], [normal(3)]),
-        Case(lambda x: rg.unsqueeze(x, -1), lambda x: x[..., None], [normal(3, 4)]),
-    ],
-    "narrow": [Case(lambda x: rg.narrow(x, 1, 1, 2), lambda x: x[:, 1:3], [normal(3, 4)])],
-    "cat": [
-        Case(lambda a, b: rg.cat([a, b]), lambda a, b: np.concatenate([a, b]), [normal(2, 3), normal(1, 3)]),
-        Case(
-            lambda a, b: rg.cat((a, b, a), dim=-1),
-            lambda a, b: np.concatenate([a, b, a], -1),
-            [normal(2, 3), normal(2, 1)],
-        ),
-    ],
-    "stack": [
-        Case(lambda a, b: rg.stack([a, b]), lambda a, b: np.stack([a, b]), [normal(2, 3), normal(2, 3)]),
-        Case(lambda a, b: rg.stack([a, b], -1), lambda a, b: np.stack([a, b], -1), [normal(2, 3), normal(2, 3)]),
-    ],
-    "index_select": [
-        Case(lambda x: rg.index_select(x, 0, rg.tensor([2, 0, 2])), lambda x: x[[2, 0, 2]], [normal(3, 4)]),
-        Case(lambda x: rg.index_select(x, 1, rg.tensor([-1, 1])), lambda x: x[:, [-1, 1]], [normal(3, 4)]),
-        Case(lambda x: rg.index_select(x.T, 0, rg.tensor([3, 3])), lambda x: x.T[[3, 3]], [normal(3, 4)]),
-    ],
 }
+
+TABLES = [HERE, cases_views.CASES]
+CASES = {name: cases for table in TABLES for name, cases in table.items()}
 
 ALL = [pytest.param(c, id=f"{name}-{i}") for name, cases in CASES.items() for i, c in enumerate(cases)]
 SMOOTH = [p for p in ALL if p.values[0].differentiable]
-
-
-def tensors(arrays: list[np.ndarray], dtype: rg.DType = rg.float64, grad: bool = False) -> list[rg.Tensor]:
-    return [rg.tensor(a, dtype=dtype, requires_grad=grad) for a in arrays]
 
 
 def missing_and_unknown(cases: set[str], ops: list[str]) -> tuple[set[str], set[str]]:
     return set(ops) - cases, cases - set(ops)
 
 
-def test_every_operation_has_a_case():
+def test_every_operation_has_cases_in_one_place():
+    assert len(CASES) == sum(map(len, TABLES))
     assert missing_and_unknown(set(CASES), _core.OPS) == (set(), set())
 
 
@@ -362,15 +291,7 @@ def test_methods_give_what_functions_give():
     x, y = tensors([positive(3, 4), positive(3, 4)])
     for name in _core.OPS:
         method, function = getattr(rg.Tensor, name, None), getattr(rg, name)
-        if method is None or name in (
-            "reshape",
-            "permute",
-            "expand",
-            "transpose",
-            "unsqueeze",
-            "narrow",
-            "index_select",
-        ):
+        if method is None or name in cases_views.CASES:
             continue
         args = {"softmax": (1,), "log_softmax": (1,), "clamp": (0.5, 1.0), "matmul": (y.T,)}.get(name, ())
         if not args and name in (
@@ -392,15 +313,19 @@ def test_methods_give_what_functions_give():
         np.testing.assert_array_equal(method(x, *args).numpy(), function(x, *args).numpy(), err_msg=name)
 
 
-def test_methods_without_a_function_of_their_own():
-    x = rg.arange(24).reshape(2, 3, 4)
-    assert x.reshape(6, 4).shape == x.reshape((6, 4)).shape == (6, 4)
-    assert x.permute(2, 0, 1).shape == (4, 2, 3)
-    assert x.transpose(0, 2).shape == (4, 3, 2)
-    assert x.unsqueeze(1).shape == (2, 1, 3, 4)
-    assert x[:1].expand(5, 3, 4).shape == (5, 3, 4)
-    assert x.narrow(2, 1, 2).tolist() == x[:, :, 1:3].tolist()
-    assert x.index_select(1, rg.tensor([0])).shape == (2, 1, 4)
+@pytest.mark.parametrize("name", [name for name in cases_views.CASES if hasattr(rg.Tensor, name)])
+def test_methods_do_what_functions_do(name, monkeypatch):
+    function, calls = getattr(rg, name), []
+
+    def method(x, *args, **kwargs):
+        calls.append(name)
+        return getattr(x, name)(*args, **kwargs)
+
+    monkeypatch.setattr(rg, name, method)
+    for case in CASES[name]:
+        got = (method if case.rgrad is function else case.rgrad)(*tensors(case.inputs))
+        np.testing.assert_array_equal(got.numpy(), case.numpy(*case.inputs))
+    assert calls
 
 
 ELEMENTWISE = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide, "maximum": np.maximum}

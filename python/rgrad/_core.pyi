@@ -46,7 +46,9 @@ __all__ = [
     "argmin",
     "available_isas",
     "binary_cross_entropy_with_logits",
+    "broadcast_to",
     "cat",
+    "chunk",
     "clamp",
     "cross_entropy",
     "div",
@@ -57,9 +59,11 @@ __all__ = [
     "eq",
     "exp",
     "expand",
+    "expand_as",
     "expm1",
     "eye",
     "flatten",
+    "flip",
     "floor",
     "from_numpy",
     "full",
@@ -88,6 +92,7 @@ __all__ = [
     "mean",
     "memory_stats",
     "minimum",
+    "movedim",
     "mse_loss",
     "mul",
     "narrow",
@@ -101,10 +106,14 @@ __all__ = [
     "randint",
     "randn",
     "randperm",
+    "ravel",
     "reciprocal",
     "relu",
+    "repeat",
     "reshape",
+    "roll",
     "save",
+    "select",
     "set_default_dtype",
     "set_num_threads",
     "set_rng_state",
@@ -112,15 +121,20 @@ __all__ = [
     "sign",
     "softmax",
     "softplus",
+    "split",
     "sqrt",
     "square",
     "squeeze",
     "stack",
     "sub",
     "sum",
+    "swapaxes",
     "tanh",
     "tensor",
+    "tile",
     "transpose",
+    "unbind",
+    "unflatten",
     "unsqueeze",
     "where",
     "zeros",
@@ -330,6 +344,14 @@ class Tensor:
         gradients can be differentiated. `RuntimeError` if the tensor depends on nothing that requires gradients, is no
         scalar, or was used before.
         """
+    def broadcast_to(self, /, *shape: int | Sequence[int]) -> Tensor:
+        """
+        `x` repeated to `shape` as broadcasting would, as a view.
+        """
+    def chunk(self, /, chunks: SupportsIndex, dim: SupportsIndex = ...) -> tuple[Tensor, ...]:
+        """
+        At most `chunks` pieces along `dim`, as views; all of one size but the last, which may be smaller.
+        """
     def clamp(
         self,
         /,
@@ -393,6 +415,10 @@ class Tensor:
         """
         Dimensions of size 1 repeated to `shape`, as a view; −1 keeps a size, and new dimensions come first.
         """
+    def expand_as(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+        """
+        Dimensions of size 1 repeated to the shape of `other`, as a view.
+        """
     def expm1(self, /) -> Tensor:
         """
         eˣ − 1, accurate near 0.
@@ -404,6 +430,10 @@ class Tensor:
     def flatten(self, /, start_dim: SupportsIndex = ..., end_dim: SupportsIndex = ...) -> Tensor:
         """
         Dimensions `start_dim` to `end_dim` (included) merged into one.
+        """
+    def flip(self, /, *dims: int | Sequence[int]) -> Tensor:
+        """
+        The elements of dimensions `dims` in reverse order, as a copy.
         """
     def float(self, /) -> Tensor:
         """
@@ -528,6 +558,10 @@ class Tensor:
         """
         The smaller of two; NaN if either is NaN. Where they are equal, each gets half of the gradient.
         """
+    def movedim(self, /, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
+        """
+        Dimensions `source` moved to the places `destination`, as a view; the others keep their order.
+        """
     def mul(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
         """
         Product, a × b.
@@ -572,6 +606,10 @@ class Tensor:
         """
         Power, aᵇ. The derivative to b where a = 0 is 0 for b ≥ 0.
         """
+    def ravel(self, /) -> Tensor:
+        """
+        All elements in row-major order as one dimension: a view where strides allow it, else a copy.
+        """
     def reciprocal(self, /) -> Tensor:
         """
         Reciprocal, 1/x.
@@ -586,6 +624,10 @@ class Tensor:
     def relu(self, /) -> Tensor:
         """
         Rectified linear unit, max(x, 0). The derivative at 0 is 0.
+        """
+    def repeat(self, /, *sizes: int | Sequence[int]) -> Tensor:
+        """
+        The tensor laid end to end `sizes[i]` times along dimension `i`; more sizes than dimensions make new ones in front.
         """
     @property
     def requires_grad(self, /) -> bool:
@@ -607,6 +649,15 @@ class Tensor:
         """
         Keeps the gradient of this result of an operation in its `grad`, as a leaf's is kept anyway. `RuntimeError` if it
         requires no gradients.
+        """
+    def roll(self, /, shifts: int | Sequence[int], dims: int | Sequence[int] | None = ...) -> Tensor:
+        """
+        The elements moved by `shifts` along `dims`, those behind the end coming in at the front; without `dims`, all
+        elements are moved as if they were one vector.
+        """
+    def select(self, /, dim: SupportsIndex, index: SupportsIndex) -> Tensor:
+        """
+        Position `index` of dimension `dim`, without that dimension, as a view.
         """
     @property
     def shape(self, /) -> tuple[int, ...]:
@@ -632,6 +683,10 @@ class Tensor:
     def softplus(self, /) -> Tensor:
         """
         ln(1 + eˣ), without overflow.
+        """
+    def split(self, /, split_size_or_sections: int | Sequence[int], dim: SupportsIndex = ...) -> tuple[Tensor, ...]:
+        """
+        Pieces along `dim`, as views: of one size, the last being what is left, or of the sizes that a sequence lists.
         """
     def sqrt(self, /) -> Tensor:
         """
@@ -665,9 +720,17 @@ class Tensor:
         """
         Sum over `dim`, or over everything. Integers and bool are summed as int64.
         """
+    def swapaxes(self, /, axis0: SupportsIndex, axis1: SupportsIndex) -> Tensor:
+        """
+        Two dimensions exchanged, as a view: NumPy's name for `transpose`.
+        """
     def tanh(self, /) -> Tensor:
         """
         Hyperbolic tangent.
+        """
+    def tile(self, /, *dims: int | Sequence[int]) -> Tensor:
+        """
+        As `repeat`, but fewer sizes than dimensions belong to the last ones.
         """
     def to(self, /, dtype: DType | DTypeLike) -> Tensor:
         """
@@ -680,6 +743,14 @@ class Tensor:
     def transpose(self, /, dim0: SupportsIndex, dim1: SupportsIndex) -> Tensor:
         """
         Two dimensions exchanged, as a view.
+        """
+    def unbind(self, /, dim: SupportsIndex = ...) -> tuple[Tensor, ...]:
+        """
+        Every position of dimension `dim`, without that dimension, as views.
+        """
+    def unflatten(self, /, dim: SupportsIndex, sizes: int | Sequence[int]) -> Tensor:
+        """
+        Dimension `dim` taken apart into dimensions of these sizes, one of which may be −1.
         """
     def unsqueeze(self, /, dim: SupportsIndex) -> Tensor:
         """
@@ -906,9 +977,19 @@ def binary_cross_entropy_with_logits(
     "sum" or "none". The shapes must be equal.
     """
 
+def broadcast_to(x: Tensor | float | NDArray[Any], *shape: int | Sequence[int]) -> Tensor:
+    """
+    `x` repeated to `shape` as broadcasting would, as a view.
+    """
+
 def cat(tensors: Iterable[Tensor], dim: SupportsIndex = ...) -> Tensor:
     """
     Tensors of one shape, but for `dim`, laid end to end along `dim`.
+    """
+
+def chunk(x: Tensor | float | NDArray[Any], chunks: SupportsIndex, dim: SupportsIndex = ...) -> tuple[Tensor, ...]:
+    """
+    At most `chunks` pieces along `dim`, as views; all of one size but the last, which may be smaller.
     """
 
 def clamp(
@@ -971,6 +1052,11 @@ def expand(x: Tensor | float | NDArray[Any], *shape: int | Sequence[int]) -> Ten
     Dimensions of size 1 repeated to `shape`, as a view; −1 keeps a size, and new dimensions come first.
     """
 
+def expand_as(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Dimensions of size 1 repeated to the shape of `other`, as a view.
+    """
+
 def expm1(x: Tensor | float | NDArray[Any]) -> Tensor:
     """
     eˣ − 1, accurate near 0.
@@ -989,6 +1075,11 @@ def eye(
 def flatten(x: Tensor | float | NDArray[Any], start_dim: SupportsIndex = ..., end_dim: SupportsIndex = ...) -> Tensor:
     """
     Dimensions `start_dim` to `end_dim` (included) merged into one.
+    """
+
+def flip(x: Tensor | float | NDArray[Any], *dims: int | Sequence[int]) -> Tensor:
+    """
+    The elements of dimensions `dims` in reverse order, as a copy.
     """
 
 def floor(x: Tensor | float | NDArray[Any]) -> Tensor:
@@ -1170,6 +1261,11 @@ def minimum(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[An
     The smaller of two; NaN if either is NaN. Where they are equal, each gets half of the gradient.
     """
 
+def movedim(x: Tensor | float | NDArray[Any], source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
+    """
+    Dimensions `source` moved to the places `destination`, as a view; the others keep their order.
+    """
+
 def mse_loss(
     input: Tensor | float | NDArray[Any], target: Tensor | float | NDArray[Any], reduction: str = ...
 ) -> Tensor:
@@ -1251,6 +1347,11 @@ def randperm(n: SupportsIndex, generator: Generator | None = None) -> Tensor:
     The integers 0 to n − 1 in random order.
     """
 
+def ravel(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    All elements in row-major order as one dimension: a view where strides allow it, else a copy.
+    """
+
 def reciprocal(x: Tensor | float | NDArray[Any]) -> Tensor:
     """
     Reciprocal, 1/x.
@@ -1261,10 +1362,23 @@ def relu(x: Tensor | float | NDArray[Any]) -> Tensor:
     Rectified linear unit, max(x, 0). The derivative at 0 is 0.
     """
 
+def repeat(x: Tensor | float | NDArray[Any], *sizes: int | Sequence[int]) -> Tensor:
+    """
+    The tensor laid end to end `sizes[i]` times along dimension `i`; more sizes than dimensions make new ones in front.
+    """
+
 def reshape(x: Tensor | float | NDArray[Any], *shape: int | Sequence[int]) -> Tensor:
     """
     The elements in row-major order under another shape; one size may be −1, and follows from the others. A view where
     strides allow it, else a copy.
+    """
+
+def roll(
+    x: Tensor | float | NDArray[Any], shifts: int | Sequence[int], dims: int | Sequence[int] | None = ...
+) -> Tensor:
+    """
+    The elements moved by `shifts` along `dims`, those behind the end coming in at the front; without `dims`, all
+    elements are moved as if they were one vector.
     """
 
 def save(tensors: dict[str, Tensor], path: str | PathLike[str]) -> None:
@@ -1272,6 +1386,11 @@ def save(tensors: dict[str, Tensor], path: str | PathLike[str]) -> None:
     Writes a dict of tensors to a safetensors file. The file appears when it is complete, or not at all.
 
     `TypeError` if a value is no tensor, `OSError` if the file cannot be written.
+    """
+
+def select(x: Tensor | float | NDArray[Any], dim: SupportsIndex, index: SupportsIndex) -> Tensor:
+    """
+    Position `index` of dimension `dim`, without that dimension, as a view.
     """
 
 def set_default_dtype(dtype: DType | DTypeLike) -> None:
@@ -1307,6 +1426,13 @@ def softmax(x: Tensor | float | NDArray[Any], dim: SupportsIndex) -> Tensor:
 def softplus(x: Tensor | float | NDArray[Any]) -> Tensor:
     """
     ln(1 + eˣ), without overflow.
+    """
+
+def split(
+    x: Tensor | float | NDArray[Any], split_size_or_sections: int | Sequence[int], dim: SupportsIndex = ...
+) -> tuple[Tensor, ...]:
+    """
+    Pieces along `dim`, as views: of one size, the last being what is left, or of the sizes that a sequence lists.
     """
 
 def sqrt(x: Tensor | float | NDArray[Any]) -> Tensor:
@@ -1346,6 +1472,11 @@ def sum(
     Sum over `dim`, or over everything. Integers and bool are summed as int64.
     """
 
+def swapaxes(x: Tensor | float | NDArray[Any], axis0: SupportsIndex, axis1: SupportsIndex) -> Tensor:
+    """
+    Two dimensions exchanged, as a view: NumPy's name for `transpose`.
+    """
+
 def tanh(x: Tensor | float | NDArray[Any]) -> Tensor:
     """
     Hyperbolic tangent.
@@ -1359,9 +1490,24 @@ def tensor(data: Any, dtype: DType | DTypeLike | None = None, requires_grad: boo
     nested lists do not form an array, `TypeError` if the elements have no dtype here.
     """
 
+def tile(x: Tensor | float | NDArray[Any], *dims: int | Sequence[int]) -> Tensor:
+    """
+    As `repeat`, but fewer sizes than dimensions belong to the last ones.
+    """
+
 def transpose(x: Tensor | float | NDArray[Any], dim0: SupportsIndex, dim1: SupportsIndex) -> Tensor:
     """
     Two dimensions exchanged, as a view.
+    """
+
+def unbind(x: Tensor | float | NDArray[Any], dim: SupportsIndex = ...) -> tuple[Tensor, ...]:
+    """
+    Every position of dimension `dim`, without that dimension, as views.
+    """
+
+def unflatten(x: Tensor | float | NDArray[Any], dim: SupportsIndex, sizes: int | Sequence[int]) -> Tensor:
+    """
+    Dimension `dim` taken apart into dimensions of these sizes, one of which may be −1.
     """
 
 def unsqueeze(x: Tensor | float | NDArray[Any], dim: SupportsIndex) -> Tensor:

@@ -5,6 +5,7 @@
 
 pub mod buffer;
 pub mod copy;
+pub mod flip;
 pub mod gather;
 pub mod gemm;
 mod lanes;

@@ -131,6 +131,38 @@ impl Pass for isize {
 /// One or several dimensions.
 pub(crate) struct DimList(Vec<isize>);
 
+/// One or several integers.
+pub(crate) type Ints = DimList;
+
+impl Pass for DimList {
+    type As<'a> = &'a [isize];
+    fn pass(&self) -> PyResult<&[isize]> {
+        Ok(&self.0)
+    }
+}
+
+/// The size of every piece, or the sizes of the pieces.
+pub(crate) struct Sections(ops::Sections);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Sections {
+    type Error = PyErr;
+    const INPUT_TYPE: PyStaticExpr = DimList::INPUT_TYPE;
+
+    fn extract(ob: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        if let Ok(size) = ob.extract::<isize>() {
+            return Ok(Self(ops::Sections::Every(size)));
+        }
+        ob.extract::<DimList>().map(|sizes| Self(ops::Sections::Each(sizes.0)))
+    }
+}
+
+impl Pass for Sections {
+    type As<'a> = &'a ops::Sections;
+    fn pass(&self) -> PyResult<&ops::Sections> {
+        Ok(&self.0)
+    }
+}
+
 /// One or several dimensions, or None for all.
 pub(crate) type Dims = Option<DimList>;
 

@@ -1,10 +1,12 @@
 //! The functions and methods that the tables of operations describe.
 
+use pyo3::inspect::{PyStaticConstant, PyStaticExpr};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
+use pyo3::{PyTypeInfo, type_hint_identifier, type_hint_subscript};
 use rgrad_engine::ops;
 
-use crate::args::{Dims, OptionalTensor, Pass, Reduction, Tensor, Tensors, int, sequence};
+use crate::args::{Dims, Ints, OptionalTensor, Pass, Reduction, Sections, Tensor, Tensors, int, sequence};
 use crate::dtype::value_error;
 use crate::error::run;
 use crate::tensor::{Out, PyTensor};
@@ -47,11 +49,27 @@ macro_rules! bind {
         }
         bind! { $($rest)* }
     };
-    ($(#[$doc:meta])* method $name:ident(x: Tensor $(, $arg:ident: $ty:ident $(= $default:expr)?)*); $($rest:tt)*) => {
+    ($(#[$doc:meta])* method $name:ident($($args:tt)*); $($rest:tt)*) => {
+        bind! { @method PyTensor $(#[$doc])* $name($($args)*) }
+        bind! { $($rest)* }
+    };
+    ($(#[$doc:meta])* method $name:ident($($args:tt)*) -> $out:ident; $($rest:tt)*) => {
+        bind! { @method $out $(#[$doc])* $name($($args)*) }
+        bind! { $($rest)* }
+    };
+    ($(#[$doc:meta])* function $name:ident($($args:tt)*) $(= $python:literal)?; $($rest:tt)*) => {
+        bind! { @function PyTensor $(#[$doc])* $name($($args)*) $(= $python)? }
+        bind! { $($rest)* }
+    };
+    ($(#[$doc:meta])* function $name:ident($($args:tt)*) -> $out:ident; $($rest:tt)*) => {
+        bind! { @function $out $(#[$doc])* $name($($args)*) }
+        bind! { $($rest)* }
+    };
+    (@method $out:ident $(#[$doc:meta])* $name:ident(x: Tensor $(, $arg:ident: $ty:ident $(= $default:expr)?)*)) => {
         $(#[$doc])*
         #[pyfunction]
         #[pyo3(signature = (x $(, $arg $(= $default)?)*))]
-        pub fn $name(py: Python<'_>, x: Tensor $(, $arg: $ty)*) -> Out {
+        pub fn $name(py: Python<'_>, x: Tensor $(, $arg: $ty)*) -> PyResult<$out> {
             $(let $arg = $arg.pass()?;)*
             run(py, x.0.numel(), || ops::$name(&x.0 $(, $arg)*)).map(Into::into)
         }
@@ -59,22 +77,20 @@ macro_rules! bind {
         impl PyTensor {
             $(#[$doc])*
             #[pyo3(signature = ($($arg $(= $default)?),*))]
-            fn $name(&self, py: Python<'_> $(, $arg: $ty)*) -> Out {
+            fn $name(&self, py: Python<'_> $(, $arg: $ty)*) -> PyResult<$out> {
                 $(let $arg = $arg.pass()?;)*
                 run(py, self.inner.numel(), || ops::$name(&self.inner $(, $arg)*)).map(Into::into)
             }
         }
-        bind! { $($rest)* }
     };
-    ($(#[$doc:meta])* function $name:ident($($arg:ident: $ty:ident $(= $default:expr)?),*) $(= $python:literal)?; $($rest:tt)*) => {
+    (@function $out:ident $(#[$doc:meta])* $name:ident($($arg:ident: $ty:ident $(= $default:expr)?),*) $(= $python:literal)?) => {
         $(#[$doc])*
         #[pyfunction]
         #[pyo3($(name = $python,)? signature = ($($arg $(= $default)?),*))]
-        pub fn $name(py: Python<'_> $(, $arg: $ty)*) -> Out {
+        pub fn $name(py: Python<'_> $(, $arg: $ty)*) -> PyResult<$out> {
             $(let $arg = $arg.pass()?;)*
             run(py, usize::MAX, || ops::$name($($arg),*)).map(Into::into)
         }
-        bind! { $($rest)* }
     };
     (@reduction $(#[$doc:meta])* $name:ident $dims:ident) => {
         $(#[$doc])*
@@ -96,6 +112,29 @@ macro_rules! bind {
             }
         }
     };
+}
+
+/// Several results, as a tuple.
+pub struct Tuple(Vec<PyTensor>);
+
+impl From<Vec<rgrad_engine::Tensor>> for Tuple {
+    fn from(all: Vec<rgrad_engine::Tensor>) -> Self {
+        Self(all.into_iter().map(Into::into).collect())
+    }
+}
+
+impl<'py> IntoPyObject<'py> for Tuple {
+    type Target = PyTuple;
+    type Output = Bound<'py, PyTuple>;
+    type Error = PyErr;
+    const OUTPUT_TYPE: PyStaticExpr = type_hint_subscript!(
+        type_hint_identifier!("builtins", "tuple"),
+        PyTensor::TYPE_HINT,
+        PyStaticExpr::Constant { value: PyStaticConstant::Ellipsis }
+    );
+    fn into_pyobject(self, py: Python<'py>) -> PyResult<Self::Output> {
+        PyTuple::new(py, self.0)
+    }
 }
 
 /// One dimension, or None for all.

@@ -25,7 +25,7 @@ mod transforms;
 
 /// Writes the module: what stands here, and every operation of the tables.
 macro_rules! module {
-    ($($(#[$doc:meta])* $kind:ident $name:ident($($args:tt)*) $(= $python:literal)?;)*) => {
+    ($($(#[$doc:meta])* $kind:ident $name:ident($($args:tt)*) $(= $python:literal)? $(-> $out:ident)?;)*) => {
         use pyo3::prelude::*;
 
         const COUNT: usize = [$(stringify!($name)),*].len();

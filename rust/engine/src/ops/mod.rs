@@ -5,20 +5,24 @@
 //! fails while the case is missing. The functions of this module are the same that Python users call, and the reverse
 //! rules are written with them.
 
+mod arrange;
 mod elementwise;
 mod index;
 mod join;
 mod loss;
 mod matmul;
+mod pieces;
 mod reduce;
 mod softmax;
 mod views;
 
+pub use arrange::*;
 pub use elementwise::*;
 pub use index::*;
 pub use join::*;
 pub use loss::*;
 pub use matmul::*;
+pub use pieces::*;
 pub use reduce::*;
 pub use softmax::*;
 pub use views::*;
@@ -32,7 +36,7 @@ use rgrad_kernels::{View, copy as kernels};
 
 /// A table of operations: every row is a Python signature, in Rust's spelling, of the function of that name beside it.
 /// A `method` is also one of `Tensor`, a `function` is not, a `reduction` takes `dim` and `keepdim`, and an
-/// `index_reduction` likewise for a single dimension.
+/// `index_reduction` likewise for a single dimension. `-> Tuple` marks those that give a `Vec` of tensors.
 ///
 /// `$export!{ [rest of the tables] callback { rows so far } }` hands the rows on to the next table, and the last table
 /// hands them all to the callback: so the bindings see one list, though every file keeps its own part.
@@ -57,7 +61,7 @@ pub(crate) use op_table;
 macro_rules! for_each_op {
     ($callback:ident) => {
         $crate::unary_ops! {
-            [binary_ops compare_ops reduce_ops softmax_ops matmul_ops loss_ops view_ops join_ops index_ops] $callback {}
+            [binary_ops compare_ops reduce_ops softmax_ops matmul_ops loss_ops view_ops piece_ops arrange_ops join_ops index_ops] $callback {}
         }
     };
 }

@@ -146,42 +146,58 @@ op_table! { $ view_ops
     method reshape(x: Tensor, *shape: Shape);
     /// Dimensions `start_dim` to `end_dim` (included) merged into one.
     method flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1);
+    /// All elements in row-major order as one dimension: a view where strides allow it, else a copy.
+    method ravel(x: Tensor);
+    /// Dimension `dim` taken apart into dimensions of these sizes, one of which may be −1.
+    method unflatten(x: Tensor, dim: int, sizes: Ints);
     /// Two dimensions exchanged, as a view.
     method transpose(x: Tensor, dim0: int, dim1: int);
+    /// Two dimensions exchanged, as a view: NumPy's name for `transpose`.
+    method swapaxes(x: Tensor, axis0: int, axis1: int);
+    /// Dimensions `source` moved to the places `destination`, as a view; the others keep their order.
+    method movedim(x: Tensor, source: Ints, destination: Ints);
     /// Dimensions reordered, as a view: dimension `i` of the result is dimension `dims[i]` of `x`.
     method permute(x: Tensor, *dims: Shape);
     /// Dimensions of size 1 repeated to `shape`, as a view; −1 keeps a size, and new dimensions come first.
     method expand(x: Tensor, *shape: Shape);
+    /// Dimensions of size 1 repeated to the shape of `other`, as a view.
+    method expand_as(x: Tensor, other: Tensor);
+    /// `x` repeated to `shape` as broadcasting would, as a view.
+    method broadcast_to(x: Tensor, *shape: Shape);
     /// Without the dimensions of size 1, or without those of `dim` that have size 1.
     method squeeze(x: Tensor, dim: Dims = None);
     /// With a new dimension of size 1 before position `dim`.
     method unsqueeze(x: Tensor, dim: int);
-    /// `length` positions of dimension `dim` from `start` on, as a view.
-    method narrow(x: Tensor, dim: int, start: int, length: int);
+}
+
+/// Sizes with `n` elements together, where one that is −1 follows from the others; `None` if there are none.
+fn complete(n: usize, sizes: &[isize]) -> Option<Dims> {
+    let mut known = 1_usize;
+    for &s in sizes.iter().filter(|&&s| s != -1) {
+        known = known.checked_mul(usize::try_from(s).ok()?)?;
+    }
+    let free = match sizes.iter().filter(|&&s| s == -1).count() {
+        0 if known == n => 0,
+        1 if known > 0 && n.is_multiple_of(known) => n / known,
+        _ => return None,
+    };
+    Some(sizes.iter().map(|&s| usize::try_from(s).unwrap_or(free)).collect())
+}
+
+/// Sizes for messages: `2, -1`.
+fn list(sizes: &[isize]) -> String {
+    sizes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// The elements in row-major order under another shape; one size may be −1.
 pub fn reshape(x: &Tensor, shape: &[isize]) -> Result<Tensor> {
-    let n = x.numel();
-    let bad = || -> Result<Tensor> {
-        let list = shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        fail!(Value, "reshape: a tensor of shape {} cannot become ({list}): {n} elements", Show(x.shape()))
+    let known: Dims = shape.iter().filter_map(|&s| usize::try_from(s).ok()).collect();
+    checked_numel("reshape", &known)?;
+    let Some(to) = complete(x.numel(), shape) else {
+        let (from, to, n) = (Show(x.shape()), list(shape), x.numel());
+        fail!(Value, "reshape: a tensor of shape {from} cannot become ({to}): {n} elements")
     };
-    if shape.iter().any(|&s| s < -1) || shape.iter().filter(|&&s| s == -1).count() > 1 {
-        return bad();
-    }
-    let known: Dims = shape.iter().filter(|&&s| s >= 0).map(|&s| s as usize).collect();
-    let known_total = checked_numel("reshape", &known)?;
-    let mut out: Dims = shape.iter().map(|&s| s.max(0) as usize).collect();
-    if let Some(free) = shape.iter().position(|&s| s == -1) {
-        if known_total == 0 || !n.is_multiple_of(known_total) {
-            return bad();
-        }
-        out[free] = n / known_total;
-    } else if known_total != n {
-        return bad();
-    }
-    reshape_to(x, &out)
+    reshape_to(x, &to)
 }
 
 /// Dimensions `start_dim` to `end_dim` (included) merged into one.
@@ -200,27 +216,71 @@ pub fn flatten(x: &Tensor, start_dim: isize, end_dim: isize) -> Result<Tensor> {
     reshape_to(x, &out)
 }
 
+/// All elements in row-major order as one dimension.
+pub fn ravel(x: &Tensor) -> Result<Tensor> {
+    reshape_to(x, &[x.numel()])
+}
+
+/// Dimension `dim` taken apart into dimensions of these sizes, one of which may be −1.
+pub fn unflatten(x: &Tensor, dim: isize, sizes: &[isize]) -> Result<Tensor> {
+    let d = normalize_dim("unflatten", dim, x.ndim())?;
+    let Some(parts) = complete(x.shape()[d], sizes) else {
+        fail!(Value, "unflatten: dim {dim} of size {} cannot become ({})", x.shape()[d], list(sizes));
+    };
+    let mut shape: Dims = x.shape()[..d].into();
+    shape.extend(parts);
+    shape.extend_from_slice(&x.shape()[d + 1..]);
+    reshape_to(x, &shape)
+}
+
 /// Two dimensions exchanged, as a view.
 pub fn transpose(x: &Tensor, dim0: isize, dim1: isize) -> Result<Tensor> {
-    let (a, b) = (normalize_dim("transpose", dim0, x.ndim())?, normalize_dim("transpose", dim1, x.ndim())?);
+    exchange("transpose", x, dim0, dim1)
+}
+
+/// Two dimensions exchanged, as a view: NumPy's name for [`transpose`].
+pub fn swapaxes(x: &Tensor, axis0: isize, axis1: isize) -> Result<Tensor> {
+    exchange("swapaxes", x, axis0, axis1)
+}
+
+fn exchange(op: &str, x: &Tensor, dim0: isize, dim1: isize) -> Result<Tensor> {
+    let (a, b) = (normalize_dim(op, dim0, x.ndim())?, normalize_dim(op, dim1, x.ndim())?);
     let mut order: Dims = (0..x.ndim()).collect();
     order.swap(a, b);
     apply(ViewOp::Permute { order }, &[x])
 }
 
-/// Dimensions reordered, as a view.
-pub fn permute(x: &Tensor, dims: &[isize]) -> Result<Tensor> {
+/// Dimensions as positions from the front, in the order given. `ValueError` if one appears twice.
+pub(super) fn distinct(op: &str, dims: &[isize], rank: usize) -> Result<Dims> {
     let mut order = Dims::new();
     for &d in dims {
-        let at = normalize_dim("permute", d, x.ndim())?;
+        let at = normalize_dim(op, d, rank)?;
         if order.contains(&at) {
-            fail!(Value, "permute: dim {d} appears twice");
+            fail!(Value, "{op}: dim {d} appears twice");
         }
         order.push(at);
     }
+    Ok(order)
+}
+
+/// Dimensions reordered, as a view.
+pub fn permute(x: &Tensor, dims: &[isize]) -> Result<Tensor> {
+    let order = distinct("permute", dims, x.ndim())?;
     if order.len() != x.ndim() {
         fail!(Value, "permute: {} dims given for a tensor of shape {}", dims.len(), Show(x.shape()));
     }
+    apply(ViewOp::Permute { order }, &[x])
+}
+
+/// Dimensions `source` moved to the places `destination`, as a view; the others keep their order.
+pub fn movedim(x: &Tensor, source: &[isize], destination: &[isize]) -> Result<Tensor> {
+    let (from, to) = (distinct("movedim", source, x.ndim())?, distinct("movedim", destination, x.ndim())?);
+    if from.len() != to.len() {
+        fail!(Value, "movedim: {} dims cannot be moved to {} places", from.len(), to.len());
+    }
+    let mut others = (0..x.ndim()).filter(|d| !from.contains(d));
+    let place = |i| to.iter().position(|&t| t == i).map_or_else(|| others.next(), |k| Some(from[k]));
+    let order = (0..x.ndim()).filter_map(place).collect();
     apply(ViewOp::Permute { order }, &[x])
 }
 
@@ -240,20 +300,36 @@ pub(super) fn move_dim(x: &Tensor, dim: usize, back: bool) -> Result<Tensor> {
 
 /// Dimensions of size 1 repeated to `shape`; −1 keeps a size.
 pub fn expand(x: &Tensor, shape: &[isize]) -> Result<Tensor> {
-    let refuse = |shape: &[isize]| -> Result<Tensor> {
-        let list = shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        fail!(Value, "expand: a tensor of shape {} cannot be expanded to ({list})", Show(x.shape()))
-    };
-    let Some(lead) = shape.len().checked_sub(x.ndim()) else { return refuse(shape) };
-    let mut to = Dims::new();
-    for (i, &s) in shape.iter().enumerate() {
-        match s {
-            -1 if i >= lead => to.push(x.shape()[i - lead]),
-            0.. => to.push(s as usize),
-            _ => return refuse(shape),
+    expanded("expand", x, shape)
+}
+
+/// Dimensions of size 1 repeated to the shape of `other`.
+pub fn expand_as(x: &Tensor, other: &Tensor) -> Result<Tensor> {
+    expanded("expand_as", x, &other.shape().iter().map(|&n| n as isize).collect::<Vec<_>>())
+}
+
+/// `x` repeated to `shape` as broadcasting would; −1 keeps a size.
+pub fn broadcast_to(x: &Tensor, shape: &[isize]) -> Result<Tensor> {
+    expanded("broadcast_to", x, shape)
+}
+
+fn expanded(op: &str, x: &Tensor, shape: &[isize]) -> Result<Tensor> {
+    let lead = shape.len().checked_sub(x.ndim());
+    let size = |(i, &s): (usize, &isize)| {
+        let own = i.checked_sub(lead?).map(|d| x.shape()[d]);
+        match own {
+            Some(n) if s == -1 || (s >= 0 && n == 1) => Some(if s == -1 { n } else { s as usize }),
+            Some(n) => (usize::try_from(s) == Ok(n)).then_some(n),
+            None => usize::try_from(s).ok(),
         }
+    };
+    match shape.iter().enumerate().map(size).collect::<Option<Dims>>().filter(|_| lead.is_some()) {
+        Some(to) => {
+            checked_numel(op, &to)?;
+            expand_to(x, &to)
+        }
+        None => fail!(Value, "{op}: a tensor of shape {} cannot be expanded to ({})", Show(x.shape()), list(shape)),
     }
-    expand_to(x, &to).or_else(|_| refuse(shape))
 }
 
 /// `x` repeated to `shape` as broadcasting would.
@@ -281,17 +357,4 @@ pub fn unsqueeze(x: &Tensor, dim: isize) -> Result<Tensor> {
     let mut shape: Dims = x.shape().into();
     shape.insert(at, 1);
     reshape_to(x, &shape)
-}
-
-/// `length` positions of dimension `dim` from `start` on, as a view.
-pub fn narrow(x: &Tensor, dim: isize, start: isize, length: isize) -> Result<Tensor> {
-    let d = normalize_dim("narrow", dim, x.ndim())?;
-    let n = x.shape()[d] as isize;
-    let from = if start < 0 { start + n } else { start };
-    if from < 0 || length < 0 || from.checked_add(length).is_none_or(|end| end > n) {
-        fail!(Index, "narrow: {length} positions from {start} on do not lie within dim {dim} of size {n}");
-    }
-    let mut ranges: SmallVec<[Range; 4]> = x.shape().iter().map(|&n| Range::all(n)).collect();
-    ranges[d] = Range { start: from as usize, step: 1, len: length as usize };
-    slice(x, ranges)
 }

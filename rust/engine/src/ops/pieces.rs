@@ -1,0 +1,115 @@
+//! Parts of a tensor along one dimension, as views.
+
+use smallvec::SmallVec;
+
+use super::op_table;
+use super::views::{Range, reshape_to, slice};
+use crate::error::{Result, fail};
+use crate::shape::{Dims, normalize_dim};
+use crate::tensor::Tensor;
+
+op_table! { $ piece_ops
+    /// `length` positions of dimension `dim` from `start` on, as a view.
+    method narrow(x: Tensor, dim: int, start: int, length: int);
+    /// Position `index` of dimension `dim`, without that dimension, as a view.
+    method select(x: Tensor, dim: int, index: int);
+    /// Pieces along `dim`, as views: of one size, the last being what is left, or of the sizes that a sequence lists.
+    method split(x: Tensor, split_size_or_sections: Sections, dim: int = 0) -> Tuple;
+    /// At most `chunks` pieces along `dim`, as views; all of one size but the last, which may be smaller.
+    method chunk(x: Tensor, chunks: int, dim: int = 0) -> Tuple;
+    /// Every position of dimension `dim`, without that dimension, as views.
+    method unbind(x: Tensor, dim: int = 0) -> Tuple;
+}
+
+/// How a dimension is split.
+#[derive(Clone, Debug)]
+pub enum Sections {
+    /// Into pieces of one size.
+    Every(isize),
+    /// Into pieces of these sizes.
+    Each(Vec<isize>),
+}
+
+/// `len` positions of dimension `d` from `start` on, which lie within it.
+fn part(x: &Tensor, d: usize, start: usize, len: usize) -> Result<Tensor> {
+    let mut ranges: SmallVec<[Range; 4]> = x.shape().iter().map(|&n| Range::all(n)).collect();
+    ranges[d] = Range { start, step: 1, len };
+    slice(x, ranges)
+}
+
+/// `length` positions of dimension `dim` from `start` on, as a view. `IndexError` unless they lie within it.
+pub fn narrow(x: &Tensor, dim: isize, start: isize, length: isize) -> Result<Tensor> {
+    let d = normalize_dim("narrow", dim, x.ndim())?;
+    let n = x.shape()[d] as isize;
+    let from = if start < 0 { start + n } else { start };
+    if from < 0 || length < 0 || from.checked_add(length).is_none_or(|end| end > n) {
+        fail!(Index, "narrow: {length} positions from {start} on do not lie within dim {dim} of size {n}");
+    }
+    part(x, d, from as usize, length as usize)
+}
+
+/// Position `index` of dimension `dim`, without that dimension, as a view. `IndexError` if either is out of range.
+pub fn select(x: &Tensor, dim: isize, index: isize) -> Result<Tensor> {
+    let d = normalize_dim("select", dim, x.ndim())?;
+    let n = x.shape()[d] as isize;
+    if !(-n..n).contains(&index) {
+        fail!(Index, "select: index {index} is out of range for dim {dim} of size {n}");
+    }
+    position(x, d, index.rem_euclid(n) as usize)
+}
+
+fn position(x: &Tensor, d: usize, at: usize) -> Result<Tensor> {
+    let mut shape: Dims = x.shape().into();
+    shape.remove(d);
+    reshape_to(&part(x, d, at, 1)?, &shape)
+}
+
+/// Pieces along `dim`, as views. `ValueError` unless sizes are positive (0 is allowed in a list of sizes) and a list of sizes
+/// adds up to the dimension's.
+pub fn split(x: &Tensor, sections: &Sections, dim: isize) -> Result<Vec<Tensor>> {
+    let d = normalize_dim("split", dim, x.ndim())?;
+    let n = x.shape()[d];
+    let sizes: Vec<usize> = match sections {
+        Sections::Every(size) => match usize::try_from(*size) {
+            Ok(size) if size > 0 => (0..n.max(1)).step_by(size).map(|start| size.min(n - start)).collect(),
+            _ => fail!(Value, "split: expected pieces of a positive size, got {size}"),
+        },
+        Sections::Each(sizes) => {
+            let all = sizes.iter().map(|&s| usize::try_from(s).ok()).collect::<Option<Vec<_>>>();
+            match all {
+                Some(all) if all.iter().try_fold(0_usize, |sum, &s| sum.checked_add(s)) == Some(n) => all,
+                _ => fail!(Value, "split: sizes {sizes:?} do not add up to dim {dim} of size {n}"),
+            }
+        }
+    };
+    pieces(x, d, &sizes)
+}
+
+fn pieces(x: &Tensor, d: usize, sizes: &[usize]) -> Result<Vec<Tensor>> {
+    let mut start = 0;
+    let next = |&len: &usize| {
+        start += len;
+        part(x, d, start - len, len)
+    };
+    sizes.iter().map(next).collect()
+}
+
+/// At most `chunks` pieces along `dim`, as views, all of one size but the last. `ValueError` unless `chunks` is positive.
+pub fn chunk(x: &Tensor, chunks: isize, dim: isize) -> Result<Vec<Tensor>> {
+    let d = normalize_dim("chunk", dim, x.ndim())?;
+    let n = x.shape()[d];
+    let Some(count) = usize::try_from(chunks).ok().filter(|&c| c > 0) else {
+        fail!(Value, "chunk: expected a positive number of chunks, got {chunks}");
+    };
+    if n == 0 {
+        // Nothing can be divided any number of times.
+        return pieces(x, d, &vec![0; count]);
+    }
+    split(x, &Sections::Every(n.div_ceil(count) as isize), dim)
+}
+
+/// Every position of dimension `dim`, without that dimension, as views.
+pub fn unbind(x: &Tensor, dim: isize) -> Result<Vec<Tensor>> {
+    let d = normalize_dim("unbind", dim, x.ndim())?;
+    (0..x.shape()[d]).map(|at| position(x, d, at)).collect()
+}
