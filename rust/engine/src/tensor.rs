@@ -23,10 +23,19 @@ pub struct Storage {
     version: AtomicU32,
 }
 
+/// Where a tensor's elements are.
+#[derive(Debug)]
+enum Home {
+    /// In its own storage, allocated with it.
+    Own(Storage),
+    /// In that of the tensor that it is a view of, which is no view itself.
+    Of(Arc<Data>),
+}
+
 /// What a tensor is apart from its history: elements, type, and for a leaf its gradient.
 #[derive(Debug)]
 pub struct Data {
-    storage: Arc<Storage>,
+    home: Home,
     layout: Layout,
     dtype: DType,
     /// A Python number's: it adapts to the dtype of what it is combined with.
@@ -34,6 +43,26 @@ pub struct Data {
     requires_grad: AtomicBool,
     grad: Mutex<Option<Tensor>>,
     hooks: OnceLock<Box<Hooks>>,
+}
+
+impl Home {
+    /// The storage, if nobody else refers to it.
+    fn storage_mut(&mut self) -> Option<&mut Storage> {
+        match self {
+            Home::Own(storage) => Some(storage),
+            Home::Of(base) => Arc::get_mut(base)?.home.storage_mut(),
+        }
+    }
+}
+
+impl Data {
+    #[inline]
+    fn storage(&self) -> &Storage {
+        match &self.home {
+            Home::Own(storage) => storage,
+            Home::Of(base) => base.storage(),
+        }
+    }
 }
 
 /// An n-dimensional array that remembers how it was computed.
@@ -113,12 +142,12 @@ impl Tensor {
     /// A tensor over `buffer`, which holds its elements in row-major order.
     pub(crate) fn from_buffer(buffer: Buffer, shape: &[usize], dtype: DType) -> Self {
         let storage = Storage { buffer, version: AtomicU32::new(0) };
-        Self::from_parts(Arc::new(storage), Layout::contiguous(shape), dtype)
+        Self::from_parts(Home::Own(storage), Layout::contiguous(shape), dtype)
     }
 
-    fn from_parts(storage: Arc<Storage>, layout: Layout, dtype: DType) -> Self {
+    fn from_parts(home: Home, layout: Layout, dtype: DType) -> Self {
         let data = Data {
-            storage,
+            home,
             layout,
             dtype,
             weak: false,
@@ -163,7 +192,7 @@ impl Tensor {
         let last: usize = layout.shape.iter().zip(&layout.strides).map(|(&n, &s)| n.saturating_sub(1) * s).sum();
         assert!(layout.numel() == 0 || (layout.offset + last + 1) * dtype.size() <= buffer.bytes());
         let storage = Storage { buffer, version: AtomicU32::new(0) };
-        Self::from_parts(Arc::new(storage), layout, dtype)
+        Self::from_parts(Home::Own(storage), layout, dtype)
     }
 
     /// A tensor full of one number.
@@ -227,7 +256,11 @@ impl Tensor {
 
     /// Another view of the same storage, without history.
     pub(crate) fn with_layout(&self, layout: Layout) -> Self {
-        Self::from_parts(self.data.storage.clone(), layout, self.data.dtype)
+        let base = match &self.data.home {
+            Home::Own(_) => &self.data,
+            Home::Of(base) => base,
+        };
+        Self::from_parts(Home::Of(base.clone()), layout, self.data.dtype)
     }
 
     /// The same tensor with this history.
@@ -348,26 +381,30 @@ impl Tensor {
         Arc::as_ptr(&self.data).addr()
     }
 
+    fn storage(&self) -> &Storage {
+        self.data.storage()
+    }
+
     /// Whether two tensors share their elements' storage.
     #[must_use]
     pub fn shares_storage(&self, other: &Tensor) -> bool {
-        Arc::ptr_eq(&self.data.storage, &other.data.storage)
+        std::ptr::eq(self.storage(), other.storage())
     }
 
     /// What makes a storage itself: equal for a tensor and its views.
     pub(crate) fn storage_identity(&self) -> usize {
-        Arc::as_ptr(&self.data.storage).addr()
+        std::ptr::from_ref(self.storage()).addr()
     }
 
     /// How often the storage was written to.
     pub(crate) fn version(&self) -> u32 {
-        self.data.storage.version.load(Acquire)
+        self.storage().version.load(Acquire)
     }
 
     /// The address of the first element, for handing the memory to other libraries.
     #[must_use]
     pub fn as_ptr(&self) -> *mut u8 {
-        self.data.storage.buffer.as_ptr().wrapping_add(self.data.layout.offset * self.dtype().size())
+        self.storage().buffer.as_ptr().wrapping_add(self.data.layout.offset * self.dtype().size())
     }
 
     // ---- Elements ----
@@ -375,14 +412,14 @@ impl Tensor {
     /// The elements for reading. `T` must be the dtype's type.
     pub(crate) fn read<T: Element>(&self) -> Reader<'_, T> {
         debug_assert_eq!(self.dtype().size(), size_of::<T>());
-        Reader { guard: self.data.storage.buffer.read(), layout: &self.data.layout }
+        Reader { guard: self.storage().buffer.read(), layout: &self.data.layout }
     }
 
     /// The whole storage for writing; counts as a change. The tensor's first element is at `layout().offset`.
     pub(crate) fn write<T: Element>(&self) -> Write<'_, T> {
         debug_assert_eq!(self.dtype().size(), size_of::<T>());
-        let guard = self.data.storage.buffer.write();
-        self.data.storage.version.fetch_add(1, Release);
+        let guard = self.storage().buffer.write();
+        self.storage().version.fetch_add(1, Release);
         guard
     }
 
@@ -393,8 +430,7 @@ impl Tensor {
             return None;
         }
         let (offset, n) = (data.layout.offset, data.layout.numel());
-        let storage = Arc::get_mut(&mut data.storage)?;
-        storage.buffer.get_mut::<T>().get_mut(offset..offset + n)
+        data.home.storage_mut()?.buffer.get_mut::<T>().get_mut(offset..offset + n)
     }
 
     /// Whether nobody else refers to the elements, and they fill a row-major block.
@@ -402,7 +438,7 @@ impl Tensor {
         self.node.is_none()
             && self.tangents.is_none()
             && self.is_contiguous()
-            && Arc::get_mut(&mut self.data).is_some_and(|d| Arc::get_mut(&mut d.storage).is_some())
+            && Arc::get_mut(&mut self.data).is_some_and(|d| d.home.storage_mut().is_some())
     }
 
     /// The elements in row-major order. `TypeError` unless `T` is the dtype's type.

@@ -40,13 +40,30 @@ pub(crate) fn number(ob: &Bound<'_, PyAny>) -> PyResult<Option<Number>> {
 
 /// An operand beside a tensor: a Python number takes the dtype that the two have together at once. `Ok(None)` if `ob` is
 /// nothing that a tensor can be combined with.
-pub(crate) fn beside(ob: &Bound<'_, PyAny>, partner: &EngineTensor) -> PyResult<Option<EngineTensor>> {
+pub(crate) fn beside<'a>(ob: &'a Bound<'_, PyAny>, partner: &EngineTensor) -> PyResult<Option<Beside<'a>>> {
     if let Ok(t) = ob.cast::<PyTensor>() {
-        return Ok(Some(t.get().inner.clone()));
+        return Ok(Some(Beside::There(&t.get().inner)));
     }
-    match number(ob)? {
-        Some(n) => partner.number_beside(n).map(Some).map_err(to_py),
-        None => interop::copied(ob),
+    let made = match number(ob)? {
+        Some(n) => Some(partner.number_beside(n).map_err(to_py)?),
+        None => interop::copied(ob)?,
+    };
+    Ok(made.map(Beside::Made))
+}
+
+/// What stands beside a tensor: another one, or one that was made of something else.
+pub(crate) enum Beside<'a> {
+    There(&'a EngineTensor),
+    Made(EngineTensor),
+}
+
+impl std::ops::Deref for Beside<'_> {
+    type Target = EngineTensor;
+    fn deref(&self) -> &EngineTensor {
+        match self {
+            Beside::There(t) => t,
+            Beside::Made(t) => t,
+        }
     }
 }
 

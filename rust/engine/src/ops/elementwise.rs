@@ -191,31 +191,14 @@ impl Op for &'static BinaryRule {
     }
     fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
         let (a, b) = (x[0], x[1]);
+        if a.shape() == b.shape() {
+            return self.compute(a, b, a.shape(), &a.layout().strides, &b.layout().strides);
+        }
         let shape = broadcast(self.name, a.shape(), b.shape())?;
         let mut rooms = [Dims::new(), Dims::new()];
         let [room_a, room_b] = &mut rooms;
         let (sa, sb) = (strides_over(a, &shape, room_a), strides_over(b, &shape, room_b));
-        match a.dtype() {
-            DType::Float32 | DType::Float64 => match_float!(a.dtype(), self.name, T => {
-                let (ra, rb) = (a.read::<T>(), b.read::<T>());
-                Tensor::build::<T>(self.name, &shape, a.dtype(), |out| {
-                    map::binary(self.kernel, out, &shape, view_of(&ra, sa), view_of(&rb, sb));
-                    Ok(())
-                })
-            }),
-            dtype => {
-                let Some(kernel) = self.integers else {
-                    fail!(Type, "{}: expected tensors of floats, got {dtype}", self.name)
-                };
-                match_int!(dtype, self.name, T => {
-                    let (ra, rb) = (a.read::<T>(), b.read::<T>());
-                    Tensor::build::<T>(self.name, &shape, dtype, |out| {
-                        map::binary_int(kernel, out, &shape, view_of(&ra, sa), view_of(&rb, sb));
-                        Ok(())
-                    })
-                })
-            }
-        }
+        self.compute(a, b, &shape, sa, sb)
     }
     fn backward(&self, saved: &Saved, g: &Tensor, want: Want) -> Result<Grads> {
         let a = if want.input(0) { Some((self.wrt_a)(g, saved)?) } else { None };
@@ -228,6 +211,33 @@ impl Op for &'static BinaryRule {
             t[i].map(|t| rule(&expand_to(t, y.shape())?, &saved)).transpose()
         };
         forward::total([part(0, self.wrt_a)?, part(1, self.wrt_b)?])
+    }
+}
+
+impl BinaryRule {
+    /// The value, for operands with these strides over the shape of the result.
+    fn compute(&self, a: &Tensor, b: &Tensor, shape: &[usize], sa: &[usize], sb: &[usize]) -> Result<Tensor> {
+        match a.dtype() {
+            DType::Float32 | DType::Float64 => match_float!(a.dtype(), self.name, T => {
+                let (ra, rb) = (a.read::<T>(), b.read::<T>());
+                Tensor::build::<T>(self.name, shape, a.dtype(), |out| {
+                    map::binary(self.kernel, out, shape, view_of(&ra, sa), view_of(&rb, sb));
+                    Ok(())
+                })
+            }),
+            dtype => {
+                let Some(kernel) = self.integers else {
+                    fail!(Type, "{}: expected tensors of floats, got {dtype}", self.name)
+                };
+                match_int!(dtype, self.name, T => {
+                    let (ra, rb) = (a.read::<T>(), b.read::<T>());
+                    Tensor::build::<T>(self.name, shape, dtype, |out| {
+                        map::binary_int(kernel, out, shape, view_of(&ra, sa), view_of(&rb, sb));
+                        Ok(())
+                    })
+                })
+            }
+        }
     }
 }
 
