@@ -53,6 +53,7 @@ stubs: $(BUILT) $(VENV)/checks.stamp ## write the type stub of the extension fro
 bench: $(BUILT) ## time kernels and training steps against the peers that are installed in .venv
 	cargo bench $(CRATES)
 	$(PY) benches/imports.py
+	$(PY) benches/dispatch.py
 	$(PY) benches/kernels.py
 	$(PY) benches/train.py
 
