@@ -65,6 +65,7 @@ __all__ = [
     "flatten",
     "flip",
     "floor",
+    "from_dlpack",
     "from_numpy",
     "full",
     "full_like",
@@ -238,7 +239,36 @@ class Tensor:
         """
         NumPy's protocol: an array of the elements, sharing memory unless `dtype` or `copy` ask for another.
         """
+    def __array_function__(self, /, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        """
+        NumPy's protocol for functions that are no ufuncs: `np.sum(t)`, `np.stack([t, u])` and the others take tensors for
+        arrays and give arrays. `RuntimeError` if one requires gradients, which would be lost.
+        """
     def __bool__(self, /) -> bool: ...
+    def __bytes__(self, /) -> bytes:
+        """
+        The bytes of the elements in row-major order.
+        """
+    def __dlpack__(
+        self,
+        /,
+        *,
+        stream: Any | None = None,
+        max_version: tuple[SupportsIndex, SupportsIndex] | None = None,
+        dl_device: tuple[SupportsIndex, SupportsIndex] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        """
+        DLPack's protocol: a capsule that shares this tensor's memory, of the versioned form if `max_version` is (1, 0) or
+        later.
+
+        `BufferError` if the tensor requires gradients or has a tangent, if another device or a stream is asked for, or if the
+        memory is read-only and the consumer knows no versions, so that it cannot be told.
+        """
+    def __dlpack_device__(self, /) -> tuple[int, int]:
+        """
+        DLPack's number of the device, the CPU.
+        """
     def __eq__(self, other: object, /) -> Tensor: ...  # type: ignore[override]
     def __float__(self, /) -> builtins.float: ...
     def __ge__(self, other: object, /) -> Tensor: ...
@@ -593,10 +623,9 @@ class Tensor:
         """
     def numpy(self, /) -> numpy.ndarray:
         """
-        The elements as a NumPy array that shares this tensor's memory.
+        A NumPy array that shares this tensor's memory; it is read-only if that memory is.
 
-        `RuntimeError` if the tensor requires gradients: writing to the array would falsify them. Write
-        `x.detach().numpy()`.
+        `RuntimeError` if the tensor requires gradients or has a tangent: write x.detach().numpy().
         """
     def permute(self, /, *dims: int | Sequence[int]) -> Tensor:
         """
@@ -1087,12 +1116,22 @@ def floor(x: Tensor | float | NDArray[Any]) -> Tensor:
     The largest integer that is not above x. The derivative is 0.
     """
 
+def from_dlpack(x: Any, *, copy: bool | None = None) -> Tensor:
+    """
+    A tensor over the memory of another library's array on the CPU, by DLPack's protocol; a copy if `copy` is true.
+
+    Writing to one changes the other; a tensor over read-only memory refuses to be written. `TypeError` if `x` has no
+    `__dlpack__` or elements of no dtype here, `BufferError` if its memory cannot be shared: it is on another device, not
+    aligned, or its strides are negative.
+    """
+
 def from_numpy(array: Any) -> Tensor:
     """
-    A tensor that shares the memory of a NumPy array (or of another exporter of a writable buffer).
+    A tensor that shares the memory of a NumPy array (or of another exporter of a buffer).
 
-    Writing to one changes the other. `TypeError` if the dtype has no counterpart, `ValueError` if the array is read-only or
-    its strides are negative: copy it then with rg.tensor(array).
+    Writing to one changes the other; a tensor over a read-only array refuses to be written. `TypeError` if the dtype has no
+    counterpart, `ValueError` if the strides are negative or the elements not aligned: copy the array then with
+    rg.tensor(array).
     """
 
 def full(

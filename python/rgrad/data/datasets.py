@@ -31,10 +31,10 @@ class TensorDataset:
     """Samples kept as rows of tensors: sample `i` is `(tensors[0][i], tensors[1][i], …)`.
 
     Args:
-        *tensors: tensors or NumPy arrays, all of the same length in dimension 0. Arrays are not copied, and of a
-            memory-mapped file (`np.memmap`) only those rows are read that a batch asks for. Arrays whose memory a
-            tensor cannot share, because of their dtype, byte order or strides, stay arrays in `tensors`; their rows are
-            converted when they are asked for.
+        *tensors: tensors or NumPy arrays, all of the same length in dimension 0. Those whose elements lie in row-major
+            order are not copied, and of a memory-mapped file (`np.memmap`) only those rows are read that a batch asks
+            for. Arrays whose memory a tensor cannot share, because of their dtype, byte order or strides, stay arrays
+            in `tensors`; their rows are converted when they are asked for.
 
     Raises:
         TypeError: one of them is neither a tensor nor an array, or an array of what cannot become a tensor.
@@ -208,12 +208,15 @@ def _column(value: Tensor | NDArray[Any], position: int) -> Tensor | NDArray[Any
     if value.ndim == 0:
         raise ValueError(f"TensorDataset: tensor {position} has no dimension 0 to hold samples")
     if isinstance(value, rg.Tensor):
-        return value
+        # Gathering from other strides would copy all of the tensor for every batch.
+        return value.contiguous()
     try:
-        return rg.from_numpy(value)
+        if value.flags.c_contiguous:
+            return rg.from_numpy(value)
     except (TypeError, ValueError):
-        rg.tensor(value[:0])  # raises the reason if no row can become a tensor
-        return value
+        pass
+    rg.tensor(value[:0])  # raises the reason if no row can become a tensor
+    return value
 
 
 def _take(column: Tensor | NDArray[Any], rows: Rows) -> Tensor:

@@ -46,10 +46,10 @@ pub struct Data {
 }
 
 impl Home {
-    /// The storage, if nobody else refers to it.
+    /// The storage, if nobody else refers to it or owns its memory.
     fn storage_mut(&mut self) -> Option<&mut Storage> {
         match self {
-            Home::Own(storage) => Some(storage),
+            Home::Own(storage) => (!storage.buffer.is_foreign()).then_some(storage),
             Home::Of(base) => Arc::get_mut(base)?.home.storage_mut(),
         }
     }
@@ -385,6 +385,12 @@ impl Tensor {
         self.data.storage()
     }
 
+    /// Whether the elements lie in memory that somebody else lends for reading only.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.storage().buffer.is_read_only()
+    }
+
     /// Whether two tensors share their elements' storage.
     #[must_use]
     pub fn shares_storage(&self, other: &Tensor) -> bool {
@@ -471,6 +477,13 @@ impl Tensor {
     /// `RuntimeError` if a derivative would be lost: if `self` requires gradients or `value` does, while recording is on, or if
     /// one of them has a tangent.
     pub fn copy_from(&self, value: &Tensor) -> Result<()> {
+        if self.is_read_only() {
+            fail!(
+                Value,
+                "cannot write in place to memory that is read-only, such as that of an array with writeable=False; \
+                 write to x.clone()"
+            );
+        }
         if self.has_tangent() || value.has_tangent() {
             fail!(
                 Runtime,

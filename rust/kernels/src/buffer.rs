@@ -220,7 +220,16 @@ enum Origin {
     /// A block of this class from the allocator above.
     Cached(usize),
     /// Memory of somebody else, kept alive by this value.
-    Foreign(#[allow(dead_code, reason = "held to be dropped with the buffer")] Box<dyn Any + Send + Sync>),
+    Foreign { access: Access, _owner: Box<dyn Any + Send + Sync> },
+}
+
+/// What may be done to memory that somebody else owns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Reading only: the memory may be mapped so that a write ends the process.
+    ReadOnly,
+    /// Reading and writing.
+    ReadWrite,
 }
 
 const WRITER: u32 = 1 << 31;
@@ -241,12 +250,25 @@ impl Buffer {
     /// A buffer over memory that somebody else owns.
     ///
     /// # Safety
-    /// `ptr` must be valid for reads and writes of `bytes` bytes for as long as `owner` lives, all of them initialised and
-    /// aligned for every element type that the buffer is read as. Whoever else writes to that memory must not do so while
-    /// a guard of this buffer exists.
+    /// `ptr` must be valid for reads, and unless `access` forbids them for writes, of `bytes` bytes for as long as `owner`
+    /// lives, all of them initialised and aligned for every element type that the buffer is read as. Whoever else writes to
+    /// that memory must not do so while a guard of this buffer exists.
     #[must_use]
-    pub unsafe fn foreign(ptr: NonNull<u8>, bytes: usize, owner: Box<dyn Any + Send + Sync>) -> Self {
-        Self { ptr, bytes, lock: AtomicU32::new(0), origin: Origin::Foreign(owner) }
+    pub unsafe fn foreign(ptr: NonNull<u8>, bytes: usize, access: Access, owner: Box<dyn Any + Send + Sync>) -> Self {
+        Self { ptr, bytes, lock: AtomicU32::new(0), origin: Origin::Foreign { access, _owner: owner } }
+    }
+
+    /// Whether somebody else owns the memory, and may look at it.
+    #[must_use]
+    pub fn is_foreign(&self) -> bool {
+        matches!(self.origin, Origin::Foreign { .. })
+    }
+
+    /// Whether the memory must not be written to.
+    #[inline]
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        matches!(self.origin, Origin::Foreign { access: Access::ReadOnly, .. })
     }
 
     /// The size in bytes.
@@ -272,8 +294,12 @@ impl Buffer {
     }
 
     /// The elements, for writing. Waits while somebody reads or writes.
+    ///
+    /// # Panics
+    /// If the memory is read-only.
     #[inline]
     pub fn write<T: Element>(&self) -> Write<'_, T> {
+        assert!(!self.is_read_only(), "the memory is read-only");
         while self.lock.compare_exchange(0, WRITER, Acquire, Relaxed).is_err() {
             std::thread::yield_now();
         }
@@ -281,8 +307,12 @@ impl Buffer {
     }
 
     /// The elements of a buffer that nobody else has.
+    ///
+    /// # Panics
+    /// If the memory is read-only.
     #[inline]
     pub fn get_mut<T: Element>(&mut self) -> &mut [T] {
+        assert!(!self.is_read_only(), "the memory is read-only");
         // SAFETY: `&mut self` excludes every other access; see also `len`.
         unsafe { std::slice::from_raw_parts_mut(self.ptr.as_ptr().cast(), self.len::<T>()) }
     }
@@ -420,8 +450,19 @@ mod tests {
         let owner = Box::new([1.0_f32, 2.0, 3.0]);
         let ptr = NonNull::from(&*owner).cast();
         // SAFETY: the box keeps its address when it is moved, and holds 12 bytes of floats.
-        let buffer = unsafe { Buffer::foreign(ptr, 12, owner) };
+        let buffer = unsafe { Buffer::foreign(ptr, 12, Access::ReadWrite, owner) };
         buffer.write::<f32>()[1] = 5.0;
         assert_eq!(*buffer.read::<f32>(), [1.0, 5.0, 3.0]);
+    }
+
+    #[test]
+    #[should_panic(expected = "read-only")]
+    fn read_only_memory_cannot_be_written() {
+        let owner = Box::new([1.0_f32, 2.0]);
+        let ptr = NonNull::from(&*owner).cast();
+        // SAFETY: as above, with 8 bytes.
+        let buffer = unsafe { Buffer::foreign(ptr, 8, Access::ReadOnly, owner) };
+        assert_eq!(*buffer.read::<f32>(), [1.0, 2.0]);
+        buffer.write::<f32>();
     }
 }

@@ -111,19 +111,6 @@ pub fn set_default_dtype(dtype: AnyDType) -> PyResult<()> {
     dtype.0.set_default_float().map_err(crate::error::to_py)
 }
 
-/// NumPy's code of the dtype, with its byte order.
-pub(crate) fn typestr(dtype: DType) -> String {
-    let order = if cfg!(target_endian = "little") { '<' } else { '>' };
-    match dtype {
-        DType::Float32 => format!("{order}f4"),
-        DType::Float64 => format!("{order}f8"),
-        DType::Int64 => format!("{order}i8"),
-        DType::Int32 => format!("{order}i4"),
-        DType::UInt8 => "|u1".into(),
-        DType::Bool => "|b1".into(),
-    }
-}
-
 /// A `ValueError`, for arguments that are checked here.
 pub(crate) fn value_error(message: impl Into<String>) -> PyErr {
     PyValueError::new_err(message.into())

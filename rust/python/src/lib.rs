@@ -54,7 +54,7 @@ macro_rules! module {
             #[pymodule_export]
             use crate::dtype::{PyDType, get_default_dtype, set_default_dtype};
             #[pymodule_export]
-            use crate::interop::from_numpy;
+            use crate::interop::{from_dlpack, from_numpy};
             #[pymodule_export]
             use crate::io::{load, save};
             #[pymodule_export]

@@ -3,15 +3,15 @@
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyInt, PyIterator, PyString, PyTuple, PyType};
+use pyo3::types::{PyDict, PyInt, PyIterator, PySequence, PyString, PyTuple, PyType};
 use pyo3::{type_hint_identifier, type_hint_subscript};
 use rgrad_engine::ops::{self, Index};
 use rgrad_engine::{DType, Number, Tensor, tape};
 
 use crate::args::{self, beside, number, sequence};
-use crate::dtype::{AnyDType, PyDType, typestr};
+use crate::dtype::{AnyDType, PyDType};
 use crate::error::{run, to_py};
-use crate::interop;
+use crate::interop::{self, array_of};
 
 /// An n-dimensional array that remembers how it was computed.
 ///
@@ -54,14 +54,14 @@ pub(crate) fn make(data: &Bound<'_, PyAny>, dtype: Option<AnyDType>, requires_gr
     let value = if let Ok(t) = data.cast::<PyTensor>() {
         let t = t.get().inner.detach();
         run(py, t.numel(), || ops::clone(&t))?
-    } else if let Some(n) = number(data)? {
+    } else if let Some(n) = if data.hasattr("dtype")? { None } else { number(data)? } {
         let own = match n {
             Number::Bool(_) => DType::Bool,
             Number::Int(_) => DType::Int64,
             Number::Float(_) => DType::default_float(),
         };
         Tensor::scalar(n, dtype.as_ref().map_or(own, |d| d.0)).map_err(to_py)?
-    } else if let Some(t) = interop::copied(data)? {
+    } else if let Some(t) = interop::converted(data)? {
         t
     } else {
         from_list(data)?
@@ -85,28 +85,53 @@ fn from_list(data: &Bound<'_, PyAny>) -> PyResult<Tensor> {
         return Err(refuse("expected numbers, nested lists or an array"));
     }
     let array = py.import("numpy")?.call_method1("array", (data,)).map_err(|e| {
+        // A tensor in the list that cannot become an array says why.
+        if e.is_instance_of::<PyRuntimeError>(py) {
+            return e;
+        }
         let text = e.value(py).to_string();
         PyValueError::new_err(format!("tensor: the nested lists do not form an array: {text}"))
     })?;
-    let made = interop::copied(&array).map_err(|_| refuse("expected numbers, nested lists or an array"))?;
-    let made = made.ok_or_else(|| refuse("expected numbers, nested lists or an array"))?;
-    let holds_arrays = data.cast::<PyTensor>().is_ok() || first_leaf_has_dtype(data)?;
-    if made.dtype() == DType::Float64 && !holds_arrays {
+    let kind: String = array.getattr("dtype")?.getattr("kind")?.extract()?;
+    if "OSU".contains(&*kind) {
+        return Err(refuse("expected numbers, nested lists of them, or an array"));
+    }
+    let made = interop::copied(&array)?.ok_or_else(|| refuse("expected numbers, nested lists or an array"))?;
+    let own = data.cast::<PyTensor>().is_ok() || (has_dtype(&first_leaf(data)?)? && holds_float64(data)?);
+    if made.dtype() == DType::Float64 && !own {
         return run(py, made.numel(), || ops::cast(&made, DType::default_float()));
     }
     Ok(made)
 }
 
-/// Whether the first innermost item of nested sequences has a dtype of its own, which is then kept.
-fn first_leaf_has_dtype(data: &Bound<'_, PyAny>) -> PyResult<bool> {
+fn has_dtype(item: &Bound<'_, PyAny>) -> PyResult<bool> {
+    item.hasattr("dtype")
+}
+
+/// The first innermost item of nested sequences: if it is a Python number, the others are taken for such, too.
+fn first_leaf<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let mut item = data.clone();
-    while let Ok(sequence) = item.cast::<pyo3::types::PySequence>() {
+    while let Ok(sequence) = item.cast::<PySequence>() {
         if sequence.len()? == 0 {
-            return Ok(false);
+            break;
         }
         item = sequence.get_item(0)?;
     }
-    item.hasattr("dtype")
+    Ok(item)
+}
+
+/// Whether an item of nested sequences, all of which NumPy has understood, is an array, a tensor or a scalar of float64.
+fn holds_float64(item: &Bound<'_, PyAny>) -> PyResult<bool> {
+    if let Ok(dtype) = item.getattr("dtype") {
+        return dtype.getattr("name")?.eq(DType::Float64.name());
+    }
+    let Ok(sequence) = item.cast::<PySequence>() else { return Ok(false) };
+    for item in sequence.try_iter()? {
+        if holds_float64(&item?)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn index_item(item: &Bound<'_, PyAny>) -> PyResult<Index> {
@@ -328,7 +353,7 @@ impl PyTensor {
         kwargs.set_item("separator", ", ")?;
         kwargs.set_item("prefix", "tensor(")?;
         kwargs.set_item("threshold", 1000)?;
-        let array = array_of(slf.py(), t.detach())?;
+        let array = array_of(slf.py(), t)?;
         let elements = py.import("numpy")?.call_method("array2string", (array,), Some(&kwargs))?;
         let mut parts = vec![elements.extract::<String>()?];
         if !matches!(t.dtype(), DType::Float32 | DType::Int64 | DType::Bool) {
@@ -386,52 +411,10 @@ impl PyTensor {
             _ => Err(PyTypeError::new_err("only a tensor of one integer can be used as an index")),
         }
     }
-    /// The elements as a NumPy array that shares this tensor's memory.
-    ///
-    /// `RuntimeError` if the tensor requires gradients: writing to the array would falsify them. Write
-    /// `x.detach().numpy()`.
-    #[pyo3(signature = () -> "numpy.ndarray")]
-    fn numpy(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
-        let t = &slf.get().inner;
-        if t.requires_grad() {
-            return Err(PyRuntimeError::new_err(
-                "a tensor that requires gradients cannot become an array that shares its memory; \
-                 write x.detach().numpy()",
-            ));
-        }
-        if t.has_tangent() {
-            return Err(PyRuntimeError::new_err(
-                "a tensor that forward mode differentiates cannot become an array: the tangent would be lost; \
-                 write x.detach().numpy()",
-            ));
-        }
-        array_of(slf.py(), t.detach())
-    }
-    /// NumPy's protocol: an array of the elements, sharing memory unless `dtype` or `copy` ask for another.
-    #[pyo3(signature = (dtype=None, copy=None) -> "numpy.ndarray")]
-    fn __array__(slf: &Bound<'_, Self>, dtype: Option<&Bound<'_, PyAny>>, copy: Option<bool>) -> PyResult<Py<PyAny>> {
-        let py = slf.py();
-        let array = Self::numpy(slf)?;
-        if dtype.is_none() && copy != Some(true) {
-            return Ok(array);
-        }
-        let kwargs = PyDict::new(py);
-        kwargs.set_item("dtype", dtype)?;
-        if copy.is_some() {
-            kwargs.set_item("copy", copy)?;
-            return Ok(py.import("numpy")?.call_method("array", (array,), Some(&kwargs))?.unbind());
-        }
-        Ok(py.import("numpy")?.call_method("asarray", (array,), Some(&kwargs))?.unbind())
-    }
-    /// NumPy leaves operators with tensors to the tensors, so `array + tensor` is a tensor.
-    #[classattr]
-    fn __array_ufunc__() -> Option<bool> {
-        None
-    }
     /// The elements as nested lists of Python numbers.
     #[pyo3(signature = () -> "list[Any]")]
     fn tolist(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
-        let array = array_of(slf.py(), slf.get().inner.detach())?;
+        let array = array_of(slf.py(), &slf.get().inner)?;
         array.call_method0(slf.py(), "tolist")
     }
     fn __getitem__(&self, index: &Bound<'_, PyAny>) -> Out {
@@ -628,7 +611,7 @@ impl PyTensor {
             ));
         }
         let rebuild = slf.py().import("rgrad._core")?.getattr("_rebuild")?;
-        Ok((rebuild, (slf.get_type(), array_of(slf.py(), t.detach())?, t.requires_grad())))
+        Ok((rebuild, (slf.get_type(), array_of(slf.py(), t)?, t.requires_grad())))
     }
 }
 
@@ -665,33 +648,4 @@ pub fn _rebuild<'py>(
     let kwargs = PyDict::new(cls.py());
     kwargs.set_item("requires_grad", requires_grad)?;
     cls.call((array,), Some(&kwargs))
-}
-
-/// Lends a tensor's memory to NumPy, which keeps this object as long as the array lives.
-#[pyclass(name = "_Lender", module = "rgrad._core", frozen)]
-pub struct Lender {
-    tensor: Tensor,
-}
-
-#[pymethods]
-impl Lender {
-    /// NumPy's array interface, version 3.
-    #[getter]
-    #[pyo3(name = "__array_interface__")]
-    fn array_interface<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let t = &self.tensor;
-        let d = PyDict::new(py);
-        d.set_item("version", 3)?;
-        d.set_item("typestr", typestr(t.dtype()))?;
-        d.set_item("data", (t.as_ptr().addr(), false))?;
-        d.set_item("shape", PyTuple::new(py, t.shape())?)?;
-        let bytes = t.layout().strides.iter().map(|s| s * t.dtype().size());
-        d.set_item("strides", PyTuple::new(py, bytes.collect::<Vec<_>>())?)?;
-        Ok(d)
-    }
-}
-
-/// A NumPy array over the memory of `t`.
-pub(crate) fn array_of(py: Python<'_>, t: Tensor) -> PyResult<Py<PyAny>> {
-    Ok(py.import("numpy")?.call_method1("asarray", (Lender { tensor: t },))?.unbind())
 }

@@ -1,0 +1,270 @@
+//! NumPy arrays, NumPy scalars, and whatever else exports a buffer.
+
+use pyo3::buffer::PyUntypedBuffer;
+use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
+use rgrad_engine::shape::Dims;
+use rgrad_engine::{DType, Tensor, ops};
+use rgrad_kernels::buffer::Access;
+
+use super::{dlpack, strides, tensor_over, unlendable};
+use crate::dtype::from_format;
+use crate::error::run;
+use crate::tensor::PyTensor;
+
+/// Memory that somebody lends.
+struct Exported {
+    buffer: PyUntypedBuffer,
+    /// The type of the elements, if rgrad has it.
+    dtype: Option<DType>,
+    /// Whether it is one element without dimensions, which is lent as a vector of one.
+    scalar: bool,
+}
+
+/// A tensor over lent memory, or `None` if elements, strides or alignment are not ours (negative, or not whole elements).
+fn borrow(Exported { buffer, dtype, scalar }: Exported) -> Option<Tensor> {
+    let dtype = dtype?;
+    if buffer.suboffsets().is_some_and(|all| all.iter().any(|&offset| offset >= 0)) {
+        return None;
+    }
+    let size = dtype.size() as isize;
+    let bytes = buffer.strides();
+    let shape = if scalar { Dims::new() } else { Dims::from_slice(buffer.shape()) };
+    if shape.iter().zip(bytes).any(|(&n, s)| n > 1 && s % size != 0) {
+        return None;
+    }
+    let strides = strides(&shape, bytes.iter().map(|s| s / size))?;
+    let access = if buffer.readonly() { Access::ReadOnly } else { Access::ReadWrite };
+    let ptr = buffer.buf_ptr().cast();
+    // SAFETY: the exporter keeps the memory valid, for writes unless it says that it is read-only, until the buffer is
+    // released, which happens when the tensor's storage drops it; it says that the elements are of this dtype, and there are
+    // no suboffsets, so shape and strides say where they lie.
+    unsafe { tensor_over(ptr, shape, strides, dtype, access, Box::new(buffer)) }
+}
+
+/// The memory behind `ob`, if it exports a buffer.
+fn exported(ob: &Bound<'_, PyAny>) -> Option<Exported> {
+    let (buffer, scalar) = match PyUntypedBuffer::get(ob) {
+        Ok(buffer) => (buffer, false),
+        // NumPy lends 0-d arrays and scalars without a shape, which PyO3 takes for an error.
+        Err(_) => (ob.call_method1("reshape", (1,)).and_then(|one| PyUntypedBuffer::get(&one)).ok()?, true),
+    };
+    let dtype = from_format(&buffer.format().to_string_lossy(), buffer.item_size());
+    Some(Exported { buffer, dtype, scalar })
+}
+
+/// The dtype that holds every value of NumPy's type of this kind and size, in any byte order.
+fn holding(kind: &str, itemsize: usize) -> Option<DType> {
+    match (kind, itemsize) {
+        ("b", 1) => Some(DType::Bool),
+        ("u", 1) => Some(DType::UInt8),
+        ("i", 1 | 2 | 4) | ("u", 2) => Some(DType::Int32),
+        ("i", 8) | ("u", 4) => Some(DType::Int64),
+        ("f", 2 | 4) => Some(DType::Float32),
+        ("f", 8) => Some(DType::Float64),
+        _ => None,
+    }
+}
+
+fn kind_and_size(array: &Bound<'_, PyAny>) -> PyResult<(String, usize)> {
+    let dtype = array.getattr("dtype")?;
+    Ok((dtype.getattr("kind")?.extract()?, dtype.getattr("itemsize")?.extract()?))
+}
+
+/// Says what to do with an array of elements that no dtype holds.
+fn unsupported(array: &Bound<'_, PyAny>) -> PyErr {
+    let build = || -> PyResult<String> {
+        let (kind, _) = kind_and_size(array)?;
+        let hint = match &*kind {
+            "c" => "take array.real and array.imag apart",
+            "u" => "if all are below 2**63, convert with array.astype(\"int64\")",
+            "f" => "convert with array.astype(\"float64\"), the widest that there is",
+            "M" | "m" => "convert with array.astype(\"int64\")",
+            "O" => "they are Python objects; if all are numbers, convert with array.astype(\"float64\")",
+            "S" | "U" | "T" => "they are strings; if they spell numbers, convert with array.astype(\"float64\")",
+            _ => "take one field of a structured array, or convert, for example with array.astype(\"float32\")",
+        };
+        Ok(format!("rgrad has no dtype for elements of {}: {hint}", array.getattr("dtype")?))
+    };
+    build().map_or_else(|error| error, PyTypeError::new_err)
+}
+
+/// A tensor with a copy of the elements of an array, NumPy scalar or other exporter of a buffer; `None` if `ob` is none.
+///
+/// Elements of a type that rgrad has not are converted to the smallest dtype that holds all its values: float16 to float32,
+/// int8, int16 and uint16 to int32, uint32 to int64, other byte orders to the machine's. `TypeError` if there is none.
+pub(crate) fn copied(ob: &Bound<'_, PyAny>) -> PyResult<Option<Tensor>> {
+    let py = ob.py();
+    if let Some(lent) = exported(ob) {
+        if !ob.get_type().is(numpy(py, &NDARRAY, "ndarray")?) && ob.hasattr("mask")? {
+            let text = "a tensor has no mask: fill the gaps of the masked array first, with array.filled(value)";
+            return Err(PyTypeError::new_err(text));
+        }
+        if let Some(view) = borrow(lent) {
+            return run(py, view.numel(), || ops::clone(&view)).map(Some);
+        }
+    } else if !ob.is_instance(numpy(py, &NDARRAY, "ndarray")?)? && !ob.is_instance(numpy(py, &GENERIC, "generic")?)? {
+        return Ok(None);
+    }
+    let array = asarray(ob)?;
+    let (kind, size) = kind_and_size(&array)?;
+    let dtype = holding(&kind, size).ok_or_else(|| unsupported(&array))?;
+    let order = PyDict::new(py);
+    order.set_item("order", "C")?;
+    let ours = array.call_method("astype", (dtype.name(),), Some(&order))?;
+    let view = exported(&ours).and_then(borrow).ok_or_else(|| PyTypeError::new_err("cannot read this array"))?;
+    run(py, view.numel(), || ops::clone(&view)).map(Some)
+}
+
+/// A tensor with a copy of the elements of another library's array, by way of DLPack or NumPy's protocols; `None` if `ob`
+/// has neither.
+pub(crate) fn converted(ob: &Bound<'_, PyAny>) -> PyResult<Option<Tensor>> {
+    if let Some(t) = copied(ob)? {
+        return Ok(Some(t));
+    }
+    if ob.hasattr("__dlpack__")? {
+        let view = dlpack::import(ob)?;
+        return run(ob.py(), view.numel(), || ops::clone(&view)).map(Some);
+    }
+    if ob.hasattr("__array__")? || ob.hasattr("__array_interface__")? {
+        return copied(&asarray(ob)?);
+    }
+    Ok(None)
+}
+
+/// A tensor that shares the memory of a NumPy array (or of another exporter of a buffer).
+///
+/// Writing to one changes the other; a tensor over a read-only array refuses to be written. `TypeError` if the dtype has no
+/// counterpart, `ValueError` if the strides are negative or the elements not aligned: copy the array then with
+/// rg.tensor(array).
+#[pyfunction]
+#[pyo3(signature = (array))]
+pub fn from_numpy(array: &Bound<'_, PyAny>) -> PyResult<PyTensor> {
+    let Some(lent) = exported(array) else {
+        // NumPy does not lend elements that the protocol cannot describe.
+        if array.hasattr("dtype")? {
+            return Err(unsupported(array));
+        }
+        return Err(PyTypeError::new_err(format!("from_numpy: expected an array, got {}", array.get_type().name()?)));
+    };
+    if lent.dtype.is_none() {
+        let array = asarray(array)?;
+        let (kind, size) = kind_and_size(&array)?;
+        return Err(match holding(&kind, size) {
+            Some(ours) => PyTypeError::new_err(format!(
+                "from_numpy: rgrad has no dtype for elements of {}, so their memory cannot be shared; \
+                 rg.tensor(array) makes a copy of {ours}",
+                array.getattr("dtype")?
+            )),
+            None => unsupported(&array),
+        });
+    }
+    borrow(lent).map(Into::into).ok_or_else(|| {
+        PyValueError::new_err(
+            "from_numpy: a tensor cannot share memory with negative strides or with elements that are not aligned; \
+             copy with rg.tensor(array)",
+        )
+    })
+}
+
+type Once = PyOnceLock<Py<PyAny>>;
+static ASARRAY: Once = PyOnceLock::new();
+static NDARRAY: Once = PyOnceLock::new();
+static GENERIC: Once = PyOnceLock::new();
+
+/// An attribute of NumPy, which is imported when it is first needed.
+fn numpy<'py>(py: Python<'py>, once: &'static Once, name: &str) -> PyResult<&'py Bound<'py, PyAny>> {
+    once.import(py, "numpy", name)
+}
+
+/// `numpy.asarray(ob)`.
+fn asarray<'py>(ob: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    numpy(ob.py(), &ASARRAY, "asarray")?.call1((ob,))
+}
+
+/// `ob` with arrays in place of tensors, also inside of lists, tuples and dicts. `RuntimeError` if one requires gradients,
+/// unless they are `detached`.
+fn with_arrays<'py>(ob: &Bound<'py, PyAny>, detached: bool) -> PyResult<Bound<'py, PyAny>> {
+    let py = ob.py();
+    if let Ok(t) = ob.cast::<PyTensor>() {
+        return Ok(if detached { array_of(py, &t.get().inner)? } else { PyTensor::numpy(t)? }.into_bound(py));
+    }
+    if let Ok(tuple) = ob.cast::<PyTuple>() {
+        let items = tuple.iter().map(|item| with_arrays(&item, detached)).collect::<PyResult<Vec<_>>>()?;
+        return Ok(PyTuple::new(py, items)?.into_any());
+    }
+    if let Ok(list) = ob.cast::<PyList>() {
+        let items = list.iter().map(|item| with_arrays(&item, detached)).collect::<PyResult<Vec<_>>>()?;
+        return Ok(PyList::new(py, items)?.into_any());
+    }
+    if let Ok(dict) = ob.cast::<PyDict>() {
+        let copy = PyDict::new(py);
+        for (key, value) in dict.iter() {
+            copy.set_item(key, with_arrays(&value, detached)?)?;
+        }
+        return Ok(copy.into_any());
+    }
+    Ok(ob.clone())
+}
+
+/// A NumPy array over the memory of `t`, which the array keeps.
+pub(crate) fn array_of(py: Python<'_>, t: &Tensor) -> PyResult<Py<PyAny>> {
+    Ok(asarray(Bound::new(py, PyTensor::from(t.detach()))?.as_any())?.unbind())
+}
+
+#[pymethods]
+impl PyTensor {
+    /// A NumPy array that shares this tensor's memory; it is read-only if that memory is.
+    ///
+    /// `RuntimeError` if the tensor requires gradients or has a tangent: write x.detach().numpy().
+    #[pyo3(signature = () -> "numpy.ndarray")]
+    fn numpy(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        let t = &slf.get().inner;
+        unlendable(t, PyRuntimeError::new_err).map_or_else(|| array_of(slf.py(), t), Err)
+    }
+    /// NumPy's protocol: an array of the elements, sharing memory unless `dtype` or `copy` ask for another.
+    #[pyo3(signature = (dtype=None, copy=None) -> "numpy.ndarray")]
+    fn __array__(slf: &Bound<'_, Self>, dtype: Option<&Bound<'_, PyAny>>, copy: Option<bool>) -> PyResult<Py<PyAny>> {
+        let py = slf.py();
+        let array = Self::numpy(slf)?;
+        if dtype.is_none() && copy != Some(true) {
+            return Ok(array);
+        }
+        let kwargs = PyDict::new(py);
+        kwargs.set_item("dtype", dtype)?;
+        if copy.is_some() {
+            kwargs.set_item("copy", copy)?;
+            return Ok(py.import("numpy")?.call_method("array", (array,), Some(&kwargs))?.unbind());
+        }
+        Ok(py.import("numpy")?.call_method("asarray", (array,), Some(&kwargs))?.unbind())
+    }
+    /// NumPy's protocol for functions that are no ufuncs: `np.sum(t)`, `np.stack([t, u])` and the others take tensors for
+    /// arrays and give arrays. `RuntimeError` if one requires gradients, which would be lost.
+    #[pyo3(signature = (func, types, args, kwargs) -> "Any")]
+    fn __array_function__<'py>(
+        &self,
+        func: &Bound<'py, PyAny>,
+        types: &Bound<'py, PyAny>,
+        args: &Bound<'py, PyAny>,
+        kwargs: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let _ = types;
+        let name: String = func.getattr("__name__")?.extract()?;
+        // These ask for nothing that could lose a gradient.
+        let detached = ["shape", "ndim", "size"].contains(&&*name);
+        let (args, kwargs) = (with_arrays(args, detached)?, with_arrays(kwargs, detached)?);
+        func.call(args.cast::<PyTuple>()?, Some(kwargs.cast::<PyDict>()?))
+    }
+    /// The bytes of the elements in row-major order.
+    fn __bytes__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyBytes>> {
+        let bytes = Self::numpy(slf)?.bind(slf.py()).call_method0("tobytes")?;
+        Ok(bytes.cast_into()?)
+    }
+    /// NumPy leaves operators with tensors to the tensors, so `array + tensor` is a tensor.
+    #[classattr]
+    fn __array_ufunc__() -> Option<bool> {
+        None
+    }
+}

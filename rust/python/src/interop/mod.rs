@@ -1,0 +1,67 @@
+//! Memory of other libraries as tensors, and tensors as memory for other libraries, without copying where that can be done.
+//!
+//! The only unsafe code outside the kernels: it vouches for memory that Python's buffer protocol and DLPack lend, and fills
+//! their C structures. Writes by the other side are not seen by the tape, so a tensor that is part of a graph is never lent.
+
+mod array;
+mod buffer;
+mod dlpack;
+
+use std::any::Any;
+use std::ptr::NonNull;
+
+use pyo3::PyErr;
+use rgrad_engine::shape::{Dims, Layout};
+use rgrad_engine::{DType, Tensor};
+use rgrad_kernels::buffer::{Access, Buffer};
+
+pub(crate) use array::{array_of, converted, copied, from_numpy};
+pub(crate) use dlpack::from_dlpack;
+
+/// Strides in elements as the engine has them; `None` if one is negative. A dimension of one element may have any.
+fn strides(shape: &[usize], theirs: impl Iterator<Item = isize>) -> Option<Dims> {
+    shape.iter().zip(theirs).map(|(&n, s)| if n < 2 { Some(0) } else { usize::try_from(s).ok() }).collect()
+}
+
+/// A tensor over memory that `owner` keeps, or `None` if the address is not aligned for the dtype.
+///
+/// # Safety
+/// While `owner` lives, every element that shape and strides reach from `ptr` on must be valid for reads, and for writes if
+/// `access` allows them, and hold the dtype's native format.
+unsafe fn tensor_over(
+    ptr: *mut u8,
+    shape: Dims,
+    strides: Dims,
+    dtype: DType,
+    access: Access,
+    owner: Box<dyn Any + Send + Sync>,
+) -> Option<Tensor> {
+    let layout = Layout { shape, strides, offset: 0 };
+    let size = dtype.size();
+    let empty = layout.numel() == 0;
+    // An empty array may lie anywhere, also at no address.
+    let ptr = if empty { NonNull::<u64>::dangling().cast() } else { NonNull::new(ptr)? };
+    if ptr.addr().get() % size != 0 {
+        return None;
+    }
+    let last: usize = layout.shape.iter().zip(&layout.strides).map(|(&n, &s)| n.saturating_sub(1) * s).sum();
+    let bytes = if empty { 0 } else { (last + 1) * size };
+    // SAFETY: `bytes` reaches to the end of the last element; the rest is the caller's promise, and the alignment was checked.
+    // That nobody else writes during an operation is the user's part, as everywhere in NumPy.
+    let memory = unsafe { Buffer::foreign(ptr, bytes, access, owner) };
+    Some(Tensor::from_foreign(memory, layout, dtype))
+}
+
+/// Why the memory of this tensor cannot be lent, if it cannot: what is written there would not be seen by the tape.
+fn unlendable(t: &Tensor, error: fn(String) -> PyErr) -> Option<PyErr> {
+    if t.requires_grad() {
+        let text = "a tensor that requires gradients cannot share its memory with other libraries, \
+                    which know nothing of the graph; write x.detach() first, as in x.detach().numpy()";
+        return Some(error(text.to_string()));
+    }
+    t.has_tangent().then(|| {
+        let text = "a tensor that forward mode differentiates cannot share its memory with other libraries: \
+                    the tangent would be lost; write x.detach() first, as in x.detach().numpy()";
+        error(text.to_string())
+    })
+}
