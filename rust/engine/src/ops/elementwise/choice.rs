@@ -1,0 +1,134 @@
+//! Comparisons, and choices between tensors.
+
+use rgrad_kernels::map::{self, Compare};
+
+use super::number;
+use crate::dtype::{DType, match_any};
+use crate::error::{Result, fail};
+use crate::ops::views::expand_to;
+use crate::ops::{cast, op_table, strides_over, view_of};
+use crate::shape::{Dims, broadcast};
+use crate::tape::{Grads, Op, Saved, Saves, Want, apply};
+use crate::tensor::{Tensor, result_dtype};
+
+op_table! { $ choice_ops
+    /// `x` limited to the range from `min` to `max`, either of which may be None. The derivative is 1 within the range, ends
+    /// included, and 0 outside.
+    method clamp(x: Tensor, min: OptionalTensor = None, max: OptionalTensor = None);
+    /// Elements of `x` where `condition` is true, elements of `other` elsewhere.
+    function where_(condition: Tensor, x: Tensor, other: Tensor) = "where";
+}
+
+const FIRST: Saves = Saves { inputs: 1, output: false };
+
+/// Compares element by element; the result is of bool and has no gradient.
+pub fn compare(op: Compare, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    let dtype = result_dtype(&[a, b]);
+    let (a, b) = (cast(&a.without_history(), dtype)?, cast(&b.without_history(), dtype)?);
+    let shape = broadcast("comparison", a.shape(), b.shape())?;
+    let mut rooms = [Dims::new(), Dims::new()];
+    let [room_a, room_b] = &mut rooms;
+    let (sa, sb) = (strides_over(&a, &shape, room_a), strides_over(&b, &shape, room_b));
+    match_any!(dtype, T => {
+        let (ra, rb) = (a.read::<T>(), b.read::<T>());
+        Tensor::build::<u8>("comparison", &shape, DType::Bool, |out| {
+            map::compare(op, out, &shape, view_of(&ra, sa), view_of(&rb, sb));
+            Ok(())
+        })
+    })
+}
+
+macro_rules! comparisons {
+    ($($(#[$doc:meta])* fn $name:ident = $op:ident;)*) => {
+        $(
+            $(#[$doc])*
+            pub fn $name(x: &Tensor, other: &Tensor) -> Result<Tensor> {
+                compare(Compare::$op, x, other)
+            }
+        )*
+        op_table! { $ compare_ops $( $(#[$doc])* method $name(x: Tensor, other: Tensor); )* }
+    };
+}
+
+comparisons! {
+    /// Whether a < b, as a tensor of bool.
+    fn lt = Lt;
+    /// Whether a ≤ b, as a tensor of bool.
+    fn le = Le;
+    /// Whether a > b, as a tensor of bool.
+    fn gt = Gt;
+    /// Whether a ≥ b, as a tensor of bool.
+    fn ge = Ge;
+    /// Whether a = b, as a tensor of bool.
+    fn eq = Eq;
+    /// Whether a ≠ b, as a tensor of bool.
+    fn ne = Ne;
+}
+
+struct Where;
+
+impl Op for Where {
+    fn name(&self) -> &'static str {
+        "where"
+    }
+    fn saves(&self) -> Saves {
+        FIRST
+    }
+    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
+        let [c, a, b] = [x[0], x[1], x[2]];
+        let shape = broadcast("where", &broadcast("where", a.shape(), b.shape())?, c.shape())?;
+        let mut rooms = [Dims::new(), Dims::new(), Dims::new()];
+        let [room_c, room_a, room_b] = &mut rooms;
+        let sc = strides_over(c, &shape, room_c);
+        let (sa, sb) = (strides_over(a, &shape, room_a), strides_over(b, &shape, room_b));
+        let rc = c.read::<u8>();
+        match_any!(a.dtype(), T => {
+            let (ra, rb) = (a.read::<T>(), b.read::<T>());
+            Tensor::build::<T>("where", &shape, a.dtype(), |out| {
+                map::select(out, &shape, view_of(&rc, sc), view_of(&ra, sa), view_of(&rb, sb));
+                Ok(())
+            })
+        })
+    }
+    fn backward(&self, saved: &Saved, g: &Tensor, want: Want) -> Result<Grads> {
+        let (c, zero) = (saved.input(0), number(g, 0.0)?);
+        let a = if want.input(1) { Some(where_(c, g, &zero)?) } else { None };
+        let b = if want.input(2) { Some(where_(c, &zero, g)?) } else { None };
+        Ok([None, a, b].into_iter().collect())
+    }
+    fn jvp(&self, x: &[&Tensor], y: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
+        let zero = number(y, 0.0)?;
+        expand_to(&where_(x[0], t[1].unwrap_or(&zero), t[2].unwrap_or(&zero))?, y.shape())
+    }
+}
+
+/// Elements of `x` where `condition` is true, elements of `other` elsewhere; all three broadcast.
+///
+/// The gradient of what was not selected is 0, even where that side's own derivative is infinite or NaN further up only if
+/// it was computed safely: select the argument, not only the result.
+pub fn where_(condition: &Tensor, x: &Tensor, other: &Tensor) -> Result<Tensor> {
+    if condition.dtype() != DType::Bool {
+        fail!(Type, "where: the condition must be of bool, got {}; write condition != 0", condition.dtype());
+    }
+    let dtype = result_dtype(&[x, other]);
+    apply(Where, &[condition, &cast(x, dtype)?, &cast(other, dtype)?])
+}
+
+/// `x` limited to the range from `min` to `max`, either of which may be missing.
+///
+/// The derivative to `x` is 1 within the range, ends included, and 0 outside, as in PyTorch. `ValueError` if both limits
+/// are missing.
+pub fn clamp(x: &Tensor, min: Option<&Tensor>, max: Option<&Tensor>) -> Result<Tensor> {
+    if min.is_none() && max.is_none() {
+        fail!(Value, "clamp: give min, max or both");
+    }
+    let mut y = x.clone();
+    // As a choice, not as maximum: at a limit the whole gradient goes to x.
+    if let Some(low) = min {
+        y = where_(&compare(Compare::Lt, &y, low)?, low, &y)?;
+    }
+    if let Some(high) = max {
+        y = where_(&compare(Compare::Gt, &y, high)?, high, &y)?;
+    }
+    Ok(y)
+}

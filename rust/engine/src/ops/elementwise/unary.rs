@@ -1,0 +1,157 @@
+//! Element-wise functions of one tensor.
+
+use rgrad_kernels::map::{self, IntUnary, Unary};
+
+use super::binary::{add, div, mul, relu_grad, sigmoid_grad, tanh_grad};
+use super::{number, zeros_like};
+use crate::dtype::{DType, match_float, match_int};
+use crate::error::{Result, fail};
+use crate::ops::{cast, only, op_table};
+use crate::tape::{Grads, Op, Saved, Saves, Want, apply};
+use crate::tensor::Tensor;
+
+/// What integers become.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Integers {
+    /// They stay integers: −x, |x|, x².
+    Stay(IntUnary),
+    /// They stay as they are: ⌊x⌋.
+    Unchanged,
+    /// They become floats of the default dtype: eˣ, √x.
+    BecomeFloats,
+}
+
+/// What the derivative reads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reads {
+    Nothing,
+    Input,
+    Output,
+}
+
+/// An element-wise function: one row of the table below.
+struct UnaryRule {
+    name: &'static str,
+    kernel: Unary,
+    integers: Integers,
+    reads: Reads,
+    /// `g ↦ g · f′`, where the second argument is what `reads` names: the reverse rule, and, because f acts on each element
+    /// alone, the forward rule as well.
+    derivative: fn(&Tensor, &Tensor) -> Result<Tensor>,
+}
+
+impl Op for &'static UnaryRule {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+    fn saves(&self) -> Saves {
+        match self.reads {
+            Reads::Nothing => Saves::NOTHING,
+            Reads::Input => Saves::INPUTS,
+            Reads::Output => Saves::OUTPUT,
+        }
+    }
+    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
+        let x = x[0];
+        match x.dtype() {
+            DType::Float32 | DType::Float64 => match_float!(x.dtype(), self.name, T => {
+                let a = x.read::<T>();
+                Tensor::build::<T>(self.name, x.shape(), x.dtype(), |out| {
+                    map::unary(self.kernel, out, x.shape(), a.view());
+                    Ok(())
+                })
+            }),
+            dtype => {
+                let Integers::Stay(kernel) = self.integers else {
+                    fail!(Type, "{}: expected a tensor of floats, got {dtype}", self.name)
+                };
+                match_int!(dtype, self.name, T => {
+                    let a = x.read::<T>();
+                    Tensor::build::<T>(self.name, x.shape(), dtype, |out| {
+                        map::unary_int(kernel, out, x.shape(), a.view());
+                        Ok(())
+                    })
+                })
+            }
+        }
+    }
+    fn backward(&self, saved: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
+        let read = match self.reads {
+            Reads::Nothing => g,
+            Reads::Input => saved.input(0),
+            Reads::Output => saved.output(),
+        };
+        Ok([Some((self.derivative)(g, read)?)].into_iter().collect())
+    }
+    fn jvp(&self, x: &[&Tensor], y: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
+        (self.derivative)(only(t), if self.reads == Reads::Output { y } else { x[0] })
+    }
+}
+
+/// The table: name, kernel, what integers become, and `g · f′` in terms of `x`, of `y = f(x)`, or of `g` alone.
+macro_rules! unary {
+    ($($(#[$doc:meta])* fn $name:ident = $kernel:ident, $integers:ident, |$g:ident $(, $read:ident)?| $derivative:expr;)*) => {
+        $(unary! { @define $(#[$doc])* pub fn $name = $kernel, $integers, |$g $(, $read)?| $derivative })*
+        op_table! { $ unary_ops $( $(#[$doc])* method $name(x: Tensor); )* }
+    };
+    (@define $(#[$doc:meta])* $visibility:vis fn $name:ident = $kernel:ident, $integers:ident, |$g:ident $(, $read:ident)?| $derivative:expr) => {
+        $(#[$doc])*
+        $visibility fn $name(x: &Tensor) -> Result<Tensor> {
+            static RULE: UnaryRule = UnaryRule {
+                name: stringify!($name),
+                kernel: Unary::$kernel,
+                integers: unary!(@integers $integers $kernel),
+                reads: unary!(@reads $($read)?),
+                derivative: |$g, unary!(@arg $($read)?)| $derivative,
+            };
+            match RULE.integers {
+                _ if x.dtype().is_float() => apply(&RULE, &[x]),
+                Integers::Stay(_) => apply(&RULE, &[x]),
+                Integers::Unchanged => Ok(x.clone()),
+                Integers::BecomeFloats => apply(&RULE, &[&cast(x, DType::default_float())?]),
+            }
+        }
+    };
+    (@integers Stay $kernel:ident) => { Integers::Stay(IntUnary::$kernel) };
+    (@integers $other:ident $kernel:ident) => { Integers::$other };
+    (@reads) => { Reads::Nothing };
+    (@reads x) => { Reads::Input };
+    (@reads y) => { Reads::Output };
+    (@arg) => { _ };
+    (@arg $read:ident) => { $read };
+}
+
+unary! {
+    /// Negation, −x.
+    fn neg = Neg, Stay, |g| neg(g);
+    /// Absolute value, |x|. The derivative at 0 is 0.
+    fn abs = Abs, Stay, |g, x| mul(g, &sign(x)?);
+    /// Sign: −1, 0 or 1, and NaN for NaN. The derivative is 0.
+    fn sign = Sign, Stay, |g| zeros_like(g);
+    /// Square, x².
+    fn square = Square, Stay, |g, x| mul(g, &add(x, x)?);
+    /// Reciprocal, 1/x.
+    fn reciprocal = Reciprocal, BecomeFloats, |g, y| neg(&mul(g, &square(y)?)?);
+    /// Square root, √x.
+    fn sqrt = Sqrt, BecomeFloats, |g, y| div(g, &add(y, y)?);
+    /// Exponential, eˣ.
+    fn exp = Exp, BecomeFloats, |g, y| mul(g, y);
+    /// eˣ − 1, accurate near 0.
+    fn expm1 = Expm1, BecomeFloats, |g, y| add(g, &mul(g, y)?);
+    /// Natural logarithm, ln x: NaN below 0, −∞ at 0.
+    fn log = Log, BecomeFloats, |g, x| div(g, x);
+    /// ln(1 + x), accurate near 0.
+    fn log1p = Log1p, BecomeFloats, |g, x| div(g, &add(x, &number(x, 1.0)?)?);
+    /// Hyperbolic tangent.
+    fn tanh = Tanh, BecomeFloats, |g, y| tanh_grad(g, y);
+    /// Logistic function, 1 / (1 + e⁻ˣ).
+    fn sigmoid = Sigmoid, BecomeFloats, |g, y| sigmoid_grad(g, y);
+    /// ln(1 / (1 + e⁻ˣ)), without overflow.
+    fn logsigmoid = LogSigmoid, BecomeFloats, |g, x| mul(g, &sigmoid(&neg(x)?)?);
+    /// ln(1 + eˣ), without overflow.
+    fn softplus = Softplus, BecomeFloats, |g, x| mul(g, &sigmoid(x)?);
+    /// Rectified linear unit, max(x, 0). The derivative at 0 is 0.
+    fn relu = Relu, Stay, |g, y| relu_grad(g, y);
+    /// The largest integer that is not above x. The derivative is 0.
+    fn floor = Floor, Unchanged, |g| zeros_like(g);
+}
