@@ -2,6 +2,7 @@
 
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::inspect::PyStaticExpr;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyIterator, PySequence, PyString, PyTuple, PyType};
 use pyo3::{type_hint_identifier, type_hint_subscript};
@@ -54,7 +55,7 @@ pub(crate) fn make(data: &Bound<'_, PyAny>, dtype: Option<AnyDType>, requires_gr
     let value = if let Ok(t) = data.cast::<PyTensor>() {
         let t = t.get().inner.detach();
         run(py, t.numel(), || ops::clone(&t))?
-    } else if let Some(n) = if data.hasattr("dtype")? { None } else { number(data)? } {
+    } else if let Some(n) = if data.hasattr(intern!(py, "dtype"))? { None } else { number(data)? } {
         let own = match n {
             Number::Bool(_) => DType::Bool,
             Number::Int(_) => DType::Int64,

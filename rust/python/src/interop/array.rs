@@ -2,6 +2,7 @@
 
 use pyo3::buffer::PyUntypedBuffer;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
@@ -10,8 +11,9 @@ use rgrad_engine::{DType, Tensor, ops};
 use rgrad_kernels::buffer::Access;
 
 use super::{dlpack, strides, tensor_over, unlendable};
+use crate::args::number;
 use crate::dtype::from_format;
-use crate::error::run;
+use crate::error::{run, to_py};
 use crate::tensor::PyTensor;
 
 /// Memory that somebody lends.
@@ -48,8 +50,10 @@ fn borrow(Exported { buffer, dtype, scalar }: Exported) -> Option<Tensor> {
 fn exported(ob: &Bound<'_, PyAny>) -> Option<Exported> {
     let (buffer, scalar) = match PyUntypedBuffer::get(ob) {
         Ok(buffer) => (buffer, false),
-        // NumPy lends 0-d arrays and scalars without a shape, which PyO3 takes for an error.
-        Err(_) => (ob.call_method1("reshape", (1,)).and_then(|one| PyUntypedBuffer::get(&one)).ok()?, true),
+        // NumPy lends 0-d arrays without a shape, which PyO3 takes for an error.
+        Err(_) => {
+            (ob.call_method1(intern!(ob.py(), "reshape"), (1,)).and_then(|one| PyUntypedBuffer::get(&one)).ok()?, true)
+        }
     };
     let dtype = from_format(&buffer.format().to_string_lossy(), buffer.item_size());
     Some(Exported { buffer, dtype, scalar })
@@ -69,8 +73,9 @@ fn holding(kind: &str, itemsize: usize) -> Option<DType> {
 }
 
 fn kind_and_size(array: &Bound<'_, PyAny>) -> PyResult<(String, usize)> {
-    let dtype = array.getattr("dtype")?;
-    Ok((dtype.getattr("kind")?.extract()?, dtype.getattr("itemsize")?.extract()?))
+    let py = array.py();
+    let dtype = array.getattr(intern!(py, "dtype"))?;
+    Ok((dtype.getattr(intern!(py, "kind"))?.extract()?, dtype.getattr(intern!(py, "itemsize"))?.extract()?))
 }
 
 /// Says what to do with an array of elements that no dtype holds.
@@ -91,21 +96,33 @@ fn unsupported(array: &Bound<'_, PyAny>) -> PyErr {
     build().map_or_else(|error| error, PyTypeError::new_err)
 }
 
+/// A NumPy scalar as a 0-d tensor.
+fn scalar(ob: &Bound<'_, PyAny>) -> PyResult<Tensor> {
+    let (kind, size) = kind_and_size(ob)?;
+    let dtype = holding(&kind, size).ok_or_else(|| unsupported(ob))?;
+    let number = number(&ob.call_method0(intern!(ob.py(), "item"))?)?.ok_or_else(|| unsupported(ob))?;
+    Tensor::scalar(number, dtype).map_err(to_py)
+}
+
 /// A tensor with a copy of the elements of an array, NumPy scalar or other exporter of a buffer; `None` if `ob` is none.
 ///
 /// Elements of a type that rgrad has not are converted to the smallest dtype that holds all its values: float16 to float32,
 /// int8, int16 and uint16 to int32, uint32 to int64, other byte orders to the machine's. `TypeError` if there is none.
 pub(crate) fn copied(ob: &Bound<'_, PyAny>) -> PyResult<Option<Tensor>> {
     let py = ob.py();
+    let plain = ob.get_type().is(numpy(py, &NDARRAY, "ndarray")?);
+    if !plain && ob.is_instance(numpy(py, &GENERIC, "generic")?)? {
+        return scalar(ob).map(Some);
+    }
     if let Some(lent) = exported(ob) {
-        if !ob.get_type().is(numpy(py, &NDARRAY, "ndarray")?) && ob.hasattr("mask")? {
+        if !plain && ob.hasattr("mask")? {
             let text = "a tensor has no mask: fill the gaps of the masked array first, with array.filled(value)";
             return Err(PyTypeError::new_err(text));
         }
         if let Some(view) = borrow(lent) {
             return run(py, view.numel(), || ops::clone(&view)).map(Some);
         }
-    } else if !ob.is_instance(numpy(py, &NDARRAY, "ndarray")?)? && !ob.is_instance(numpy(py, &GENERIC, "generic")?)? {
+    } else if !ob.is_instance(numpy(py, &NDARRAY, "ndarray")?)? {
         return Ok(None);
     }
     let array = asarray(ob)?;
