@@ -337,3 +337,60 @@ fn a_bad_index_is_found_before_anything_is_written() {
     assert_eq!(out, [7.0; 6]);
     assert_eq!(gather_rows::<f32>(&mut [], &[], 0, &[5]), Ok(()));
 }
+
+#[test]
+fn quotients_and_remainders_are_pythons() {
+    let inf = f64::INFINITY;
+    let a = [7.0, -7.0, 7.0, -7.0, 6.0, -6.0, 0.0, -0.0, 1.0, -1.0, 1.0, 1.0];
+    let b = [3.0, 3.0, -3.0, -3.0, 3.0, 3.0, -2.0, 2.0, inf, inf, 0.0, 0.1];
+    let run = |op| {
+        let mut out = [f64::NAN; 12];
+        binary(op, &mut out, &[12], View::new(&a, &[1]), View::new(&b, &[1]));
+        out
+    };
+    let same = |got: [f64; 12], want: [f64; 12]| {
+        for (i, (g, w)) in got.iter().zip(&want).enumerate() {
+            assert!(g.to_bits() == w.to_bits() || (g.is_nan() && w.is_nan()), "{} and {}: {g} is not {w}", a[i], b[i]);
+        }
+    };
+    // Python: math.fmod, %, //; a zero divisor as NumPy has it.
+    let r = 1.0_f64 % 0.1;
+    same(run(Binary::Fmod), [1.0, -1.0, 1.0, -1.0, 0.0, -0.0, 0.0, -0.0, 1.0, -1.0, f64::NAN, r]);
+    same(run(Binary::Remainder), [1.0, 2.0, -2.0, -1.0, 0.0, 0.0, -0.0, 0.0, 1.0, inf, f64::NAN, r]);
+    same(run(Binary::FloorDivide), [2.0, -3.0, -3.0, 2.0, 2.0, -2.0, -0.0, -0.0, 0.0, -1.0, inf, 9.0]);
+}
+
+#[test]
+fn logarithms_of_sums_and_products_at_the_ends() {
+    let inf = f64::INFINITY;
+    let run = |op, a: &[f64], b: &[f64]| {
+        let mut out = vec![f64::NAN; a.len()];
+        binary(op, &mut out, &[a.len()], View::new(a, &[1]), View::new(b, &[1]));
+        out
+    };
+    let y = run(Binary::Logaddexp, &[-inf, inf, inf, -inf, 1000.0, 0.0], &[-inf, inf, -inf, 3.0, 1000.0, -800.0]);
+    assert_eq!(y, [-inf, inf, inf, 3.0, 1000.0 + 2.0_f64.ln(), 0.0]);
+    let y = run(Binary::Xlogy, &[0.0, 0.0, 0.0, 2.0, 0.0], &[0.0, inf, -1.0, 0.0, f64::NAN]);
+    assert_eq!(y[..4], [0.0, 0.0, 0.0, -inf]);
+    assert!(y[4].is_nan());
+}
+
+#[test]
+fn quotients_and_powers_of_integers() {
+    let run = |op, a: &[i64], b: &[i64]| {
+        let mut out = vec![-99; a.len()];
+        binary_int(op, &mut out, &[a.len()], View::new(a, &[1]), View::new(b, &[1]));
+        out
+    };
+    let (a, b) = ([7, -7, 7, -7, 6, i64::MIN, 5], [3, 3, -3, -3, -3, -1, 0]);
+    assert_eq!(run(IntBinary::FloorDivide, &a, &b), [2, -3, -3, 2, -2, i64::MIN, 0]);
+    assert_eq!(run(IntBinary::Remainder, &a, &b), [1, 2, -2, -1, 0, 0, 0]);
+    assert_eq!(run(IntBinary::Fmod, &a, &b), [1, -1, 1, -1, 0, 0, 0]);
+    assert_eq!(
+        run(IntBinary::Pow, &[2, -3, 0, 5, 3, 2], &[10, 3, 0, -1, 41, 64]),
+        [1024, -27, 1, 0, 3_i64.wrapping_pow(41), 0]
+    );
+    let mut out = [0_u8; 2];
+    binary_int(IntBinary::FloorDivide, &mut out, &[2], View::new(&[200, 7], &[1]), View::new(&[3, 0], &[1]));
+    assert_eq!(out, [66, 0]);
+}

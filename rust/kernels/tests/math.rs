@@ -19,6 +19,22 @@ fn sigmoid(x: f64) -> f64 {
     if x < 0.0 { x.exp() / (1.0 + x.exp()) } else { 1.0 / (1.0 + (-x).exp()) }
 }
 
+/// The standard library's overflows.
+fn acosh(x: f64) -> f64 {
+    if x > 1e9 { x.ln() + std::f64::consts::LN_2 } else { x.acosh() }
+}
+
+/// The standard library's loses the sign of zero, and overflows.
+fn asinh(x: f64) -> f64 {
+    let size = x.abs();
+    let value = if size > 1e9 {
+        size.ln() + std::f64::consts::LN_2
+    } else {
+        (size + size * size / (1.0 + size.hypot(1.0))).ln_1p()
+    };
+    value.copysign(x)
+}
+
 fn softplus(x: f64) -> f64 {
     x.max(0.0) + (-x.abs()).exp().ln_1p()
 }
@@ -26,7 +42,7 @@ fn softplus(x: f64) -> f64 {
 /// A function, its reference in double precision, and the largest error allowed in f32, in units in the last place.
 type Case = (Unary, fn(f64) -> f64, f64);
 
-const CASES: [Case; 8] = [
+const CASES: [Case; 22] = [
     (Unary::Exp, f64::exp, 1.0),
     (Unary::Expm1, f64::exp_m1, 1.1),
     (Unary::Log, f64::ln, 1.0),
@@ -35,6 +51,20 @@ const CASES: [Case; 8] = [
     (Unary::Sigmoid, sigmoid, 2.5),
     (Unary::Softplus, softplus, 2.5),
     (Unary::LogSigmoid, |x| -softplus(-x), 2.5),
+    (Unary::Exp2, f64::exp2, 1.0),
+    (Unary::Log2, f64::log2, 1.0),
+    (Unary::Log10, f64::log10, 1.0),
+    (Unary::Sin, f64::sin, 1.0),
+    (Unary::Cos, f64::cos, 1.0),
+    (Unary::Tan, f64::tan, 1.0),
+    (Unary::Asin, f64::asin, 1.0),
+    (Unary::Acos, f64::acos, 1.0),
+    (Unary::Atan, f64::atan, 1.0),
+    (Unary::Sinh, f64::sinh, 2.0),
+    (Unary::Cosh, f64::cosh, 2.0),
+    (Unary::Asinh, asinh, 2.0),
+    (Unary::Acosh, acosh, 2.5),
+    (Unary::Atanh, f64::atanh, 2.0),
 ];
 
 /// The distance of `got` from the exact result `want`, in units of the last place of `want` as an f32.
@@ -101,4 +131,19 @@ fn f64_functions_are_within_three_units_of_the_platforms() {
             }
         }
     }
+}
+
+#[test]
+fn the_inverse_of_the_error_function_is_that() {
+    let x: Vec<f64> = (-999..=999).map(|i| f64::from(i) / 1000.0).chain([1e-300, -1e-8, 1.0 - 1e-12]).collect();
+    let y = apply64(Unary::Erfinv, &x);
+    for ((x, y), back) in x.iter().zip(&y).zip(apply64(Unary::Erf, &y)) {
+        assert!((back - x).abs() <= 4e-16 * x.abs(), "erf(erfinv({x:e}) = {y:e}) = {back:e}");
+    }
+    // In the tail, through the complement: 1 − erf(y) = 2⁻⁵³.
+    let edge = apply64(Unary::Erfc, &apply64(Unary::Erfinv, &[1.0 - f64::EPSILON / 2.0]));
+    assert!((edge[0] / (f64::EPSILON / 2.0) - 1.0).abs() < 1e-13);
+    let ends = apply64(Unary::Erfinv, &[1.0, -1.0, 0.0, -0.0, 1.5, f64::NAN]);
+    assert_eq!(ends[..4], [f64::INFINITY, f64::NEG_INFINITY, 0.0, 0.0]);
+    assert!(ends[3].is_sign_negative() && ends[4].is_nan() && ends[5].is_nan());
 }

@@ -32,6 +32,18 @@ pub trait Int: Element + Ord {
     /// Bitwise exclusive or.
     #[must_use]
     fn xor(self, b: Self) -> Self;
+    /// `a` to the power `b`, wrapping; 0 for a negative `b`.
+    #[must_use]
+    fn pow(self, b: Self) -> Self;
+    /// `⌊a ÷ b⌋`, wrapping; 0 for `b` = 0.
+    #[must_use]
+    fn floor_divide(self, b: Self) -> Self;
+    /// The remainder of `a ÷ b` with the sign of `b`; 0 for `b` = 0.
+    #[must_use]
+    fn remainder(self, b: Self) -> Self;
+    /// The remainder of `a ÷ b` with the sign of `a`; 0 for `b` = 0.
+    #[must_use]
+    fn fmod(self, b: Self) -> Self;
     /// `|a|`, wrapping.
     #[must_use]
     fn abs(self) -> Self;
@@ -71,6 +83,42 @@ macro_rules! int {
             #[inline(always)]
             fn xor(self, b: Self) -> Self {
                 self ^ b
+            }
+            #[inline]
+            fn pow(self, b: Self) -> Self {
+                let (mut power, mut square, mut left) = (1, self, b);
+                #[allow(unused_comparisons, reason = "of unsigned integers")]
+                if b < 0 {
+                    return 0;
+                }
+                while left > 0 {
+                    if left % 2 == 1 {
+                        power = Int::mul(power, square);
+                    }
+                    square = Int::mul(square, square);
+                    left /= 2;
+                }
+                power
+            }
+            #[inline(always)]
+            fn floor_divide(self, b: Self) -> Self {
+                if b == 0 {
+                    return 0;
+                }
+                let r = self.wrapping_rem(b);
+                #[allow(unused_comparisons, reason = "of unsigned integers")]
+                let below = r != 0 && (r < 0) != (b < 0);
+                self.wrapping_div(b) - $t::from(below)
+            }
+            #[inline(always)]
+            fn remainder(self, b: Self) -> Self {
+                let r = self.fmod(b);
+                #[allow(unused_comparisons, reason = "of unsigned integers")]
+                if r != 0 && (r < 0) != (b < 0) { r + b } else { r }
+            }
+            #[inline(always)]
+            fn fmod(self, b: Self) -> Self {
+                if b == 0 { 0 } else { self.wrapping_rem(b) }
             }
             #[inline(always)]
             fn abs(self) -> Self {
@@ -122,6 +170,14 @@ pub enum IntBinary {
     Maximum,
     /// The smaller
     Minimum,
+    /// `aᵇ`; 0 for a negative `b`
+    Pow,
+    /// `⌊a ÷ b⌋`; 0 for `b` = 0
+    FloorDivide,
+    /// The remainder of `a ÷ b` with the sign of `b`; 0 for `b` = 0
+    Remainder,
+    /// The remainder of `a ÷ b` with the sign of `a`; 0 for `b` = 0
+    Fmod,
     /// Bitwise and
     And,
     /// Bitwise or
@@ -156,6 +212,10 @@ pub fn binary_int<T: Int>(op: IntBinary, out: &mut [T], shape: &[usize], a: View
         IntBinary::Mul => map2(out, shape, a, b, T::mul),
         IntBinary::Maximum => map2(out, shape, a, b, T::max),
         IntBinary::Minimum => map2(out, shape, a, b, T::min),
+        IntBinary::Pow => map2(out, shape, a, b, T::pow),
+        IntBinary::FloorDivide => map2(out, shape, a, b, T::floor_divide),
+        IntBinary::Remainder => map2(out, shape, a, b, T::remainder),
+        IntBinary::Fmod => map2(out, shape, a, b, T::fmod),
         IntBinary::And => map2(out, shape, a, b, T::and),
         IntBinary::Or => map2(out, shape, a, b, T::or),
         IntBinary::Xor => map2(out, shape, a, b, T::xor),

@@ -4,13 +4,13 @@ use super::{GRAIN_CHEAP, GRAIN_TRANSCENDENTAL, UNIT};
 use crate::View;
 use crate::copy::copy;
 use crate::lanes::map_lanes;
-use crate::math;
+use crate::math::{self, library};
 use crate::reader::{Reader, chunk};
 use crate::simd::{Kernel, Real, Simd};
 use crate::split::split;
 
-/// A general power costs some 20 ns.
-const GRAIN_POW: usize = 512;
+/// Functions that are computed lane by lane cost some 5 to 20 ns.
+const GRAIN_LIBRARY: usize = 512;
 
 /// Makes an enum of functions from one row for each: its meaning, its name, the elements that pay for a thread, and its
 /// formula in vector arithmetic.
@@ -92,6 +92,42 @@ functions! {
     Root, GRAIN_TRANSCENDENTAL, math::root(s, x);
     /// `x³`
     Cube, GRAIN_CHEAP, s.mul(s.mul(x, x), x);
+    /// The integer next to `x` on the side of 0
+    Trunc, GRAIN_CHEAP, math::trunc(s, x);
+    /// `2ˣ`
+    Exp2, GRAIN_LIBRARY, library::exp2(s, x);
+    /// The logarithm to base 2
+    Log2, GRAIN_LIBRARY, library::log2(s, x);
+    /// The logarithm to base 10
+    Log10, GRAIN_LIBRARY, library::log10(s, x);
+    /// The sine
+    Sin, GRAIN_LIBRARY, library::sin(s, x);
+    /// The cosine
+    Cos, GRAIN_LIBRARY, library::cos(s, x);
+    /// The tangent
+    Tan, GRAIN_LIBRARY, library::tan(s, x);
+    /// The inverse of the sine
+    Asin, GRAIN_LIBRARY, library::asin(s, x);
+    /// The inverse of the cosine
+    Acos, GRAIN_LIBRARY, library::acos(s, x);
+    /// The inverse of the tangent
+    Atan, GRAIN_LIBRARY, library::atan(s, x);
+    /// The hyperbolic sine
+    Sinh, GRAIN_LIBRARY, library::sinh(s, x);
+    /// The hyperbolic cosine
+    Cosh, GRAIN_LIBRARY, library::cosh(s, x);
+    /// The inverse of the hyperbolic sine
+    Asinh, GRAIN_LIBRARY, library::asinh(s, x);
+    /// The inverse of the hyperbolic cosine
+    Acosh, GRAIN_LIBRARY, library::acosh(s, x);
+    /// The inverse of the hyperbolic tangent
+    Atanh, GRAIN_LIBRARY, library::atanh(s, x);
+    /// The error function
+    Erf, GRAIN_LIBRARY, library::erf(s, x);
+    /// One less the error function
+    Erfc, GRAIN_LIBRARY, library::erfc(s, x);
+    /// The inverse of the error function
+    Erfinv, GRAIN_LIBRARY, library::erfinv(s, x);
 }
 
 functions! {
@@ -106,7 +142,21 @@ functions! {
     /// `a ÷ b`
     Div, GRAIN_CHEAP, s.div(a, b);
     /// `aᵇ`, with the special cases of C99
-    Pow, GRAIN_POW, math::pow(s, a, b);
+    Pow, GRAIN_LIBRARY, library::pow(s, a, b);
+    /// The angle of the point (b, a)
+    Atan2, GRAIN_LIBRARY, library::atan2(s, a, b);
+    /// `√(a² + b²)`
+    Hypot, GRAIN_LIBRARY, library::hypot(s, a, b);
+    /// The remainder of `a ÷ b` with the sign of `a`
+    Fmod, GRAIN_LIBRARY, library::fmod(s, a, b);
+    /// The remainder of `a ÷ b` with the sign of `b`
+    Remainder, GRAIN_LIBRARY, library::remainder(s, a, b);
+    /// `⌊a ÷ b⌋`
+    FloorDivide, GRAIN_LIBRARY, library::floor_divide(s, a, b);
+    /// `ln(eᵃ + eᵇ)`
+    Logaddexp, GRAIN_TRANSCENDENTAL, math::logaddexp(s, a, b);
+    /// `a ln b`, and 0 where `a` is 0
+    Xlogy, GRAIN_TRANSCENDENTAL, math::xlogy(s, a, b);
     /// The larger; NaN if either is
     Maximum, GRAIN_CHEAP, math::maximum(s, a, b);
     /// The smaller; NaN if either is

@@ -5,6 +5,7 @@
 //! units in the last place, are those of the slow tests.
 
 mod coefficients;
+pub(crate) mod library;
 
 pub use coefficients::Coefficients;
 
@@ -240,13 +241,25 @@ pub(crate) fn root<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
     s.select(s.eq(x, s.neg(infinity)), infinity, y)
 }
 
-/// `aᵇ`, lane by lane, with the special cases of C99.
+/// The integer next to `x` on the side of 0.
 #[inline(always)]
-pub(crate) fn pow<T: Real, S: Simd<T>>(s: S, a: S::V, b: S::V) -> S::V {
-    let (mut a, b) = (s.to_array(a), s.to_array(b));
-    for (a, &b) in a.as_mut().iter_mut().zip(b.as_ref()) {
-        *a = a.pow(b);
-    }
-    // SAFETY: `Real::Lanes` is a vector's array.
-    unsafe { s.load(a.as_ref().as_ptr()) }
+pub(crate) fn trunc<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
+    s.or(s.floor(s.abs(x)), s.and(x, s.splat(T::NEG_ZERO)))
+}
+
+/// `ln(eᵃ + eᵇ)` without overflow.
+#[inline(always)]
+pub(crate) fn logaddexp<T: Real, S: Simd<T>>(s: S, a: S::V, b: S::V) -> S::V {
+    let high = maximum(s, a, b);
+    // Equal infinities have no difference.
+    let apart = s.select(s.eq(a, b), s.splat(T::NEG_ZERO), s.neg(s.abs(s.sub(a, b))));
+    s.add(high, log1p(s, exp(s, apart)))
+}
+
+/// `a ln b`, and 0 where `a` is 0 unless `b` is NaN.
+#[inline(always)]
+pub(crate) fn xlogy<T: Real, S: Simd<T>>(s: S, a: S::V, b: S::V) -> S::V {
+    let zero = s.splat(T::ZERO);
+    let product = s.mul(a, log(s, b));
+    s.select(s.eq(a, zero), s.select(s.eq(b, b), zero, b), product)
 }

@@ -6,6 +6,7 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 use super::dispatch::Kernel;
 use crate::gemm::Tiles;
 use crate::math::Coefficients;
+use crate::math::library::Library;
 
 mod sealed {
     pub trait Sealed {}
@@ -29,6 +30,7 @@ impl Element for u8 {}
 pub trait Real:
     Element
     + Coefficients
+    + Library
     + Tiles
     + Add<Output = Self>
     + Sub<Output = Self>
@@ -60,15 +62,12 @@ pub trait Real:
     /// `self × a + b` with one rounding.
     #[must_use]
     fn fma(self, a: Self, b: Self) -> Self;
-    /// `self` to the power `b`, with the special cases of C99.
-    #[must_use]
-    fn pow(self, b: Self) -> Self;
     /// Runs `kernel` on the instruction set in use ([`super::isa`]).
     fn run<K: Kernel<Self>>(kernel: K) -> K::Out;
 }
 
 macro_rules! real {
-    ($t:ident, $bits:ident, $lanes:literal, $run:ident, $pow:ident) => {
+    ($t:ident, $bits:ident, $lanes:literal, $run:ident) => {
         impl Real for $t {
             type Lanes = [$t; $lanes];
             const ZERO: Self = 0.0;
@@ -92,10 +91,6 @@ macro_rules! real {
                 self.mul_add(a, b)
             }
             #[inline]
-            fn pow(self, b: Self) -> Self {
-                libm::$pow(self, b)
-            }
-            #[inline]
             fn run<K: Kernel<Self>>(kernel: K) -> K::Out {
                 super::dispatch::$run(kernel)
             }
@@ -103,5 +98,5 @@ macro_rules! real {
     };
 }
 
-real!(f32, u32, 16, run_f32, powf);
-real!(f64, u64, 8, run_f64, pow);
+real!(f32, u32, 16, run_f32);
+real!(f64, u64, 8, run_f64);
