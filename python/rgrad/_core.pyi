@@ -21,7 +21,6 @@ __all__ = [
     "Hook",
     "Tensor",
     "_Level",
-    "_adam_step",
     "_alias",
     "_captured",
     "_clock",
@@ -29,14 +28,16 @@ __all__ = [
     "_gradients",
     "_has_tangent",
     "_leaf",
+    "_optim_state",
+    "_optim_step",
     "_pin_isa",
     "_rebuild",
     "_set_anomaly",
     "_set_grad_enabled",
-    "_sgd_step",
     "_split",
     "_untaped",
     "_with_tangent",
+    "_zero_grad",
     "abs",
     "add",
     "amax",
@@ -803,25 +804,6 @@ class _Level:
     def __exit__(self, /, *_error: object) -> None: ...
     def __new__(cls, /) -> Self: ...
 
-def _adam_step(
-    params: Iterable[Tensor],
-    grads: Iterable[Tensor],
-    m: Iterable[Tensor],
-    v: Iterable[Tensor],
-    *,
-    step: SupportsIndex,
-    lr: SupportsFloat | SupportsIndex,
-    beta1: SupportsFloat | SupportsIndex,
-    beta2: SupportsFloat | SupportsIndex,
-    eps: SupportsFloat | SupportsIndex,
-    weight_decay: SupportsFloat | SupportsIndex,
-    decoupled: bool,
-    maximize: bool,
-) -> None:
-    """
-    One step of Adam over parameters of one dtype; see `rgrad.optim.Adam`.
-    """
-
 def _alias(x: Tensor | float | NDArray[Any]) -> Tensor:
     """
     `x` as another variable: a tensor of its own for gradients, which flow on to `x` where it requires them itself.
@@ -871,6 +853,19 @@ def _leaf(x: Tensor | float | NDArray[Any]) -> Tensor:
     `x` as a leaf that requires gradients, which do not flow on to `x`.
     """
 
+def _optim_state(rule: str, group: dict[str, Any]) -> tuple[list[str], list[str], list[str]]:
+    """
+    Checks the settings of a parameter group, and names what the optimizer `rule` keeps of each parameter: the tensors that
+    it needs with these settings, those that it may need, and the numbers. `ValueError` or `TypeError` if a setting is
+    missing or out of range.
+    """
+
+def _optim_step(rule: str, groups: list[dict[str, Any]], state: dict[Tensor, dict[str, Any]]) -> None:
+    """
+    One step of the optimizer `rule` over the parameters of all `groups` that have a gradient. `state` maps parameters to
+    dicts; what is missing in it begins at its initial value. An error leaves everything as it was.
+    """
+
 def _pin_isa(name: str) -> None:
     """
     Pins the instruction set for the life of the process. `ValueError` if the machine lacks it or another one has run.
@@ -891,23 +886,6 @@ def _set_grad_enabled(on: bool) -> bool:
     Switches taping on this thread, and returns what it was.
     """
 
-def _sgd_step(
-    params: Iterable[Tensor],
-    grads: Iterable[Tensor],
-    buffers: Iterable[Tensor] | None,
-    first: SupportsGetItem[int, bool],
-    *,
-    lr: SupportsFloat | SupportsIndex,
-    momentum: SupportsFloat | SupportsIndex,
-    dampening: SupportsFloat | SupportsIndex,
-    weight_decay: SupportsFloat | SupportsIndex,
-    nesterov: bool,
-    maximize: bool,
-) -> None:
-    """
-    One step of SGD over parameters of one dtype; see `rgrad.optim.SGD`. `first` says whose momentum buffer is new.
-    """
-
 def _split(y: Tensor | float | NDArray[Any], level: _Level) -> tuple[Tensor, Tensor | None]:
     """
     `y` without its tangent of this level, and that tangent; None stands for zero.
@@ -921,6 +899,11 @@ def _untaped(x: Tensor | float | NDArray[Any]) -> Tensor:
 def _with_tangent(x: Tensor | float | NDArray[Any], tangent: Tensor | float | NDArray[Any], level: _Level) -> Tensor:
     """
     `x` with a tangent of this level.
+    """
+
+def _zero_grad(groups: list[dict[str, Any]], set_to_none: bool) -> None:
+    """
+    Forgets the gradients of all parameters of the groups, or writes zeros over them.
     """
 
 def abs(x: Tensor | float | NDArray[Any]) -> Tensor:

@@ -1,118 +1,107 @@
 //! Optimizer updates: all parameters of a step in one call.
 
-use std::collections::HashSet;
+use std::array::from_fn;
+use std::iter::once;
+use std::ops::Range;
 
 use rgrad_kernels::optim as kernels;
-pub use rgrad_kernels::optim::{Adam, Sgd};
+pub use rgrad_kernels::optim::{Adadelta, Adagrad, Adam, Counts, NAdam, RmsProp, Rule, Sgd};
 
-use crate::dtype::match_float;
+use crate::dtype::{DType, match_float};
 use crate::error::{Result, fail};
 use crate::ops::contiguous;
 use crate::shape::Show;
-use crate::tensor::Tensor;
+use crate::tensor::{Reader, Tensor};
 
 /// One parameter with its gradient and the optimizer's state of it.
 #[derive(Clone, Debug)]
-pub struct Slot {
+pub struct Slot<R> {
+    /// What messages call the parameter: its number among all of the optimizer.
+    pub index: usize,
     /// The parameter, updated in place.
     pub param: Tensor,
     /// Its gradient.
     pub grad: Tensor,
-    /// SGD: the momentum buffer, if there is momentum. Adam: the first and second moments.
+    /// The tensors that the rule names, updated in place.
     pub state: Vec<Tensor>,
+    /// How it is updated.
+    pub rule: R,
+    /// The numbers kept of it, this step included.
+    pub counts: Counts,
+    /// Whether the state holds initial values.
+    pub fresh: bool,
 }
 
-/// Checks everything that an update relies on, so that no parameter changes if one is unusable.
-fn check(op: &str, slots: &[Slot], states: usize) -> Result<()> {
-    for (i, s) in slots.iter().enumerate() {
-        let p = &s.param;
-        if s.state.len() != states {
-            fail!(Value, "{op}: parameter {i} needs {states} state tensors, got {}", s.state.len());
+/// One step over parameters of any dtypes. An error comes before anything is changed.
+pub fn step<R: Rule>(slots: &[Slot<R>]) -> Result<()> {
+    check(slots)?;
+    for dtype in [DType::Float32, DType::Float64] {
+        let some: Vec<_> = slots.iter().filter(|s| s.param.dtype() == dtype).collect();
+        if some.is_empty() {
+            continue;
         }
-        for t in s.state.iter().chain([&s.grad]) {
+        let grads = some.iter().map(|s| contiguous(&s.grad)).collect::<Result<Vec<_>>>()?;
+        match_float!(dtype, R::NAME, T => {
+            let grads: Vec<_> = grads.iter().map(Tensor::read::<T>).collect();
+            let written = some.iter().flat_map(|s| once(&s.param).chain(&s.state));
+            let mut guards: Vec<_> = written.map(|t| (t.write::<T>(), range(t))).collect();
+            let mut parts = guards.iter_mut().map(|(guard, at)| &mut guard[at.clone()]);
+            let slot = |(s, g): (&&Slot<R>, _)| {
+                let p = parts.next().unwrap_or_default();
+                let kept = s.state.len();
+                let state = from_fn(|i| if i < kept { parts.next() } else { None }.unwrap_or_default());
+                kernels::Slot { p, g, state, rule: s.rule, counts: s.counts, fresh: s.fresh }
+            };
+            let mut all: Vec<_> = some.iter().zip(grads.iter().map(Reader::slice)).map(slot).collect();
+            kernels::step(&mut all);
+        });
+    }
+    Ok(())
+}
+
+/// Checks everything that an update relies on.
+fn check<R: Rule>(slots: &[Slot<R>]) -> Result<()> {
+    let op = R::NAME;
+    for Slot { index, param: p, grad, state, rule, .. } in slots {
+        let names = rule.states();
+        if state.len() != names.len() {
+            fail!(Value, "{op}: parameter {index} needs {} state tensors, got {}", names.len(), state.len());
+        }
+        if !p.dtype().is_float() {
+            fail!(Type, "{op}: parameter {index} holds {}; only floats can be optimized", p.dtype());
+        }
+        for (t, name) in once((grad, &"gradient")).chain(state.iter().zip(names)) {
             if t.shape() != p.shape() || t.dtype() != p.dtype() {
+                let (want, got) = (Show(p.shape()), Show(t.shape()));
                 fail!(
                     Value,
-                    "{op}: parameter {i} is {} of {}, its gradient or state is {} of {}",
-                    Show(p.shape()),
+                    "{op}: parameter {index} has shape {want} and {}, its {name} has shape {got} and {}",
                     p.dtype(),
-                    Show(t.shape()),
                     t.dtype()
                 );
             }
         }
-        if !p.is_contiguous() || s.state.iter().any(|t| !t.is_contiguous()) {
-            fail!(Value, "{op}: parameter {i} or its state is not contiguous; make it with x.contiguous()");
-        }
-        if p.dtype() != slots[0].param.dtype() {
-            fail!(Type, "{op}: all parameters of one call must have one dtype");
+        if !p.is_contiguous() || state.iter().any(|t| !t.is_contiguous()) {
+            fail!(Value, "{op}: parameter {index} or its state is not contiguous; make it with x.contiguous()");
         }
     }
     // What is written is locked for writing, so nothing else in the call may lie in the same memory.
-    let mut written = HashSet::new();
-    for (i, s) in slots.iter().enumerate() {
-        if !s.state.iter().chain([&s.param]).all(|t| written.insert(t.storage_identity())) {
-            fail!(Value, "{op}: parameter {i} or its state shares memory with another one; make it with x.clone()");
-        }
+    let written = slots.iter().flat_map(|s| once(&s.param).chain(&s.state).map(|t| (t.storage_identity(), s.index)));
+    let mut written: Vec<_> = written.collect();
+    written.sort_unstable();
+    if let Some(pair) = written.windows(2).find(|w| w[0].0 == w[1].0) {
+        let i = pair[1].1;
+        fail!(Value, "{op}: parameter {i} or its state shares memory with another one; make it with x.clone()");
     }
-    if let Some(i) = slots.iter().position(|s| written.contains(&s.grad.storage_identity())) {
+    let lies_in = |g: &Tensor| written.binary_search_by_key(&g.storage_identity(), |w| w.0).is_ok();
+    if let Some(s) = slots.iter().find(|s| lies_in(&s.grad)) {
+        let i = s.index;
         fail!(Value, "{op}: the gradient of parameter {i} shares memory with a parameter; make it with g.clone()");
     }
     Ok(())
 }
 
-/// One step of stochastic gradient descent over parameters of one dtype. `first` says which momentum buffers are new.
-pub fn sgd(slots: &[Slot], first: &[bool], rule: Sgd) -> Result<()> {
-    check("SGD", slots, usize::from(rule.momentum != 0.0))?;
-    let Some(head) = slots.first() else { return Ok(()) };
-    match_float!(head.param.dtype(), "SGD", T => {
-        let grads = slots.iter().map(|s| contiguous(&s.grad)).collect::<Result<Vec<_>>>()?;
-        let reads: Vec<_> = grads.iter().map(Tensor::read::<T>).collect();
-        let mut params: Vec<_> = slots.iter().map(|s| (s.param.write::<T>(), range(&s.param))).collect();
-        let mut bufs: Vec<_> = slots.iter().map(|s| s.state.first().map(|b| (b.write::<T>(), range(b)))).collect();
-        let mut all: Vec<_> = params
-            .iter_mut()
-            .zip(&mut bufs)
-            .zip(reads.iter().zip(first))
-            .map(|(((p, at), buf), (g, &first))| kernels::SgdSlot {
-                p: &mut p[at.clone()],
-                g: g.slice(),
-                buf: buf.as_mut().map(|(b, at)| &mut b[at.clone()]),
-                first,
-            })
-            .collect();
-        kernels::sgd(&mut all, rule);
-    });
-    Ok(())
-}
-
-/// One step of Adam or `AdamW` over parameters of one dtype.
-pub fn adam(slots: &[Slot], rule: Adam) -> Result<()> {
-    check("Adam", slots, 2)?;
-    let Some(head) = slots.first() else { return Ok(()) };
-    match_float!(head.param.dtype(), "Adam", T => {
-        let grads = slots.iter().map(|s| contiguous(&s.grad)).collect::<Result<Vec<_>>>()?;
-        let reads: Vec<_> = grads.iter().map(Tensor::read::<T>).collect();
-        let mut writes: Vec<_> = slots
-            .iter()
-            .map(|s| [&s.param, &s.state[0], &s.state[1]].map(|t| (t.write::<T>(), range(t))))
-            .collect();
-        let mut all: Vec<_> = writes
-            .iter_mut()
-            .zip(&reads)
-            .map(|([(p, ap), (m, am), (v, av)], g)| kernels::AdamSlot {
-                p: &mut p[ap.clone()],
-                g: g.slice(),
-                m: &mut m[am.clone()],
-                v: &mut v[av.clone()],
-            })
-            .collect();
-        kernels::adam(&mut all, rule);
-    });
-    Ok(())
-}
-
 /// Where a contiguous tensor's elements stand in its storage.
-fn range(t: &Tensor) -> std::ops::Range<usize> {
+fn range(t: &Tensor) -> Range<usize> {
     t.layout().offset..t.layout().offset + t.numel()
 }

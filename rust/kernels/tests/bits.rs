@@ -6,7 +6,7 @@ mod strided;
 use std::process::Command;
 
 use rgrad_kernels::map::{Binary, Unary, binary, unary};
-use rgrad_kernels::optim::{Adam, AdamSlot, Sgd, SgdSlot, adam, sgd};
+use rgrad_kernels::optim::{Adadelta, Adagrad, Adam, Counts, MAX_STATES, NAdam, RmsProp, Rule, Sgd, Slot, step};
 use rgrad_kernels::random::{Draw, bernoulli_mask, normal, uniform};
 use rgrad_kernels::reduce::{Axes, Reduce, reduce};
 use rgrad_kernels::simd::{self, Real};
@@ -71,28 +71,39 @@ fn all_kernels<T: Draw>(hash: &mut Hash) {
         softmax_grad(&mut grad, out, g, cols);
         hash.add(&grad);
     }
-    let (mut p, mut m, mut v) = (x.clone(), vec![T::ZERO; n], vec![T::ZERO; n]);
-    let h = Adam {
-        lr: 0.1,
-        beta1: 0.9,
-        beta2: 0.99,
-        eps: 1e-8,
-        weight_decay: 0.1,
-        decoupled: true,
-        maximize: false,
-        step: 3,
-    };
-    adam(&mut [AdamSlot { p: &mut p, g: &y, m: &mut m, v: &mut v }], h);
-    let h = Sgd { lr: 0.1, momentum: 0.9, dampening: 0.1, weight_decay: 0.1, nesterov: true, maximize: false };
-    sgd(&mut [SgdSlot { p: &mut p, g: &y, buf: Some(&mut m), first: false }], h);
-    hash.add(&p);
-    hash.add(&m);
+    optimizers(hash, &x, &y);
     uniform(&mut out, 1, 2);
     hash.add(&out);
     normal(&mut out, 1, 2);
     hash.add(&out);
     bernoulli_mask(&mut out, 0.3, T::ONE, 1, 2);
     hash.add(&out);
+}
+
+/// A step of every update rule, with as many states as it can have.
+fn optimizers<T: Real>(hash: &mut Hash, p: &[T], g: &[T]) {
+    fn run<T: Real, R: Rule>(hash: &mut Hash, p: &[T], g: &[T], rule: R) {
+        let mut p = p.to_vec();
+        let mut state = [(); MAX_STATES].map(|()| vec![T::from_f64(0.5); p.len()]);
+        let counts = rule.count(Counts { step: 2, mu_product: 0.3 });
+        let states = state.each_mut().map(Vec::as_mut_slice);
+        step(&mut [Slot { p: &mut p, g, state: states, rule, counts, fresh: false }]);
+        hash.add(&p);
+        for x in &state {
+            hash.add(x);
+        }
+    }
+    let (lr, eps, weight_decay, beta1, beta2, maximize) = (0.1, 1e-8, 0.1, 0.9, 0.99, false);
+    run(hash, p, g, Sgd { lr, momentum: 0.9, dampening: 0.1, weight_decay, nesterov: true, maximize });
+    let adam = Adam { lr, beta1, beta2, eps, weight_decay, decoupled: true, amsgrad: false, maximize };
+    run(hash, p, g, adam);
+    run(hash, p, g, Adam { amsgrad: true, decoupled: false, ..adam });
+    run(hash, p, g, NAdam { lr, beta1, beta2, eps, weight_decay, momentum_decay: 0.1, decoupled: true, maximize });
+    let rmsprop = RmsProp { lr, alpha: 0.9, eps, weight_decay, momentum: 0.9, centered: true, maximize };
+    run(hash, p, g, rmsprop);
+    run(hash, p, g, RmsProp { centered: false, ..rmsprop });
+    run(hash, p, g, Adagrad { lr, lr_decay: 0.1, weight_decay, initial_accumulator_value: 0.0, eps, maximize });
+    run(hash, p, g, Adadelta { lr, rho: 0.9, eps, weight_decay, maximize });
 }
 
 /// Prints the hash of all results; [`bits_are_the_same_everywhere`] runs it in processes of their own, since an instruction

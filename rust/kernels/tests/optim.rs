@@ -2,10 +2,12 @@
 
 mod strided;
 
-use rgrad_kernels::optim::{Adam, AdamSlot, Sgd, SgdSlot, adam, sgd};
+use std::fmt::Debug;
+
+use rgrad_kernels::optim::{Adadelta, Adagrad, Adam, Counts, MAX_STATES, NAdam, RmsProp, Rule, Sgd, Slot, step};
 use strided::numbers;
 
-const PLAIN: Sgd = Sgd { lr: 0.1, momentum: 0.0, dampening: 0.0, weight_decay: 0.0, nesterov: false, maximize: false };
+const SGD: Sgd = Sgd { lr: 0.1, momentum: 0.0, dampening: 0.0, weight_decay: 0.0, nesterov: false, maximize: false };
 const ADAM: Adam = Adam {
     lr: 1e-3,
     beta1: 0.9,
@@ -13,103 +15,229 @@ const ADAM: Adam = Adam {
     eps: 1e-8,
     weight_decay: 0.0,
     decoupled: false,
+    amsgrad: false,
     maximize: false,
-    step: 1,
 };
+const NADAM: NAdam = NAdam {
+    lr: 2e-3,
+    beta1: 0.9,
+    beta2: 0.999,
+    eps: 1e-8,
+    weight_decay: 0.0,
+    momentum_decay: 4e-3,
+    decoupled: false,
+    maximize: false,
+};
+const RMSPROP: RmsProp =
+    RmsProp { lr: 0.01, alpha: 0.9, eps: 1e-8, weight_decay: 0.0, momentum: 0.0, centered: false, maximize: false };
+const ADAGRAD: Adagrad =
+    Adagrad { lr: 0.01, lr_decay: 0.0, weight_decay: 0.0, initial_accumulator_value: 0.0, eps: 1e-10, maximize: false };
+const ADADELTA: Adadelta = Adadelta { lr: 1.0, rho: 0.9, eps: 1e-6, weight_decay: 0.0, maximize: false };
 const SIZES: [usize; 8] = [0, 1, 7, 8, 9, 17, 1000, 40_000];
 
-/// Three steps by the kernel, on several parameters at once, and by the formulas.
-fn check_sgd(h: Sgd) {
+/// A slot of a parameter at this step.
+fn slot<'a, T, R: Rule>(
+    rule: R,
+    at: u64,
+    p: &'a mut [T],
+    g: &'a [T],
+    state: [&'a mut [T]; MAX_STATES],
+) -> Slot<'a, T, R> {
+    let counts = (0..at).fold(Counts::default(), |counts, _| rule.count(counts));
+    Slot { p, g, state, rule, counts, fresh: at == 1 }
+}
+
+/// Three steps by the kernel, on several parameters at once, and by `formula`, which gets the step's number, the parameter,
+/// its gradient with sign and L2 penalty, and its state.
+fn check<R: Rule + Debug>(
+    rule: R,
+    (decay, maximize): (f64, bool),
+    formula: impl Fn(i32, &mut f64, f64, &mut [f64; MAX_STATES]),
+) {
     let start: Vec<Vec<f64>> = SIZES.iter().map(|&n| numbers(n, 1)).collect();
-    let (mut p, mut buf) = (start.clone(), start.iter().map(|p| vec![f64::NAN; p.len()]).collect::<Vec<_>>());
-    let (mut want, mut want_buf) = (start, buf.clone());
-    for step in 0..3 {
-        let g: Vec<Vec<f64>> = SIZES.iter().map(|&n| numbers(n, 2 + step)).collect();
-        let slots = p.iter_mut().zip(&mut buf).zip(&g);
-        let mut slots: Vec<_> = slots
-            .map(|((p, buf), g)| SgdSlot { p, g, buf: (h.momentum != 0.0).then_some(buf), first: step == 0 })
-            .collect();
-        sgd(&mut slots, h);
-        for ((p, buf), g) in want.iter_mut().flatten().zip(want_buf.iter_mut().flatten()).zip(g.iter().flatten()) {
-            let mut d = if h.maximize { -g } else { *g } + h.weight_decay * *p;
-            if h.momentum != 0.0 {
-                *buf = if step == 0 { d } else { h.momentum * *buf + (1.0 - h.dampening) * d };
-                d = if h.nesterov { d + h.momentum * *buf } else { *buf };
-            }
-            *p -= h.lr * d;
+    let filled = |n: usize| [(); MAX_STATES].map(|()| vec![rule.initial(); n]);
+    let mut state: Vec<_> = SIZES.iter().map(|&n| filled(n)).collect();
+    let (mut p, mut want) = (start.clone(), start);
+    let mut want_state: Vec<_> = SIZES.iter().map(|&n| vec![[rule.initial(); MAX_STATES]; n]).collect();
+    for t in 1..4 {
+        let g: Vec<Vec<f64>> = SIZES.iter().map(|&n| numbers(n, 2 + t)).collect();
+        let slots = p.iter_mut().zip(&g).zip(&mut state);
+        let slots = slots.map(|((p, g), state)| slot(rule, t, p, g, state.each_mut().map(Vec::as_mut_slice)));
+        step(&mut slots.collect::<Vec<_>>());
+        for ((p, g), state) in want.iter_mut().flatten().zip(g.iter().flatten()).zip(want_state.iter_mut().flatten()) {
+            let g = if maximize { -g } else { *g } + decay * *p;
+            formula(t as i32, p, g, state);
         }
     }
-    let close = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-14;
-    assert!(p.iter().flatten().zip(want.iter().flatten()).all(close), "{h:?}");
+    let close = |a: f64, b: f64| (a - b).abs() <= 1e-13 * (1.0 + b.abs());
+    assert!(p.iter().flatten().zip(want.iter().flatten()).all(|(a, b)| close(*a, *b)), "{rule:?}");
+    for (state, want) in state.iter().zip(&want_state) {
+        for (i, _) in rule.states().iter().enumerate() {
+            assert!(state[i].iter().zip(want).all(|(a, b)| close(*a, b[i])), "{rule:?}, state {i}");
+        }
+    }
 }
 
 #[test]
 fn sgd_is_pytorchs() {
-    check_sgd(PLAIN);
-    check_sgd(Sgd { weight_decay: 0.01, maximize: true, ..PLAIN });
-    check_sgd(Sgd { momentum: 0.9, ..PLAIN });
-    check_sgd(Sgd { momentum: 0.9, dampening: 0.3, weight_decay: 0.01, ..PLAIN });
-    check_sgd(Sgd { momentum: 0.9, nesterov: true, weight_decay: 0.01, ..PLAIN });
-}
-
-fn check_adam(h: Adam) {
-    let start: Vec<Vec<f64>> = SIZES.iter().map(|&n| numbers(n, 1)).collect();
-    let zeros: Vec<Vec<f64>> = SIZES.iter().map(|&n| vec![0.0; n]).collect();
-    let (mut p, mut m, mut v) = (start.clone(), zeros.clone(), zeros.clone());
-    let (mut want, mut want_m, mut want_v) = (start, zeros.clone(), zeros);
-    for step in 1..4 {
-        let g: Vec<Vec<f64>> = SIZES.iter().map(|&n| numbers(n, 2 + step)).collect();
-        let slots = p.iter_mut().zip(&g).zip(m.iter_mut().zip(&mut v));
-        let mut slots: Vec<_> = slots.map(|((p, g), (m, v))| AdamSlot { p, g, m, v }).collect();
-        adam(&mut slots, Adam { step, ..h });
-        let moments = want_m.iter_mut().flatten().zip(want_v.iter_mut().flatten());
-        for ((p, g), (m, v)) in want.iter_mut().flatten().zip(g.iter().flatten()).zip(moments) {
-            let mut g = if h.maximize { -g } else { *g };
-            if h.decoupled {
-                *p *= 1.0 - h.lr * h.weight_decay;
-            } else {
-                g += h.weight_decay * *p;
-            }
-            *m += (g - *m) * (1.0 - h.beta1);
-            *v = h.beta2 * *v + (1.0 - h.beta2) * g * g;
-            let correction = |beta: f64| 1.0 - beta.powi(step as i32);
-            let denominator = v.sqrt() / correction(h.beta2).sqrt() + h.eps;
-            *p -= h.lr / correction(h.beta1) * *m / denominator;
-        }
-    }
-    let close = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-14;
-    assert!(p.iter().flatten().zip(want.iter().flatten()).all(close), "{h:?}");
-    assert!(v.iter().flatten().zip(want_v.iter().flatten()).all(close), "{h:?}");
+    let run = |h: Sgd| {
+        check(h, (h.weight_decay, h.maximize), |t, p, g, [buf, ..]| {
+            *buf = if t == 1 { g } else { h.momentum * *buf + (1.0 - h.dampening) * g };
+            let along = if h.nesterov { g + h.momentum * *buf } else { *buf };
+            *p -= h.lr * if h.momentum == 0.0 { g } else { along };
+        });
+    };
+    run(SGD);
+    run(Sgd { weight_decay: 0.01, maximize: true, ..SGD });
+    run(Sgd { momentum: 0.9, ..SGD });
+    run(Sgd { momentum: 0.9, dampening: 0.3, weight_decay: 0.01, ..SGD });
+    run(Sgd { momentum: 0.9, nesterov: true, weight_decay: 0.01, ..SGD });
 }
 
 #[test]
 fn adam_is_pytorchs() {
-    check_adam(ADAM);
-    check_adam(Adam { weight_decay: 0.1, ..ADAM });
-    check_adam(Adam { weight_decay: 0.1, decoupled: true, maximize: true, ..ADAM });
+    let run = |h: Adam| {
+        let added = if h.decoupled { 0.0 } else { h.weight_decay };
+        check(h, (added, h.maximize), |t, p, g, [m, v, top]| {
+            *p *= 1.0 - h.lr * (h.weight_decay - added);
+            *m += (g - *m) * (1.0 - h.beta1);
+            *v = h.beta2 * *v + (1.0 - h.beta2) * g * g;
+            *top = top.max(*v);
+            let square = if h.amsgrad { *top } else { *v } / (1.0 - h.beta2.powi(t));
+            *p -= h.lr / (1.0 - h.beta1.powi(t)) * *m / (square.sqrt() + h.eps);
+        });
+    };
+    run(ADAM);
+    run(Adam { weight_decay: 0.1, ..ADAM });
+    run(Adam { weight_decay: 0.1, decoupled: true, maximize: true, ..ADAM });
+    run(Adam { beta2: 0.1, amsgrad: true, weight_decay: 0.1, decoupled: true, ..ADAM });
+}
+
+#[test]
+fn nadam_is_pytorchs() {
+    let run = |h: NAdam| {
+        let added = if h.decoupled { 0.0 } else { h.weight_decay };
+        let mu = |t: i32| h.beta1 * (1.0 - 0.5 * 0.96_f64.powf(f64::from(t) * h.momentum_decay));
+        check(h, (added, h.maximize), |t, p, g, [m, v, _]| {
+            *p *= 1.0 - h.lr * (h.weight_decay - added);
+            *m += (g - *m) * (1.0 - h.beta1);
+            *v = h.beta2 * *v + (1.0 - h.beta2) * g * g;
+            let denominator = (*v / (1.0 - h.beta2.powi(t))).sqrt() + h.eps;
+            let product: f64 = (1..=t).map(mu).product();
+            *p -= h.lr * (1.0 - mu(t)) / (1.0 - product) * g / denominator;
+            *p -= h.lr * mu(t + 1) / (1.0 - product * mu(t + 1)) * *m / denominator;
+        });
+    };
+    run(NADAM);
+    run(NAdam { weight_decay: 0.1, momentum_decay: 0.5, maximize: true, ..NADAM });
+    run(NAdam { weight_decay: 0.1, decoupled: true, ..NADAM });
+}
+
+#[test]
+fn rmsprop_is_pytorchs() {
+    let run = |h: RmsProp| {
+        check(h, (h.weight_decay, h.maximize), |_, p, g, [v, x, y]| {
+            *v = h.alpha * *v + (1.0 - h.alpha) * g * g;
+            let mut square = *v;
+            let buf = if h.centered {
+                *x += (g - *x) * (1.0 - h.alpha);
+                square -= *x * *x;
+                y
+            } else {
+                x
+            };
+            let scaled = g / (square.sqrt() + h.eps);
+            if h.momentum == 0.0 {
+                *p -= h.lr * scaled;
+            } else {
+                *buf = h.momentum * *buf + scaled;
+                *p -= h.lr * *buf;
+            }
+        });
+    };
+    run(RMSPROP);
+    run(RmsProp { weight_decay: 0.1, maximize: true, ..RMSPROP });
+    run(RmsProp { momentum: 0.9, ..RMSPROP });
+    run(RmsProp { centered: true, ..RMSPROP });
+    run(RmsProp { centered: true, momentum: 0.9, ..RMSPROP });
+}
+
+#[test]
+fn adagrad_is_pytorchs() {
+    let run = |h: Adagrad| {
+        check(h, (h.weight_decay, h.maximize), |t, p, g, [sum, ..]| {
+            *sum += g * g;
+            *p -= h.lr / (1.0 + f64::from(t - 1) * h.lr_decay) * g / (sum.sqrt() + h.eps);
+        });
+    };
+    run(ADAGRAD);
+    run(Adagrad { lr_decay: 0.5, weight_decay: 0.1, initial_accumulator_value: 0.3, maximize: true, ..ADAGRAD });
+}
+
+#[test]
+fn adadelta_is_pytorchs() {
+    let run = |h: Adadelta| {
+        check(h, (h.weight_decay, h.maximize), |_, p, g, [v, u, _]| {
+            *v = h.rho * *v + (1.0 - h.rho) * g * g;
+            let d = (*u + h.eps).sqrt() / (*v + h.eps).sqrt() * g;
+            *u = h.rho * *u + (1.0 - h.rho) * d * d;
+            *p -= h.lr * d;
+        });
+    };
+    run(ADADELTA);
+    run(Adadelta { lr: 0.5, rho: 0.5, weight_decay: 0.1, maximize: true, ..ADADELTA });
+}
+
+#[test]
+fn slots_have_rules_and_steps_of_their_own() {
+    let (mut a, mut b) = ([1.0_f64; 3], [1.0; 5]);
+    let (g, h) = ([0.5; 3], [0.5; 5]);
+    let rule = Adagrad { lr: 1.0, eps: 0.0, ..ADAGRAD };
+    let (mut sum, mut other) = ([0.0; 3], [0.0; 5]);
+    let first = slot(rule, 1, &mut a, &g, [&mut sum, &mut [], &mut []]);
+    let second = slot(Adagrad { lr_decay: 1.0, ..rule }, 4, &mut b, &h, [&mut other, &mut [], &mut []]);
+    step(&mut [first, second]);
+    assert_eq!((a, b), ([0.0; 3], [0.75; 5]));
 }
 
 #[test]
 fn moments_never_become_subnormal() {
     let (mut p, g) = ([1.0_f32; 20], [0.0; 20]);
     let (mut m, mut v) = ([1e-30_f32; 20], [1e-30_f32; 20]);
-    for step in 1..2000 {
-        adam(&mut [AdamSlot { p: &mut p, g: &g, m: &mut m, v: &mut v }], Adam { beta2: 0.9, step, ..ADAM });
+    for t in 1..2000 {
+        step(&mut [slot(Adam { beta2: 0.9, ..ADAM }, t, &mut p, &g, [&mut m, &mut v, &mut []])]);
         assert!(m.iter().chain(&v).all(|x| *x == 0.0 || x.is_normal()));
     }
     assert_eq!((m, v), ([0.0; 20], [0.0; 20]));
 }
 
 #[test]
-fn single_precision() {
-    let (mut p, g) = ([1.0_f32, 2.0], [0.5, -4.0]);
-    sgd(&mut [SgdSlot { p: &mut p, g: &g, buf: None, first: true }], PLAIN);
-    assert_eq!(p, [0.95, 2.4]);
-    sgd::<f32>(&mut [], PLAIN);
+fn a_variance_that_rounding_makes_negative_is_zero() {
+    let (mut p, g) = ([1.0_f32; 20], [0.3; 20]);
+    let (mut v, mut mean) = ([0.0; 20], [0.0; 20]);
+    for t in 1..500 {
+        step(&mut [slot(
+            RmsProp { centered: true, eps: 1e-3, ..RMSPROP },
+            t,
+            &mut p,
+            &g,
+            [&mut v, &mut mean, &mut []],
+        )]);
+    }
+    assert!(p.iter().all(|p| p.is_finite()));
 }
 
 #[test]
-#[should_panic(expected = "momentum needs a buffer")]
+fn single_precision() {
+    let (mut p, g) = ([1.0_f32, 2.0], [0.5, -4.0]);
+    step(&mut [slot(SGD, 1, &mut p, &g, [&mut [], &mut [], &mut []])]);
+    assert_eq!(p, [0.95, 2.4]);
+    step::<f32, Sgd>(&mut []);
+}
+
+#[test]
+#[should_panic(expected = "a state has its parameter's length")]
 fn momentum_without_a_buffer_is_refused() {
-    sgd(&mut [SgdSlot { p: &mut [1.0_f32], g: &[1.0], buf: None, first: true }], Sgd { momentum: 0.9, ..PLAIN });
+    let rule = Sgd { momentum: 0.9, ..SGD };
+    step(&mut [slot(rule, 1, &mut [1.0_f32], &[1.0], [&mut [], &mut [], &mut []])]);
 }

@@ -58,7 +58,7 @@ macro_rules! module {
             #[pymodule_export]
             use crate::io::{load, save};
             #[pymodule_export]
-            use crate::optim::{_adam_step, _sgd_step};
+            use crate::optim::{_optim_state, _optim_step, _zero_grad};
             #[pymodule_export]
             use crate::tensor::{PyTensor, _rebuild};
             $(

@@ -1,71 +1,268 @@
-//! Steps of optimizers.
+//! Steps of optimizers: Python keeps settings and state in dicts, which are read and written here, once a step.
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
-use rgrad_engine::optim::{self, Adam, Sgd, Slot};
+use pyo3::types::{PyDict, PyList, PyString};
+use rgrad_engine::optim::{self, Adadelta, Adagrad, Adam, Counts, NAdam, RmsProp, Rule, Sgd, Slot};
+use rgrad_engine::{Number, Tensor};
 
-use crate::args::Tensors;
-use crate::error::run;
+use crate::error::{run, to_py};
+use crate::tensor::PyTensor;
 
-fn total(params: &Tensors) -> usize {
-    params.0.iter().map(rgrad_engine::Tensor::numel).sum()
+/// A parameter group's settings.
+struct Settings<'a, 'py>(&'a Bound<'py, PyDict>);
+
+/// The ranges that settings can be asked to lie in.
+#[derive(Clone, Copy)]
+enum Range {
+    /// Finite and not negative.
+    NotNegative,
+    /// At least 0 and less than 1.
+    Fraction,
 }
 
-fn slots(params: &Tensors, grads: &Tensors, states: &[&Tensors]) -> PyResult<Vec<Slot>> {
-    if grads.0.len() != params.0.len() || states.iter().any(|s| s.0.len() != params.0.len()) {
-        return Err(PyValueError::new_err("an optimizer step needs one gradient and one state for every parameter"));
-    }
-    let slot = |(i, (p, g)): (usize, (&rgrad_engine::Tensor, &rgrad_engine::Tensor))| Slot {
-        param: p.clone(),
-        grad: g.clone(),
-        state: states.iter().map(|s| s.0[i].clone()).collect(),
+fn number(value: &Bound<'_, PyAny>, range: Range, name: &str) -> PyResult<f64> {
+    let Ok(x) = value.extract::<f64>() else {
+        return Err(PyTypeError::new_err(format!("{name} must be a number, got {}", value.repr()?)));
     };
-    Ok(params.0.iter().zip(&grads.0).enumerate().map(slot).collect())
+    let (fits, words) = match range {
+        Range::NotNegative => (x.is_finite() && x >= 0.0, "a finite number, at least 0"),
+        Range::Fraction => ((0.0..1.0).contains(&x), "at least 0 and less than 1"),
+    };
+    if fits { Ok(x) } else { Err(PyValueError::new_err(format!("{name} must be {words}, got {}", value.repr()?))) }
 }
 
-/// One step of SGD over parameters of one dtype; see `rgrad.optim.SGD`. `first` says whose momentum buffer is new.
-#[pyfunction]
-#[pyo3(signature = (params, grads, buffers, first, *, lr, momentum, dampening, weight_decay, nesterov, maximize))]
-#[expect(clippy::too_many_arguments, reason = "keyword arguments of the optimizer")]
-pub fn _sgd_step(
-    py: Python<'_>,
-    params: Tensors,
-    grads: Tensors,
-    buffers: Option<Tensors>,
-    first: Vec<bool>,
-    lr: f64,
-    momentum: f64,
-    dampening: f64,
-    weight_decay: f64,
-    nesterov: bool,
-    maximize: bool,
-) -> PyResult<()> {
-    let states: Vec<&Tensors> = buffers.iter().collect();
-    let slots = slots(&params, &grads, &states)?;
-    let rule = Sgd { lr, momentum, dampening, weight_decay, nesterov, maximize };
-    run(py, total(&params), || optim::sgd(&slots, &first, rule))
+impl<'py> Settings<'_, 'py> {
+    fn get(&self, name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+        self.0
+            .get_item(name)?
+            .ok_or_else(|| PyValueError::new_err(format!("a parameter group lacks the setting {name}")))
+    }
+    fn not_negative(&self, name: &Bound<'py, PyString>) -> PyResult<f64> {
+        number(&self.get(name)?, Range::NotNegative, name.to_str()?)
+    }
+    fn fraction(&self, name: &Bound<'py, PyString>) -> PyResult<f64> {
+        number(&self.get(name)?, Range::Fraction, name.to_str()?)
+    }
+    fn flag(&self, name: &Bound<'py, PyString>) -> PyResult<bool> {
+        self.get(name)?.is_truthy()
+    }
+    fn betas(&self) -> PyResult<(f64, f64)> {
+        let betas = self.get(intern!(self.0.py(), "betas"))?;
+        let Ok([a, b]) = betas.extract::<[Bound<'_, PyAny>; 2]>() else {
+            return Err(PyTypeError::new_err(format!("betas must be two numbers, got {}", betas.repr()?)));
+        };
+        Ok((number(&a, Range::Fraction, "betas[0]")?, number(&b, Range::Fraction, "betas[1]")?))
+    }
 }
 
-/// One step of Adam over parameters of one dtype; see `rgrad.optim.Adam`.
+/// Reads settings into the fields of the same names.
+macro_rules! fields {
+    ($group:ident, $rule:ident { $($kind:ident: $($name:ident),+;)+ } $($field:ident: $value:expr),*) => {
+        $rule { $($($name: $group.$kind(intern!($group.0.py(), stringify!($name)))?,)+)+ $($field: $value),* }
+    };
+}
+
+fn sgd(group: &Settings<'_, '_>) -> PyResult<Sgd> {
+    let rule = fields!(group, Sgd {
+        not_negative: lr, momentum, dampening, weight_decay;
+        flag: nesterov, maximize;
+    });
+    if rule.nesterov && (rule.momentum == 0.0 || rule.dampening != 0.0) {
+        return Err(PyValueError::new_err("nesterov needs a momentum above 0 and a dampening of 0"));
+    }
+    Ok(rule)
+}
+
+fn adam(group: &Settings<'_, '_>, decoupled: bool) -> PyResult<Adam> {
+    let (beta1, beta2) = group.betas()?;
+    Ok(fields!(group, Adam { not_negative: lr, eps, weight_decay; flag: amsgrad, maximize; }
+        beta1: beta1, beta2: beta2, decoupled: decoupled))
+}
+
+fn nadam(group: &Settings<'_, '_>) -> PyResult<NAdam> {
+    let (beta1, beta2) = group.betas()?;
+    let decoupled = group.flag(intern!(group.0.py(), "decoupled_weight_decay"))?;
+    Ok(fields!(group, NAdam { not_negative: lr, eps, weight_decay, momentum_decay; flag: maximize; }
+        beta1: beta1, beta2: beta2, decoupled: decoupled))
+}
+
+fn rmsprop(group: &Settings<'_, '_>) -> PyResult<RmsProp> {
+    Ok(fields!(group, RmsProp {
+        not_negative: lr, eps, weight_decay, momentum;
+        fraction: alpha;
+        flag: centered, maximize;
+    }))
+}
+
+fn adagrad(group: &Settings<'_, '_>) -> PyResult<Adagrad> {
+    Ok(fields!(group, Adagrad {
+        not_negative: lr, lr_decay, weight_decay, initial_accumulator_value, eps;
+        flag: maximize;
+    }))
+}
+
+fn adadelta(group: &Settings<'_, '_>) -> PyResult<Adadelta> {
+    Ok(fields!(group, Adadelta { not_negative: lr, eps, weight_decay; fraction: rho; flag: maximize; }))
+}
+
+/// Evaluates the expression with what reads the settings of the named optimizer.
+macro_rules! with_rule {
+    ($name:expr, $read:ident => $body:expr) => {
+        match $name {
+            "SGD" => with_rule!(@ $read = sgd; $body),
+            "Adam" => with_rule!(@ $read = |g: &Settings<'_, '_>| adam(g, false); $body),
+            "AdamW" => with_rule!(@ $read = |g: &Settings<'_, '_>| adam(g, true); $body),
+            "NAdam" => with_rule!(@ $read = nadam; $body),
+            "RMSprop" => with_rule!(@ $read = rmsprop; $body),
+            "Adagrad" => with_rule!(@ $read = adagrad; $body),
+            "Adadelta" => with_rule!(@ $read = adadelta; $body),
+            other => Err(PyValueError::new_err(format!("there is no update rule {other:?}"))),
+        }
+    };
+    (@ $read:ident = $value:expr; $body:expr) => {{
+        let $read = $value;
+        $body
+    }};
+}
+
+type Names = Vec<&'static str>;
+
+/// Checks the settings of a parameter group, and names what the optimizer `rule` keeps of each parameter: the tensors that
+/// it needs with these settings, those that it may need, and the numbers. `ValueError` or `TypeError` if a setting is
+/// missing or out of range.
 #[pyfunction]
-#[pyo3(signature = (params, grads, m, v, *, step, lr, beta1, beta2, eps, weight_decay, decoupled, maximize))]
-#[expect(clippy::too_many_arguments, reason = "keyword arguments of the optimizer")]
-pub fn _adam_step(
-    py: Python<'_>,
-    params: Tensors,
-    grads: Tensors,
-    m: Tensors,
-    v: Tensors,
-    step: u64,
-    lr: f64,
-    beta1: f64,
-    beta2: f64,
-    eps: f64,
-    weight_decay: f64,
-    decoupled: bool,
-    maximize: bool,
+#[pyo3(signature = (rule, group: "dict[str, Any]"))]
+pub fn _optim_state(rule: &str, group: &Bound<'_, PyDict>) -> PyResult<(Names, Names, Names)> {
+    fn names<R: Rule>(rule: R) -> (Names, Names, Names) {
+        (rule.states().to_vec(), R::STATES.to_vec(), R::COUNTS.to_vec())
+    }
+    with_rule!(rule, read => read(&Settings(group)).map(names))
+}
+
+/// One step of the optimizer `rule` over the parameters of all `groups` that have a gradient. `state` maps parameters to
+/// dicts; what is missing in it begins at its initial value. An error leaves everything as it was.
+#[pyfunction]
+#[pyo3(signature = (rule, groups: "list[dict[str, Any]]", state: "dict[Tensor, dict[str, Any]]"))]
+pub fn _optim_step(rule: &str, groups: &Bound<'_, PyList>, state: &Bound<'_, PyDict>) -> PyResult<()> {
+    with_rule!(rule, read => step(groups, state, read))
+}
+
+/// The state of one parameter, as Python keeps it.
+struct Entry<'py> {
+    param: Bound<'py, PyAny>,
+    dict: Option<Bound<'py, PyDict>>,
+    /// What the dict has to be given after the step.
+    made: Vec<(Bound<'py, PyString>, Tensor)>,
+}
+
+fn step<'py, R: Rule>(
+    groups: &Bound<'py, PyList>,
+    state: &Bound<'py, PyDict>,
+    read: impl Fn(&Settings<'_, 'py>) -> PyResult<R>,
 ) -> PyResult<()> {
-    let slots = slots(&params, &grads, &[&m, &v])?;
-    let rule = Adam { lr, beta1, beta2, eps, weight_decay, decoupled, maximize, step };
-    run(py, total(&params), || optim::adam(&slots, rule))
+    let py = groups.py();
+    let (mut slots, mut entries) = (Vec::new(), Vec::new());
+    let mut index = 0;
+    for group in groups.iter() {
+        let settings = Settings(group.cast::<PyDict>()?);
+        let rule = read(&settings)?;
+        let names: Vec<_> = rule.states().iter().map(|name| PyString::intern(py, name)).collect();
+        for param in settings.get(intern!(py, "params"))?.cast::<PyList>()?.iter() {
+            let t = &param.cast::<PyTensor>()?.get().inner;
+            if let Some(grad) = t.grad() {
+                let t = t.clone();
+                let mut entry = Entry { param, dict: None, made: Vec::new() };
+                slots.push(slot(rule, &names, (index, t, grad), state, &mut entry)?);
+                entries.push(entry);
+            }
+            index += 1;
+        }
+    }
+    let elements = slots.iter().map(|s| s.param.numel()).sum();
+    run(py, elements, || optim::step(&slots))?;
+    for (entry, slot) in entries.into_iter().zip(slots) {
+        keep::<R>(py, entry, slot.counts, state)?;
+    }
+    Ok(())
+}
+
+/// The slot of a parameter with a gradient.
+fn slot<'py, R: Rule>(
+    rule: R,
+    names: &[Bound<'py, PyString>],
+    (index, param, grad): (usize, Tensor, Tensor),
+    all: &Bound<'py, PyDict>,
+    entry: &mut Entry<'py>,
+) -> PyResult<Slot<R>> {
+    let py = all.py();
+    let mut counts = Counts::default();
+    let mut state = Vec::with_capacity(names.len());
+    if !names.is_empty() {
+        entry.dict = all.get_item(&entry.param)?.map(Bound::cast_into).transpose()?;
+        for name in names {
+            let kept = entry.dict.as_ref().map(|d| d.get_item(name)).transpose()?.flatten();
+            if let Some(value) = kept.filter(|value| !value.is_none()) {
+                state.push(value.cast::<PyTensor>()?.get().inner.clone());
+            } else {
+                let first = Number::Float(rule.initial());
+                let first = Tensor::full(param.shape(), first, param.dtype()).map_err(to_py)?;
+                entry.made.push((name.clone(), first.clone()));
+                state.push(first);
+            }
+        }
+        if let Some(dict) = entry.dict.as_ref().filter(|_| !R::COUNTS.is_empty()) {
+            if let Some(step) = dict.get_item(intern!(py, "step"))? {
+                counts.step = step.extract()?;
+            }
+            if R::COUNTS.len() > 1
+                && let Some(product) = dict.get_item(intern!(py, "mu_product"))?
+            {
+                counts.mu_product = product.extract()?;
+            }
+        }
+    }
+    let fresh = !entry.made.is_empty();
+    Ok(Slot { index, param, grad, state, rule, counts: rule.count(counts), fresh })
+}
+
+/// Writes back what the dict does not share with the slot.
+fn keep<'py, R: Rule>(py: Python<'py>, entry: Entry<'py>, counts: Counts, all: &Bound<'py, PyDict>) -> PyResult<()> {
+    if entry.dict.is_none() && entry.made.is_empty() {
+        return Ok(());
+    }
+    let dict = entry.dict.unwrap_or_else(|| PyDict::new(py));
+    for name in R::COUNTS {
+        match *name {
+            "step" => dict.set_item(intern!(py, "step"), counts.step)?,
+            _ => dict.set_item(intern!(py, "mu_product"), counts.mu_product)?,
+        }
+    }
+    if !entry.made.is_empty() {
+        for (name, tensor) in entry.made {
+            dict.set_item(name, Bound::new(py, PyTensor::from(tensor))?)?;
+        }
+        all.set_item(entry.param, dict)?;
+    }
+    Ok(())
+}
+
+/// Forgets the gradients of all parameters of the groups, or writes zeros over them.
+#[pyfunction]
+#[pyo3(signature = (groups: "list[dict[str, Any]]", set_to_none))]
+pub fn _zero_grad(groups: &Bound<'_, PyList>, set_to_none: bool) -> PyResult<()> {
+    let py = groups.py();
+    for group in groups.iter() {
+        for param in Settings(group.cast::<PyDict>()?).get(intern!(py, "params"))?.cast::<PyList>()?.iter() {
+            let t = &param.cast::<PyTensor>()?.get().inner;
+            if set_to_none {
+                t.set_grad(None).map_err(to_py)?;
+            } else if let Some(grad) = t.grad() {
+                let zero = Tensor::scalar(Number::Float(0.0), grad.dtype()).map_err(to_py)?;
+                run(py, grad.numel(), || grad.detach().copy_from(&zero))?;
+            }
+        }
+    }
+    Ok(())
 }

@@ -1,0 +1,72 @@
+"""Adagrad and Adadelta."""
+
+from rgrad.optim.optimizer import Optimizer, Params
+
+
+class Adagrad(Optimizer):
+    """Adagrad: Duchi et al., JMLR 2011, in PyTorch's form.
+
+    v ← v + g²; p ← p − lr / (1 + (t − 1) · lr_decay) · g / (√v + eps).
+
+    Args:
+        params: Parameters, or groups as dicts with ``params`` and settings.
+        lr: Learning rate.
+        lr_decay: How fast the learning rate falls.
+        weight_decay: Coefficient of the L2 penalty's gradient.
+        initial_accumulator_value: What v begins at.
+        eps: Added to the denominator.
+        maximize: Ascend instead.
+    """
+
+    _rule = "Adagrad"
+
+    def __init__(
+        self,
+        params: Params,
+        lr: float = 1e-2,
+        lr_decay: float = 0.0,
+        weight_decay: float = 0.0,
+        initial_accumulator_value: float = 0.0,
+        eps: float = 1e-10,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        settings = {
+            "lr": lr,
+            "lr_decay": lr_decay,
+            "weight_decay": weight_decay,
+            "initial_accumulator_value": initial_accumulator_value,
+            "eps": eps,
+            "maximize": maximize,
+        }
+        super().__init__(params, settings)
+
+
+class Adadelta(Optimizer):
+    """Adadelta: Zeiler, arXiv:1212.5701, in PyTorch's form.
+
+    v ← rho · v + (1 − rho) g²; d ← √(u + eps) / √(v + eps) · g; u ← rho · u + (1 − rho) d²; p ← p − lr · d.
+
+    Args:
+        params: Parameters, or groups as dicts with ``params`` and settings.
+        lr: Factor of the step; the paper's is 1.
+        rho: Decay rate of the means of squares.
+        eps: Added under the roots.
+        weight_decay: Coefficient of the L2 penalty's gradient.
+        maximize: Ascend instead.
+    """
+
+    _rule = "Adadelta"
+
+    def __init__(
+        self,
+        params: Params,
+        lr: float = 1.0,
+        rho: float = 0.9,
+        eps: float = 1e-6,
+        weight_decay: float = 0.0,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        settings = {"lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay, "maximize": maximize}
+        super().__init__(params, settings)

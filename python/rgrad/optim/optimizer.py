@@ -1,0 +1,191 @@
+"""What all optimizers are: groups of parameters with settings, and state."""
+
+import copy
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar
+
+from rgrad import _core
+from rgrad._core import Tensor
+from rgrad._grad_mode import enable_grad
+
+Group = dict[str, Any]
+Params = Iterable[Tensor] | Iterable[Mapping[str, Any]]
+
+
+class Optimizer:
+    """Parameters in groups with their settings, and the state that updates need.
+
+    A subclass names its update rule in ``_rule``; one with an update of its own writes ``step`` instead.
+
+    Attributes:
+        param_groups: Dicts of settings, which are read anew at every step, and ``params``, a list.
+        state: For each parameter that was updated, a dict of what the optimizer keeps of it.
+        defaults: The settings of groups that do not set them.
+    """
+
+    _rule: ClassVar[str | None] = None
+
+    def __init__(self, params: Params, defaults: Mapping[str, Any]) -> None:
+        self.defaults = dict(defaults)
+        self.param_groups: list[Group] = []
+        self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
+        if isinstance(params, Tensor):
+            raise TypeError("expected an iterable of parameters, got one tensor; write [tensor]")
+        if isinstance(params, set | frozenset):
+            raise TypeError("expected parameters in an order that stays the same, got a set; write a list")
+        entries: list[Any] = list(params)
+        if not entries:
+            raise ValueError("an optimizer needs at least one parameter, got an empty list")
+        for group in entries if isinstance(entries[0], Mapping) else [{"params": entries}]:
+            self.add_param_group(group)
+
+    def add_param_group(self, param_group: Mapping[str, Any]) -> None:
+        """Adds parameters with settings of their own; what the group does not set is the optimizer's default.
+
+        Raises:
+            TypeError: The group is no dict, or a parameter no tensor.
+            ValueError: A parameter is no leaf, is in the optimizer already, or a setting is out of range.
+        """
+        if not isinstance(param_group, Mapping) or "params" not in param_group:
+            raise TypeError(f"a parameter group must be a dict with the key 'params', got {param_group!r}")
+        params = param_group["params"]
+        if isinstance(params, set | frozenset):
+            raise TypeError("expected parameters in an order that stays the same, got a set; write a list")
+        new: Group = {
+            **self.defaults,
+            **param_group,
+            "params": [params] if isinstance(params, Tensor) else list(params),
+        }
+        known = {id(p) for g in self.param_groups for p in g["params"]}
+        for i, p in enumerate(new["params"]):
+            if not isinstance(p, Tensor):
+                raise TypeError(f"parameter {i} is {type(p).__name__}, expected a tensor")
+            if not p.is_leaf:
+                raise ValueError(f"parameter {i} is the result of an operation; only leaves can be optimized")
+            if id(p) in known:
+                raise ValueError(f"parameter {i} appears more than once")
+            known.add(id(p))
+        self._kept(new)
+        self.param_groups.append(new)
+
+    def _kept(self, group: Group) -> tuple[list[str], list[str], list[str]] | None:
+        """Checks settings, and names what is kept of each parameter.
+
+        The tensors that these settings need, those that any settings need, and the numbers; None if all is allowed.
+        """
+        return None if self._rule is None else _core._optim_state(self._rule, group)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forgets the gradients of all parameters, or writes zeros over them."""
+        _core._zero_grad(self.param_groups, set_to_none)
+
+    def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
+        """Updates every parameter that has a gradient.
+
+        Args:
+            closure: Computes the loss and its gradients again, if given.
+
+        Returns:
+            What the closure returned.
+        """
+        if self._rule is None:
+            raise NotImplementedError(f"{type(self).__name__} has no update: write its method step")
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        _core._optim_step(self._rule, self.param_groups, self.state)
+        return loss
+
+    def state_dict(self) -> dict[str, Any]:
+        """State and settings, with parameters numbered in the order of the groups. Tensors are shared, not copied."""
+        number = {p: i for i, p in enumerate(p for g in self.param_groups for p in g["params"])}
+        return {
+            "state": {number[p]: dict(s) for p, s in self.state.items()},
+            "param_groups": [{**g, "params": [number[p] for p in g["params"]]} for g in self.param_groups],
+        }
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Takes over copies of what ``state_dict`` of an optimizer over the same parameters gave.
+
+        Parameters correspond by their places in the groups. Tensors take the dtype of their parameter.
+
+        Raises:
+            ValueError: Groups differ in number or size, settings are missing or out of range, or the state of a
+                parameter is missing, unexpected or of another shape. All is listed; nothing is taken over.
+        """
+        groups, state = self._read(state_dict)
+        for group, saved in zip(self.param_groups, groups, strict=True):
+            group.clear()
+            group.update(saved)
+        self.state = defaultdict(dict, state)
+
+    def _read(self, state_dict: Mapping[str, Any]) -> tuple[list[Group], dict[Tensor, dict[str, Any]]]:
+        """Groups and state as they will be after loading."""
+        for key in ("state", "param_groups"):
+            if key not in state_dict:
+                raise ValueError(f"load_state_dict: the key {key!r} is missing; expected what state_dict gave")
+        state, saved = state_dict["state"], state_dict["param_groups"]
+        theirs, ours = ([len(g["params"]) for g in groups] for groups in (saved, self.param_groups))
+        if theirs != ours:
+            raise ValueError(
+                f"load_state_dict: the state is of groups of {theirs} parameters, the optimizer has {ours}"
+            )
+        groups = [{**new, "params": old["params"]} for old, new in zip(self.param_groups, saved, strict=True)]
+        wrong: list[str] = []
+        owners: dict[Any, Tensor] = {}
+        for i, group in enumerate(groups):
+            owners.update(zip(saved[i]["params"], group["params"], strict=True))
+            lacking = [key for key in self.defaults if key not in group]
+            if lacking:
+                wrong.append(f"group {i}, which lacks {', '.join(lacking)}")
+                continue
+            try:
+                self._kept(group)
+            except (TypeError, ValueError) as error:
+                wrong.append(f"group {i}: {error}")
+                continue
+            for number in saved[i]["params"]:
+                entry = state.get(number, {})
+                wrong += [f"{text} of parameter {number}" for text in self._differences(entry, owners[number], group)]
+        wrong += [f"state of parameter {n}, which is in no group" for n in state if n not in owners]
+        if wrong:
+            raise ValueError("load_state_dict: nothing was loaded, because of\n  " + "\n  ".join(wrong))
+        return groups, {owners[n]: {k: _taken(k, v, owners[n]) for k, v in e.items()} for n, e in state.items()}
+
+    def _differences(self, entry: Mapping[str, Any], param: Tensor, group: Group) -> list[str]:
+        """What is wrong with a parameter's saved state. An entry that is None counts as absent: PyTorch writes such."""
+        kept = self._kept(group)
+        present = {key: value for key, value in entry.items() if value is not None}
+        if kept is None or not present:
+            return []
+        needed, possible, numbers = kept
+        wrong = [f"missing {key}" for key in (*needed, *numbers) if key not in present]
+        for key, value in present.items():
+            if key in numbers:
+                if not isinstance(value, int | float) and getattr(value, "shape", None) != ():
+                    wrong.append(f"{key}, which is {value!r}, no number,")
+            elif key not in possible:
+                wrong.append(f"unexpected {key}")
+            elif not isinstance(value, Tensor):
+                wrong.append(f"{key}, which is {type(value).__name__}, no tensor,")
+            elif value.shape != param.shape:
+                wrong.append(f"shape {value.shape}, expected {param.shape}, of {key}")
+        return wrong
+
+    def __repr__(self) -> str:
+        lines = [f"{type(self).__name__}("]
+        for i, group in enumerate(self.param_groups):
+            settings = ", ".join(f"{k}={v}" for k, v in group.items() if k != "params")
+            lines.append(f"  group {i}: {len(group['params'])} parameters, {settings}")
+        return "\n".join([*lines, ")"])
+
+
+def _taken(key: str, value: Any, param: Tensor) -> Any:
+    """A copy of a saved entry. Elsewhere the numbers may have been tensors or arrays."""
+    if key in ("step", "mu_product") and value is not None:
+        return int(value) if key == "step" else float(value)
+    if isinstance(value, Tensor) and value.shape == param.shape:
+        return value.detach().to(param.dtype).clone()
+    return copy.deepcopy(value)

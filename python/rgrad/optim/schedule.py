@@ -1,0 +1,127 @@
+"""What all schedules are: functions of the epoch that set learning rates."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, TypeVar
+
+from rgrad.optim.optimizer import Optimizer
+
+T = TypeVar("T")
+
+
+def at_least(low: int, name: str, value: int) -> int:
+    """The value, if it is an integer and not below ``low``."""
+    if not isinstance(value, int) or value < low:
+        raise ValueError(f"{name} must be an integer, at least {low}, got {value!r}")
+    return value
+
+
+def checked(optimizer: Optimizer) -> Optimizer:
+    """The argument, if it is an optimizer."""
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(f"a schedule needs an optimizer, got {type(optimizer).__name__}")
+    return optimizer
+
+
+def each_group(optimizer: Optimizer, name: str, value: T | Sequence[T]) -> list[T]:
+    """One value for each parameter group: the one given, or those of a sequence of the right length."""
+    n = len(checked(optimizer).param_groups)
+    if not isinstance(value, list | tuple):
+        return [value] * n  # type: ignore[list-item]
+    if len(value) != n:
+        raise ValueError(f"{name} has {len(value)} values, but the optimizer has {n} parameter groups")
+    return list(value)
+
+
+class Schedule:
+    """Something that sets the learning rates of an optimizer, and has a state.
+
+    Attributes:
+        optimizer: Whose rates are set.
+        last_epoch: The epoch whose rates are set.
+    """
+
+    _left_out: ClassVar[tuple[str, ...]] = ("optimizer",)
+    last_epoch: int
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        self.optimizer = checked(optimizer)
+        self._last_lr: list[float] = [group["lr"] for group in optimizer.param_groups]
+
+    def _set_rates(self, rates: list[float]) -> None:
+        for group, lr in zip(self.optimizer.param_groups, rates, strict=True):
+            group["lr"] = lr
+        self._last_lr = rates
+
+    def get_last_lr(self) -> list[float]:
+        """The rate of each group as the schedule set it last."""
+        return list(self._last_lr)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything but the optimizer and functions."""
+        return {k: copy.copy(v) for k, v in vars(self).items() if k not in self._left_out}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Takes over what ``state_dict`` of such a schedule gave. The optimizer's own state has its rates.
+
+        Raises:
+            ValueError: The state is of another kind of schedule, or of another number of groups; nothing is taken over.
+        """
+        self._compare(state_dict)
+        vars(self).update({k: copy.copy(v) for k, v in state_dict.items()})
+
+    def _compare(self, state_dict: Mapping[str, Any]) -> None:
+        """Refuses a state with other entries than this schedule's."""
+        ours, theirs = vars(self).keys() - set(self._left_out), state_dict.keys() - set(self._left_out)
+        if ours != theirs:
+            raise ValueError(
+                f"this is no state of {type(self).__name__}: "
+                f"missing {sorted(ours - theirs)}, unexpected {sorted(theirs - ours)}"
+            )
+        n, groups = len(state_dict["_last_lr"]), len(self.optimizer.param_groups)
+        if n != groups:
+            raise ValueError(f"the state is of {n} parameter groups, the optimizer has {groups}")
+
+
+class LRScheduler(Schedule):
+    """A learning rate for each epoch. Subclasses write ``get_lr``, after setting what it needs.
+
+    Args:
+        optimizer: Whose rates are set. Each group's rate at the start is kept in it as ``initial_lr``.
+        last_epoch: The epoch before the first; to resume at another than 0, if groups have an ``initial_lr``.
+
+    Attributes:
+        base_lrs: The rates at the start, which schedules scale.
+    """
+
+    def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
+        super().__init__(optimizer)
+        for i, group in enumerate(optimizer.param_groups):
+            if last_epoch == -1:
+                group.setdefault("initial_lr", group["lr"])
+            elif "initial_lr" not in group:
+                raise KeyError(f"group {i} has no 'initial_lr', which resuming at epoch {last_epoch} needs")
+        self.base_lrs: list[float] = [group["initial_lr"] for group in optimizer.param_groups]
+        self.last_epoch = last_epoch
+        self._set(last_epoch + 1)
+
+    def get_lr(self) -> list[float]:
+        """The rate of each group in epoch ``last_epoch``."""
+        raise NotImplementedError
+
+    def _scaled(self, factor: float) -> list[float]:
+        return [lr * factor for lr in self.base_lrs]
+
+    def _set(self, epoch: int) -> None:
+        """Sets the rates of this epoch; if there are none, nothing changes."""
+        before, self.last_epoch = self.last_epoch, epoch
+        try:
+            rates = self.get_lr()
+        except BaseException:
+            self.last_epoch = before
+            raise
+        self._set_rates(rates)
+
+    def step(self, epoch: int | None = None) -> None:
+        """Sets the rates of the next epoch, or of the one that is given."""
+        self._set(self.last_epoch + 1 if epoch is None else epoch)

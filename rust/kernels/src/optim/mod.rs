@@ -1,0 +1,199 @@
+//! Updates of parameters, each in one pass over parameter, gradient and state. The formulas are PyTorch's.
+//!
+//! In the formulas, `g` is the gradient, negated if the rule maximizes, plus `weight_decay·p` unless that is decoupled.
+
+mod adadelta;
+mod adagrad;
+mod adam;
+mod nadam;
+mod rmsprop;
+mod sgd;
+
+pub use adadelta::Adadelta;
+pub use adagrad::Adagrad;
+pub use adam::Adam;
+pub use nadam::NAdam;
+pub use rmsprop::RmsProp;
+pub use sgd::Sgd;
+
+use crate::map::UNIT;
+use crate::simd::{Kernel, Real, Simd};
+use crate::split::Shared;
+use crate::threads;
+
+/// The most tensors that a rule keeps of a parameter.
+pub const MAX_STATES: usize = 3;
+
+/// An optimizer's settings, and how they change parameters.
+pub trait Rule: Copy + PartialEq + Send + Sync {
+    /// What messages call it.
+    const NAME: &'static str;
+    /// Elements that pay for a thread.
+    const GRAIN: usize;
+    /// PyTorch's names of the tensors that may be kept of each parameter.
+    const STATES: &'static [&'static str];
+    /// The names of the numbers that are kept of each parameter: none, `step`, or `step` and `mu_product`.
+    const COUNTS: &'static [&'static str] = &["step"];
+    /// The settings and what they give at one step, computed in double precision.
+    type Ready: Copy + Sync;
+
+    /// Those that these settings need, in the order of [`Slot::state`].
+    fn states(&self) -> &'static [&'static str] {
+        Self::STATES
+    }
+    /// What these tensors hold at first.
+    fn initial(&self) -> f64 {
+        0.0
+    }
+    /// The numbers with the next step counted.
+    fn count(&self, before: Counts) -> Counts {
+        Counts { step: before.step + 1, ..before }
+    }
+    /// What the pass needs at the step that `counts` includes. `fresh` says that the state holds initial values.
+    fn ready(self, counts: Counts, fresh: bool) -> Self::Ready;
+    /// The pass over equally long slices.
+    fn pass<T: Real, S: Simd<T>>(ready: Self::Ready, s: S, p: &mut [T], g: &[T], state: [&mut [T]; MAX_STATES]);
+}
+
+/// The numbers that optimizers keep of a parameter.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Counts {
+    /// Steps so far.
+    pub step: u64,
+    /// `NAdam`: the product of the momenta so far.
+    pub mu_product: f64,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self { step: 0, mu_product: 1.0 }
+    }
+}
+
+/// A parameter of [`step`].
+pub struct Slot<'a, T, R> {
+    /// The parameter.
+    pub p: &'a mut [T],
+    /// Its gradient.
+    pub g: &'a [T],
+    /// As many slices of its length as the rule has states; the others are not looked at.
+    pub state: [&'a mut [T]; MAX_STATES],
+    /// How it is updated.
+    pub rule: R,
+    /// The numbers kept of it, this step included.
+    pub counts: Counts,
+    /// Whether the state holds initial values.
+    pub fresh: bool,
+}
+
+/// A step for all parameters.
+///
+/// Averages below the smallest normal number become 0: arithmetic on subnormal numbers is slow, and they change nothing.
+///
+/// # Panics
+/// If lengths differ within a slot, or a step is 0.
+pub fn step<T: Real, R: Rule>(slots: &mut [Slot<'_, T, R>]) {
+    let mut parts: Vec<Part<'_, T, R>> = Vec::with_capacity(slots.len());
+    // Most parameters are at the same step of the same rule: what it raises to powers is computed once for them.
+    let mut known: Option<(R, Counts, bool, R::Ready)> = None;
+    for slot in slots {
+        let (n, kept) = (slot.p.len(), slot.rule.states().len());
+        assert!(slot.g.len() == n, "a gradient has its parameter's length");
+        assert!(slot.state[..kept].iter().all(|s| s.len() == n), "a state has its parameter's length");
+        assert!(slot.counts.step > 0, "steps are counted from 1");
+        let ready = match known {
+            Some((rule, counts, fresh, ready)) if (rule, counts, fresh) == (slot.rule, slot.counts, slot.fresh) => {
+                ready
+            }
+            _ => slot.rule.ready(slot.counts, slot.fresh),
+        };
+        known = Some((slot.rule, slot.counts, slot.fresh, ready));
+        let state = slot.state.each_mut().map(|s| Shared(s.as_mut_ptr()));
+        parts.push(Part { p: Shared(slot.p.as_mut_ptr()), g: slot.g, state, kept, ready });
+    }
+    over_parts(&parts, |part, start, n| {
+        // SAFETY: the lengths of parameter and kept states are equal, and ranges of different tasks do not overlap. Of a
+        // state that is not kept, the empty range is taken.
+        let (p, state) = unsafe {
+            let range = |i| if i < part.kept { (start, n) } else { (0, 0) };
+            (part.p.part(start, n), [0, 1, 2].map(|i| part.state[i].part(range(i).0, range(i).1)))
+        };
+        T::run(Pass::<T, R> { p, g: &part.g[start..start + n], state, ready: part.ready });
+    });
+}
+
+/// A slot that tasks share.
+struct Part<'a, T, R: Rule> {
+    p: Shared<T>,
+    g: &'a [T],
+    state: [Shared<T>; MAX_STATES],
+    kept: usize,
+    ready: R::Ready,
+}
+
+/// Calls `f(part, start, n)` for ranges of all parts, which tasks share evenly: one entry for a step, however many small
+/// parameters it has.
+fn over_parts<T: Real, R: Rule>(parts: &[Part<'_, T, R>], f: impl Fn(&Part<'_, T, R>, usize, usize) + Sync) {
+    let total: usize = parts.iter().map(|part| part.g.len()).sum();
+    let size = total.div_ceil(threads::tasks_for(total, R::GRAIN)).next_multiple_of(UNIT).max(1);
+    threads::run(total.div_ceil(size), |t| {
+        let (mut first, mut left) = (t * size, size);
+        for part in parts {
+            let n = part.g.len();
+            if first < n && left > 0 {
+                let count = left.min(n - first);
+                f(part, first, count);
+                left -= count;
+            }
+            first = first.saturating_sub(n);
+        }
+    });
+}
+
+struct Pass<'a, T, R: Rule> {
+    p: &'a mut [T],
+    g: &'a [T],
+    state: [&'a mut [T]; MAX_STATES],
+    ready: R::Ready,
+}
+
+impl<T: Real, R: Rule> Kernel<T> for Pass<'_, T, R> {
+    type Out = ();
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, s: S) {
+        R::pass(self.ready, s, self.p, self.g, self.state);
+    }
+}
+
+/// Elements that pay for a thread where each costs a square root and a division.
+const GRAIN_ROOT: usize = 16 * 1024;
+
+#[inline(always)]
+fn constant<T: Real, S: Simd<T>>(s: S, x: f64) -> S::V {
+    s.splat(T::from_f64(x))
+}
+
+/// The gradient to descend: negated to maximize, and with the L2 penalty's gradient, if there is a penalty.
+#[inline(always)]
+fn descent<T: Real, S: Simd<T>>(s: S, g: S::V, p: S::V, maximize: bool, weight_decay: f64) -> S::V {
+    let g = if maximize { s.neg(g) } else { g };
+    if weight_decay == 0.0 { g } else { s.mul_add(constant(s, weight_decay), p, g) }
+}
+
+/// `x + (1 - keep)·(g - x)`.
+#[inline(always)]
+fn average<T: Real, S: Simd<T>>(s: S, keep: f64, x: S::V, g: S::V) -> S::V {
+    flush(s, s.mul_add(s.sub(g, x), constant(s, 1.0 - keep), x))
+}
+
+/// `keep·x + (1 - keep)·g²`.
+#[inline(always)]
+fn average_square<T: Real, S: Simd<T>>(s: S, keep: f64, x: S::V, g: S::V) -> S::V {
+    flush(s, s.mul_add(constant(s, keep), x, s.mul(s.mul(constant(s, 1.0 - keep), g), g)))
+}
+
+/// 0 for subnormal numbers.
+#[inline(always)]
+fn flush<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
+    s.select(s.lt(s.abs(x), s.splat(T::MIN_NORMAL)), s.splat(T::ZERO), x)
+}
