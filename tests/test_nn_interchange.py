@@ -1,5 +1,7 @@
 """Weights that other software saved, under PyTorch's names."""
 
+from collections import OrderedDict
+
 import numpy as np
 import pytest
 import safetensors.numpy
@@ -47,3 +49,36 @@ def test_a_model_of_another_shape_is_refused(theirs, tmp_path):
     model = nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Linear(8, 4))
     with pytest.raises(ValueError, match=r"2\.weight: expected shape \(4, 8\), got \(3, 8\)\n  2\.bias: expected"):
         model.load_state_dict(rg.load(tmp_path / "model.safetensors"))
+
+
+class Standardize(nn.TensorModule):
+    """Evaluates as a torch.nn.BatchNorm1d with running statistics does, and has its names."""
+
+    def __init__(self, features: int) -> None:
+        self.register_buffer("running_mean", rg.zeros(features))
+        self.register_buffer("running_var", rg.ones(features))
+        self.register_buffer("num_batches_tracked", rg.tensor(0))
+        self.weight = nn.Parameter(rg.ones(features))
+        self.bias = nn.Parameter(rg.zeros(features))
+
+    def forward(self, x: rg.Tensor) -> rg.Tensor:
+        return (x - self.running_mean) / (self.running_var + 1e-5).sqrt() * self.weight + self.bias
+
+
+def test_running_statistics_are_loaded_with_the_parameters(rng, tmp_path):
+    shapes = {"fc.weight": (4, 3), "fc.bias": (4,), "bn.weight": (4,), "bn.bias": (4,), "bn.running_mean": (4,)}
+    state = {name: rng.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
+    state["bn.running_var"] = rng.uniform(0.5, 2, 4).astype(np.float32)
+    state["bn.num_batches_tracked"] = np.array(137)
+    safetensors.numpy.save_file(state, tmp_path / "model.safetensors")
+    model = nn.Sequential(OrderedDict(fc=nn.Linear(3, 4), bn=Standardize(4)))
+    model.load_state_dict(rg.load(tmp_path / "model.safetensors"))
+    assert list(model.state_dict()) == list(state)
+    assert model.bn.num_batches_tracked.item() == 137
+    assert model.bn.num_batches_tracked.dtype == rg.int64
+    x = rng.standard_normal((6, 3))
+    w = {name: array.astype(np.float64) for name, array in state.items()}
+    h = (x @ w["fc.weight"].T + w["fc.bias"] - w["bn.running_mean"]) / np.sqrt(w["bn.running_var"] + 1e-5)
+    np.testing.assert_allclose(
+        model.double()(rg.tensor(x)).detach().numpy(), h * w["bn.weight"] + w["bn.bias"], rtol=1e-12
+    )
