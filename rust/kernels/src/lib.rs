@@ -15,6 +15,7 @@ pub mod optim;
 pub mod random;
 mod reader;
 pub mod reduce;
+pub mod scan;
 pub mod simd;
 pub mod softmax;
 mod split;

@@ -1,0 +1,74 @@
+//! First-order linear recurrences along rows: cumulative sums and products, and what their derivatives are made of.
+
+use crate::map::Int;
+use crate::simd::{Kernel, Real, Simd};
+use crate::split::split;
+
+/// An element waits for the one before it: some 1 ns.
+const GRAIN: usize = 8 << 10;
+
+/// `out[k] = a[k] · out[k − 1] + b[k]` with one rounding, in every row of `len` elements, where 0 stands before the first; from
+/// the back, where 0 stands behind the last, if `reverse`. Without `a`, `out[k] = out[k − 1] + b[k]`.
+///
+/// # Panics
+/// If the lengths differ, or are not those of whole rows.
+pub fn linear<T: Real>(out: &mut [T], a: Option<&[T]>, b: &[T], len: usize, reverse: bool) {
+    assert!(out.len() == b.len() && a.is_none_or(|a| a.len() == b.len()), "the operands have different lengths");
+    if out.is_empty() {
+        return;
+    }
+    assert!(out.len().is_multiple_of(len), "the operands are not made of whole rows");
+    split(out, len, GRAIN, |start, out| {
+        let rows = start..start + out.len();
+        T::run(Linear { a: a.map(|a| &a[rows.clone()]), b: &b[rows], out, len, reverse });
+    });
+}
+
+struct Linear<'a, T> {
+    out: &'a mut [T],
+    a: Option<&'a [T]>,
+    b: &'a [T],
+    len: usize,
+    reverse: bool,
+}
+
+impl<T: Real> Kernel<T> for Linear<'_, T> {
+    type Out = ();
+    // No vectors: it enters the shell for the fused multiplication of its instruction set.
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, _: S) {
+        let Linear { out, a, b, len, reverse } = self;
+        for first in (0..out.len()).step_by(len) {
+            let mut state = T::ZERO;
+            for k in 0..len {
+                let i = first + if reverse { len - 1 - k } else { k };
+                state = match a {
+                    Some(a) => a[i].fma(state, b[i]),
+                    None => state + b[i],
+                };
+                out[i] = state;
+            }
+        }
+    }
+}
+
+/// Cumulative sums, or products, of integers along rows of `len` elements. Arithmetic wraps around.
+///
+/// # Panics
+/// If the lengths differ, or are not those of whole rows.
+pub fn cumulate<T: Int>(out: &mut [T], x: &[T], len: usize, product: bool) {
+    assert_eq!(out.len(), x.len(), "the operands have different lengths");
+    if out.is_empty() {
+        return;
+    }
+    assert!(out.len().is_multiple_of(len), "the operands are not made of whole rows");
+    split(out, len, GRAIN, |start, out| {
+        for (out, x) in out.chunks_exact_mut(len).zip(x[start..].chunks_exact(len)) {
+            let mut state = if product { T::ONE } else { T::default() };
+            for (out, &x) in out.iter_mut().zip(x) {
+                state = if product { state.mul(x) } else { state.add(x) };
+                *out = state;
+            }
+        }
+    });
+}

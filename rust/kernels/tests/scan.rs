@@ -1,0 +1,73 @@
+//! Recurrences along rows against loops.
+
+use rgrad_kernels::scan::{cumulate, linear};
+use rgrad_kernels::threads;
+
+fn numbers(n: usize, seed: u64) -> Vec<f64> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 11) as f64 / (1_u64 << 53) as f64 * 2.0 - 1.0
+    };
+    (0..n).map(|_| next()).collect()
+}
+
+fn reference(a: Option<&[f64]>, b: &[f64], len: usize, reverse: bool) -> Vec<f64> {
+    let mut out = vec![f64::NAN; b.len()];
+    for row in 0..b.len() / len.max(1) {
+        let mut state = 0.0;
+        let mut order: Vec<usize> = (row * len..(row + 1) * len).collect();
+        if reverse {
+            order.reverse();
+        }
+        for i in order {
+            state = a.map_or(state + b[i], |a| a[i].mul_add(state, b[i]));
+            out[i] = state;
+        }
+    }
+    out
+}
+
+#[test]
+fn recurrences_of_every_size() {
+    for (rows, len) in [(0, 3), (3, 0), (1, 1), (1, 17), (4, 16), (5, 15), (3, 33), (1000, 37)] {
+        let (a, b) = (numbers(rows * len, 1), numbers(rows * len, 2));
+        for reverse in [false, true] {
+            for a in [None, Some(&a[..])] {
+                let mut out = vec![f64::NAN; rows * len];
+                linear(&mut out, a, &b, len, reverse);
+                assert_eq!(out, reference(a, &b, len, reverse), "{rows} rows of {len}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    let (a, b) = (numbers(200_000, 3), numbers(200_000, 4));
+    let (a, b): (Vec<f32>, Vec<f32>) = (a.iter().map(|&x| x as f32).collect(), b.iter().map(|&x| x as f32).collect());
+    let before = threads::num_threads();
+    let run = |n| {
+        threads::set_num_threads(n);
+        let mut out = vec![f32::NAN; b.len()];
+        linear(&mut out, Some(&a), &b, 100, false);
+        out
+    };
+    assert!(run(1).iter().zip(&run(4)).all(|(x, y)| x.to_bits() == y.to_bits()));
+    threads::set_num_threads(before);
+}
+
+#[test]
+fn integers_are_summed_and_multiplied() {
+    let mut out = [0; 6];
+    cumulate(&mut out, &[1_i64, 2, 3, 4, 5, i64::MAX], 3, false);
+    assert_eq!(out, [1, 3, 6, 4, 9, i64::MAX.wrapping_add(9)]);
+    cumulate(&mut out, &[1, 2, 3, 4, 0, 6], 3, true);
+    assert_eq!(out, [1, 2, 6, 4, 0, 0]);
+}
+
+#[test]
+#[should_panic(expected = "whole rows")]
+fn rows_that_are_not_whole_are_refused() {
+    linear(&mut [0.0_f32; 5], None, &[0.0; 5], 3, false);
+}
