@@ -1,5 +1,7 @@
 """Cases of operations that move elements without computing: shapes, views, pieces, copies, joining, indexing."""
 
+from typing import Any
+
 import numpy as np
 from cases import Case, normal
 
@@ -17,6 +19,33 @@ def weighted(pieces: tuple[rg.Tensor, ...]) -> rg.Tensor:
     for i, p in enumerate(pieces[1:], start=2):
         total = total + i * p
     return total
+
+
+# Positions of three, some repeated, one from the back; places where they belong to row i; a mask.
+I24 = np.array([[2, 0, 0, -2], [1, 1, 2, 0]])
+I2 = np.array([[0], [1]])
+MASK = np.array([[True, False, True], [False, False, True]])
+
+
+def put(x: np.ndarray, index: np.ndarray, values: np.ndarray | float) -> np.ndarray:
+    y = x.copy()
+    np.put_along_axis(y, index, values, 1)
+    return y
+
+
+def added(x: np.ndarray, index: np.ndarray, values: np.ndarray) -> np.ndarray:
+    y = x.copy()
+    np.add.at(y, (I2[: len(index)], index), values)
+    return y
+
+
+def assigned(index: Any, shape: tuple[int, ...], values: tuple[int, ...]) -> Case:
+    def numpy(x: np.ndarray, v: np.ndarray) -> np.ndarray:
+        y = x.copy()
+        y[index] = v
+        return y
+
+    return Case(lambda x, v: rg.index_put(x, index, v), numpy, [normal(*shape), normal(*values)])
 
 
 CASES: dict[str, list[Case]] = {
@@ -127,5 +156,58 @@ CASES: dict[str, list[Case]] = {
     "tile": [
         Case(lambda x: rg.tile(x, 2), lambda x: np.tile(x, 2), [normal(2, 2)]),
         Case(lambda x: rg.tile(x, (3,)), lambda x: np.tile(x, 3), [normal()]),
+    ],
+    "gather": [
+        Case(lambda x: rg.gather(x, 1, I24), lambda x: np.take_along_axis(x, I24, 1), [normal(2, 3)]),
+        Case(lambda x: rg.gather(x.T, -1, I24), lambda x: np.take_along_axis(x.T, I24, 1), [normal(3, 2)]),
+        Case(lambda x: rg.gather(x, 0, I24), lambda x: np.take_along_axis(x[:, :4], I24, 0), [normal(3, 5)]),
+        Case(lambda x: rg.gather(x, 1, I24[:, :, None]), lambda x: x[I2, I24][:, :, :1], [normal(2, 3, 2)]),
+        Case(lambda x: rg.gather(x, 0, np.array(0)), lambda x: x, [normal()]),
+    ],
+    "take_along_dim": [
+        Case(lambda x: rg.take_along_dim(x, I24, 1), lambda x: np.take_along_axis(x, I24, 1), [normal(2, 3)]),
+        Case(lambda x: rg.take_along_dim(x, I24[:1], 1), lambda x: x[:, I24[0]], [normal(2, 3)]),
+        Case(lambda x: rg.take_along_dim(x, I24, dim=1), lambda x: x[0][I24], [normal(1, 3)]),
+        Case(lambda x: rg.take_along_dim(x.T, I24), lambda x: x.T.ravel()[I24.ravel()], [normal(3, 2)]),
+    ],
+    "scatter": [
+        Case(lambda x, v: rg.scatter(x, 1, I24, v), lambda x, v: put(x, I24, v), [normal(2, 3), normal(2, 4)]),
+        Case(lambda x, v: rg.scatter(x, 1, I24, v), lambda x, v: put(x, I24, v[:2, :4]), [normal(2, 3), normal(3, 5)]),
+        Case(
+            lambda x, v: rg.scatter(x.T, 0, I24.T[:2], v),
+            lambda x, v: put(x, I24[:, :2], v.T).T,
+            [normal(2, 3), normal(2, 2)],
+        ),
+        Case(lambda x: rg.scatter(x, 1, I24, 1.5), lambda x: put(x, I24, 1.5), [normal(2, 3)]),
+        Case(lambda x, v: rg.scatter(x, -1, I24, v), lambda x, v: put(x, I24, v), [normal(2, 3), normal()]),
+    ],
+    "scatter_add": [
+        Case(lambda x, v: rg.scatter_add(x, 1, I24, v), lambda x, v: added(x, I24, v), [normal(2, 3), normal(2, 4)]),
+        Case(
+            lambda x, v: rg.scatter_add(x, 1, I24[:1], v),
+            lambda x, v: added(x, I24[:1], v[:1, :4]),
+            [normal(2, 3), normal(3, 5)],
+        ),
+    ],
+    "masked_fill": [
+        Case(lambda x: rg.masked_fill(x, MASK, -1.0), lambda x: np.where(MASK, -1.0, x), [normal(2, 3)]),
+        Case(lambda x, v: rg.masked_fill(x, MASK, v), lambda x, v: np.where(MASK, v, x), [normal(3), normal()]),
+    ],
+    "index_put": [
+        assigned((I24[0, 1:3], [2, 2]), (2, 3), (2,)),
+        assigned([0, 0, 1], (2, 3), (3, 1)),
+        assigned((..., 1), (2, 3), (2,)),
+        assigned(slice(None, None, -2), (3, 2), (2, 2)),
+        assigned(MASK, (2, 3), (3,)),
+        assigned(MASK, (2, 3), (1,)),
+        assigned((slice(None, None, -1), [1, 0]), (3, 2), (3, 2)),
+    ],
+    "nonzero": [
+        Case(lambda x: rg.nonzero(x > 0), lambda x: np.argwhere(x > 0), [normal(3, 4)], differentiable=False),
+        Case(
+            lambda x: rg.nonzero(x.T), lambda x: np.argwhere(x.T), [np.array([[0, 1.5, np.nan]])], differentiable=False
+        ),
+        Case(lambda x: rg.nonzero(x), np.argwhere, [np.array(2.0)], differentiable=False),
+        Case(lambda x: rg.nonzero(x), np.argwhere, [np.array(0.0)], differentiable=False),
     ],
 }

@@ -3,11 +3,8 @@
 import copy
 import pickle
 
-import hypothesis
-import hypothesis.strategies as st
 import numpy as np
 import pytest
-from hypothesis.extra import numpy as hnp
 
 import rgrad as rg
 
@@ -229,96 +226,6 @@ def test_safetensors_of_other_software(tmp_path):
     rg.save(layer.state_dict(), tmp_path / "ours.safetensors")
     back = numpy.load_file(tmp_path / "ours.safetensors")
     np.testing.assert_array_equal(back["0.weight"], arrays["0.weight"])
-
-
-# ---- Indexing ----
-
-
-def indices(shape: tuple[int, ...]) -> st.SearchStrategy:
-    basic = hnp.basic_indices(shape, allow_newaxis=True, allow_ellipsis=True)
-    # Slices with negative steps are refused, as in PyTorch.
-    forward = basic.filter(
-        lambda i: all(not isinstance(s, slice) or (s.step or 1) > 0 for s in (i if isinstance(i, tuple) else (i,)))
-    )
-    return forward | hnp.integer_array_indices(shape)
-
-
-@hypothesis.given(shape=hnp.array_shapes(min_dims=1, max_dims=4, max_side=6), data=st.data())
-def test_reading_and_writing_by_index(shape, data):
-    index = data.draw(indices(shape))
-    a = np.arange(float(np.prod(shape))).reshape(shape)
-    t = rg.tensor(a)
-    np.testing.assert_array_equal(t[index].numpy(), a[index])
-    t[index] = -1.0
-    a[index] = -1.0
-    np.testing.assert_array_equal(t.numpy(), a)
-
-
-@hypothesis.given(shape=hnp.array_shapes(min_dims=1, max_dims=3, max_side=5), data=st.data())
-def test_gradient_of_indexing(shape, data):
-    index = data.draw(indices(shape))
-    a = np.random.default_rng(0).standard_normal(shape)
-    t = rg.tensor(a, requires_grad=True)
-    y = t[index]
-    g = np.random.default_rng(1).standard_normal(y.shape)
-    y.backward(rg.tensor(g))
-    expected = np.zeros(shape)
-    np.add.at(expected, index, g)
-    np.testing.assert_allclose(t.grad.numpy(), expected, rtol=1e-12, atol=1e-14)
-
-
-def test_indexing_with_tensors_and_masks():
-    a = np.arange(24.0).reshape(2, 3, 4)
-    t = rg.tensor(a)
-    i, j = np.array([0, 1, 1]), np.array([2, -1, 0])
-    np.testing.assert_array_equal(t[rg.tensor(i), rg.tensor(j)].numpy(), a[i, j])
-    np.testing.assert_array_equal(t[:, j, 1:].numpy(), a[:, j, 1:])
-    np.testing.assert_array_equal(t[i, :, j].numpy(), a[i, :, j])
-    np.testing.assert_array_equal(t[..., [0, 0]].numpy(), a[..., [0, 0]])
-    np.testing.assert_array_equal(t[t > 11.5].numpy(), a[a > 11.5])
-    np.testing.assert_array_equal(t[:, a[0] > 5].numpy(), a[:, a[0] > 5])
-    np.testing.assert_array_equal(t[[]].numpy(), a[[]])
-    np.testing.assert_array_equal(t[-(10**30) : 10**30, :: 10**30].numpy(), a[-(10**30) : 10**30, :: 10**30])
-    t[t > 11.5] = 0.0
-    assert t.numpy().max() == 11.0
-    t[0, 1] = [1, 2, 3, 4]
-    assert t[0, 1].tolist() == [1, 2, 3, 4]
-
-
-def test_basic_indexing_gives_views():
-    t = rg.arange(12).reshape(3, 4)
-    t[1:, ::2].zero_()
-    assert t.tolist() == [[0, 1, 2, 3], [0, 5, 0, 7], [0, 9, 0, 11]]
-    row = t[0]
-    row += 1
-    assert t[0].tolist() == [1, 2, 3, 4]
-    t[0] = t[1]
-    assert t[0].tolist() == [0, 5, 0, 7]
-    t[:2] = t[1:]
-    assert t.tolist() == [[0, 5, 0, 7], [0, 9, 0, 11], [0, 9, 0, 11]]
-
-
-def test_bad_indices():
-    t = rg.zeros(3, 4)
-    for index, message in [
-        (3, "3 is out of range for dim 0 of size 3"),
-        ((0, -5), "-5 is out of range for dim 1 of size 4"),
-        ((0, 0, 0), "too many indices"),
-        ((..., ...), "more than one ellipsis"),
-        (np.array([0, 3]), "3 at position 1 is out of range"),
-        (np.zeros(2, bool), "mask of shape"),
-        (np.array([0.5]), "integers"),
-    ]:
-        with pytest.raises(IndexError, match=message):
-            t[index]
-        with pytest.raises(IndexError, match=message):
-            t[index] = 1.0
-    with pytest.raises(ValueError, match="step"):
-        t[::-1]
-    with pytest.raises(TypeError, match="str"):
-        t["a"]
-    with pytest.raises(ValueError, match="broadcast"):
-        t[0] = rg.zeros(3)
 
 
 # ---- Errors name the operation and what it got ----

@@ -70,11 +70,13 @@ __all__ = [
     "from_numpy",
     "full",
     "full_like",
+    "gather",
     "ge",
     "get_default_dtype",
     "get_num_threads",
     "get_rng_state",
     "gt",
+    "index_put",
     "index_select",
     "is_grad_enabled",
     "isa",
@@ -89,6 +91,7 @@ __all__ = [
     "logsumexp",
     "lt",
     "manual_seed",
+    "masked_fill",
     "matmul",
     "maximum",
     "mean",
@@ -100,6 +103,7 @@ __all__ = [
     "narrow",
     "ne",
     "neg",
+    "nonzero",
     "ones",
     "ones_like",
     "permute",
@@ -115,6 +119,8 @@ __all__ = [
     "reshape",
     "roll",
     "save",
+    "scatter",
+    "scatter_add",
     "select",
     "set_default_dtype",
     "set_num_threads",
@@ -131,6 +137,7 @@ __all__ = [
     "sub",
     "sum",
     "swapaxes",
+    "take_along_dim",
     "tanh",
     "tensor",
     "tile",
@@ -474,6 +481,11 @@ class Tensor:
         """
         The largest integer that is not above x. The derivative is 0.
         """
+    def gather(self, /, dim: SupportsIndex, index: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+        """
+        For every element of `index`, the element of `x` at that position of `dim` and the same place in the other
+        dimensions; negative positions count from the back. `index` may be smaller than `x` in the other dimensions.
+        """
     def ge(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
         """
         Whether a ≥ b, as a tensor of bool.
@@ -493,6 +505,11 @@ class Tensor:
     def gt(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
         """
         Whether a > b, as a tensor of bool.
+        """
+    def index_put(self, /, index: Any, value: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+        """
+        A copy of `x` in which `x[index]` is `value`: `x[index] = value` as a function, through which gradients flow to both.
+        Where positions repeat, the last value stays, and it alone has a gradient.
         """
     def index_select(self, /, dim: SupportsIndex, index: Tensor | builtins.float | NDArray[Any]) -> Tensor:
         """
@@ -556,6 +573,12 @@ class Tensor:
         """
         The last two dimensions exchanged, as a view.
         """
+    def masked_fill(
+        self, /, mask: Tensor | builtins.float | NDArray[Any], value: Tensor | builtins.float | NDArray[Any]
+    ) -> Tensor:
+        """
+        `value` where `mask` is true, elements of `x` elsewhere; both are broadcast.
+        """
     def matmul(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
         """
         Matrix product, as NumPy's `@`: (…, m, k) with (…, k, n) gives (…, m, n), and dimensions before the last two
@@ -617,6 +640,10 @@ class Tensor:
     def neg(self, /) -> Tensor:
         """
         Negation, −x.
+        """
+    def nonzero(self, /) -> Tensor:
+        """
+        The positions (n, ndim) of the elements that are not 0, in row-major order.
         """
     def numel(self, /) -> int:
         """
@@ -684,6 +711,27 @@ class Tensor:
         """
         The elements moved by `shifts` along `dims`, those behind the end coming in at the front; without `dims`, all
         elements are moved as if they were one vector.
+        """
+    def scatter(
+        self,
+        /,
+        dim: SupportsIndex,
+        index: Tensor | builtins.float | NDArray[Any],
+        src: Tensor | builtins.float | NDArray[Any],
+    ) -> Tensor:
+        """
+        A copy of `x` in which the places that `gather` would read from hold `src`, a tensor that reaches over `index` or a
+        number. Where positions repeat, the last value stays, and it alone has a gradient.
+        """
+    def scatter_add(
+        self,
+        /,
+        dim: SupportsIndex,
+        index: Tensor | builtins.float | NDArray[Any],
+        src: Tensor | builtins.float | NDArray[Any],
+    ) -> Tensor:
+        """
+        `x`, and added to the places that `gather` would read from the elements of `src`, which reaches over `index`.
         """
     def select(self, /, dim: SupportsIndex, index: SupportsIndex) -> Tensor:
         """
@@ -753,6 +801,13 @@ class Tensor:
     def swapaxes(self, /, axis0: SupportsIndex, axis1: SupportsIndex) -> Tensor:
         """
         Two dimensions exchanged, as a view: NumPy's name for `transpose`.
+        """
+    def take_along_dim(
+        self, /, indices: Tensor | builtins.float | NDArray[Any], dim: SupportsIndex | None = ...
+    ) -> Tensor:
+        """
+        As `gather`, where the other dimensions of `x` and `index` are broadcast; without `dim`, over all elements in
+        row-major order.
         """
     def tanh(self, /) -> Tensor:
         """
@@ -1134,6 +1189,12 @@ def full_like(
     One number in every element, with the shape and, unless given, the dtype of `x`.
     """
 
+def gather(x: Tensor | float | NDArray[Any], dim: SupportsIndex, index: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    For every element of `index`, the element of `x` at that position of `dim` and the same place in the other
+    dimensions; negative positions count from the back. `index` may be smaller than `x` in the other dimensions.
+    """
+
 def ge(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
     """
     Whether a ≥ b, as a tensor of bool.
@@ -1157,6 +1218,12 @@ def get_rng_state() -> tuple[int, int]:
 def gt(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
     """
     Whether a > b, as a tensor of bool.
+    """
+
+def index_put(x: Tensor | float | NDArray[Any], index: Any, value: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    A copy of `x` in which `x[index]` is `value`: `x[index] = value` as a function, through which gradients flow to both.
+    Where positions repeat, the last value stays, and it alone has a gradient.
     """
 
 def index_select(x: Tensor | float | NDArray[Any], dim: SupportsIndex, index: Tensor | float | NDArray[Any]) -> Tensor:
@@ -1249,6 +1316,13 @@ def manual_seed(seed: SupportsIndex) -> None:
     Starts the default random stream of this seed from its beginning.
     """
 
+def masked_fill(
+    x: Tensor | float | NDArray[Any], mask: Tensor | float | NDArray[Any], value: Tensor | float | NDArray[Any]
+) -> Tensor:
+    """
+    `value` where `mask` is true, elements of `x` elsewhere; both are broadcast.
+    """
+
 def matmul(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
     """
     Matrix product, as NumPy's `@`: (…, m, k) with (…, k, n) gives (…, m, n), and dimensions before the last two
@@ -1313,6 +1387,11 @@ def ne(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -
 def neg(x: Tensor | float | NDArray[Any]) -> Tensor:
     """
     Negation, −x.
+    """
+
+def nonzero(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    The positions (n, ndim) of the elements that are not 0, in row-major order.
     """
 
 def ones(*size: int | Sequence[int], dtype: DType | DTypeLike | None = None, requires_grad: bool = False) -> Tensor:
@@ -1410,6 +1489,27 @@ def save(tensors: dict[str, Tensor], path: str | PathLike[str]) -> None:
     `TypeError` if a value is no tensor, `OSError` if the file cannot be written.
     """
 
+def scatter(
+    x: Tensor | float | NDArray[Any],
+    dim: SupportsIndex,
+    index: Tensor | float | NDArray[Any],
+    src: Tensor | float | NDArray[Any],
+) -> Tensor:
+    """
+    A copy of `x` in which the places that `gather` would read from hold `src`, a tensor that reaches over `index` or a
+    number. Where positions repeat, the last value stays, and it alone has a gradient.
+    """
+
+def scatter_add(
+    x: Tensor | float | NDArray[Any],
+    dim: SupportsIndex,
+    index: Tensor | float | NDArray[Any],
+    src: Tensor | float | NDArray[Any],
+) -> Tensor:
+    """
+    `x`, and added to the places that `gather` would read from the elements of `src`, which reaches over `index`.
+    """
+
 def select(x: Tensor | float | NDArray[Any], dim: SupportsIndex, index: SupportsIndex) -> Tensor:
     """
     Position `index` of dimension `dim`, without that dimension, as a view.
@@ -1497,6 +1597,14 @@ def sum(
 def swapaxes(x: Tensor | float | NDArray[Any], axis0: SupportsIndex, axis1: SupportsIndex) -> Tensor:
     """
     Two dimensions exchanged, as a view: NumPy's name for `transpose`.
+    """
+
+def take_along_dim(
+    x: Tensor | float | NDArray[Any], indices: Tensor | float | NDArray[Any], dim: SupportsIndex | None = ...
+) -> Tensor:
+    """
+    As `gather`, where the other dimensions of `x` and `index` are broadcast; without `dim`, over all elements in
+    row-major order.
     """
 
 def tanh(x: Tensor | float | NDArray[Any]) -> Tensor:

@@ -472,11 +472,8 @@ impl Tensor {
         })
     }
 
-    /// Writes `value`, broadcast to this tensor's shape and cast to its dtype, over this tensor's elements.
-    ///
-    /// `RuntimeError` if a derivative would be lost: if `self` requires gradients or `value` does, while recording is on, or if
-    /// one of them has a tangent.
-    pub fn copy_from(&self, value: &Tensor) -> Result<()> {
+    /// Refuses to write `value` in place to read-only memory, or if a derivative would be lost: see [`Tensor::copy_from`].
+    pub(crate) fn check_write(&self, value: &Tensor) -> Result<()> {
         if self.is_read_only() {
             fail!(
                 Value,
@@ -488,37 +485,58 @@ impl Tensor {
             fail!(
                 Runtime,
                 "cannot write in place in forward mode (jvp, jacfwd, hessian): the tangent would be lost. \
-                 Make a new tensor instead, or write value.detach() into one that has no tangent"
+                 Make a new tensor instead, with index_put, scatter, masked_fill, rg.where or rg.cat, or write \
+                 value.detach() into one that has no tangent"
             );
         }
-        if crate::tape::is_grad_enabled() {
-            if self.requires_grad() {
-                let what =
-                    if self.is_leaf() { "a leaf that requires gradients" } else { "the result of a taped operation" };
-                fail!(
-                    Runtime,
-                    "cannot write in place to {what}: its derivative would be lost. \
-                     Write inside `with rg.no_grad():`, or make a new tensor instead"
-                );
-            }
-            if value.requires_grad() {
-                fail!(
-                    Runtime,
-                    "cannot write a tensor that requires gradients into another one in place: the gradient could not \
-                     flow back. Write value.detach(), or build the result with rg.where or rg.cat"
-                );
-            }
+        if !crate::tape::is_grad_enabled() {
+            return Ok(());
         }
-        let shape = crate::shape::broadcast("copy_", self.shape(), value.shape())?;
-        if shape[..] != *self.shape() {
-            let (from, to) = (Show(value.shape()), Show(self.shape()));
-            fail!(Value, "copy_: a value of shape {from} cannot be broadcast to the shape {to}");
+        if self.requires_grad() {
+            let what =
+                if self.is_leaf() { "a leaf that requires gradients" } else { "the result of a taped operation" };
+            fail!(
+                Runtime,
+                "cannot write in place to {what}: its derivative would be lost. Make a new tensor instead, with \
+                 index_put, scatter, masked_fill, rg.where or rg.cat, or write inside `with rg.no_grad():`"
+            );
         }
+        if value.requires_grad() {
+            fail!(
+                Runtime,
+                "cannot write a tensor that requires gradients into another one in place: the gradient could not flow \
+                 back. Make a new tensor instead, with index_put, scatter, masked_fill, rg.where or rg.cat, or write \
+                 value.detach()"
+            );
+        }
+        Ok(())
+    }
+
+    /// Refuses to write to elements that share memory.
+    pub(crate) fn check_distinct(&self) -> Result<()> {
         if self.shape().iter().zip(&self.layout().strides).any(|(&n, &s)| n > 1 && s == 0) {
             fail!(
                 Runtime,
                 "cannot write in place to an expanded tensor: its elements share memory; call clone() first"
             );
+        }
+        Ok(())
+    }
+
+    /// Writes `value`, broadcast to this tensor's shape and cast to its dtype, over this tensor's elements.
+    ///
+    /// `ValueError` if the memory is read-only or the shapes do not fit. `RuntimeError` if a derivative would be lost: if
+    /// `self` requires gradients or `value` does, while recording is on, or if one of them has a tangent.
+    pub fn copy_from(&self, value: &Tensor) -> Result<()> {
+        self.check_write(value)?;
+        let shape = crate::shape::broadcast("copy_", self.shape(), value.shape())?;
+        if shape[..] != *self.shape() {
+            let (from, to) = (Show(value.shape()), Show(self.shape()));
+            fail!(Value, "copy_: a value of shape {from} cannot be broadcast to the shape {to}");
+        }
+        self.check_distinct()?;
+        if self.numel() == 0 {
+            return Ok(());
         }
         let mut value = ops::cast(value, self.dtype())?;
         if value.shares_storage(self) {

@@ -9,6 +9,7 @@ use rgrad_engine::ops;
 use crate::args::{Dims, Ints, OptionalTensor, Pass, Reduction, Sections, Tensor, Tensors, int, sequence};
 use crate::dtype::value_error;
 use crate::error::run;
+use crate::index::Indices;
 use crate::tensor::{Out, PyTensor};
 
 /// NumPy's spelling of an argument beside PyTorch's: whichever was given.

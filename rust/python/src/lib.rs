@@ -17,6 +17,7 @@ mod custom;
 mod dtype;
 mod error;
 mod functions;
+mod index;
 mod interop;
 mod io;
 mod optim;

@@ -12,6 +12,7 @@ use rgrad_engine::{DType, Number, Tensor, tape};
 use crate::args::{self, beside, number, sequence};
 use crate::dtype::{AnyDType, PyDType};
 use crate::error::{run, to_py};
+use crate::index::Indices;
 use crate::interop::{self, array_of};
 
 /// An n-dimensional array that remembers how it was computed.
@@ -76,7 +77,7 @@ pub(crate) fn make(data: &Bound<'_, PyAny>, dtype: Option<AnyDType>, requires_gr
 }
 
 /// Nested lists, by way of NumPy, whose float64 then becomes the default dtype.
-fn from_list(data: &Bound<'_, PyAny>) -> PyResult<Tensor> {
+pub(crate) fn from_list(data: &Bound<'_, PyAny>) -> PyResult<Tensor> {
     let py = data.py();
     let refuse = |why: &str| {
         let name = data.get_type().name().map_or_else(|_| String::new(), |n| n.to_string());
@@ -133,47 +134,6 @@ fn holds_float64(item: &Bound<'_, PyAny>) -> PyResult<bool> {
         }
     }
     Ok(false)
-}
-
-fn index_item(item: &Bound<'_, PyAny>) -> PyResult<Index> {
-    if item.is_none() {
-        return Ok(Index::NewAxis);
-    }
-    if item.is(pyo3::types::PyEllipsis::get(item.py())) {
-        return Ok(Index::Ellipsis);
-    }
-    if let Ok(slice) = item.cast::<pyo3::types::PySlice>() {
-        let part = |name: &str| -> PyResult<Option<isize>> {
-            let value = slice.getattr(name)?;
-            // As NumPy does, a bound beyond all sizes is clipped, not refused.
-            match value.extract() {
-                Err(_) if value.cast::<PyInt>().is_ok() => Ok(Some(if value.lt(0)? { isize::MIN } else { isize::MAX })),
-                other => other,
-            }
-        };
-        return Ok(Index::Slice { start: part("start")?, stop: part("stop")?, step: part("step")?.unwrap_or(1) });
-    }
-    if let Some(Number::Int(i)) = number(item)? {
-        return Ok(Index::At(i as isize));
-    }
-    if let Ok(t) = item.cast::<PyTensor>() {
-        return Ok(Index::Tensor(t.get().inner.detach()));
-    }
-    let is_sequence = item.cast::<pyo3::types::PyList>().is_ok() || item.cast::<pyo3::types::PyRange>().is_ok();
-    if let Some(t) = if is_sequence { Some(from_list(item)?) } else { interop::copied(item)? } {
-        // An empty list is a list of no positions, though NumPy makes floats of it.
-        let t = if t.numel() == 0 && t.dtype().is_float() { ops::cast(&t, DType::Int64).map_err(to_py)? } else { t };
-        return Ok(Index::Tensor(t));
-    }
-    let name = item.get_type().name()?;
-    Err(PyTypeError::new_err(format!("a tensor is indexed by integers, slices, ..., None, or tensors, not by {name}")))
-}
-
-fn index_items(index: &Bound<'_, PyAny>) -> PyResult<Vec<Index>> {
-    match index.cast::<PyTuple>() {
-        Ok(all) => all.iter().map(|i| index_item(&i)).collect(),
-        Err(_) => Ok(vec![index_item(index)?]),
-    }
 }
 
 /// What pickling takes: a function, and what to call it with.
@@ -418,17 +378,15 @@ impl PyTensor {
         let array = array_of(slf.py(), &slf.get().inner)?;
         array.call_method0(slf.py(), "tolist")
     }
-    fn __getitem__(&self, index: &Bound<'_, PyAny>) -> Out {
-        let items = index_items(index)?;
-        run(index.py(), self.inner.numel(), || ops::getitem(&self.inner, &items)).map(Into::into)
+    fn __getitem__(&self, py: Python<'_>, index: Indices) -> Out {
+        run(py, self.inner.numel(), || ops::getitem(&self.inner, &index.0)).map(Into::into)
     }
-    fn __setitem__(&self, index: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        let items = index_items(index)?;
-        let Some(value) = beside(value, &self.inner)? else {
-            let value = from_list(value)?;
-            return run(index.py(), self.inner.numel(), || ops::setitem(&self.inner, &items, &value));
+    fn __setitem__(&self, index: Indices, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let items = match beside(value, &self.inner)? {
+            Some(items) => items,
+            None => args::Beside::Made(from_list(value)?),
         };
-        run(index.py(), self.inner.numel(), || ops::setitem(&self.inner, &items, &value))
+        run(value.py(), self.inner.numel(), || ops::setitem(&self.inner, &index.0, &items))
     }
     fn __iter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyIterator>> {
         let t = &slf.get().inner;

@@ -4,7 +4,7 @@ use rgrad_kernels::flip as kernels;
 
 use super::pieces::narrow;
 use super::views::{distinct, expand_to, ravel, reshape_to};
-use super::{cat, clone, contiguous, only, op_table};
+use super::{cat, clone, copy, only, op_table};
 use crate::dtype::match_any;
 use crate::error::{Result, fail};
 use crate::shape::{Dims, Show, checked_numel, normalize_dim};
@@ -32,7 +32,7 @@ impl Op for Flip {
         "flip"
     }
     fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
-        let x = contiguous(&x[0].without_history())?;
+        let x = if x[0].is_contiguous() { x[0].clone() } else { copy(x[0])? };
         match_any!(x.dtype(), T => {
             let from = x.read::<T>();
             Tensor::build::<T>("flip", x.shape(), x.dtype(), |out| {
@@ -52,7 +52,12 @@ impl Op for Flip {
 /// The elements of dimensions `dims` in reverse order, as a copy. A dimension out of range is an `IndexError`, one that is
 /// named twice a `ValueError`.
 pub fn flip(x: &Tensor, dims: &[isize]) -> Result<Tensor> {
-    apply(Flip(distinct("flip", dims, x.ndim())?), &[x])
+    flip_dims(x, distinct("flip", dims, x.ndim())?)
+}
+
+/// As [`flip`], of dimensions that exist, each once.
+pub(super) fn flip_dims(x: &Tensor, dims: Dims) -> Result<Tensor> {
+    apply(Flip(dims), &[x])
 }
 
 /// The elements moved by `shifts` along `dims`, which may repeat, or as one vector without `dims`. `ValueError` unless there is

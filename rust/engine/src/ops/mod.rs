@@ -61,7 +61,10 @@ pub(crate) use op_table;
 macro_rules! for_each_op {
     ($callback:ident) => {
         $crate::unary_ops! {
-            [binary_ops choice_ops compare_ops reduce_ops softmax_ops matmul_ops loss_ops view_ops piece_ops arrange_ops join_ops index_ops] $callback {}
+            [
+                binary_ops choice_ops compare_ops reduce_ops softmax_ops matmul_ops loss_ops
+                view_ops piece_ops arrange_ops join_ops along_ops
+            ] $callback {}
         }
     };
 }

@@ -1,0 +1,185 @@
+//! Elements and positions picked along one dimension, and written back.
+
+use super::read::{gather_rows, scatter_rows};
+use super::{Index, check_range, getitem, index_put, out_of_range, places};
+use crate::dtype::DType;
+use crate::error::{Result, fail};
+use crate::ops::views::{Range, expand_to, ravel, reshape_to, slice};
+use crate::ops::{add, cast, contiguous, ne, op_table, stack, where_};
+use crate::shape::{Dims, Show, broadcast, contiguous_strides, normalize_dim};
+use crate::tensor::{Number, Tensor};
+
+op_table! { $ along_ops
+    /// The positions `index` (n,) of dimension `dim`, as a copy; negative ones count from the back.
+    method index_select(x: Tensor, dim: int, index: Tensor);
+    /// For every element of `index`, the element of `x` at that position of `dim` and the same place in the other
+    /// dimensions; negative positions count from the back. `index` may be smaller than `x` in the other dimensions.
+    method gather(x: Tensor, dim: int, index: Tensor);
+    /// As `gather`, where the other dimensions of `x` and `index` are broadcast; without `dim`, over all elements in
+    /// row-major order.
+    method take_along_dim(x: Tensor, indices: Tensor, dim: Dim = None);
+    /// A copy of `x` in which the places that `gather` would read from hold `src`, a tensor that reaches over `index` or a
+    /// number. Where positions repeat, the last value stays, and it alone has a gradient.
+    method scatter(x: Tensor, dim: int, index: Tensor, src: Tensor);
+    /// `x`, and added to the places that `gather` would read from the elements of `src`, which reaches over `index`.
+    method scatter_add(x: Tensor, dim: int, index: Tensor, src: Tensor);
+    /// `value` where `mask` is true, elements of `x` elsewhere; both are broadcast.
+    method masked_fill(x: Tensor, mask: Tensor, value: Tensor);
+    /// A copy of `x` in which `x[index]` is `value`: `x[index] = value` as a function, through which gradients flow to both.
+    /// Where positions repeat, the last value stays, and it alone has a gradient.
+    method index_put(x: Tensor, index: Indices, value: Tensor);
+    /// The positions (n, ndim) of the elements that are not 0, in row-major order.
+    method nonzero(x: Tensor);
+}
+
+/// Positions as int64. `TypeError` unless they are integers.
+fn integers(op: &str, index: &Tensor) -> Result<Tensor> {
+    if index.dtype().is_float() || index.dtype() == DType::Bool {
+        fail!(Type, "{op}: expected positions of integers, got {}", index.dtype());
+    }
+    cast(index, DType::Int64)
+}
+
+/// The positions `index` (n,) of dimension `dim`, as a copy. `ValueError` for an index of another shape, `IndexError` for
+/// positions out of range.
+pub fn index_select(x: &Tensor, dim: isize, index: &Tensor) -> Result<Tensor> {
+    let at = normalize_dim("index_select", dim, x.ndim())?;
+    let index = integers("index_select", index)?;
+    if index.ndim() != 1 {
+        fail!(Value, "index_select: expected positions (n,), got shape {}", Show(index.shape()));
+    }
+    if at == 0 {
+        // Rows of a matrix, the way batches are made: no arithmetic on the positions.
+        let (rows, width) = (x.shape()[0], x.shape()[1..].iter().product());
+        let mut shape: Dims = x.shape().into();
+        shape[0] = index.numel();
+        return reshape_to(&gather_rows(&reshape_to(x, &[rows, width])?, &contiguous(&index)?)?, &shape);
+    }
+    check_range("index_select", &index, at, x.shape()[at])?;
+    let mut items = vec![Index::Slice { start: None, stop: None, step: 1 }; at];
+    items.push(Index::Tensor(index));
+    getitem(x, &items)
+}
+
+/// Row-major numbers (n,) of the elements of a tensor of shape `shape` at the positions `index` along `dim`.
+fn elements(op: &str, shape: &[usize], dim: isize, index: &Tensor) -> Result<Tensor> {
+    let d = normalize_dim(op, dim, shape.len().max(1))?;
+    let index = integers(op, index)?;
+    let fits = index.shape().iter().zip(shape).enumerate().all(|(e, (i, n))| e == d || i <= n);
+    if index.ndim() != shape.len() || !fits {
+        let (of, over) = (Show(index.shape()), Show(shape));
+        fail!(Value, "{op}: an index of shape {of} does not fit a tensor of shape {over}, but for dim {dim}");
+    }
+    // A tensor without dimensions is a vector of one element.
+    let (n, strides) = (shape.get(d).copied().unwrap_or(1), contiguous_strides(shape));
+    let stride = strides.get(d).copied().unwrap_or(1) as i64;
+    let mut numbers = index.to_vec::<i64>()?;
+    let (mut at, mut base) = (Dims::from_elem(0, shape.len()), 0_usize);
+    for (place, number) in numbers.iter_mut().enumerate() {
+        let i = *number;
+        if !(-(n as i64)..n as i64).contains(&i) {
+            return out_of_range(op, i, place, d, n).map(|()| index);
+        }
+        *number = base as i64 + stride * if i < 0 { i + n as i64 } else { i };
+        // On to the next place, the last dimension first.
+        for e in (0..at.len()).rev() {
+            let step = if e == d { 0 } else { strides[e] };
+            at[e] += 1;
+            base += step;
+            if at[e] < index.shape()[e] {
+                break;
+            }
+            base -= step * at[e];
+            at[e] = 0;
+        }
+    }
+    Tensor::from_slice(&numbers, &[numbers.len()])
+}
+
+/// For every element of `index`, the element of `x` at that position of `dim` and the same place in the other dimensions.
+/// `ValueError` if the shapes do not fit, `IndexError` for positions out of range, `TypeError` unless they are integers.
+pub fn gather(x: &Tensor, dim: isize, index: &Tensor) -> Result<Tensor> {
+    picked(x, &elements("gather", x.shape(), dim, index)?, index.shape())
+}
+
+fn picked(x: &Tensor, elements: &Tensor, shape: &[usize]) -> Result<Tensor> {
+    reshape_to(&gather_rows(&reshape_to(x, &[x.numel(), 1])?, elements)?, shape)
+}
+
+/// As [`gather`], where the other dimensions of `x` and `indices` are broadcast, or over all elements without `dim`.
+pub fn take_along_dim(x: &Tensor, indices: &Tensor, dim: Option<isize>) -> Result<Tensor> {
+    const OP: &str = "take_along_dim";
+    let Some(dim) = dim else {
+        return picked(x, &elements(OP, &[x.numel()], 0, &ravel(indices)?)?, &[indices.numel()]);
+    };
+    let d = normalize_dim(OP, dim, x.ndim())?;
+    if indices.ndim() != x.ndim() {
+        let (a, b) = (Show(x.shape()), Show(indices.shape()));
+        fail!(Value, "{OP}: shapes {a} and {b} differ in the number of dimensions");
+    }
+    let with = |t: &Tensor, n: usize| -> Dims {
+        let mut shape: Dims = t.shape().into();
+        shape[d] = n;
+        shape
+    };
+    let mut shape = broadcast(OP, &with(x, 1), &with(indices, 1))?;
+    shape[d] = x.shape()[d];
+    let x = expand_to(x, &shape)?;
+    shape[d] = indices.shape()[d];
+    let indices = expand_to(indices, &shape)?;
+    picked(&x, &elements(OP, x.shape(), dim, &indices)?, &shape)
+}
+
+/// `src` in the dtype of `x`, as the elements (n,) that belong to `index`: its first in every dimension, or a number repeated.
+fn source(op: &str, x: &Tensor, index: &Tensor, src: &Tensor) -> Result<Tensor> {
+    let src = cast(src, x.dtype())?;
+    let (have, want) = (src.shape(), index.shape());
+    if have.len() != want.len() || have.iter().zip(want).any(|(h, w)| h < w) {
+        fail!(Value, "{op}: src of shape {} does not reach over the index of shape {}", Show(have), Show(want));
+    }
+    if have == want {
+        return ravel(&src);
+    }
+    ravel(&slice(&src, want.iter().map(|&n| Range::all(n)).collect())?)
+}
+
+/// A copy of `x` in which the places that [`gather`] would read from hold `src`, a tensor at least as large as `index` in every
+/// dimension or a single number. Where positions repeat, the last value stays, and it alone has a gradient. Errors as
+/// [`gather`]'s, and `ValueError` if `src` is too small.
+pub fn scatter(x: &Tensor, dim: isize, index: &Tensor, src: &Tensor) -> Result<Tensor> {
+    let to = elements("scatter", x.shape(), dim, index)?;
+    let src = if src.ndim() == 0 { src.clone() } else { source("scatter", x, index, src)? };
+    reshape_to(&index_put(&ravel(x)?, &[Index::Tensor(to)], &src)?, x.shape())
+}
+
+/// `x`, and added to the places that [`gather`] would read from the elements of `src`, which is at least as large as `index` in
+/// every dimension. Errors as [`gather`]'s, and `ValueError` if `src` is too small.
+pub fn scatter_add(x: &Tensor, dim: isize, index: &Tensor, src: &Tensor) -> Result<Tensor> {
+    let to = elements("scatter_add", x.shape(), dim, index)?;
+    let src = source("scatter_add", x, index, src)?;
+    let sums = scatter_rows(&reshape_to(&src, &[src.numel(), 1])?, &to, x.numel())?;
+    add(x, &reshape_to(&sums, x.shape())?)
+}
+
+/// `value`, a number, where `mask` is true, and elements of `x` elsewhere, in the dtype of `x`. `TypeError` unless the mask is of
+/// bool.
+pub fn masked_fill(x: &Tensor, mask: &Tensor, value: &Tensor) -> Result<Tensor> {
+    if mask.dtype() != DType::Bool {
+        fail!(Type, "masked_fill: the mask must be of bool, got {}; write mask != 0", mask.dtype());
+    }
+    if value.ndim() != 0 {
+        let shape = Show(value.shape());
+        fail!(Value, "masked_fill: expected one value, got shape {shape}; write rg.where(mask, value, x)");
+    }
+    broadcast("masked_fill", x.shape(), mask.shape())?;
+    where_(mask, &cast(value, x.dtype())?, x)
+}
+
+/// The positions (n, ndim) of the elements that are not 0, in row-major order.
+pub fn nonzero(x: &Tensor) -> Result<Tensor> {
+    let mask = ne(x, &Tensor::scalar(Number::Int(0), x.dtype())?)?;
+    if mask.ndim() == 0 {
+        return Tensor::full(&[usize::from(mask.item()? == Number::Bool(true)), 0], Number::Int(0), DType::Int64);
+    }
+    stack(&places(&mask)?, 1)
+}

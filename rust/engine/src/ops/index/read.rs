@@ -1,0 +1,197 @@
+//! `x[index]`.
+
+use rgrad_kernels::gather as kernels;
+
+use super::{Index, Plan, Positions, out_of_range, true_elements};
+use crate::dtype::{DType, match_any, match_float, match_int};
+use crate::error::Result;
+use crate::ops::views::{expand_to, permute, reshape_to};
+use crate::ops::{contiguous, only};
+use crate::shape::{Dims, broadcast};
+use crate::tape::{Grads, Op, Saved, Saves, Want, apply};
+use crate::tensor::Tensor;
+
+/// Rows of a matrix (rows, width) at given positions (n,), which may repeat. Both lie in row-major order.
+struct GatherRows {
+    rows: usize,
+}
+
+/// The adjoint of `GatherRows`: rows (n, width) added up at those positions of a matrix of zeros.
+struct ScatterRows {
+    rows: usize,
+}
+
+/// The positions, which must not have changed until the rules use them.
+const POSITIONS: Saves = Saves { inputs: 2, output: false };
+
+impl Op for GatherRows {
+    fn name(&self) -> &'static str {
+        "index"
+    }
+    fn saves(&self) -> Saves {
+        POSITIONS
+    }
+    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
+        let (x, index) = (x[0], x[1].read::<i64>());
+        let width = x.shape()[1];
+        match_any!(x.dtype(), T => {
+            let from = x.read::<T>();
+            Tensor::build::<T>("index", &[index.slice().len(), width], x.dtype(), |out| {
+                match kernels::gather_rows(out, from.slice(), width, index.slice()) {
+                    Ok(()) => Ok(()),
+                    Err(bad) => out_of_range("index", bad.index, bad.position, 0, self.rows),
+                }
+            })
+        })
+    }
+    fn backward(&self, saved: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
+        Ok([Some(scatter_rows(g, saved.input(1), self.rows)?), None].into_iter().collect())
+    }
+    fn jvp(&self, x: &[&Tensor], _: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
+        gather_rows(only(t), x[1])
+    }
+}
+
+impl Op for ScatterRows {
+    fn name(&self) -> &'static str {
+        "index"
+    }
+    fn saves(&self) -> Saves {
+        POSITIONS
+    }
+    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
+        let (x, index) = (x[0], x[1].read::<i64>());
+        let width = x.shape()[1];
+        if !x.dtype().is_float() {
+            return self.integers(x, index.slice());
+        }
+        match_float!(x.dtype(), "index", T => {
+            let from = x.read::<T>();
+            Tensor::build::<T>("index", &[self.rows, width], x.dtype(), |out| {
+                out.fill(0.0);
+                match kernels::scatter_add_rows(out, from.slice(), width, index.slice()) {
+                    Ok(()) => Ok(()),
+                    Err(bad) => out_of_range("index", bad.index, bad.position, 0, self.rows),
+                }
+            })
+        })
+    }
+    fn backward(&self, saved: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
+        Ok([Some(gather_rows(g, saved.input(1))?), None].into_iter().collect())
+    }
+    fn jvp(&self, x: &[&Tensor], _: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
+        scatter_rows(only(t), x[1], self.rows)
+    }
+}
+
+impl ScatterRows {
+    /// Sums of integers, which wrap around as all of theirs do. The positions are in range.
+    fn integers(&self, x: &Tensor, index: &[i64]) -> Result<Tensor> {
+        let width = x.shape()[1];
+        match_int!(x.dtype(), "scatter_add", T => {
+            let from = x.read::<T>();
+            Tensor::build::<T>("scatter_add", &[self.rows, width], x.dtype(), |out| {
+                out.fill(0);
+                for (&i, row) in index.iter().zip(from.slice().chunks_exact(width.max(1))) {
+                    for (out, &x) in out[i as usize * width..][..width].iter_mut().zip(row) {
+                        *out = out.wrapping_add(x);
+                    }
+                }
+                Ok(())
+            })
+        })
+    }
+}
+
+/// Rows of `x` (rows, width) at the positions `index` (n,), which are contiguous int64. `IndexError` if one is out of range.
+pub(super) fn gather_rows(x: &Tensor, index: &Tensor) -> Result<Tensor> {
+    apply(GatherRows { rows: x.shape()[0] }, &[&contiguous(x)?, index])
+}
+
+/// Rows `x` (n, width) added up at the positions `index` (n,), contiguous int64 from 0 on, of a matrix of zeros of `rows` rows.
+pub(super) fn scatter_rows(x: &Tensor, index: &Tensor, rows: usize) -> Result<Tensor> {
+    apply(ScatterRows { rows }, &[&contiguous(x)?, index])
+}
+
+/// What positions select of a view: the shape that they have together, and the dimensions along which they lie.
+pub(super) struct Selection {
+    /// Shape of the positions, broadcast.
+    pub(super) common: Dims,
+    /// Dimensions of the view in the order in which the selected elements are numbered: `lead` that come first, those with
+    /// positions, and the others.
+    pub(super) order: Dims,
+    /// How many come before the positions' dimensions: all, if these are neighbours, as in NumPy, or else none.
+    pub(super) lead: usize,
+    /// How many have positions.
+    pub(super) count: usize,
+    /// Shape of the result.
+    pub(super) shape: Dims,
+}
+
+impl Selection {
+    pub(super) fn new(view: &Tensor, positions: &[Positions]) -> Result<Self> {
+        let dims: Dims = positions.iter().map(|p| p.dim).collect();
+        let mut common = Dims::new();
+        for p in positions {
+            common = broadcast("index", &common, p.at.shape())?;
+        }
+        let adjacent = dims.windows(2).all(|w| w[1] == w[0] + 1);
+        let (lead, count) = (if adjacent { dims[0] } else { 0 }, dims.len());
+        let others = (0..view.ndim()).filter(|d| !dims.contains(d));
+        let mut order: Dims = others.clone().take(lead).collect();
+        order.extend_from_slice(&dims);
+        order.extend(others.skip(lead));
+        let mut shape: Dims = order[..lead].iter().map(|&d| view.shape()[d]).collect();
+        shape.extend_from_slice(&common);
+        shape.extend(order[lead + count..].iter().map(|&d| view.shape()[d]));
+        Ok(Self { common, order, lead, count, shape })
+    }
+
+    /// For every place of the positions' common shape, the sum of `stride · position` over the dimensions.
+    pub(super) fn offsets(&self, positions: &[Positions], sizes: &[usize], strides: &[usize]) -> Result<Vec<usize>> {
+        let mut offsets = vec![0; self.common.iter().product()];
+        for ((p, &n), &stride) in positions.iter().zip(sizes).zip(strides) {
+            let at = expand_to(&p.at, &self.common)?.to_vec::<i64>()?;
+            for (sum, i) in offsets.iter_mut().zip(at) {
+                *sum += stride * (if i < 0 { i + n as i64 } else { i }) as usize;
+            }
+        }
+        Ok(offsets)
+    }
+}
+
+/// `x[index]`: a view where only slices with positive steps, integers, new axes and an ellipsis are used, else a copy.
+///
+/// `IndexError` for positions out of range, too many indices, masks that do not fit, or positions of another kind than
+/// integers and bool.
+pub fn getitem(x: &Tensor, index: &[Index]) -> Result<Tensor> {
+    if let [Index::Tensor(mask)] = index
+        && mask.dtype() == DType::Bool
+        && mask.ndim() > 0
+        && mask.shape() == x.shape()
+    {
+        let places = true_elements(mask)?;
+        let picked = gather_rows(&reshape_to(x, &[x.numel(), 1])?, &Tensor::from_slice(&places, &[places.len()])?)?;
+        return reshape_to(&picked, &[places.len()]);
+    }
+    let plan = Plan::new(x, index)?;
+    let view = plan.basic()?;
+    if plan.positions.is_empty() {
+        return Ok(view);
+    }
+    let s = Selection::new(&view, &plan.positions)?;
+    let moved = if s.order.is_sorted() {
+        view
+    } else {
+        permute(&view, &s.order.iter().map(|&d| d as isize).collect::<Vec<_>>())?
+    };
+    let (lead, rest) = moved.shape().split_at(s.lead);
+    let (head, rest) = rest.split_at(s.count);
+    let within: usize = head.iter().product();
+    let offsets = s.offsets(&plan.positions, head, &crate::shape::contiguous_strides(head))?;
+    let outer: usize = lead.iter().product();
+    let all: Vec<i64> = (0..outer).flat_map(|l| offsets.iter().map(move |o| (l * within + o) as i64)).collect();
+    let rows = reshape_to(&moved, &[outer * within, rest.iter().product()])?;
+    let picked = gather_rows(&rows, &Tensor::from_slice(&all, &[all.len()])?)?;
+    reshape_to(&picked, &s.shape)
+}

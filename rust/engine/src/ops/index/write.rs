@@ -1,0 +1,150 @@
+//! `x[index] = value`, and the same as a function.
+
+use super::read::{Selection, getitem};
+use super::{Index, Plan};
+use crate::dtype::{DType, match_any};
+use crate::error::{Result, fail};
+use crate::ops::arrange::flip_dims;
+use crate::ops::views::{expand_to, reshape_to};
+use crate::ops::{cast, contiguous, copy, eq, where_};
+use crate::shape::{Dims, Show, broadcast};
+use crate::tape::{Grads, Op, Saved, Want, apply, with_grad_enabled};
+use crate::tensor::{Number, Tensor};
+
+/// `value` with the dtype of `x`, and without leading dimensions of size 1 that `shape` does not have. `ValueError` unless it
+/// can be broadcast to `shape`.
+fn fitted(value: &Tensor, x: &Tensor, shape: &[usize]) -> Result<Tensor> {
+    let more = value.ndim().saturating_sub(shape.len());
+    let drop = value.shape()[..more].iter().take_while(|&&n| n == 1).count();
+    let own = &value.shape()[drop..];
+    if !broadcast("index", own, shape).is_ok_and(|all| all[..] == *shape) {
+        let (from, to) = (Show(value.shape()), Show(shape));
+        fail!(Value, "index: a value of shape {from} cannot be broadcast to the selected elements of shape {to}");
+    }
+    cast(&reshape_to(value, own)?, x.dtype())
+}
+
+/// `x[index] = value`, with `value` broadcast to the shape of `x[index]` and cast to the dtype of `x`. Where positions repeat,
+/// the last value stays. Errors as those of [`Tensor::copy_from`] and [`getitem`]; nothing is written if there is one.
+pub fn setitem(x: &Tensor, index: &[Index], value: &Tensor) -> Result<()> {
+    x.check_write(value)?;
+    with_grad_enabled(false, || write(&x.without_history(), index, &value.without_history()))
+}
+
+fn write(x: &Tensor, index: &[Index], value: &Tensor) -> Result<()> {
+    if let [Index::Tensor(mask)] = index
+        && mask.dtype() == DType::Bool
+        && mask.shape() == x.shape()
+        && value.numel() == 1
+    {
+        return x.copy_from(&where_(mask, &fitted(value, x, &[])?, x)?);
+    }
+    let plan = Plan::new(x, index)?;
+    if plan.positions.is_empty() {
+        let value = fitted(value, x, plan.view.shape())?;
+        if plan.back.is_empty() {
+            return plan.view.copy_from(&value);
+        }
+        return plan.view.copy_from(&flip_dims(&expand_to(&value, plan.view.shape())?, plan.back.clone())?);
+    }
+    let s = Selection::new(&plan.view, &plan.positions)?;
+    let values = contiguous(&expand_to(&fitted(value, x, &s.shape)?, &s.shape)?)?;
+    let values = if values.shares_storage(x) { copy(&values)? } else { values };
+    let layout = plan.view.layout();
+    plan.view.check_distinct()?;
+    let part = |dims: &[usize]| -> (Dims, Dims) { dims.iter().map(|&d| (layout.shape[d], layout.strides[d])).unzip() };
+    let (lead, rest) = s.order.split_at(s.lead);
+    let (head, rest) = rest.split_at(s.count);
+    let (sizes, strides) = part(head);
+    let picked = s.offsets(&plan.positions, &sizes, &strides)?;
+    let all = |dims: &[usize]| -> Vec<usize> {
+        let mut offsets = vec![0];
+        for &d in dims {
+            let (n, stride, back) = (layout.shape[d], layout.strides[d], plan.back.contains(&d));
+            let along = |o: usize| (0..n).map(move |i| o + stride * if back { n - 1 - i } else { i });
+            offsets = offsets.into_iter().flat_map(along).collect();
+        }
+        offsets
+    };
+    let (lead, rest) = (all(lead), all(rest));
+    match_any!(x.dtype(), T => {
+        let from = values.read::<T>();
+        let mut from = from.slice().iter();
+        let mut to = x.write::<T>();
+        for l in &lead {
+            for p in &picked {
+                for (r, &v) in rest.iter().zip(from.by_ref()) {
+                    to[layout.offset + l + p + r] = v;
+                }
+            }
+        }
+    });
+    Ok(())
+}
+
+/// `x` with other values, `v`, at an index.
+#[derive(Clone)]
+struct IndexPut {
+    /// Its tensors are the operation's own.
+    index: Vec<Index>,
+}
+
+impl IndexPut {
+    /// Which of the selected values are in the result: where positions repeat, the last one.
+    fn winners(&self, shape: &[usize], selected: &[usize]) -> Result<Tensor> {
+        let marks = Tensor::full(shape, Number::Int(0), DType::Int64)?;
+        let numbers = (0..selected.iter().product::<usize>() as i64).collect::<Vec<_>>();
+        let numbers = Tensor::from_slice(&numbers, selected)?;
+        setitem(&marks, &self.index, &numbers)?;
+        eq(&getitem(&marks, &self.index)?, &numbers)
+    }
+
+    /// Whether a place may be written twice.
+    fn may_repeat(&self) -> bool {
+        self.index.iter().any(|i| matches!(i, Index::Tensor(t) if t.dtype() != DType::Bool))
+    }
+}
+
+impl Op for IndexPut {
+    fn name(&self) -> &'static str {
+        "index_put"
+    }
+    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
+        let y = copy(x[0])?;
+        with_grad_enabled(false, || write(&y, &self.index, &x[1].without_history()))?;
+        Ok(y)
+    }
+    fn backward(&self, _: &Saved, g: &Tensor, want: Want) -> Result<Grads> {
+        let zero = Tensor::scalar(Number::Int(0), g.dtype())?;
+        let x = if want.input(0) { Some(apply(self.clone(), &[g, &zero])?) } else { None };
+        let mut v = if want.input(1) { Some(getitem(g, &self.index)?) } else { None };
+        if let Some(all) = &v
+            && self.may_repeat()
+        {
+            v = Some(where_(&self.winners(g.shape(), all.shape())?, all, &zero)?);
+        }
+        Ok([x, v].into_iter().collect())
+    }
+    fn jvp(&self, x: &[&Tensor], _: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
+        let zeros = Tensor::full(x[0].shape(), Number::Int(0), x[0].dtype())?;
+        let zero = Tensor::scalar(Number::Int(0), x[0].dtype())?;
+        apply(self.clone(), &[t[0].unwrap_or(&zeros), t[1].unwrap_or(&zero)])
+    }
+}
+
+/// A copy of `x` in which `x[index]` is `value`: what [`setitem`] writes, as a function of both, through which gradients flow.
+/// Where positions repeat, the last value stays, and it alone has a gradient.
+pub fn index_put(x: &Tensor, index: &[Index], value: &Tensor) -> Result<Tensor> {
+    let own = |item: &Index| match item {
+        Index::Tensor(t) => copy(t).map(Index::Tensor),
+        other => Ok(other.clone()),
+    };
+    let op = IndexPut { index: index.iter().map(own).collect::<Result<_>>()? };
+    let selected = Plan::new(&x.without_history(), &op.index)?;
+    let shape: Dims = if selected.positions.is_empty() {
+        selected.view.shape().into()
+    } else {
+        Selection::new(&selected.view, &selected.positions)?.shape
+    };
+    apply(op, &[x, &fitted(value, x, &shape)?])
+}
