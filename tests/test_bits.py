@@ -29,6 +29,40 @@ for epoch in range(5):
 print(hashlib.sha256(b"".join(p.detach().numpy().tobytes() for p in model.parameters())).hexdigest())
 """
 
+# Enough parameters that threads share them.
+OTHERS = """
+import hashlib
+from rgrad import nn, optim
+import rgrad as rg
+
+settings = [
+    (optim.SGD, {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.01}),
+    (optim.Adam, {"lr": 0.01, "amsgrad": True, "weight_decay": 0.01}),
+    (optim.NAdam, {"lr": 0.01, "decoupled_weight_decay": True, "weight_decay": 0.01}),
+    (optim.RMSprop, {"lr": 0.001, "momentum": 0.5, "weight_decay": 0.01}),
+    (optim.RMSprop, {"lr": 0.001, "momentum": 0.5, "centered": True}),
+    (optim.Adagrad, {"lr": 0.01, "lr_decay": 0.1}),
+    (optim.Adadelta, {"lr": 1.0}),
+    (optim.LBFGS, {"max_iter": 5, "line_search_fn": "strong_wolfe"}),
+]
+data = rg.datasets.digits()
+x, y = rg.tensor(data.train_x[:100]), rg.tensor(data.train_y[:100])
+found = hashlib.sha256()
+for make, given in settings:
+    rg.manual_seed(0)
+    model = nn.Sequential(nn.Linear(64, 1200), nn.Tanh(), nn.Linear(1200, 10))
+    optimizer = make(model.parameters(), **given)
+    def closure():
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(model(x), y)
+        loss.backward()
+        return loss
+    for _ in range(4):
+        optimizer.step(closure)
+    for p in model.parameters():
+        found.update(p.detach().numpy().tobytes())
+print(found.hexdigest())
+"""
 
 INITIALISE = """
 import hashlib
@@ -61,6 +95,10 @@ def digests(script: str) -> set[str]:
 def test_weights_after_training(activation, optimizer, lr):
     script = TRAIN.format(activation=activation, optimizer=optimizer, lr=lr)
     assert len(digests(script)) == 1, "weights differ between instruction sets or numbers of threads"
+
+
+def test_weights_after_steps_of_every_optimizer():
+    assert len(digests(OTHERS)) == 1, "weights differ between instruction sets or numbers of threads"
 
 
 def test_weights_before_training():

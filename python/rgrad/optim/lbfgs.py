@@ -189,8 +189,8 @@ class LBFGS(Optimizer):
             h.t = group["lr"] * (min(1.0, 1 / g.abs().sum().item()) if h.n_iter == 1 else 1.0)
             h.prev_flat_grad, h.prev_loss = g, f
             slope = _dot(g, h.d)
-            # Nor along a direction that is no number: parameters stay as good as they were.
-            if not slope <= -group["tolerance_change"]:
+            # Also if loss or slope is no number: no step could be known to be better.
+            if math.isnan(f) or not slope <= -group["tolerance_change"]:
                 break
             f, g = self._move(group, h, closure, Point(0.0, f, g, slope), last=i + 1 == group["max_iter"])
             if h.func_evals - evaluations >= group["max_eval"]:
