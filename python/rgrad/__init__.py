@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         autograd as autograd,
         data as data,
         datasets as datasets,
+        linalg as linalg,
         nn as nn,
         optim as optim,
         testing as testing,
@@ -87,7 +88,7 @@ except ValueError as error:
     print(f"rgrad: error: {error}", file=_sys.stderr)
     raise SystemExit(2) from None
 
-_LAZY = {"__config__", "autograd", "data", "datasets", "nn", "optim", "testing", "transforms"}
+_LAZY = {"__config__", "autograd", "data", "datasets", "linalg", "nn", "optim", "testing", "transforms"}
 _TRANSFORMS = {"grad", "hessian", "hvp", "jacfwd", "jacrev", "jvp", "value_and_grad", "vjp"}
 
 

@@ -13,6 +13,8 @@ from _typeshed import SupportsGetItem
 from numpy.typing import DTypeLike, NDArray
 from typing_extensions import disjoint_base
 
+from rgrad.return_types import ValuesIndices
+
 __all__ = [
     "OPS",
     "VERSION",
@@ -40,19 +42,31 @@ __all__ = [
     "_zero_grad",
     "abs",
     "add",
+    "addmm",
+    "addmv",
+    "all",
     "amax",
     "amin",
+    "any",
     "arange",
     "argmax",
     "argmin",
+    "argsort",
     "available_isas",
+    "baddbmm",
     "binary_cross_entropy_with_logits",
+    "bmm",
     "broadcast_to",
     "cat",
     "chunk",
     "clamp",
+    "count_nonzero",
     "cross_entropy",
+    "diag",
+    "diag_embed",
+    "diagonal",
     "div",
+    "dot",
     "dropout",
     "empty",
     "empty_cache",
@@ -78,8 +92,10 @@ __all__ = [
     "gt",
     "index_put",
     "index_select",
+    "inner",
     "is_grad_enabled",
     "isa",
+    "kron",
     "le",
     "linear",
     "linspace",
@@ -93,19 +109,25 @@ __all__ = [
     "manual_seed",
     "masked_fill",
     "matmul",
+    "max",
     "maximum",
     "mean",
     "memory_stats",
+    "min",
     "minimum",
+    "mm",
     "movedim",
     "mse_loss",
     "mul",
+    "mv",
     "narrow",
     "ne",
     "neg",
     "nonzero",
+    "norm",
     "ones",
     "ones_like",
+    "outer",
     "permute",
     "pow",
     "rand",
@@ -129,22 +151,32 @@ __all__ = [
     "sign",
     "softmax",
     "softplus",
+    "sort",
     "split",
     "sqrt",
     "square",
     "squeeze",
     "stack",
+    "std",
+    "std_mean",
     "sub",
     "sum",
     "swapaxes",
     "take_along_dim",
     "tanh",
     "tensor",
+    "tensordot",
     "tile",
+    "topk",
+    "trace",
     "transpose",
+    "tril",
+    "triu",
     "unbind",
     "unflatten",
     "unsqueeze",
+    "var",
+    "var_mean",
     "where",
     "zeros",
     "zeros_like",
@@ -323,6 +355,41 @@ class Tensor:
         """
         Writes `add(self, other)` over this tensor's elements, and returns it.
         """
+    def addmm(
+        self,
+        /,
+        mat1: Tensor | builtins.float | NDArray[Any],
+        mat2: Tensor | builtins.float | NDArray[Any],
+        beta: SupportsFloat | SupportsIndex = ...,
+        alpha: SupportsFloat | SupportsIndex = ...,
+    ) -> Tensor:
+        """
+        `beta` · x + `alpha` · (mat1 @ mat2), where x broadcasts to the product of the two matrices. With `beta` 0, x is not
+        looked at, and may hold NaN.
+        """
+    def addmv(
+        self,
+        /,
+        mat: Tensor | builtins.float | NDArray[Any],
+        vec: Tensor | builtins.float | NDArray[Any],
+        beta: SupportsFloat | SupportsIndex = ...,
+        alpha: SupportsFloat | SupportsIndex = ...,
+    ) -> Tensor:
+        """
+        `beta` · x + `alpha` · (mat @ vec), where x broadcasts to the product of matrix and vector.
+        """
+    def all(
+        self,
+        /,
+        dim: int | Sequence[int] | None = None,
+        keepdim: bool | None = None,
+        *,
+        axis: int | Sequence[int] | None = None,
+        keepdims: bool | None = None,
+    ) -> Tensor:
+        """
+        Whether all elements over `dim`, or of everything, are true (not 0; NaN is not 0); true over nothing.
+        """
     def amax(
         self,
         /,
@@ -346,6 +413,18 @@ class Tensor:
     ) -> Tensor:
         """
         Smallest element over `dim`, or of everything; NaN if one is NaN. Ties share the gradient evenly.
+        """
+    def any(
+        self,
+        /,
+        dim: int | Sequence[int] | None = None,
+        keepdim: bool | None = None,
+        *,
+        axis: int | Sequence[int] | None = None,
+        keepdims: bool | None = None,
+    ) -> Tensor:
+        """
+        Whether any element over `dim`, or of everything, is true (not 0; NaN is not 0); false over nothing.
         """
     def argmax(
         self,
@@ -371,6 +450,10 @@ class Tensor:
         """
         Index of the first smallest element along `dim`, or in row-major order of everything; the first NaN's if there is one.
         """
+    def argsort(self, /, dim: SupportsIndex = ..., descending: bool = ..., stable: bool = ...) -> Tensor:
+        """
+        The indices that sort the elements along `dim`; see `sort`.
+        """
     def backward(
         self, /, gradient: Tensor | None = None, retain_graph: bool | None = None, create_graph: bool = False
     ) -> None:
@@ -381,6 +464,21 @@ class Tensor:
         `retain_graph` is true, which it is by default with `create_graph`; that tapes the backward pass itself, so that
         gradients can be differentiated. `RuntimeError` if the tensor depends on nothing that requires gradients, is no
         scalar, or was used before.
+        """
+    def baddbmm(
+        self,
+        /,
+        batch1: Tensor | builtins.float | NDArray[Any],
+        batch2: Tensor | builtins.float | NDArray[Any],
+        beta: SupportsFloat | SupportsIndex = ...,
+        alpha: SupportsFloat | SupportsIndex = ...,
+    ) -> Tensor:
+        """
+        `beta` · x + `alpha` · (batch1 @ batch2), where x broadcasts to the products of the two stacks of matrices.
+        """
+    def bmm(self, /, mat2: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+        """
+        Products of two stacks of matrices: (b, m, k) with (b, k, n) gives (b, m, n). Nothing broadcasts; see `matmul`.
         """
     def broadcast_to(self, /, *shape: int | Sequence[int]) -> Tensor:
         """
@@ -412,6 +510,18 @@ class Tensor:
         """
         Writes `value`, broadcast and cast, over the elements, and returns this tensor.
         """
+    def count_nonzero(
+        self,
+        /,
+        dim: int | Sequence[int] | None = None,
+        keepdim: bool | None = None,
+        *,
+        axis: int | Sequence[int] | None = None,
+        keepdims: bool | None = None,
+    ) -> Tensor:
+        """
+        Number of elements over `dim`, or of everything, that are not 0, as int64.
+        """
     def data_ptr(self, /) -> int:
         """
         Address of the first element.
@@ -419,6 +529,21 @@ class Tensor:
     def detach(self, /) -> Tensor:
         """
         A tensor of the same elements, in the same memory, that is not part of any graph.
+        """
+    def diag(self, /, diagonal: SupportsIndex = ...) -> Tensor:
+        """
+        A vector (n,) on a diagonal of zeros (n + |diagonal|, n + |diagonal|), or a diagonal of a matrix as a view.
+        """
+    def diag_embed(
+        self, /, offset: SupportsIndex = ..., dim1: SupportsIndex = ..., dim2: SupportsIndex = ...
+    ) -> Tensor:
+        """
+        Zeros with the last dimension of `x` on the diagonal `offset` of two new dimensions, which stand at `dim1` and `dim2`.
+        """
+    def diagonal(self, /, offset: SupportsIndex = ..., dim1: SupportsIndex = ..., dim2: SupportsIndex = ...) -> Tensor:
+        """
+        The elements of `x` where the index along `dim2` is that along `dim1` plus `offset`, as a view: the two dimensions go,
+        and the diagonal is the last one.
         """
     def dim(self, /) -> int:
         """
@@ -431,6 +556,10 @@ class Tensor:
     def div_(self, /, other: Any) -> Tensor:
         """
         Writes `div(self, other)` over this tensor's elements, and returns it.
+        """
+    def dot(self, /, tensor: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+        """
+        Scalar product of two vectors of one size.
         """
     def double(self, /) -> Tensor:
         """
@@ -515,6 +644,10 @@ class Tensor:
         """
         The positions `index` (n,) of dimension `dim`, as a copy; negative ones count from the back.
         """
+    def inner(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+        """
+        Sum of products over the last dimension of both: (…, k) with (***, k) gives (…, ***); a number multiplies.
+        """
     def is_contiguous(self, /) -> bool:
         """
         Whether the elements lie one after another in row-major order.
@@ -527,6 +660,10 @@ class Tensor:
     def item(self, /) -> builtins.float:
         """
         The only element, as a Python number. `ValueError` unless there is exactly one.
+        """
+    def kron(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+        """
+        Kronecker product: every element of `x` times all of `other`. Sizes multiply, dimension by dimension from the last.
         """
     def le(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
         """
@@ -584,9 +721,19 @@ class Tensor:
         Matrix product, as NumPy's `@`: (…, m, k) with (…, k, n) gives (…, m, n), and dimensions before the last two
         broadcast. A vector counts as one row on the left, as one column on the right, and leaves no dimension behind.
         """
-    def max(self, /, dim: SupportsIndex | None = None, keepdim: bool = False) -> Any:
+    def max(
+        self,
+        /,
+        dim: int | Tensor | builtins.float | NDArray[Any] | None = None,
+        keepdim: bool | None = None,
+        *,
+        other: Tensor | builtins.float | NDArray[Any] | None = None,
+        axis: SupportsIndex | None = None,
+        keepdims: bool | None = None,
+    ) -> Any:
         """
-        The largest element, or with `dim` the largest elements along it and their indices.
+        The largest element; or with `dim` the largest elements along it (the first of ties, to which the gradient goes) and
+        their indices; or with `other` the larger of two tensors, element by element, as `maximum`.
         """
     def maximum(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
         """
@@ -598,19 +745,34 @@ class Tensor:
         dim: int | Sequence[int] | None = None,
         keepdim: bool | None = None,
         *,
+        dtype: DType | DTypeLike | None = None,
         axis: int | Sequence[int] | None = None,
         keepdims: bool | None = None,
     ) -> Tensor:
         """
-        Arithmetic mean over `dim`, or over everything; NaN over nothing.
+        Arithmetic mean over `dim`, or over everything; NaN over nothing. `dtype` is that of the elements before.
         """
-    def min(self, /, dim: SupportsIndex | None = None, keepdim: bool = False) -> Any:
+    def min(
+        self,
+        /,
+        dim: int | Tensor | builtins.float | NDArray[Any] | None = None,
+        keepdim: bool | None = None,
+        *,
+        other: Tensor | builtins.float | NDArray[Any] | None = None,
+        axis: SupportsIndex | None = None,
+        keepdims: bool | None = None,
+    ) -> Any:
         """
-        The smallest element, or with `dim` the smallest elements along it and their indices.
+        The smallest element; or with `dim` the smallest elements along it (the first of ties, to which the gradient goes) and
+        their indices; or with `other` the smaller of two tensors, element by element, as `minimum`.
         """
     def minimum(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
         """
         The smaller of two; NaN if either is NaN. Where they are equal, each gets half of the gradient.
+        """
+    def mm(self, /, mat2: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+        """
+        Product of two matrices: (m, k) with (k, n) gives (m, n). Nothing broadcasts; see `matmul`.
         """
     def movedim(self, /, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
         """
@@ -623,6 +785,10 @@ class Tensor:
     def mul_(self, /, other: Any) -> Tensor:
         """
         Writes `mul(self, other)` over this tensor's elements, and returns it.
+        """
+    def mv(self, /, vec: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+        """
+        Product of a matrix and a vector: (m, k) with (k,) gives (m,).
         """
     def narrow(self, /, dim: SupportsIndex, start: SupportsIndex, length: SupportsIndex) -> Tensor:
         """
@@ -645,6 +811,14 @@ class Tensor:
         """
         The positions (n, ndim) of the elements that are not 0, in row-major order.
         """
+    def norm(
+        self, /, p: builtins.float | str | None = ..., dim: int | Sequence[int] | None = ..., keepdim: bool = ...
+    ) -> Tensor:
+        """
+        The p-norm over `dim`, or over everything as one vector: (Σ |x|ᵖ)^(1/p). `p` is a number, 0 to count what is not 0,
+        `inf` and `-inf` for the largest and smallest magnitude, or "fro", which is 2. The derivative at 0 is 0, and large
+        elements do not overflow. `rg.linalg.norm` has the norms of matrices.
+        """
     def numel(self, /) -> int:
         """
         Number of elements.
@@ -654,6 +828,10 @@ class Tensor:
         A NumPy array that shares this tensor's memory; it is read-only if that memory is.
 
         `RuntimeError` if the tensor requires gradients or has a tangent: write x.detach().numpy().
+        """
+    def outer(self, /, vec2: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+        """
+        All products of the elements of two vectors: (m,) with (n,) gives (m, n).
         """
     def permute(self, /, *dims: int | Sequence[int]) -> Tensor:
         """
@@ -762,6 +940,11 @@ class Tensor:
         """
         ln(1 + eˣ), without overflow.
         """
+    def sort(self, /, dim: SupportsIndex = ..., descending: bool = ..., stable: bool = ...) -> ValuesIndices:
+        """
+        The elements along `dim` in increasing order, or decreasing if `descending`, and their indices. NaN is larger than
+        every number. Equal elements keep their order, whether `stable` asks for it or not.
+        """
     def split(self, /, split_size_or_sections: int | Sequence[int], dim: SupportsIndex = ...) -> tuple[Tensor, ...]:
         """
         Pieces along `dim`, as views: of one size, the last being what is left, or of the sizes that a sequence lists.
@@ -778,6 +961,34 @@ class Tensor:
         """
         Without the dimensions of size 1, or without those of `dim` that have size 1.
         """
+    def std(
+        self,
+        /,
+        dim: int | Sequence[int] | None = None,
+        *,
+        keepdim: bool | None = None,
+        correction: SupportsFloat | SupportsIndex | None = None,
+        unbiased: bool | None = None,
+        axis: int | Sequence[int] | None = None,
+        keepdims: bool | None = None,
+    ) -> Tensor:
+        """
+        Standard deviation over `dim`, or over everything, the root of `var`. The derivative where it is 0 is 0.
+        """
+    def std_mean(
+        self,
+        /,
+        dim: int | Sequence[int] | None = None,
+        *,
+        keepdim: bool | None = None,
+        correction: SupportsFloat | SupportsIndex | None = None,
+        unbiased: bool | None = None,
+        axis: int | Sequence[int] | None = None,
+        keepdims: bool | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """
+        Standard deviation and mean over `dim`, or over everything, as a pair; see `std`.
+        """
     def sub(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
         """
         Difference, a − b.
@@ -792,11 +1003,13 @@ class Tensor:
         dim: int | Sequence[int] | None = None,
         keepdim: bool | None = None,
         *,
+        dtype: DType | DTypeLike | None = None,
         axis: int | Sequence[int] | None = None,
         keepdims: bool | None = None,
     ) -> Tensor:
         """
         Sum over `dim`, or over everything. Integers and bool are summed as int64.
+        `dtype` is that of the elements before they are added, and of the result.
         """
     def swapaxes(self, /, axis0: SupportsIndex, axis1: SupportsIndex) -> Tensor:
         """
@@ -825,9 +1038,28 @@ class Tensor:
         """
         The elements as nested lists of Python numbers.
         """
+    def topk(
+        self, /, k: SupportsIndex, dim: SupportsIndex = ..., largest: bool = ..., sorted: bool = ...
+    ) -> ValuesIndices:
+        """
+        The `k` largest elements along `dim`, or smallest unless `largest`, and their indices, in decreasing (increasing)
+        order, whether `sorted` asks for it or not. NaN is larger than every number; of equal elements the first are taken.
+        """
+    def trace(self, /) -> Tensor:
+        """
+        Sum of the main diagonal of a matrix; int64 for integers.
+        """
     def transpose(self, /, dim0: SupportsIndex, dim1: SupportsIndex) -> Tensor:
         """
         Two dimensions exchanged, as a view.
+        """
+    def tril(self, /, diagonal: SupportsIndex = ...) -> Tensor:
+        """
+        The lower triangle of the last two dimensions, up to the diagonal `diagonal`, and zeros above it.
+        """
+    def triu(self, /, diagonal: SupportsIndex = ...) -> Tensor:
+        """
+        The upper triangle of the last two dimensions, from the diagonal `diagonal` on, and zeros below it.
         """
     def unbind(self, /, dim: SupportsIndex = ...) -> tuple[Tensor, ...]:
         """
@@ -840,6 +1072,35 @@ class Tensor:
     def unsqueeze(self, /, dim: SupportsIndex) -> Tensor:
         """
         With a new dimension of size 1 before position `dim`.
+        """
+    def var(
+        self,
+        /,
+        dim: int | Sequence[int] | None = None,
+        *,
+        keepdim: bool | None = None,
+        correction: SupportsFloat | SupportsIndex | None = None,
+        unbiased: bool | None = None,
+        axis: int | Sequence[int] | None = None,
+        keepdims: bool | None = None,
+    ) -> Tensor:
+        """
+        Variance over `dim`, or over everything: Σ (x − mean)² / (n − `correction`), with `correction` 1 unless given;
+        `unbiased` True and False stand for 1 and 0. NaN where n ≤ `correction` and all differences are 0.
+        """
+    def var_mean(
+        self,
+        /,
+        dim: int | Sequence[int] | None = None,
+        *,
+        keepdim: bool | None = None,
+        correction: SupportsFloat | SupportsIndex | None = None,
+        unbiased: bool | None = None,
+        axis: int | Sequence[int] | None = None,
+        keepdims: bool | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """
+        Variance and mean over `dim`, or over everything, as a pair; see `var`.
         """
     def view(self, /, *shape: int | Sequence[int]) -> Tensor:
         """
@@ -971,6 +1232,41 @@ def add(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) 
     Sum, a + b.
     """
 
+def addmm(
+    x: Tensor | float | NDArray[Any],
+    mat1: Tensor | float | NDArray[Any],
+    mat2: Tensor | float | NDArray[Any],
+    beta: SupportsFloat | SupportsIndex = ...,
+    alpha: SupportsFloat | SupportsIndex = ...,
+) -> Tensor:
+    """
+    `beta` · x + `alpha` · (mat1 @ mat2), where x broadcasts to the product of the two matrices. With `beta` 0, x is not
+    looked at, and may hold NaN.
+    """
+
+def addmv(
+    x: Tensor | float | NDArray[Any],
+    mat: Tensor | float | NDArray[Any],
+    vec: Tensor | float | NDArray[Any],
+    beta: SupportsFloat | SupportsIndex = ...,
+    alpha: SupportsFloat | SupportsIndex = ...,
+) -> Tensor:
+    """
+    `beta` · x + `alpha` · (mat @ vec), where x broadcasts to the product of matrix and vector.
+    """
+
+def all(
+    x: Tensor | float | NDArray[Any],
+    dim: int | Sequence[int] | None = None,
+    keepdim: bool | None = None,
+    *,
+    axis: int | Sequence[int] | None = None,
+    keepdims: bool | None = None,
+) -> Tensor:
+    """
+    Whether all elements over `dim`, or of everything, are true (not 0; NaN is not 0); true over nothing.
+    """
+
 def amax(
     x: Tensor | float | NDArray[Any],
     dim: int | Sequence[int] | None = None,
@@ -993,6 +1289,18 @@ def amin(
 ) -> Tensor:
     """
     Smallest element over `dim`, or of everything; NaN if one is NaN. Ties share the gradient evenly.
+    """
+
+def any(
+    x: Tensor | float | NDArray[Any],
+    dim: int | Sequence[int] | None = None,
+    keepdim: bool | None = None,
+    *,
+    axis: int | Sequence[int] | None = None,
+    keepdims: bool | None = None,
+) -> Tensor:
+    """
+    Whether any element over `dim`, or of everything, is true (not 0; NaN is not 0); false over nothing.
     """
 
 def arange(
@@ -1031,9 +1339,27 @@ def argmin(
     Index of the first smallest element along `dim`, or in row-major order of everything; the first NaN's if there is one.
     """
 
+def argsort(
+    x: Tensor | float | NDArray[Any], dim: SupportsIndex = ..., descending: bool = ..., stable: bool = ...
+) -> Tensor:
+    """
+    The indices that sort the elements along `dim`; see `sort`.
+    """
+
 def available_isas() -> list[str]:
     """
     The instruction sets that this machine has, best first.
+    """
+
+def baddbmm(
+    x: Tensor | float | NDArray[Any],
+    batch1: Tensor | float | NDArray[Any],
+    batch2: Tensor | float | NDArray[Any],
+    beta: SupportsFloat | SupportsIndex = ...,
+    alpha: SupportsFloat | SupportsIndex = ...,
+) -> Tensor:
+    """
+    `beta` · x + `alpha` · (batch1 @ batch2), where x broadcasts to the products of the two stacks of matrices.
     """
 
 def binary_cross_entropy_with_logits(
@@ -1042,6 +1368,11 @@ def binary_cross_entropy_with_logits(
     """
     Binary cross-entropy of sigmoid(input) against probabilities, without overflow: (1 − t) x − ln σ(x), reduced by "mean",
     "sum" or "none". The shapes must be equal.
+    """
+
+def bmm(x: Tensor | float | NDArray[Any], mat2: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Products of two stacks of matrices: (b, m, k) with (b, k, n) gives (b, m, n). Nothing broadcasts; see `matmul`.
     """
 
 def broadcast_to(x: Tensor | float | NDArray[Any], *shape: int | Sequence[int]) -> Tensor:
@@ -1069,6 +1400,18 @@ def clamp(
     included, and 0 outside.
     """
 
+def count_nonzero(
+    x: Tensor | float | NDArray[Any],
+    dim: int | Sequence[int] | None = None,
+    keepdim: bool | None = None,
+    *,
+    axis: int | Sequence[int] | None = None,
+    keepdims: bool | None = None,
+) -> Tensor:
+    """
+    Number of elements over `dim`, or of everything, that are not 0, as int64.
+    """
+
 def cross_entropy(
     input: Tensor | float | NDArray[Any], target: Tensor | float | NDArray[Any], reduction: str = ...
 ) -> Tensor:
@@ -1077,9 +1420,34 @@ def cross_entropy(
     "mean", "sum" or "none".
     """
 
+def diag(x: Tensor | float | NDArray[Any], diagonal: SupportsIndex = ...) -> Tensor:
+    """
+    A vector (n,) on a diagonal of zeros (n + |diagonal|, n + |diagonal|), or a diagonal of a matrix as a view.
+    """
+
+def diag_embed(
+    x: Tensor | float | NDArray[Any], offset: SupportsIndex = ..., dim1: SupportsIndex = ..., dim2: SupportsIndex = ...
+) -> Tensor:
+    """
+    Zeros with the last dimension of `x` on the diagonal `offset` of two new dimensions, which stand at `dim1` and `dim2`.
+    """
+
+def diagonal(
+    x: Tensor | float | NDArray[Any], offset: SupportsIndex = ..., dim1: SupportsIndex = ..., dim2: SupportsIndex = ...
+) -> Tensor:
+    """
+    The elements of `x` where the index along `dim2` is that along `dim1` plus `offset`, as a view: the two dimensions go,
+    and the diagonal is the last one.
+    """
+
 def div(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
     """
     True quotient, a ÷ b: integers give floats.
+    """
+
+def dot(x: Tensor | float | NDArray[Any], tensor: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Scalar product of two vectors of one size.
     """
 
 def dropout(x: Tensor, p: SupportsFloat | SupportsIndex = 0.5, generator: Generator | None = None) -> Tensor:
@@ -1231,6 +1599,11 @@ def index_select(x: Tensor | float | NDArray[Any], dim: SupportsIndex, index: Te
     The positions `index` (n,) of dimension `dim`, as a copy; negative ones count from the back.
     """
 
+def inner(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Sum of products over the last dimension of both: (…, k) with (***, k) gives (…, ***); a number multiplies.
+    """
+
 def is_grad_enabled() -> bool:
     """
     Whether operations are taped on this thread.
@@ -1239,6 +1612,11 @@ def is_grad_enabled() -> bool:
 def isa() -> str:
     """
     The instruction set that the kernels run on: "avx512", "avx2", "neon" or "scalar".
+    """
+
+def kron(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Kronecker product: every element of `x` times all of `other`. Sizes multiply, dimension by dimension from the last.
     """
 
 def le(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
@@ -1329,6 +1707,20 @@ def matmul(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any
     broadcast. A vector counts as one row on the left, as one column on the right, and leaves no dimension behind.
     """
 
+def max(
+    x: Tensor | float | NDArray[Any],
+    dim: int | Tensor | float | NDArray[Any] | None = None,
+    keepdim: bool | None = None,
+    *,
+    other: Tensor | float | NDArray[Any] | None = None,
+    axis: SupportsIndex | None = None,
+    keepdims: bool | None = None,
+) -> Any:
+    """
+    The largest element; or with `dim` the largest elements along it (the first of ties, to which the gradient goes) and
+    their indices; or with `other` the larger of two tensors, element by element, as `maximum`.
+    """
+
 def maximum(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
     """
     The larger of two; NaN if either is NaN. Where they are equal, each gets half of the gradient.
@@ -1339,11 +1731,12 @@ def mean(
     dim: int | Sequence[int] | None = None,
     keepdim: bool | None = None,
     *,
+    dtype: DType | DTypeLike | None = None,
     axis: int | Sequence[int] | None = None,
     keepdims: bool | None = None,
 ) -> Tensor:
     """
-    Arithmetic mean over `dim`, or over everything; NaN over nothing.
+    Arithmetic mean over `dim`, or over everything; NaN over nothing. `dtype` is that of the elements before.
     """
 
 def memory_stats() -> dict[str, int]:
@@ -1352,9 +1745,28 @@ def memory_stats() -> dict[str, int]:
     system was asked for memory, which stands still in a steady training loop.
     """
 
+def min(
+    x: Tensor | float | NDArray[Any],
+    dim: int | Tensor | float | NDArray[Any] | None = None,
+    keepdim: bool | None = None,
+    *,
+    other: Tensor | float | NDArray[Any] | None = None,
+    axis: SupportsIndex | None = None,
+    keepdims: bool | None = None,
+) -> Any:
+    """
+    The smallest element; or with `dim` the smallest elements along it (the first of ties, to which the gradient goes) and
+    their indices; or with `other` the smaller of two tensors, element by element, as `minimum`.
+    """
+
 def minimum(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
     """
     The smaller of two; NaN if either is NaN. Where they are equal, each gets half of the gradient.
+    """
+
+def mm(x: Tensor | float | NDArray[Any], mat2: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Product of two matrices: (m, k) with (k, n) gives (m, n). Nothing broadcasts; see `matmul`.
     """
 
 def movedim(x: Tensor | float | NDArray[Any], source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
@@ -1372,6 +1784,11 @@ def mse_loss(
 def mul(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
     """
     Product, a × b.
+    """
+
+def mv(x: Tensor | float | NDArray[Any], vec: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Product of a matrix and a vector: (m, k) with (k,) gives (m,).
     """
 
 def narrow(x: Tensor | float | NDArray[Any], dim: SupportsIndex, start: SupportsIndex, length: SupportsIndex) -> Tensor:
@@ -1394,6 +1811,18 @@ def nonzero(x: Tensor | float | NDArray[Any]) -> Tensor:
     The positions (n, ndim) of the elements that are not 0, in row-major order.
     """
 
+def norm(
+    x: Tensor | float | NDArray[Any],
+    p: float | str | None = ...,
+    dim: int | Sequence[int] | None = ...,
+    keepdim: bool = ...,
+) -> Tensor:
+    """
+    The p-norm over `dim`, or over everything as one vector: (Σ |x|ᵖ)^(1/p). `p` is a number, 0 to count what is not 0,
+    `inf` and `-inf` for the largest and smallest magnitude, or "fro", which is 2. The derivative at 0 is 0, and large
+    elements do not overflow. `rg.linalg.norm` has the norms of matrices.
+    """
+
 def ones(*size: int | Sequence[int], dtype: DType | DTypeLike | None = None, requires_grad: bool = False) -> Tensor:
     """
     Ones.
@@ -1404,6 +1833,11 @@ def ones_like(
 ) -> Tensor:
     """
     As `ones`, with the shape and, unless given, the dtype of `x`.
+    """
+
+def outer(x: Tensor | float | NDArray[Any], vec2: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    All products of the elements of two vectors: (m,) with (n,) gives (m, n).
     """
 
 def permute(x: Tensor | float | NDArray[Any], *dims: int | Sequence[int]) -> Tensor:
@@ -1550,6 +1984,14 @@ def softplus(x: Tensor | float | NDArray[Any]) -> Tensor:
     ln(1 + eˣ), without overflow.
     """
 
+def sort(
+    x: Tensor | float | NDArray[Any], dim: SupportsIndex = ..., descending: bool = ..., stable: bool = ...
+) -> ValuesIndices:
+    """
+    The elements along `dim` in increasing order, or decreasing if `descending`, and their indices. NaN is larger than
+    every number. Equal elements keep their order, whether `stable` asks for it or not.
+    """
+
 def split(
     x: Tensor | float | NDArray[Any], split_size_or_sections: int | Sequence[int], dim: SupportsIndex = ...
 ) -> tuple[Tensor, ...]:
@@ -1577,6 +2019,34 @@ def stack(tensors: Iterable[Tensor], dim: SupportsIndex = ...) -> Tensor:
     Tensors of one shape, joined along a new dimension before position `dim`.
     """
 
+def std(
+    x: Tensor | float | NDArray[Any],
+    dim: int | Sequence[int] | None = None,
+    *,
+    keepdim: bool | None = None,
+    correction: SupportsFloat | SupportsIndex | None = None,
+    unbiased: bool | None = None,
+    axis: int | Sequence[int] | None = None,
+    keepdims: bool | None = None,
+) -> Tensor:
+    """
+    Standard deviation over `dim`, or over everything, the root of `var`. The derivative where it is 0 is 0.
+    """
+
+def std_mean(
+    x: Tensor | float | NDArray[Any],
+    dim: int | Sequence[int] | None = None,
+    *,
+    keepdim: bool | None = None,
+    correction: SupportsFloat | SupportsIndex | None = None,
+    unbiased: bool | None = None,
+    axis: int | Sequence[int] | None = None,
+    keepdims: bool | None = None,
+) -> tuple[Tensor, Tensor]:
+    """
+    Standard deviation and mean over `dim`, or over everything, as a pair; see `std`.
+    """
+
 def sub(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
     """
     Difference, a − b.
@@ -1587,11 +2057,13 @@ def sum(
     dim: int | Sequence[int] | None = None,
     keepdim: bool | None = None,
     *,
+    dtype: DType | DTypeLike | None = None,
     axis: int | Sequence[int] | None = None,
     keepdims: bool | None = None,
 ) -> Tensor:
     """
     Sum over `dim`, or over everything. Integers and bool are summed as int64.
+    `dtype` is that of the elements before they are added, and of the result.
     """
 
 def swapaxes(x: Tensor | float | NDArray[Any], axis0: SupportsIndex, axis1: SupportsIndex) -> Tensor:
@@ -1620,14 +2092,51 @@ def tensor(data: Any, dtype: DType | DTypeLike | None = None, requires_grad: boo
     nested lists do not form an array, `TypeError` if the elements have no dtype here.
     """
 
+def tensordot(
+    x: Tensor | float | NDArray[Any],
+    other: Tensor | float | NDArray[Any],
+    dims: int | Sequence[int | Sequence[int]] = ...,
+) -> Tensor:
+    """
+    Sum of products over pairs of dimensions: over the last `dims` of `x` and the first of `other`, or over the dims of
+    `x` in `dims[0]` and those of `other` in `dims[1]`.
+    """
+
 def tile(x: Tensor | float | NDArray[Any], *dims: int | Sequence[int]) -> Tensor:
     """
     As `repeat`, but fewer sizes than dimensions belong to the last ones.
     """
 
+def topk(
+    x: Tensor | float | NDArray[Any],
+    k: SupportsIndex,
+    dim: SupportsIndex = ...,
+    largest: bool = ...,
+    sorted: bool = ...,
+) -> ValuesIndices:
+    """
+    The `k` largest elements along `dim`, or smallest unless `largest`, and their indices, in decreasing (increasing)
+    order, whether `sorted` asks for it or not. NaN is larger than every number; of equal elements the first are taken.
+    """
+
+def trace(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Sum of the main diagonal of a matrix; int64 for integers.
+    """
+
 def transpose(x: Tensor | float | NDArray[Any], dim0: SupportsIndex, dim1: SupportsIndex) -> Tensor:
     """
     Two dimensions exchanged, as a view.
+    """
+
+def tril(x: Tensor | float | NDArray[Any], diagonal: SupportsIndex = ...) -> Tensor:
+    """
+    The lower triangle of the last two dimensions, up to the diagonal `diagonal`, and zeros above it.
+    """
+
+def triu(x: Tensor | float | NDArray[Any], diagonal: SupportsIndex = ...) -> Tensor:
+    """
+    The upper triangle of the last two dimensions, from the diagonal `diagonal` on, and zeros below it.
     """
 
 def unbind(x: Tensor | float | NDArray[Any], dim: SupportsIndex = ...) -> tuple[Tensor, ...]:
@@ -1643,6 +2152,35 @@ def unflatten(x: Tensor | float | NDArray[Any], dim: SupportsIndex, sizes: int |
 def unsqueeze(x: Tensor | float | NDArray[Any], dim: SupportsIndex) -> Tensor:
     """
     With a new dimension of size 1 before position `dim`.
+    """
+
+def var(
+    x: Tensor | float | NDArray[Any],
+    dim: int | Sequence[int] | None = None,
+    *,
+    keepdim: bool | None = None,
+    correction: SupportsFloat | SupportsIndex | None = None,
+    unbiased: bool | None = None,
+    axis: int | Sequence[int] | None = None,
+    keepdims: bool | None = None,
+) -> Tensor:
+    """
+    Variance over `dim`, or over everything: Σ (x − mean)² / (n − `correction`), with `correction` 1 unless given;
+    `unbiased` True and False stand for 1 and 0. NaN where n ≤ `correction` and all differences are 0.
+    """
+
+def var_mean(
+    x: Tensor | float | NDArray[Any],
+    dim: int | Sequence[int] | None = None,
+    *,
+    keepdim: bool | None = None,
+    correction: SupportsFloat | SupportsIndex | None = None,
+    unbiased: bool | None = None,
+    axis: int | Sequence[int] | None = None,
+    keepdims: bool | None = None,
+) -> tuple[Tensor, Tensor]:
+    """
+    Variance and mean over `dim`, or over everything, as a pair; see `var`.
     """
 
 def where(

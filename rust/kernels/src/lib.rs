@@ -18,6 +18,7 @@ pub mod reduce;
 pub mod scan;
 pub mod simd;
 pub mod softmax;
+pub mod sort;
 mod split;
 pub mod threads;
 pub mod tuning;

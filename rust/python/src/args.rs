@@ -5,10 +5,11 @@
 use pyo3::exceptions::PyTypeError;
 use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyFloat, PyInt, PyTuple};
+use pyo3::types::{PyBool, PyFloat, PyInt, PyString, PyTuple};
 use pyo3::{PyTypeInfo, type_hint_identifier, type_hint_subscript, type_hint_union};
 use rgrad_engine::{Number, Tensor as EngineTensor, ops};
 
+use crate::dtype::value_error;
 use crate::error::to_py;
 use crate::interop;
 use crate::tensor::PyTensor;
@@ -236,10 +237,18 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Shape {
 /// Sizes, none of which may be negative.
 pub(crate) fn sizes(all: &[isize]) -> PyResult<Vec<usize>> {
     let size = |&n: &isize| {
-        usize::try_from(n)
-            .map_err(|_| crate::dtype::value_error(format!("a tensor cannot have a dimension of size {n}")))
+        usize::try_from(n).map_err(|_| value_error(format!("a tensor cannot have a dimension of size {n}")))
     };
     all.iter().map(size).collect()
+}
+
+pub(crate) type float = f64;
+
+impl Pass for f64 {
+    type As<'a> = f64;
+    fn pass(&self) -> PyResult<f64> {
+        Ok(*self)
+    }
 }
 
 /// The name of a loss's reduction.
@@ -252,5 +261,83 @@ impl Pass for &str {
         Self: 'a;
     fn pass(&self) -> PyResult<ops::Reduction> {
         ops::Reduction::from_name(self).map_err(to_py)
+    }
+}
+
+impl Pass for bool {
+    type As<'a> = bool;
+    fn pass(&self) -> PyResult<bool> {
+        Ok(*self)
+    }
+}
+
+/// The order of a norm: a number, or "fro" for 2, which is also what None stands for.
+pub(crate) struct OrderOf(f64);
+
+pub(crate) type Order = Option<OrderOf>;
+
+impl<'a, 'py> FromPyObject<'a, 'py> for OrderOf {
+    type Error = PyErr;
+    const INPUT_TYPE: PyStaticExpr =
+        type_hint_union!(type_hint_identifier!("builtins", "float"), type_hint_identifier!("builtins", "str"));
+
+    fn extract(ob: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        let Ok(name) = ob.cast::<PyString>() else { return ob.extract().map(Self) };
+        match &*name.to_cow()? {
+            "fro" => Ok(Self(2.0)),
+            "nuc" => Err(value_error(
+                "norm: the nuclear norm is the sum of the singular values, which rgrad does not compute; use \"fro\"",
+            )),
+            other => Err(value_error(format!("norm: expected a number, float(\"inf\") or \"fro\", got {other:?}"))),
+        }
+    }
+}
+
+impl Pass for Order {
+    type As<'a> = f64;
+    fn pass(&self) -> PyResult<f64> {
+        Ok(self.as_ref().map_or(2.0, |order| order.0))
+    }
+}
+
+/// Which dimensions a contraction sums over: how many, or those of the one and those of the other operand.
+pub(crate) struct Pairing(ops::Pairing);
+
+impl Pairing {
+    /// As many of the last as of the first.
+    pub(crate) fn last(n: isize) -> Self {
+        Self(ops::Pairing::Last(n))
+    }
+}
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Pairing {
+    type Error = PyErr;
+    const INPUT_TYPE: PyStaticExpr = type_hint_union!(
+        type_hint_identifier!("builtins", "int"),
+        type_hint_subscript!(type_hint_identifier!("collections.abc", "Sequence"), DimList::INPUT_TYPE)
+    );
+
+    fn extract(ob: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        if let Ok(n) = ob.extract::<isize>() {
+            return Ok(Self::last(n));
+        }
+        match ob.extract::<(DimList, DimList)>().or_else(|_| {
+            let [a, b] = <[DimList; 2]>::try_from(ob.extract::<Vec<DimList>>()?)
+                .map_err(|all| value_error(format!("expected two lists of dims, got {}", all.len())))?;
+            PyResult::Ok((a, b))
+        }) {
+            Ok((a, b)) => Ok(Self(ops::Pairing::Lists(a.0, b.0))),
+            Err(_) => Err(PyTypeError::new_err(format!(
+                "tensordot: dims is a number of dimensions or a pair of lists of them, got {}",
+                ob.repr()?
+            ))),
+        }
+    }
+}
+
+impl Pass for Pairing {
+    type As<'a> = &'a ops::Pairing;
+    fn pass(&self) -> PyResult<&ops::Pairing> {
+        Ok(&self.0)
     }
 }

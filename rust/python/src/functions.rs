@@ -1,19 +1,22 @@
 //! The functions and methods that the tables of operations describe.
 
-use pyo3::inspect::{PyStaticConstant, PyStaticExpr};
+#![allow(clippy::too_many_arguments, reason = "as many as Python users may name")]
+
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
-use pyo3::{PyTypeInfo, type_hint_identifier, type_hint_subscript};
 use rgrad_engine::ops;
 
-use crate::args::{Dims, Ints, OptionalTensor, Pass, Reduction, Sections, Tensor, Tensors, int, sequence};
-use crate::dtype::value_error;
+use crate::args::{
+    Dims, Ints, OptionalTensor, Order, Pairing, Pass, Reduction, Sections, Tensor, Tensors, float, int, sequence,
+};
+use crate::dtype::{AnyDType, value_error};
 use crate::error::run;
 use crate::index::Indices;
+use crate::results::{Asked, DimOrTensor, Extreme, Pair, Tuple, ValuesIndices, extreme};
 use crate::tensor::{Out, PyTensor};
 
 /// NumPy's spelling of an argument beside PyTorch's: whichever was given.
-fn either<T>(name: &str, ours: Option<T>, theirs: Option<T>) -> PyResult<Option<T>> {
+pub(crate) fn either<T>(name: &str, ours: Option<T>, theirs: Option<T>) -> PyResult<Option<T>> {
     if ours.is_some() && theirs.is_some() {
         return Err(value_error(format!("{name} was given twice, in PyTorch's and in NumPy's spelling")));
     }
@@ -24,11 +27,48 @@ fn either<T>(name: &str, ours: Option<T>, theirs: Option<T>) -> PyResult<Option<
 macro_rules! bind {
     () => {};
     ($(#[$doc:meta])* reduction $name:ident(x: Tensor); $($rest:tt)*) => {
-        bind! { @reduction $(#[$doc])* $name Dims }
+        bind! { @reduction PyTensor $(#[$doc])* $name Dims [keepdim=None, *,] plain }
         bind! { $($rest)* }
     };
     ($(#[$doc:meta])* index_reduction $name:ident(x: Tensor); $($rest:tt)*) => {
-        bind! { @reduction $(#[$doc])* $name Dim }
+        bind! { @reduction PyTensor $(#[$doc])* $name Dim [keepdim=None, *,] plain }
+        bind! { $($rest)* }
+    };
+    ($(#[$doc:meta])* typed_reduction $name:ident(x: Tensor); $($rest:tt)*) => {
+        bind! { @reduction PyTensor $(#[$doc])* $name Dims [keepdim=None, *,] typed dtype: Option<AnyDType> }
+        bind! { $($rest)* }
+    };
+    ($(#[$doc:meta])* statistic $name:ident(x: Tensor); $($rest:tt)*) => {
+        bind! { @reduction PyTensor $(#[$doc])* $name Dims [*, keepdim=None,] plain correction: Option<f64>, unbiased: Option<bool> }
+        bind! { $($rest)* }
+    };
+    ($(#[$doc:meta])* statistic $name:ident(x: Tensor) -> $out:ident; $($rest:tt)*) => {
+        bind! { @reduction $out $(#[$doc])* $name Dims [*, keepdim=None,] plain correction: Option<f64>, unbiased: Option<bool> }
+        bind! { $($rest)* }
+    };
+    ($(#[$doc:meta])* extremum $name:ident($whole:ident, $along:ident, $pair:ident); $($rest:tt)*) => {
+        $(#[$doc])*
+        #[pyfunction]
+        #[pyo3(signature = (x, dim=None, keepdim=None, *, other=None, axis=None, keepdims=None) -> "Any")]
+        pub fn $name(
+            py: Python<'_>, x: Tensor, dim: Option<DimOrTensor>, keepdim: Option<bool>, other: OptionalTensor,
+            axis: Dim, keepdims: Option<bool>,
+        ) -> PyResult<Extreme> {
+            let asked = Asked { dim, keepdim, other, axis, keepdims };
+            extreme(py, &x.0, stringify!($name), asked, (ops::$whole, ops::$along, ops::$pair))
+        }
+        #[pymethods]
+        impl PyTensor {
+            $(#[$doc])*
+            #[pyo3(signature = (dim=None, keepdim=None, *, other=None, axis=None, keepdims=None) -> "Any")]
+            fn $name(
+                &self, py: Python<'_>, dim: Option<DimOrTensor>, keepdim: Option<bool>, other: OptionalTensor,
+                axis: Dim, keepdims: Option<bool>,
+            ) -> PyResult<Extreme> {
+                let asked = Asked { dim, keepdim, other, axis, keepdims };
+                extreme(py, &self.inner, stringify!($name), asked, (ops::$whole, ops::$along, ops::$pair))
+            }
+        }
         bind! { $($rest)* }
     };
     ($(#[$doc:meta])* method $name:ident(x: Tensor, *$shape:ident: Shape); $($rest:tt)*) => {
@@ -93,49 +133,43 @@ macro_rules! bind {
             run(py, usize::MAX, || ops::$name($($arg),*)).map(Into::into)
         }
     };
-    (@reduction $(#[$doc:meta])* $name:ident $dims:ident) => {
+    // The order of the keywords is that of the signature: those after the star must be named.
+    (@reduction $out:ident $(#[$doc:meta])* $name:ident $dims:ident [$($order:tt)*] $how:ident $($extra:ident: $ty:ty),*) => {
         $(#[$doc])*
         #[pyfunction]
-        #[pyo3(signature = (x, dim=None, keepdim=None, *, axis=None, keepdims=None))]
-        pub fn $name(py: Python<'_>, x: Tensor, dim: $dims, keepdim: Option<bool>, axis: $dims, keepdims: Option<bool>) -> Out {
+        #[pyo3(signature = (x, dim=None, $($order)* $($extra=None,)* axis=None, keepdims=None))]
+        pub fn $name(
+            py: Python<'_>, x: Tensor, dim: $dims, keepdim: Option<bool> $(, $extra: $ty)*, axis: $dims,
+            keepdims: Option<bool>,
+        ) -> PyResult<$out> {
             let (dim, keepdim) = (either("dim", dim, axis)?, either("keepdim", keepdim, keepdims)?.unwrap_or(false));
             let dim = dim.pass()?;
-            run(py, x.0.numel(), || ops::$name(&x.0, dim, keepdim)).map(Into::into)
+            run(py, x.0.numel(), || bind!(@reduce $how $name &x.0, dim, keepdim $(, $extra)*)).map(Into::into)
         }
         #[pymethods]
         impl PyTensor {
             $(#[$doc])*
-            #[pyo3(signature = (dim=None, keepdim=None, *, axis=None, keepdims=None))]
-            fn $name(&self, py: Python<'_>, dim: $dims, keepdim: Option<bool>, axis: $dims, keepdims: Option<bool>) -> Out {
+            #[pyo3(signature = (dim=None, $($order)* $($extra=None,)* axis=None, keepdims=None))]
+            fn $name(
+                &self, py: Python<'_>, dim: $dims, keepdim: Option<bool> $(, $extra: $ty)*, axis: $dims,
+                keepdims: Option<bool>,
+            ) -> PyResult<$out> {
                 let (dim, keepdim) = (either("dim", dim, axis)?, either("keepdim", keepdim, keepdims)?.unwrap_or(false));
                 let dim = dim.pass()?;
-                run(py, self.inner.numel(), || ops::$name(&self.inner, dim, keepdim)).map(Into::into)
+                let x = &self.inner;
+                run(py, x.numel(), || bind!(@reduce $how $name x, dim, keepdim $(, $extra)*)).map(Into::into)
             }
         }
     };
-}
-
-/// Several results, as a tuple.
-pub struct Tuple(Vec<PyTensor>);
-
-impl From<Vec<rgrad_engine::Tensor>> for Tuple {
-    fn from(all: Vec<rgrad_engine::Tensor>) -> Self {
-        Self(all.into_iter().map(Into::into).collect())
-    }
-}
-
-impl<'py> IntoPyObject<'py> for Tuple {
-    type Target = PyTuple;
-    type Output = Bound<'py, PyTuple>;
-    type Error = PyErr;
-    const OUTPUT_TYPE: PyStaticExpr = type_hint_subscript!(
-        type_hint_identifier!("builtins", "tuple"),
-        PyTensor::TYPE_HINT,
-        PyStaticExpr::Constant { value: PyStaticConstant::Ellipsis }
-    );
-    fn into_pyobject(self, py: Python<'py>) -> PyResult<Self::Output> {
-        PyTuple::new(py, self.0)
-    }
+    (@reduce typed $name:ident $x:expr, $dim:ident, $keepdim:ident, $dtype:ident) => {
+        match $dtype {
+            Some(AnyDType(dtype)) => ops::cast(&ops::$name(&ops::cast($x, dtype)?, $dim, $keepdim)?, dtype),
+            None => ops::$name($x, $dim, $keepdim),
+        }
+    };
+    (@reduce plain $name:ident $x:expr, $dim:ident, $keepdim:ident $(, $extra:ident)*) => {
+        ops::$name($x, $dim, $keepdim $(, $extra)*)
+    };
 }
 
 /// One dimension, or None for all.

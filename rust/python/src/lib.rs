@@ -21,6 +21,7 @@ mod index;
 mod interop;
 mod io;
 mod optim;
+mod results;
 mod tensor;
 mod transforms;
 

@@ -476,17 +476,6 @@ impl PyTensor {
         slf.as_ptr().addr() as isize >> 4
     }
 
-    /// The largest element, or with `dim` the largest elements along it and their indices.
-    #[pyo3(signature = (dim=None, keepdim=false) -> "Any")]
-    fn max(&self, py: Python<'_>, dim: Option<isize>, keepdim: bool) -> PyResult<Py<PyAny>> {
-        self.extremum(py, dim, keepdim, ops::amax, ops::max_dim)
-    }
-    /// The smallest element, or with `dim` the smallest elements along it and their indices.
-    #[pyo3(signature = (dim=None, keepdim=false) -> "Any")]
-    fn min(&self, py: Python<'_>, dim: Option<isize>, keepdim: bool) -> PyResult<Py<PyAny>> {
-        self.extremum(py, dim, keepdim, ops::amin, ops::min_dim)
-    }
-
     // ---- Writing in place ----
 
     /// Writes `value`, broadcast and cast, over the elements, and returns this tensor.
@@ -571,29 +560,6 @@ impl PyTensor {
         }
         let rebuild = slf.py().import("rgrad._core")?.getattr("_rebuild")?;
         Ok((rebuild, (slf.get_type(), array_of(slf.py(), t)?, t.requires_grad())))
-    }
-}
-
-type Whole = fn(&Tensor, Option<&[isize]>, bool) -> rgrad_engine::Result<Tensor>;
-type Along = fn(&Tensor, isize, bool) -> rgrad_engine::Result<(Tensor, Tensor)>;
-
-impl PyTensor {
-    fn extremum(
-        &self,
-        py: Python<'_>,
-        dim: Option<isize>,
-        keepdim: bool,
-        whole: Whole,
-        along: Along,
-    ) -> PyResult<Py<PyAny>> {
-        let t = &self.inner;
-        let Some(dim) = dim else {
-            let y = run(py, t.numel(), || whole(t, None, keepdim))?;
-            return Ok(Bound::new(py, PyTensor::from(y))?.into_any().unbind());
-        };
-        let (values, indices) = run(py, t.numel(), || along(t, dim, keepdim))?;
-        let pair = (PyTensor::from(values), PyTensor::from(indices));
-        Ok(pair.into_pyobject(py)?.into_any().unbind())
     }
 }
 

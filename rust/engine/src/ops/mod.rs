@@ -6,25 +6,37 @@
 //! rules are written with them.
 
 mod arrange;
+mod diagonal;
 mod elementwise;
+mod extremes;
 mod index;
 mod join;
+mod linalg;
 mod loss;
 mod matmul;
+mod norm;
 mod pieces;
 mod reduce;
 mod softmax;
+mod sort;
+mod statistics;
 mod views;
 
 pub use arrange::*;
+pub use diagonal::*;
 pub use elementwise::*;
+pub use extremes::*;
 pub use index::*;
 pub use join::*;
+pub use linalg::*;
 pub use loss::*;
 pub use matmul::*;
+pub use norm::*;
 pub use pieces::*;
 pub use reduce::*;
 pub use softmax::*;
+pub use sort::*;
+pub use statistics::*;
 pub use views::*;
 
 use crate::dtype::{DType, match_any};
@@ -35,8 +47,10 @@ use crate::tensor::Tensor;
 use rgrad_kernels::{View, copy as kernels};
 
 /// A table of operations: every row is a Python signature, in Rust's spelling, of the function of that name beside it.
-/// A `method` is also one of `Tensor`, a `function` is not, a `reduction` takes `dim` and `keepdim`, and an
-/// `index_reduction` likewise for a single dimension. `-> Tuple` marks those that give a `Vec` of tensors.
+/// A `method` is also one of `Tensor`, a `function` is not, a `reduction` takes `dim` and `keepdim`, an
+/// `index_reduction` likewise for a single dimension, a `typed_reduction` `dtype` too, and a `statistic` `correction`; an
+/// `extremum` has the three forms of `max`. `-> Tuple` marks those that give a `Vec` of tensors; `-> Pair` and
+/// `-> ValuesIndices` those that give two.
 ///
 /// `$export!{ [rest of the tables] callback { rows so far } }` hands the rows on to the next table, and the last table
 /// hands them all to the callback: so the bindings see one list, though every file keeps its own part.
@@ -62,8 +76,8 @@ macro_rules! for_each_op {
     ($callback:ident) => {
         $crate::unary_ops! {
             [
-                binary_ops choice_ops compare_ops reduce_ops softmax_ops matmul_ops loss_ops
-                view_ops piece_ops arrange_ops join_ops along_ops
+                binary_ops choice_ops compare_ops reduce_ops extreme_ops statistic_ops norm_ops sort_ops softmax_ops
+                matmul_ops linalg_ops diagonal_ops loss_ops view_ops piece_ops arrange_ops join_ops along_ops
             ] $callback {}
         }
     };

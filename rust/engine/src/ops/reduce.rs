@@ -2,51 +2,51 @@
 
 use rgrad_kernels::reduce::{self as kernels, Axes, Reduce};
 
-use super::elementwise::{div, eq, mul, number, where_};
+use super::elementwise::{div, mul, number};
 use super::views::{expand_to, reshape_to};
 use super::{cast, only, op_table};
-use crate::dtype::{DType, match_any, match_float, match_int};
+use crate::dtype::{DType, match_float, match_int};
 use crate::error::{Result, fail};
-use crate::shape::{Dims, Layout, Show, normalize_dim, normalize_dims, reduced};
-use crate::tape::{Grads, Op, Saved, Saves, Want, apply};
-use crate::tensor::{Number, Tensor};
+use crate::shape::{Dims, Layout, Show, normalize_dims, reduced};
+use crate::tape::{Grads, Op, Saved, Want, apply};
+use crate::tensor::Tensor;
 
 /// Which dimensions go, as the kernels take them: those that stay, and those that are reduced.
 #[derive(Clone)]
-struct Split {
-    dims: Dims,
-    shape: Dims,
-    keepdim: bool,
+pub(super) struct Split {
+    pub(super) dims: Dims,
+    pub(super) shape: Dims,
+    pub(super) keepdim: bool,
 }
 
 impl Split {
-    fn new(op: &str, x: &Tensor, dims: Option<&[isize]>, keepdim: bool) -> Result<Self> {
+    pub(super) fn new(op: &str, x: &Tensor, dims: Option<&[isize]>, keepdim: bool) -> Result<Self> {
         let dims = normalize_dims(op, dims, x.ndim())?;
         Ok(Self { dims, shape: x.shape().into(), keepdim })
     }
 
     /// Shape of the result.
-    fn output(&self) -> Dims {
+    pub(super) fn output(&self) -> Dims {
         reduced(&self.shape, &self.dims, self.keepdim)
     }
 
     /// Number of elements that become one.
-    fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.dims.iter().map(|&d| self.shape[d]).product()
     }
 
     /// `t`, which has the result's shape, repeated to the input's.
-    fn spread(&self, t: &Tensor) -> Result<Tensor> {
+    pub(super) fn spread(&self, t: &Tensor) -> Result<Tensor> {
         expand_to(&reshape_to(t, &reduced(&self.shape, &self.dims, true))?, &self.shape)
     }
 
     /// Shape and strides of the dimensions that stay, or of those that are reduced.
-    fn part(&self, layout: &Layout, stay: bool) -> (Dims, Dims) {
+    pub(super) fn part(&self, layout: &Layout, stay: bool) -> (Dims, Dims) {
         let chosen = (0..self.shape.len()).filter(|d| self.dims.contains(d) != stay);
         chosen.map(|d| (layout.shape[d], layout.strides[d])).unzip()
     }
 
-    fn run(&self, op: &str, kind: Reduce, x: &Tensor) -> Result<Tensor> {
+    pub(super) fn run(&self, op: &str, kind: Reduce, x: &Tensor) -> Result<Tensor> {
         let (kept, gone) = (self.part(x.layout(), true), self.part(x.layout(), false));
         let (kept, gone) = (Axes::new(&kept.0, &kept.1), Axes::new(&gone.0, &gone.1));
         match x.dtype() {
@@ -85,7 +85,7 @@ impl Split {
     }
 
     /// Refuses to take an extremum of nothing.
-    fn not_empty(&self, op: &str) -> Result<()> {
+    pub(super) fn not_empty(&self, op: &str) -> Result<()> {
         if self.count() == 0 && self.output().iter().product::<usize>() > 0 {
             fail!(Value, "{op}: a tensor of shape {} has no elements to choose from", Show(&self.shape));
         }
@@ -130,58 +130,18 @@ impl Op for Mean {
     }
 }
 
-struct Extremum {
-    name: &'static str,
-    kind: Reduce,
-    split: Split,
-}
-
-impl Op for Extremum {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-    fn saves(&self) -> Saves {
-        Saves { inputs: 1, output: true }
-    }
-    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
-        self.split.not_empty(self.name)?;
-        self.split.run(self.name, self.kind, x[0])
-    }
-    /// Ties share the gradient evenly.
-    fn backward(&self, saved: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
-        let (hit, count) = self.hits(saved.input(0), saved.output())?;
-        let share = self.split.spread(&div(g, &count)?)?;
-        Ok([Some(where_(&hit, &share, &number(g, 0.0)?)?)].into_iter().collect())
-    }
-    fn jvp(&self, x: &[&Tensor], y: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
-        let (hit, count) = self.hits(x[0], y)?;
-        let chosen = where_(&hit, only(t), &number(y, 0.0)?)?;
-        div(&sum_over(&chosen, &self.split.dims, self.split.keepdim)?, &count)
-    }
-}
-
-impl Extremum {
-    /// Where the extrema are, and how many there are in each place of the result.
-    fn hits(&self, x: &Tensor, y: &Tensor) -> Result<(Tensor, Tensor)> {
-        let hit = eq(x, &self.split.spread(y)?)?;
-        let count = sum_over(&cast(&hit, x.dtype())?, &self.split.dims, self.split.keepdim)?;
-        Ok((hit, count))
-    }
-}
-
 op_table! { $ reduce_ops
     /// Sum over `dim`, or over everything. Integers and bool are summed as int64.
-    reduction sum(x: Tensor);
-    /// Arithmetic mean over `dim`, or over everything; NaN over nothing.
-    reduction mean(x: Tensor);
-    /// Largest element over `dim`, or of everything; NaN if one is NaN. Ties share the gradient evenly.
-    reduction amax(x: Tensor);
-    /// Smallest element over `dim`, or of everything; NaN if one is NaN. Ties share the gradient evenly.
-    reduction amin(x: Tensor);
-    /// Index of the first largest element along `dim`, or in row-major order of everything; the first NaN's if there is one.
-    index_reduction argmax(x: Tensor);
-    /// Index of the first smallest element along `dim`, or in row-major order of everything; the first NaN's if there is one.
-    index_reduction argmin(x: Tensor);
+    /// `dtype` is that of the elements before they are added, and of the result.
+    typed_reduction sum(x: Tensor);
+    /// Arithmetic mean over `dim`, or over everything; NaN over nothing. `dtype` is that of the elements before.
+    typed_reduction mean(x: Tensor);
+    /// Whether all elements over `dim`, or of everything, are true (not 0; NaN is not 0); true over nothing.
+    reduction all(x: Tensor);
+    /// Whether any element over `dim`, or of everything, is true (not 0; NaN is not 0); false over nothing.
+    reduction any(x: Tensor);
+    /// Number of elements over `dim`, or of everything, that are not 0, as int64.
+    reduction count_nonzero(x: Tensor);
 }
 
 /// Sum over `dims`, or over everything. Integers and bool are summed as int64.
@@ -192,102 +152,34 @@ pub fn sum(x: &Tensor, dims: Option<&[isize]>, keepdim: bool) -> Result<Tensor> 
 /// Arithmetic mean over `dims`, or over everything; NaN over nothing.
 pub fn mean(x: &Tensor, dims: Option<&[isize]>, keepdim: bool) -> Result<Tensor> {
     if !x.dtype().is_float() {
-        fail!(Type, "mean: expected a tensor of floats, got {}; write x.to(rg.float32).mean()", x.dtype());
+        fail!(Type, "mean: expected a tensor of floats, got {}; write x.mean(dtype=rg.float32)", x.dtype());
     }
     apply(Mean(Split::new("mean", x, dims, keepdim)?), &[x])
 }
 
-/// Largest element over `dims`, or of everything; NaN if one is NaN.
-pub fn amax(x: &Tensor, dims: Option<&[isize]>, keepdim: bool) -> Result<Tensor> {
-    apply(Extremum { name: "amax", kind: Reduce::Max, split: Split::new("amax", x, dims, keepdim)? }, &[x])
+/// Whether elements are true, the largest or smallest of each group deciding.
+fn truth(op: &str, kind: Reduce, x: &Tensor, dims: Option<&[isize]>, keepdim: bool) -> Result<Tensor> {
+    let split = Split::new(op, x, dims, keepdim)?;
+    let bits = cast(&cast(&x.without_history(), DType::Bool)?, DType::UInt8)?;
+    cast(&split.run(op, kind, &bits)?, DType::Bool)
 }
 
-/// Smallest element over `dims`, or of everything; NaN if one is NaN.
-pub fn amin(x: &Tensor, dims: Option<&[isize]>, keepdim: bool) -> Result<Tensor> {
-    apply(Extremum { name: "amin", kind: Reduce::Min, split: Split::new("amin", x, dims, keepdim)? }, &[x])
+/// Whether all elements over `dims`, or of everything, are true; true over nothing.
+pub fn all(x: &Tensor, dims: Option<&[isize]>, keepdim: bool) -> Result<Tensor> {
+    truth("all", Reduce::Min, x, dims, keepdim)
 }
 
-fn arg_extremum(op: &'static str, max: bool, x: &Tensor, dim: Option<isize>, keepdim: bool) -> Result<Tensor> {
-    let dims = dim.map(|d| [d]);
-    let split = Split::new(op, x, dims.as_ref().map(<[isize; 1]>::as_slice), keepdim)?;
-    split.not_empty(op)?;
-    let (kept, gone) = (split.part(x.layout(), true), split.part(x.layout(), false));
-    let (kept, gone) = (Axes::new(&kept.0, &kept.1), Axes::new(&gone.0, &gone.1));
-    match_any!(x.dtype(), T => {
-        let from = x.read::<T>();
-        Tensor::build::<i64>(op, &split.output(), DType::Int64, |out| {
-            kernels::arg_reduce(max, out, from.tail(), kept, gone);
-            Ok(())
-        })
-    })
+/// Whether any element over `dims`, or of everything, is true; false over nothing.
+pub fn any(x: &Tensor, dims: Option<&[isize]>, keepdim: bool) -> Result<Tensor> {
+    truth("any", Reduce::Max, x, dims, keepdim)
 }
 
-/// Index of the first largest element along `dim`, or in row-major order of everything.
-pub fn argmax(x: &Tensor, dim: Option<isize>, keepdim: bool) -> Result<Tensor> {
-    arg_extremum("argmax", true, x, dim, keepdim)
+/// Number of elements over `dims`, or of everything, that are not 0.
+pub fn count_nonzero(x: &Tensor, dims: Option<&[isize]>, keepdim: bool) -> Result<Tensor> {
+    Split::new("count_nonzero", x, dims, keepdim)?.sum_int(&cast(&x.without_history(), DType::Bool)?)
 }
 
-/// Index of the first smallest element along `dim`, or in row-major order of everything.
-pub fn argmin(x: &Tensor, dim: Option<isize>, keepdim: bool) -> Result<Tensor> {
-    arg_extremum("argmin", false, x, dim, keepdim)
-}
-
-/// The values at the indices that `argmax` or `argmin` found along a dimension: the gradient goes to those elements alone.
-struct Pick {
-    name: &'static str,
-    kind: Reduce,
-    split: Split,
-    index: Tensor,
-}
-
-impl Op for Pick {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
-        self.split.run(self.name, self.kind, x[0])
-    }
-    fn backward(&self, _: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
-        Ok([Some(where_(&self.hit()?, &self.split.spread(g)?, &number(g, 0.0)?)?)].into_iter().collect())
-    }
-    fn jvp(&self, _: &[&Tensor], y: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
-        let chosen = where_(&self.hit()?, only(t), &number(y, 0.0)?)?;
-        sum_over(&chosen, &self.split.dims, self.split.keepdim)
-    }
-}
-
-impl Pick {
-    /// Where the picked elements are.
-    fn hit(&self) -> Result<Tensor> {
-        let dim = self.split.dims[0];
-        let mut shape: Dims = self.split.shape.iter().map(|_| 1).collect();
-        shape[dim] = self.split.shape[dim];
-        let positions: Vec<i64> = (0..shape[dim] as i64).collect();
-        eq(&Tensor::from_slice(&positions, &shape)?, &self.split.spread(&self.index)?)
-    }
-}
-
-fn pick(op: &'static str, max: bool, x: &Tensor, dim: isize, keepdim: bool) -> Result<(Tensor, Tensor)> {
-    if x.ndim() == 0 {
-        return Ok((x.clone(), Tensor::full(&[], Number::Int(0), DType::Int64)?));
-    }
-    normalize_dim(op, dim, x.ndim())?;
-    let index = arg_extremum(op, max, x, Some(dim), keepdim)?;
-    let (split, kind) = (Split::new(op, x, Some(&[dim]), keepdim)?, if max { Reduce::Max } else { Reduce::Min });
-    Ok((apply(Pick { name: op, kind, split, index: index.clone() }, &[x])?, index))
-}
-
-/// Largest elements along `dim` and their indices. The gradient goes to the first of ties.
-pub fn max_dim(x: &Tensor, dim: isize, keepdim: bool) -> Result<(Tensor, Tensor)> {
-    pick("max", true, x, dim, keepdim)
-}
-
-/// Smallest elements along `dim` and their indices. The gradient goes to the first of ties.
-pub fn min_dim(x: &Tensor, dim: isize, keepdim: bool) -> Result<(Tensor, Tensor)> {
-    pick("min", false, x, dim, keepdim)
-}
-
-fn sum_over(x: &Tensor, dims: &[usize], keepdim: bool) -> Result<Tensor> {
+pub(super) fn sum_over(x: &Tensor, dims: &[usize], keepdim: bool) -> Result<Tensor> {
     let split = Split { dims: dims.into(), shape: x.shape().into(), keepdim };
     apply(Sum(split), &[x])
 }

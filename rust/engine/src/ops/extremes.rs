@@ -1,0 +1,169 @@
+//! The largest and smallest elements, and where they are.
+
+use rgrad_kernels::reduce::{self as kernels, Axes, Reduce};
+
+use super::elementwise::{div, eq, number, where_};
+use super::reduce::{Split, sum_over};
+use super::{cast, only, op_table};
+use crate::dtype::{DType, match_any};
+use crate::error::Result;
+use crate::shape::Dims;
+use crate::tape::{Grads, Op, Saved, Saves, Want, apply};
+use crate::tensor::{Number, Tensor};
+
+op_table! { $ extreme_ops
+    /// Largest element over `dim`, or of everything; NaN if one is NaN. Ties share the gradient evenly.
+    reduction amax(x: Tensor);
+    /// Smallest element over `dim`, or of everything; NaN if one is NaN. Ties share the gradient evenly.
+    reduction amin(x: Tensor);
+    /// Index of the first largest element along `dim`, or in row-major order of everything; the first NaN's if there is one.
+    index_reduction argmax(x: Tensor);
+    /// Index of the first smallest element along `dim`, or in row-major order of everything; the first NaN's if there is one.
+    index_reduction argmin(x: Tensor);
+    /// The largest element; or with `dim` the largest elements along it (the first of ties, to which the gradient goes) and
+    /// their indices; or with `other` the larger of two tensors, element by element, as `maximum`.
+    extremum max(amax, max_dim, maximum);
+    /// The smallest element; or with `dim` the smallest elements along it (the first of ties, to which the gradient goes) and
+    /// their indices; or with `other` the smaller of two tensors, element by element, as `minimum`.
+    extremum min(amin, min_dim, minimum);
+}
+
+struct Extremum {
+    name: &'static str,
+    kind: Reduce,
+    split: Split,
+}
+
+impl Op for Extremum {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+    fn saves(&self) -> Saves {
+        Saves { inputs: 1, output: true }
+    }
+    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
+        self.split.not_empty(self.name)?;
+        self.split.run(self.name, self.kind, x[0])
+    }
+    /// Ties share the gradient evenly.
+    fn backward(&self, saved: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
+        let (hit, count) = self.hits(saved.input(0), saved.output())?;
+        let share = self.split.spread(&div(g, &count)?)?;
+        Ok([Some(where_(&hit, &share, &number(g, 0.0)?)?)].into_iter().collect())
+    }
+    fn jvp(&self, x: &[&Tensor], y: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
+        let (hit, count) = self.hits(x[0], y)?;
+        let chosen = where_(&hit, only(t), &number(y, 0.0)?)?;
+        div(&sum_over(&chosen, &self.split.dims, self.split.keepdim)?, &count)
+    }
+}
+
+impl Extremum {
+    /// Where the extrema are, and how many there are in each place of the result.
+    fn hits(&self, x: &Tensor, y: &Tensor) -> Result<(Tensor, Tensor)> {
+        let hit = eq(x, &self.split.spread(y)?)?;
+        let count = sum_over(&cast(&hit, x.dtype())?, &self.split.dims, self.split.keepdim)?;
+        Ok((hit, count))
+    }
+}
+
+fn extremum(name: &'static str, kind: Reduce, x: &Tensor, dims: Option<&[isize]>, keepdim: bool) -> Result<Tensor> {
+    let split = Split::new(name, x, dims, keepdim)?;
+    if x.dtype() == DType::Bool {
+        return cast(&apply(Extremum { name, kind, split }, &[&cast(x, DType::UInt8)?])?, DType::Bool);
+    }
+    apply(Extremum { name, kind, split }, &[x])
+}
+
+/// Largest element over `dims`, or of everything; NaN if one is NaN.
+pub fn amax(x: &Tensor, dims: Option<&[isize]>, keepdim: bool) -> Result<Tensor> {
+    extremum("amax", Reduce::Max, x, dims, keepdim)
+}
+
+/// Smallest element over `dims`, or of everything; NaN if one is NaN.
+pub fn amin(x: &Tensor, dims: Option<&[isize]>, keepdim: bool) -> Result<Tensor> {
+    extremum("amin", Reduce::Min, x, dims, keepdim)
+}
+
+fn arg_extremum(op: &'static str, max: bool, x: &Tensor, dim: Option<isize>, keepdim: bool) -> Result<Tensor> {
+    let dims = dim.map(|d| [d]);
+    let split = Split::new(op, x, dims.as_ref().map(<[isize; 1]>::as_slice), keepdim)?;
+    split.not_empty(op)?;
+    let (kept, gone) = (split.part(x.layout(), true), split.part(x.layout(), false));
+    let (kept, gone) = (Axes::new(&kept.0, &kept.1), Axes::new(&gone.0, &gone.1));
+    match_any!(x.dtype(), T => {
+        let from = x.read::<T>();
+        Tensor::build::<i64>(op, &split.output(), DType::Int64, |out| {
+            kernels::arg_reduce(max, out, from.tail(), kept, gone);
+            Ok(())
+        })
+    })
+}
+
+/// Index of the first largest element along `dim`, or in row-major order of everything.
+pub fn argmax(x: &Tensor, dim: Option<isize>, keepdim: bool) -> Result<Tensor> {
+    arg_extremum("argmax", true, x, dim, keepdim)
+}
+
+/// Index of the first smallest element along `dim`, or in row-major order of everything.
+pub fn argmin(x: &Tensor, dim: Option<isize>, keepdim: bool) -> Result<Tensor> {
+    arg_extremum("argmin", false, x, dim, keepdim)
+}
+
+/// The values at the indices that `argmax` or `argmin` found along a dimension: the gradient goes to those elements alone.
+struct Pick {
+    name: &'static str,
+    kind: Reduce,
+    split: Split,
+    index: Tensor,
+}
+
+impl Op for Pick {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
+        self.split.run(self.name, self.kind, x[0])
+    }
+    fn backward(&self, _: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
+        Ok([Some(where_(&self.hit()?, &self.split.spread(g)?, &number(g, 0.0)?)?)].into_iter().collect())
+    }
+    fn jvp(&self, _: &[&Tensor], y: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
+        let chosen = where_(&self.hit()?, only(t), &number(y, 0.0)?)?;
+        sum_over(&chosen, &self.split.dims, self.split.keepdim)
+    }
+}
+
+impl Pick {
+    /// Where the picked elements are.
+    fn hit(&self) -> Result<Tensor> {
+        let dim = self.split.dims[0];
+        let mut shape: Dims = self.split.shape.iter().map(|_| 1).collect();
+        shape[dim] = self.split.shape[dim];
+        let positions: Vec<i64> = (0..shape[dim] as i64).collect();
+        eq(&Tensor::from_slice(&positions, &shape)?, &self.split.spread(&self.index)?)
+    }
+}
+
+fn pick(op: &'static str, max: bool, x: &Tensor, dim: isize, keepdim: bool) -> Result<(Tensor, Tensor)> {
+    let (split, kind) = (Split::new(op, x, Some(&[dim]), keepdim)?, if max { Reduce::Max } else { Reduce::Min });
+    if x.ndim() == 0 {
+        return Ok((x.clone(), Tensor::full(&[], Number::Int(0), DType::Int64)?));
+    }
+    if x.dtype() == DType::Bool {
+        let (values, index) = pick(op, max, &cast(x, DType::UInt8)?, dim, keepdim)?;
+        return Ok((cast(&values, DType::Bool)?, index));
+    }
+    let index = arg_extremum(op, max, x, Some(dim), keepdim)?;
+    Ok((apply(Pick { name: op, kind, split, index: index.clone() }, &[x])?, index))
+}
+
+/// Largest elements along `dim` and their indices. The gradient goes to the first of ties.
+pub fn max_dim(x: &Tensor, dim: isize, keepdim: bool) -> Result<(Tensor, Tensor)> {
+    pick("max", true, x, dim, keepdim)
+}
+
+/// Smallest elements along `dim` and their indices. The gradient goes to the first of ties.
+pub fn min_dim(x: &Tensor, dim: isize, keepdim: bool) -> Result<(Tensor, Tensor)> {
+    pick("min", false, x, dim, keepdim)
+}

@@ -1,0 +1,122 @@
+//! Norms of vectors.
+
+use rgrad_kernels::reduce::Reduce;
+
+use super::elementwise::{abs, div, eq, mul, ne, number, pow, sqrt, square, where_};
+use super::extremes::{amax, amin};
+use super::reduce::{Split, sum, sum_over};
+use super::{cast, only, op_table};
+use crate::dtype::match_float;
+use crate::error::{Result, fail};
+use crate::shape::normalize_dims;
+use crate::tape::{Grads, Op, Saved, Saves, Want, apply};
+use crate::tensor::Tensor;
+
+op_table! { $ norm_ops
+    /// The p-norm over `dim`, or over everything as one vector: (Σ |x|ᵖ)^(1/p). `p` is a number, 0 to count what is not 0,
+    /// `inf` and `-inf` for the largest and smallest magnitude, or "fro", which is 2. The derivative at 0 is 0, and large
+    /// elements do not overflow. `rg.linalg.norm` has the norms of matrices.
+    method norm(x: Tensor, p: Order = None, dim: Dims = None, keepdim: bool = false);
+}
+
+/// √Σ x², with the derivative 0 where it is 0.
+struct Euclid(Split);
+
+impl Euclid {
+    /// x / ‖x‖, or 0 where that is 0 / 0.
+    fn direction(&self, x: &Tensor, y: &Tensor) -> Result<Tensor> {
+        let safe = where_(&eq(y, &number(y, 0.0)?)?, &number(y, 1.0)?, y)?;
+        div(x, &self.0.spread(&safe)?)
+    }
+}
+
+impl Op for Euclid {
+    fn name(&self) -> &'static str {
+        "norm"
+    }
+    fn saves(&self) -> Saves {
+        Saves { inputs: 1, output: true }
+    }
+    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
+        let x = x[0].without_history();
+        let total = self.0.run("norm", Reduce::Sum, &square(&x)?)?;
+        // Squares overflow and vanish long before the norm does; then, and only then, it takes a second pass.
+        let accurate = match_float!(x.dtype(), "norm", T => {
+            let low = T::MIN_POSITIVE / T::EPSILON;
+            total.read::<T>().slice().iter().all(|s| (low..=T::MAX).contains(s))
+        });
+        if accurate {
+            return sqrt(&total);
+        }
+        if self.0.count() == 0 {
+            return Ok(total);
+        }
+        let dims: Vec<isize> = self.0.dims.iter().map(|&d| d as isize).collect();
+        let (unit, size) = scaled(&x, &amax(&abs(&x)?, Some(&dims), true)?)?;
+        let total = self.0.run("norm", Reduce::Sum, &square(&unit)?)?;
+        let size = super::views::reshape_to(&size, total.shape())?;
+        mul(&sqrt(&total)?, &size)
+    }
+    fn backward(&self, saved: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
+        let direction = self.direction(saved.input(0), saved.output())?;
+        Ok([Some(mul(&self.0.spread(g)?, &direction)?)].into_iter().collect())
+    }
+    fn jvp(&self, x: &[&Tensor], y: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
+        sum_over(&mul(&self.direction(x[0], y)?, only(t))?, &self.0.dims, self.0.keepdim)
+    }
+}
+
+/// `x` divided by `size`, which is not differentiated, and that size; 1 in its place where it is 0 or not finite.
+fn scaled(x: &Tensor, size: &Tensor) -> Result<(Tensor, Tensor)> {
+    let size = size.detach();
+    let (zero, top) = (number(&size, 0.0)?, number(&size, f64::INFINITY)?);
+    let one = number(&size, 1.0)?;
+    let size = where_(&eq(&size, &zero)?, &one, &where_(&eq(&size, &top)?, &one, &size)?)?;
+    Ok((div(x, &size)?, size))
+}
+
+/// `xᵖ` for x ≥ 0, with the derivative 0 at 0.
+fn power(x: &Tensor, p: f64) -> Result<Tensor> {
+    let zero = eq(x, &number(x, 0.0)?)?;
+    let safe = where_(&zero, &number(x, 1.0)?, x)?;
+    where_(&zero, &number(x, 0f64.powf(p))?, &pow(&safe, &number(x, p)?)?)
+}
+
+/// (Σ |x|ᵖ)^(1/p) of numbers that a magnitude, the largest or for p < 0 the smallest, has been divided out of.
+fn general(x: &Tensor, p: f64, dims: &[isize], keepdim: bool) -> Result<Tensor> {
+    let size = abs(x)?;
+    if x.numel() == 0 {
+        return power(&sum(&power(&size, p)?, Some(dims), keepdim)?, 1.0 / p);
+    }
+    let largest = if p > 0.0 { amax(&size, Some(dims), true)? } else { amin(&size, Some(dims), true)? };
+    let (unit, scale) = scaled(&size, &largest)?;
+    let y = power(&sum(&power(&unit, p)?, Some(dims), true)?, 1.0 / p)?;
+    let y = mul(&y, &scale)?;
+    if keepdim { Ok(y) } else { super::views::squeeze(&y, Some(dims)) }
+}
+
+/// The p-norm over `dims`, or over everything as one vector: (Σ |x|ᵖ)^(1/p).
+///
+/// Subgradients: 0 at x = 0; for p = ±∞, ties share evenly. `TypeError` unless `x` holds floats, `ValueError` for p = NaN
+/// or, as there is no smallest magnitude, for infinite or negative p over nothing.
+pub fn norm(x: &Tensor, p: f64, dims: Option<&[isize]>, keepdim: bool) -> Result<Tensor> {
+    if !x.dtype().is_float() {
+        fail!(Type, "norm: expected a tensor of floats, got {}; write x.to(rg.float32)", x.dtype());
+    }
+    let dims = normalize_dims("norm", dims, x.ndim())?;
+    let signed: Vec<isize> = dims.iter().map(|&d| d as isize).collect();
+    let over = Some(signed.as_slice());
+    let split = Split::new("norm", x, over, keepdim)?;
+    if p.is_infinite() || p < 0.0 {
+        split.not_empty("norm")?;
+    }
+    match p {
+        _ if p.is_nan() => fail!(Value, "norm: p must be a number, inf or -inf, got nan"),
+        2.0 => apply(Euclid(split), &[x]),
+        1.0 => sum(&abs(x)?, over, keepdim),
+        0.0 => sum(&cast(&ne(x, &number(x, 0.0)?)?, x.dtype())?, over, keepdim),
+        f64::INFINITY => amax(&abs(x)?, over, keepdim),
+        f64::NEG_INFINITY => amin(&abs(x)?, over, keepdim),
+        _ => general(x, p, &signed, keepdim),
+    }
+}
