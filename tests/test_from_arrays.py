@@ -36,6 +36,15 @@ def test_arrays_of_any_layout(array):
     assert got.numpy().dtype == expected.dtype.newbyteorder("=")
 
 
+def test_truth_values_of_any_byte():
+    mask = np.array([0, 255, 2], np.uint8).view(bool)
+    for value in (mask, mask[::-1], memoryview(mask)):
+        t = rg.tensor(value)
+        assert t.dtype == rg.bool
+        assert t.to(rg.int64).tolist() == [int(x) for x in value]
+        assert t.sum().item() == 2
+
+
 @pytest.mark.parametrize(
     ("theirs", "ours"),
     [

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 use rgrad_engine::shape::Dims;
-use rgrad_engine::{DType, Tensor, ops};
+use rgrad_engine::{DType, Number, Tensor, ops};
 use rgrad_kernels::buffer::Access;
 
 use super::{dlpack, strides, tensor_over, unlendable};
@@ -120,7 +120,7 @@ pub(crate) fn copied(ob: &Bound<'_, PyAny>) -> PyResult<Option<Tensor>> {
             return Err(PyTypeError::new_err(text));
         }
         if let Some(view) = borrow(lent) {
-            return run(py, view.numel(), || ops::clone(&view)).map(Some);
+            return own(py, &view).map(Some);
         }
     } else if !ob.is_instance(numpy(py, &NDARRAY, "ndarray")?)? {
         return Ok(None);
@@ -132,7 +132,18 @@ pub(crate) fn copied(ob: &Bound<'_, PyAny>) -> PyResult<Option<Tensor>> {
     order.set_item("order", "C")?;
     let ours = array.call_method("astype", (dtype.name(),), Some(&order))?;
     let view = exported(&ours).and_then(borrow).ok_or_else(|| PyTypeError::new_err("cannot read this array"))?;
-    run(py, view.numel(), || ops::clone(&view)).map(Some)
+    own(py, &view).map(Some)
+}
+
+/// A tensor with its own copy of lent elements.
+fn own(py: Python<'_>, view: &Tensor) -> PyResult<Tensor> {
+    run(py, view.numel(), || {
+        if view.dtype() != DType::Bool {
+            return ops::clone(view);
+        }
+        // Any byte but 0 is true for NumPy, as in a mask of 0 and 255 that array.view(bool) made; for the kernels it is 1.
+        ops::ne(&ops::cast(view, DType::UInt8)?, &Tensor::scalar(Number::Int(0), DType::UInt8)?)
+    })
 }
 
 /// A tensor with a copy of the elements of another library's array, by way of DLPack or NumPy's protocols; `None` if `ob`
@@ -142,8 +153,7 @@ pub(crate) fn converted(ob: &Bound<'_, PyAny>) -> PyResult<Option<Tensor>> {
         return Ok(Some(t));
     }
     if ob.hasattr("__dlpack__")? {
-        let view = dlpack::import(ob)?;
-        return run(ob.py(), view.numel(), || ops::clone(&view)).map(Some);
+        return own(ob.py(), &dlpack::import(ob)?).map(Some);
     }
     if ob.hasattr("__array__")? || ob.hasattr("__array_interface__")? {
         return copied(&asarray(ob)?);
