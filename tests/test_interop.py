@@ -74,6 +74,19 @@ def test_read_only_memory_is_shared_and_never_written(tmp_path):
         assert ((t + 1).numpy() == before + 1).all()
 
 
+@pytest.mark.parametrize("optimizer", [rg.optim.SGD, rg.optim.Adam])
+def test_optimizers_refuse_read_only_parameters_before_they_update_others(optimizer):
+    frozen = np.ones(2)
+    frozen.setflags(write=False)
+    first, second = rg.zeros(2, dtype="float64").requires_grad_(), rg.from_numpy(frozen).requires_grad_()
+    step = optimizer([first, second], lr=0.1)
+    (first + second).sum().backward()
+    with pytest.raises(ValueError, match=r"parameter 1 or its state lies in memory that is read-only"):
+        step.step()
+    assert first.tolist() == [0, 0]
+    assert frozen.tolist() == [1, 1]
+
+
 def test_a_read_only_array_as_gradient_is_not_accumulated_into():
     x = rg.ones(3, dtype="float64", requires_grad=True)
     for writeable in (False, True):

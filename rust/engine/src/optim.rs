@@ -84,6 +84,12 @@ fn check<R: Rule>(slots: &[Slot<R>]) -> Result<()> {
         if !p.is_contiguous() || state.iter().any(|t| !t.is_contiguous()) {
             fail!(Value, "{op}: parameter {index} or its state is not contiguous; make it with x.contiguous()");
         }
+        if p.is_read_only() || state.iter().any(Tensor::is_read_only) {
+            fail!(
+                Value,
+                "{op}: parameter {index} or its state lies in memory that is read-only; make it with x.clone()"
+            );
+        }
     }
     // What is written is locked for writing, so nothing else in the call may lie in the same memory.
     let written = slots.iter().flat_map(|s| once(&s.param).chain(&s.state).map(|t| (t.storage_identity(), s.index)));
