@@ -58,6 +58,7 @@ __all__ = [
     "bmm",
     "broadcast_to",
     "cat",
+    "celu",
     "chunk",
     "clamp",
     "count_nonzero",
@@ -68,6 +69,7 @@ __all__ = [
     "div",
     "dot",
     "dropout",
+    "elu",
     "empty",
     "empty_cache",
     "empty_like",
@@ -90,6 +92,10 @@ __all__ = [
     "get_num_threads",
     "get_rng_state",
     "gt",
+    "hardshrink",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
     "index_put",
     "index_select",
     "inner",
@@ -97,6 +103,7 @@ __all__ = [
     "isa",
     "kron",
     "le",
+    "leaky_relu",
     "linear",
     "linspace",
     "load",
@@ -115,6 +122,7 @@ __all__ = [
     "memory_stats",
     "min",
     "minimum",
+    "mish",
     "mm",
     "movedim",
     "mse_loss",
@@ -130,6 +138,7 @@ __all__ = [
     "outer",
     "permute",
     "pow",
+    "prelu",
     "rand",
     "randint",
     "randn",
@@ -137,6 +146,7 @@ __all__ = [
     "ravel",
     "reciprocal",
     "relu",
+    "relu6",
     "repeat",
     "reshape",
     "roll",
@@ -144,13 +154,18 @@ __all__ = [
     "scatter",
     "scatter_add",
     "select",
+    "selu",
     "set_default_dtype",
     "set_num_threads",
     "set_rng_state",
     "sigmoid",
     "sign",
+    "silu",
     "softmax",
+    "softmin",
     "softplus",
+    "softshrink",
+    "softsign",
     "sort",
     "split",
     "sqrt",
@@ -164,8 +179,10 @@ __all__ = [
     "swapaxes",
     "take_along_dim",
     "tanh",
+    "tanhshrink",
     "tensor",
     "tensordot",
+    "threshold",
     "tile",
     "topk",
     "trace",
@@ -936,9 +953,11 @@ class Tensor:
         """
         exp(x) / Σ exp(x) along `dim`, without overflow.
         """
-    def softplus(self, /) -> Tensor:
+    def softplus(
+        self, /, beta: SupportsFloat | SupportsIndex = ..., threshold: SupportsFloat | SupportsIndex = ...
+    ) -> Tensor:
         """
-        ln(1 + eˣ), without overflow.
+        ln(1 + exp(beta · x)) / beta, without overflow; x itself where beta · x > threshold.
         """
     def sort(self, /, dim: SupportsIndex = ..., descending: bool = ..., stable: bool = ...) -> ValuesIndices:
         """
@@ -1385,6 +1404,11 @@ def cat(tensors: Iterable[Tensor], dim: SupportsIndex = ...) -> Tensor:
     Tensors of one shape, but for `dim`, laid end to end along `dim`.
     """
 
+def celu(input: Tensor | float | NDArray[Any], alpha: SupportsFloat | SupportsIndex = ...) -> Tensor:
+    """
+    x where x > 0, else alpha (exp(x / alpha) − 1). The derivative at 0 is 1.
+    """
+
 def chunk(x: Tensor | float | NDArray[Any], chunks: SupportsIndex, dim: SupportsIndex = ...) -> tuple[Tensor, ...]:
     """
     At most `chunks` pieces along `dim`, as views; all of one size but the last, which may be smaller.
@@ -1453,6 +1477,11 @@ def dot(x: Tensor | float | NDArray[Any], tensor: Tensor | float | NDArray[Any])
 def dropout(x: Tensor, p: SupportsFloat | SupportsIndex = 0.5, generator: Generator | None = None) -> Tensor:
     """
     `x` with each element set to 0 with probability `p`, the others divided by 1 − p. `ValueError` unless 0 ≤ p ≤ 1.
+    """
+
+def elu(input: Tensor | float | NDArray[Any], alpha: SupportsFloat | SupportsIndex = ...) -> Tensor:
+    """
+    x where x > 0, else alpha (eˣ − 1). The derivative at 0 is alpha.
     """
 
 def empty(*size: int | Sequence[int], dtype: DType | DTypeLike | None = None, requires_grad: bool = False) -> Tensor:
@@ -1588,6 +1617,30 @@ def gt(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -
     Whether a > b, as a tensor of bool.
     """
 
+def hardshrink(input: Tensor | float | NDArray[Any], lambd: SupportsFloat | SupportsIndex = ...) -> Tensor:
+    """
+    x where |x| > lambd, else 0. The derivative there is 0.
+    """
+
+def hardsigmoid(input: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    min(max(x + 3, 0), 6) / 6. The derivative at −3 and 3 is 0.
+    """
+
+def hardswish(input: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    x min(max(x + 3, 0), 6) / 6. The derivative is 0 at −3 and 1 at 3.
+    """
+
+def hardtanh(
+    input: Tensor | float | NDArray[Any],
+    min_val: SupportsFloat | SupportsIndex = ...,
+    max_val: SupportsFloat | SupportsIndex = ...,
+) -> Tensor:
+    """
+    x limited to the range from min_val to max_val. The derivative at both ends is 0.
+    """
+
 def index_put(x: Tensor | float | NDArray[Any], index: Any, value: Tensor | float | NDArray[Any]) -> Tensor:
     """
     A copy of `x` in which `x[index]` is `value`: `x[index] = value` as a function, through which gradients flow to both.
@@ -1622,6 +1675,11 @@ def kron(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any])
 def le(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
     """
     Whether a ≤ b, as a tensor of bool.
+    """
+
+def leaky_relu(input: Tensor | float | NDArray[Any], negative_slope: SupportsFloat | SupportsIndex = ...) -> Tensor:
+    """
+    x where x > 0, else negative_slope · x. The derivative at 0 is negative_slope.
     """
 
 def linear(
@@ -1769,6 +1827,11 @@ def mm(x: Tensor | float | NDArray[Any], mat2: Tensor | float | NDArray[Any]) ->
     Product of two matrices: (m, k) with (k, n) gives (m, n). Nothing broadcasts; see `matmul`.
     """
 
+def mish(input: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    x tanh(softplus(x)).
+    """
+
 def movedim(x: Tensor | float | NDArray[Any], source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
     """
     Dimensions `source` moved to the places `destination`, as a view; the others keep their order.
@@ -1850,6 +1913,12 @@ def pow(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) 
     Power, aᵇ. The derivative to b where a = 0 is 0 for b ≥ 0.
     """
 
+def prelu(input: Tensor | float | NDArray[Any], weight: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    x where x > 0, else weight · x, with one weight, or one for each channel (dimension 1) of `input`. The derivative at 0
+    is the weight.
+    """
+
 def rand(
     *size: int | Sequence[int],
     dtype: DType | DTypeLike | None = None,
@@ -1895,6 +1964,11 @@ def reciprocal(x: Tensor | float | NDArray[Any]) -> Tensor:
 def relu(x: Tensor | float | NDArray[Any]) -> Tensor:
     """
     Rectified linear unit, max(x, 0). The derivative at 0 is 0.
+    """
+
+def relu6(input: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    min(max(x, 0), 6). The derivative at 0 and 6 is 0.
     """
 
 def repeat(x: Tensor | float | NDArray[Any], *sizes: int | Sequence[int]) -> Tensor:
@@ -1949,6 +2023,11 @@ def select(x: Tensor | float | NDArray[Any], dim: SupportsIndex, index: Supports
     Position `index` of dimension `dim`, without that dimension, as a view.
     """
 
+def selu(input: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    scale · x where x > 0, else scale · alpha (eˣ − 1), with the constants that keep mean 0 and variance 1.
+    """
+
 def set_default_dtype(dtype: DType | DTypeLike) -> None:
     """
     Sets the dtype that Python floats become: float32 or float64. `TypeError` for another.
@@ -1974,14 +2053,38 @@ def sign(x: Tensor | float | NDArray[Any]) -> Tensor:
     Sign: −1, 0 or 1, and NaN for NaN. The derivative is 0.
     """
 
+def silu(input: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    x σ(x), also called swish.
+    """
+
 def softmax(x: Tensor | float | NDArray[Any], dim: SupportsIndex) -> Tensor:
     """
     exp(x) / Σ exp(x) along `dim`, without overflow.
     """
 
-def softplus(x: Tensor | float | NDArray[Any]) -> Tensor:
+def softmin(input: Tensor | float | NDArray[Any], dim: SupportsIndex) -> Tensor:
     """
-    ln(1 + eˣ), without overflow.
+    exp(−x) / Σ exp(−x) along `dim`, without overflow.
+    """
+
+def softplus(
+    x: Tensor | float | NDArray[Any],
+    beta: SupportsFloat | SupportsIndex = ...,
+    threshold: SupportsFloat | SupportsIndex = ...,
+) -> Tensor:
+    """
+    ln(1 + exp(beta · x)) / beta, without overflow; x itself where beta · x > threshold.
+    """
+
+def softshrink(input: Tensor | float | NDArray[Any], lambd: SupportsFloat | SupportsIndex = ...) -> Tensor:
+    """
+    x moved towards 0 by lambd, or 0 where |x| ≤ lambd. The derivative there is 0.
+    """
+
+def softsign(input: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    x / (1 + |x|).
     """
 
 def sort(
@@ -2084,6 +2187,11 @@ def tanh(x: Tensor | float | NDArray[Any]) -> Tensor:
     Hyperbolic tangent.
     """
 
+def tanhshrink(input: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    x − tanh x.
+    """
+
 def tensor(data: Any, dtype: DType | DTypeLike | None = None, requires_grad: bool = False) -> Tensor:
     """
     A tensor with a copy of `data`: numbers, nested lists, an array or a tensor.
@@ -2100,6 +2208,13 @@ def tensordot(
     """
     Sum of products over pairs of dimensions: over the last `dims` of `x` and the first of `other`, or over the dims of
     `x` in `dims[0]` and those of `other` in `dims[1]`.
+    """
+
+def threshold(
+    input: Tensor | float | NDArray[Any], threshold: SupportsFloat | SupportsIndex, value: SupportsFloat | SupportsIndex
+) -> Tensor:
+    """
+    x where x > threshold, else value. The derivative at the threshold is 0.
     """
 
 def tile(x: Tensor | float | NDArray[Any], *dims: int | Sequence[int]) -> Tensor:

@@ -41,30 +41,6 @@ class Linear(TensorModule):
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
 
 
-class ReLU(TensorModule):
-    """max(x, 0); the derivative at 0 is 0."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Any shape to the same shape."""
-        return _core.relu(x)
-
-
-class Sigmoid(TensorModule):
-    """1 / (1 + e⁻ˣ)."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Any shape to the same shape."""
-        return _core.sigmoid(x)
-
-
-class Tanh(TensorModule):
-    """Hyperbolic tangent."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Any shape to the same shape."""
-        return _core.tanh(x)
-
-
 class Dropout(TensorModule):
     """In training, sets each element to 0 with probability ``p`` and divides the others by 1 − p; else the identity.
 

@@ -5,6 +5,7 @@
 //! fails while the case is missing. The functions of this module are the same that Python users call, and the reverse
 //! rules are written with them.
 
+mod activation;
 mod arrange;
 mod diagonal;
 mod elementwise;
@@ -22,6 +23,7 @@ mod sort;
 mod statistics;
 mod views;
 
+pub use activation::*;
 pub use arrange::*;
 pub use diagonal::*;
 pub use elementwise::*;
@@ -77,7 +79,7 @@ macro_rules! for_each_op {
         $crate::unary_ops! {
             [
                 binary_ops choice_ops compare_ops reduce_ops extreme_ops statistic_ops norm_ops sort_ops softmax_ops
-                matmul_ops linalg_ops diagonal_ops loss_ops view_ops piece_ops arrange_ops join_ops along_ops
+                activation_ops matmul_ops linalg_ops diagonal_ops loss_ops view_ops piece_ops arrange_ops join_ops along_ops
             ] $callback {}
         }
     };

@@ -148,10 +148,14 @@ unary! {
     fn sigmoid = Sigmoid, BecomeFloats, |g, y| sigmoid_grad(g, y);
     /// ln(1 / (1 + e⁻ˣ)), without overflow.
     fn logsigmoid = LogSigmoid, BecomeFloats, |g, x| mul(g, &sigmoid(&neg(x)?)?);
-    /// ln(1 + eˣ), without overflow.
-    fn softplus = Softplus, BecomeFloats, |g, x| mul(g, &sigmoid(x)?);
     /// Rectified linear unit, max(x, 0). The derivative at 0 is 0.
     fn relu = Relu, Stay, |g, y| relu_grad(g, y);
     /// The largest integer that is not above x. The derivative is 0.
     fn floor = Floor, Unchanged, |g| zeros_like(g);
+}
+
+unary! {
+    @define
+    /// ln(1 + eˣ), without overflow, for the activations and losses that are made of it.
+    pub(crate) fn log1p_exp = Softplus, BecomeFloats, |g, x| mul(g, &sigmoid(x)?)
 }
