@@ -119,7 +119,7 @@ class OneCycleLR(LRScheduler):
             return
         phase, share = self._place(epoch)
         first, last = phase.momenta
-        for group, momenta in zip(self.optimizer.param_groups, self._momenta, strict=True):
+        for group, momenta in zip(self._groups(), self._momenta, strict=True):
             momentum = self._between(momenta[first], momenta[last], share)
             if "betas" in group:
                 group["betas"] = (momentum, *group["betas"][1:])

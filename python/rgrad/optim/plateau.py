@@ -51,7 +51,7 @@ class ReduceLROnPlateau(Schedule):
 
     def step(self, metrics: SupportsFloat, epoch: int | None = None) -> None:
         """Takes note of the epoch's metric, and reduces the rates if it is time."""
-        value = float(metrics)
+        value, groups = float(metrics), self._groups()
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         better = self._is_better(value)
         if better:
@@ -60,7 +60,7 @@ class ReduceLROnPlateau(Schedule):
         if self.cooldown_counter > 0:
             self.cooldown_counter -= 1
             self.num_bad_epochs = 0
-        rates = [group["lr"] for group in self.optimizer.param_groups]
+        rates = [group["lr"] for group in groups]
         if self.num_bad_epochs > self.patience:
             self.num_bad_epochs, self.cooldown_counter = 0, self.cooldown
             lower = [max(lr * self.factor, least) for lr, least in zip(rates, self.min_lrs, strict=True)]

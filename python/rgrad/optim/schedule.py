@@ -4,7 +4,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
-from rgrad.optim.optimizer import Optimizer
+from rgrad.optim.optimizer import Group, Optimizer
 
 T = TypeVar("T")
 
@@ -48,8 +48,18 @@ class Schedule:
         self.optimizer = checked(optimizer)
         self._last_lr: list[float] = [group["lr"] for group in optimizer.param_groups]
 
+    def _groups(self) -> list[Group]:
+        """The optimizer's groups, if they are as many as they were."""
+        groups, before = self.optimizer.param_groups, len(self._last_lr)
+        if len(groups) != before:
+            raise RuntimeError(
+                f"{type(self).__name__}: the optimizer has {len(groups)} parameter groups, it had {before} when the "
+                "schedule was made; make the schedule after adding groups"
+            )
+        return groups
+
     def _set_rates(self, rates: list[float]) -> None:
-        for group, lr in zip(self.optimizer.param_groups, rates, strict=True):
+        for group, lr in zip(self._groups(), rates, strict=True):
             group["lr"] = lr
         self._last_lr = rates
 
@@ -116,6 +126,7 @@ class LRScheduler(Schedule):
         """Sets the rates of this epoch; if there are none, nothing changes."""
         before, self.last_epoch = self.last_epoch, epoch
         try:
+            self._groups()
             rates = self.get_lr()
         except BaseException:
             self.last_epoch = before
