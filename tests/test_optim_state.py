@@ -144,3 +144,41 @@ def test_a_copied_model_has_its_own_parameters():
     optimizer.step()
     assert model.weight.tolist() == before
     assert model.weight.grad is None
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        (3, "the state of parameter 1 must be a dict, got 3"),
+        ({"exp_avg": [0.0, 0.0]}, r"exp_avg of parameter 1 must be a tensor, got \[0.0, 0.0\]"),
+        ({"step": -1}, "step of parameter 1 must be an integer, at least 0, got -1"),
+        ({"step": 1.5}, "step of parameter 1 must be an integer"),
+        ({"mu_product": "half"}, "mu_product of parameter 1 must be a number, got 'half'"),
+        ({"exp_avg_sq": rg.zeros(3)}, r"parameter 1 has shape \(2,\) and float32, its exp_avg_sq has shape \(3,\)"),
+        ({"exp_avg_sq": rg.zeros(2, dtype="float64")}, "its exp_avg_sq has shape .* and float64"),
+    ],
+)
+def test_a_spoilt_state_is_named_and_changes_nothing(entry, message):
+    a, b = rg.ones(2, requires_grad=True), rg.ones(2, requires_grad=True)
+    optimizer = trained(optim.NAdam, a, b)
+    before = a.tolist(), b.tolist(), optimizer.state[a]["step"]
+    optimizer.state[b] = optimizer.state[b] | entry if isinstance(entry, dict) else entry
+    with pytest.raises((TypeError, ValueError), match=message):
+        optimizer.step()
+    assert (a.tolist(), b.tolist(), optimizer.state[a]["step"]) == before
+
+
+def test_parameters_that_cannot_be_written_are_refused():
+    array = np.ones(2)
+    array.flags.writeable = False
+    fixed, expanded = rg.from_numpy(array), rg.ones(1, dtype="float64").expand(2).detach()
+    for p, message in ((fixed, "read-only"), (expanded, "not contiguous")):
+        other = rg.ones(2)
+        other.grad, p.grad = rg.ones(2), rg.ones(2, dtype="float64")
+        with pytest.raises(ValueError, match=f"parameter 1 .*{message}"):
+            optim.Adam([other, p]).step()
+        assert other.tolist() == p.tolist() == [1.0, 1.0]
+    optimizer = optim.SGD([other])
+    optimizer.param_groups[0]["params"] = (other,)
+    with pytest.raises(TypeError, match="params must be a list"):
+        optimizer.step()

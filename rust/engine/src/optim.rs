@@ -81,6 +81,13 @@ fn check<R: Rule>(slots: &[Slot<R>]) -> Result<()> {
                 );
             }
         }
+        if p.is_read_only() || state.iter().any(Tensor::is_read_only) {
+            fail!(
+                Value,
+                "{op}: parameter {index} or its state lies in memory that is read-only, such as that of an array with \
+                 writeable=False; make it with x.clone()"
+            );
+        }
         if !p.is_contiguous() || state.iter().any(|t| !t.is_contiguous()) {
             fail!(Value, "{op}: parameter {index} or its state is not contiguous; make it with x.contiguous()");
         }

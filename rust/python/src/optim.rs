@@ -1,5 +1,7 @@
 //! Steps of optimizers: Python keeps settings and state in dicts, which are read and written here, once a step.
 
+use std::fmt::Display;
+
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -47,6 +49,12 @@ impl<'py> Settings<'_, 'py> {
     }
     fn flag(&self, name: &Bound<'py, PyString>) -> PyResult<bool> {
         self.get(name)?.is_truthy()
+    }
+    fn params(&self) -> PyResult<Bound<'py, PyList>> {
+        let params = self.get(intern!(self.0.py(), "params"))?;
+        params
+            .cast_into()
+            .map_err(|e| PyTypeError::new_err(format!("a group's params must be a list, got {}", e.into_inner())))
     }
     fn betas(&self) -> PyResult<(f64, f64)> {
         let betas = self.get(intern!(self.0.py(), "betas"))?;
@@ -169,7 +177,7 @@ fn step<'py, R: Rule>(
         let settings = Settings(group.cast::<PyDict>()?);
         let rule = read(&settings)?;
         let names: Vec<_> = rule.states().iter().map(|name| PyString::intern(py, name)).collect();
-        for param in settings.get(intern!(py, "params"))?.cast::<PyList>()?.iter() {
+        for param in settings.params()?.iter() {
             let t = &param.cast::<PyTensor>()?.get().inner;
             if let Some(grad) = t.grad() {
                 let t = t.clone();
@@ -200,11 +208,15 @@ fn slot<'py, R: Rule>(
     let mut counts = Counts::default();
     let mut state = Vec::with_capacity(names.len());
     if !names.is_empty() {
-        entry.dict = all.get_item(&entry.param)?.map(Bound::cast_into).transpose()?;
+        entry.dict = all
+            .get_item(&entry.param)?
+            .map(|kept| kept.cast_into().map_err(|e| unfit("the state", index, &e.into_inner(), "a dict")))
+            .transpose()?;
         for name in names {
             let kept = entry.dict.as_ref().map(|d| d.get_item(name)).transpose()?.flatten();
             if let Some(value) = kept.filter(|value| !value.is_none()) {
-                state.push(value.cast::<PyTensor>()?.get().inner.clone());
+                let Ok(value) = value.cast::<PyTensor>() else { return Err(unfit(name, index, &value, "a tensor")) };
+                state.push(value.get().inner.clone());
             } else {
                 let first = Number::Float(rule.initial());
                 let first = Tensor::full(param.shape(), first, param.dtype()).map_err(to_py)?;
@@ -214,17 +226,23 @@ fn slot<'py, R: Rule>(
         }
         if let Some(dict) = entry.dict.as_ref().filter(|_| !R::COUNTS.is_empty()) {
             if let Some(step) = dict.get_item(intern!(py, "step"))? {
-                counts.step = step.extract()?;
+                counts.step = step.extract().map_err(|_| unfit("step", index, &step, "an integer, at least 0"))?;
             }
             if R::COUNTS.len() > 1
                 && let Some(product) = dict.get_item(intern!(py, "mu_product"))?
             {
-                counts.mu_product = product.extract()?;
+                counts.mu_product = product.extract().map_err(|_| unfit("mu_product", index, &product, "a number"))?;
             }
         }
     }
     let fresh = !entry.made.is_empty();
     Ok(Slot { index, param, grad, state, rule, counts: rule.count(counts), fresh })
+}
+
+/// What an entry of the state should have been.
+fn unfit(name: impl Display, index: usize, value: &Bound<'_, PyAny>, expected: &str) -> PyErr {
+    let shown = value.repr().map_or_else(|e| e.to_string(), |text| text.to_string());
+    PyTypeError::new_err(format!("{name} of parameter {index} must be {expected}, got {shown}"))
 }
 
 /// Writes back what the dict does not share with the slot.
@@ -254,7 +272,7 @@ fn keep<'py, R: Rule>(py: Python<'py>, entry: Entry<'py>, counts: Counts, all: &
 pub fn _zero_grad(groups: &Bound<'_, PyList>, set_to_none: bool) -> PyResult<()> {
     let py = groups.py();
     for group in groups.iter() {
-        for param in Settings(group.cast::<PyDict>()?).get(intern!(py, "params"))?.cast::<PyList>()?.iter() {
+        for param in Settings(group.cast::<PyDict>()?).params()?.iter() {
             let t = &param.cast::<PyTensor>()?.get().inner;
             if set_to_none {
                 t.set_grad(None).map_err(to_py)?;
