@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any
 
@@ -15,20 +14,22 @@ from rgrad.optim.optimizer import Group, Optimizer, Params
 Closure = Callable[[], Tensor]
 
 
-@dataclass
 class _History:
     """What L-BFGS knows of the function, under PyTorch's names; vectors hold all parameters one after another."""
 
-    func_evals: int = 0
-    n_iter: int = 0
-    d: Tensor | None = None  # the last direction, and the step length along it
-    t: float = 0.0
-    old_dirs: list[Tensor] = field(default_factory=list)  # changes of the gradient
-    old_stps: list[Tensor] = field(default_factory=list)  # changes of the parameters
-    ro: list[float] = field(default_factory=list)  # one over their products
-    H_diag: float = 1.0
-    prev_flat_grad: Tensor | None = None
-    prev_loss: float = math.nan
+    def __init__(self, kept: Mapping[str, Any]) -> None:
+        self.func_evals: int = kept.get("func_evals", 0)
+        self.n_iter: int = kept.get("n_iter", 0)
+        # The last direction, and the step length along it.
+        self.d: Tensor | None = kept.get("d")
+        self.t: float = kept.get("t", 0.0)
+        # Changes of the gradient, changes of the parameters, and one over their products.
+        self.old_dirs: list[Tensor] = list(kept.get("old_dirs", ()))
+        self.old_stps: list[Tensor] = list(kept.get("old_stps", ()))
+        self.ro: list[float] = list(kept.get("ro", ()))
+        self.H_diag: float = kept.get("H_diag", 1.0)
+        self.prev_flat_grad: Tensor | None = kept.get("prev_flat_grad")
+        self.prev_loss: float = kept.get("prev_loss", math.nan)
 
     def remember(self, y: Tensor, s: Tensor, size: int) -> None:
         """Adds a pair of changes, unless they show no curvature, and forgets the oldest if there are too many."""
@@ -131,7 +132,7 @@ class LBFGS(Optimizer):
             raise ValueError(f"line_search_fn must be None or 'strong_wolfe', got {group['line_search_fn']!r}")
 
     def _differences(self, entry: Mapping[str, Any], param: Tensor, group: Group) -> list[str]:
-        names = set(vars(_History()))
+        names = set(vars(_History({})))
         if not entry:
             return []
         wrong = [f"missing {key}" for key in sorted(names - entry.keys())]
@@ -162,9 +163,7 @@ class LBFGS(Optimizer):
         group = self.param_groups[0]
         self._kept(group)
         first = group["params"][0]
-        kept = self.state.get(first, {})
-        copied: dict[str, Any] = {k: list(v) if isinstance(v, list) else v for k, v in kept.items() if k != "al"}
-        history = _History(**copied)
+        history = _History(self.state.get(first, {}))
         with no_grad():
             before = self._values()
             try:
