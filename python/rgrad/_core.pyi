@@ -1822,14 +1822,14 @@ def minimum(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[An
     The smaller of two; NaN if either is NaN. Where they are equal, each gets half of the gradient.
     """
 
-def mm(x: Tensor | float | NDArray[Any], mat2: Tensor | float | NDArray[Any]) -> Tensor:
-    """
-    Product of two matrices: (m, k) with (k, n) gives (m, n). Nothing broadcasts; see `matmul`.
-    """
-
 def mish(input: Tensor | float | NDArray[Any]) -> Tensor:
     """
     x tanh(softplus(x)).
+    """
+
+def mm(x: Tensor | float | NDArray[Any], mat2: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Product of two matrices: (m, k) with (k, n) gives (m, n). Nothing broadcasts; see `matmul`.
     """
 
 def movedim(x: Tensor | float | NDArray[Any], source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
