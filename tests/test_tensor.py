@@ -69,6 +69,84 @@ def test_functions_that_make_tensors():
         rg.arange(0, 5, 0)
 
 
+def test_numbers_that_make_tensors_may_be_numpys_or_tensors():
+    assert rg.arange(np.int64(3)).dtype == rg.int64
+    assert rg.arange(rg.tensor(3)).tolist() == [0, 1, 2]
+    assert rg.full((2,), np.int32(7)).dtype == rg.int64
+    assert rg.full((2,), np.float64(0.5)).dtype == rg.float32
+    assert rg.full((2,), np.True_).dtype == rg.bool
+    assert rg.zeros(np.int64(2), 3).shape == rg.zeros([np.int64(2), 3]).shape == (2, 3)
+
+
+def test_powers_and_grids():
+    np.testing.assert_allclose(rg.logspace(-2, 3, 7, dtype="float64").numpy(), np.logspace(-2, 3, 7), rtol=1e-13)
+    np.testing.assert_allclose(rg.logspace(0, 4, 5, base=2).numpy(), [1, 2, 4, 8, 16])
+    a, b, c = np.arange(2.0), np.arange(3.0), np.array(5.0)
+    for indexing in ("ij", "xy"):
+        got = rg.meshgrid(*map(rg.tensor, (a, b, c)), indexing=indexing)
+        for g, e in zip(got, np.meshgrid(a, b, c, indexing=indexing), strict=True):
+            np.testing.assert_array_equal(g.numpy(), e)
+    assert rg.meshgrid([rg.arange(2), rg.arange(3)])[1].shape == (2, 3)
+    x = rg.tensor([1.0, 2.0], requires_grad=True)
+    (rg.meshgrid(x, x)[0] * rg.tensor([[1.0, 2.0], [3.0, 4.0]])).sum().backward()
+    assert x.grad.tolist() == [3.0, 7.0]
+
+
+def test_where_elements_lie():
+    t = rg.zeros(3, 4, dtype="int32")[1:, ::2]
+    assert (t.stride(), t.stride(-1), t.storage_offset()) == ((4, 2), 2, 4)
+    assert (t.element_size(), t.itemsize, t.nbytes) == (4, 4, 16)
+    assert rg.zeros(2).is_floating_point()
+    assert not t.is_floating_point()
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "message"),
+    [
+        (lambda: rg.linspace(0, 1, -1), ValueError, "-1"),
+        (lambda: rg.eye(-2), ValueError, "-2"),
+        (lambda: rg.randperm(-3), ValueError, "-3"),
+        (lambda: rg.randint(5), TypeError, r"randint\(low, high, size\)"),
+        (lambda: rg.randint(3, 5), TypeError, r"randint\(low, high, size\)"),
+        (lambda: rg.randint(0, 300, (2,), dtype="uint8"), ValueError, "uint8 does not hold"),
+        (lambda: rg.randint(0, 3, (2,), dtype="bool"), ValueError, "bool does not hold"),
+        (lambda: rg.meshgrid(), ValueError, "meshgrid: .*at least one"),
+        (lambda: rg.meshgrid(rg.zeros(2), rg.zeros(2, 3)), ValueError, r"meshgrid: .*\(2, 3\) at position 1"),
+        (lambda: rg.meshgrid(rg.zeros(2), indexing="yx"), ValueError, "meshgrid: .*yx"),
+        (lambda: rg.rand_like(rg.zeros(2, dtype="int64")), TypeError, "rand: .*int64"),
+        (lambda: rg.zeros(2, dtype="int64", requires_grad=True), TypeError, "requires_grad"),
+        (lambda: rg.zeros(2).stride(1), IndexError, "stride: dim 1 .* -1 to 0"),
+    ],
+)
+def test_what_cannot_be_made(call, kind, message):
+    with pytest.raises(kind, match=message):
+        call()
+
+
+def test_forms_of_random_integers():
+    for t in (
+        rg.randint(5, (2, 3)),
+        rg.randint(0, 5, (2, 3)),
+        rg.randint(high=5, size=(2, 3)),
+        rg.randint(5, size=[2, 3]),
+    ):
+        assert t.shape == (2, 3)
+        assert t.dtype == rg.int64
+        assert 0 <= t.numpy().min() <= t.numpy().max() < 5
+    assert rg.randint(2, (50,), dtype="bool").dtype == rg.bool
+    assert sorted(rg.randperm(4, dtype="int32").tolist()) == [0, 1, 2, 3]
+
+
+def test_random_like_draws_the_stream_in_its_own_dtype():
+    x = rg.zeros(2, 3, dtype="float64")
+    for like, own in ((rg.rand_like, rg.rand), (rg.randn_like, rg.randn)):
+        rg.manual_seed(1)
+        expected = own(2, 3, dtype="float64")
+        rg.manual_seed(1)
+        assert like(x).tolist() == expected.tolist()
+        assert like(x, dtype="float32", requires_grad=True).requires_grad
+
+
 def test_random_streams():
     rg.manual_seed(5)
     a, b = rg.rand(100), rg.randn(100)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis.extra import numpy as hnp
 
 import rgrad as rg
+from rgrad.testing import gradgradcheck
 
 SHAPES = hnp.array_shapes(min_dims=1, max_dims=4, min_side=0, max_side=6)
 
@@ -113,6 +114,50 @@ def test_gradients_of_unused_pieces_are_zero():
     _, b, _, _ = x.split(1)
     (b * 3).sum().backward()
     assert x.grad.tolist() == [0, 3, 0, 0]
+
+
+def test_gradients_of_many_pieces_add_up():
+    """They are added in place to what waits for them, whatever came before and comes between."""
+    a = np.random.default_rng(0).standard_normal((5, 4))
+    x = rg.tensor(a, requires_grad=True)
+    held = rg.ones(5, 4, dtype="float64")
+
+    def loss(x):
+        total = (x * held).sum() + (x[1:, ::2] ** 2).sum()
+        for i, row in enumerate(x):
+            total = total + (row * (i + 1)).sum() + x[i, :0].sum()
+        for left, right in (x.split(2, 1), x.split(2, 1)):
+            total = total + (left * right).sum()
+        return total + x.exp().sum()
+
+    first, second = np.zeros_like(a), a[:, 2:].copy()
+    first[1:, ::2] = 2 * a[1:, ::2]
+    expected = 1 + first + np.arange(1, 6)[:, None] + 2 * np.hstack([second, a[:, :2]]) + np.exp(a)
+    loss(x).backward()
+    np.testing.assert_allclose(x.grad.numpy(), expected, rtol=1e-14)
+    assert (held == 1).numpy().all()
+    # The same with a recorded backward pass, and from a result instead of a leaf.
+    np.testing.assert_allclose(
+        rg.autograd.grad(loss(x), x, create_graph=True)[0].detach().numpy(), expected, rtol=1e-14
+    )
+    y = x * 1
+    (g,) = rg.autograd.grad(loss(y), y)
+    np.testing.assert_allclose(g.numpy(), expected, rtol=1e-14)
+    assert gradgradcheck(loss, [x])
+
+
+def test_a_gradient_that_somebody_holds_is_not_added_to():
+    x = rg.zeros(2, 3, requires_grad=True)
+    seed = rg.ones(2, 3)
+    y = x + 0.0
+    # The seed itself waits for x when the gradient of the row arrives.
+    rg.autograd.grad([y, x[0]], [x], [seed, rg.ones(3)])
+    assert seed.tolist() == [[1, 1, 1], [1, 1, 1]]
+    seen = []
+    z = x * 1
+    z.register_hook(seen.append)
+    (z[0].sum() + z[1].sum() + (z * 2).sum()).backward()
+    assert seen[0].tolist() == [[3, 3, 3], [3, 3, 3]]
 
 
 @pytest.mark.parametrize(

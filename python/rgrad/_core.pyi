@@ -111,6 +111,7 @@ __all__ = [
     "log1p",
     "log_softmax",
     "logsigmoid",
+    "logspace",
     "logsumexp",
     "lt",
     "manual_seed",
@@ -120,6 +121,7 @@ __all__ = [
     "maximum",
     "mean",
     "memory_stats",
+    "meshgrid",
     "min",
     "minimum",
     "mish",
@@ -140,8 +142,10 @@ __all__ = [
     "pow",
     "prelu",
     "rand",
+    "rand_like",
     "randint",
     "randn",
+    "randn_like",
     "randperm",
     "ravel",
     "reciprocal",
@@ -587,6 +591,10 @@ class Tensor:
         """
         Type of the elements.
         """
+    def element_size(self, /) -> int:
+        """
+        Bytes of an element.
+        """
     def eq(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
         """
         Whether a = b, as a tensor of bool.
@@ -669,6 +677,10 @@ class Tensor:
         """
         Whether the elements lie one after another in row-major order.
         """
+    def is_floating_point(self, /) -> bool:
+        """
+        Whether the elements are floats, so that derivatives exist.
+        """
     @property
     def is_leaf(self, /) -> bool:
         """
@@ -677,6 +689,11 @@ class Tensor:
     def item(self, /) -> builtins.float:
         """
         The only element, as a Python number. `ValueError` unless there is exactly one.
+        """
+    @property
+    def itemsize(self, /) -> int:
+        """
+        Bytes of an element.
         """
     def kron(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
         """
@@ -810,6 +827,11 @@ class Tensor:
     def narrow(self, /, dim: SupportsIndex, start: SupportsIndex, length: SupportsIndex) -> Tensor:
         """
         `length` positions of dimension `dim` from `start` on, as a view.
+        """
+    @property
+    def nbytes(self, /) -> int:
+        """
+        Bytes of all elements.
         """
     @property
     def ndim(self, /) -> int:
@@ -1007,6 +1029,14 @@ class Tensor:
     ) -> tuple[Tensor, Tensor]:
         """
         Standard deviation and mean over `dim`, or over everything, as a pair; see `std`.
+        """
+    def storage_offset(self, /) -> int:
+        """
+        Place of the first element in the memory that the tensor shares with its views, in elements.
+        """
+    def stride(self, /, dim: SupportsIndex | None = None) -> int | tuple[int, ...]:
+        """
+        Distances of neighbours along every dimension, or along dimension `dim`, in elements.
         """
     def sub(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
         """
@@ -1730,6 +1760,18 @@ def logsigmoid(x: Tensor | float | NDArray[Any]) -> Tensor:
     ln(1 / (1 + e⁻ˣ)), without overflow.
     """
 
+def logspace(
+    start: SupportsFloat | SupportsIndex,
+    end: SupportsFloat | SupportsIndex,
+    steps: SupportsIndex,
+    base: SupportsFloat | SupportsIndex = 10.0,
+    dtype: DType | DTypeLike | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """
+    `steps` powers of `base`, with exponents evenly spaced from `start` to `end`, both included.
+    """
+
 def logsumexp(
     x: Tensor | float | NDArray[Any],
     dim: int | Sequence[int] | None = None,
@@ -1801,6 +1843,14 @@ def memory_stats() -> dict[str, int]:
     """
     Figures of the caching allocator: bytes reserved from the system, bytes waiting in the shared cache, and how often the
     system was asked for memory, which stands still in a steady training loop.
+    """
+
+def meshgrid(*tensors: Tensor | Sequence[Tensor], indexing: str = "ij") -> tuple[Tensor, ...]:
+    """
+    The coordinates of a grid: vectors, each repeated along the dimensions of the others, as views.
+
+    With `indexing="ij"` the first vector runs along the first dimension, and so on; with `"xy"` the first two dimensions change
+    places. `ValueError` for tensors of more than one dimension.
     """
 
 def min(
@@ -1929,11 +1979,26 @@ def rand(
     Random numbers, uniform on [0, 1).
     """
 
-def randint(
-    low: SupportsIndex, high: SupportsIndex, size: int | Sequence[int], generator: Generator | None = None
+def rand_like(
+    x: Tensor | float | NDArray[Any],
+    dtype: DType | DTypeLike | None = None,
+    requires_grad: bool = False,
+    generator: Generator | None = None,
 ) -> Tensor:
     """
-    Random integers, uniform on `low` to `high − 1`.
+    As `rand`, with the shape and, unless given, the dtype of `x`.
+    """
+
+def randint(
+    low: SupportsIndex | None = None,
+    high: int | Sequence[int] | None = None,
+    size: int | Sequence[int] | None = None,
+    *,
+    dtype: DType | DTypeLike | None = None,
+    generator: Generator | None = None,
+) -> Tensor:
+    """
+    Random integers, uniform on `low` to `high − 1`: `randint(high, size)` or `randint(low, high, size)`.
     """
 
 def randn(
@@ -1946,7 +2011,17 @@ def randn(
     Random numbers of the standard normal distribution.
     """
 
-def randperm(n: SupportsIndex, generator: Generator | None = None) -> Tensor:
+def randn_like(
+    x: Tensor | float | NDArray[Any],
+    dtype: DType | DTypeLike | None = None,
+    requires_grad: bool = False,
+    generator: Generator | None = None,
+) -> Tensor:
+    """
+    As `randn`, with the shape and, unless given, the dtype of `x`.
+    """
+
+def randperm(n: SupportsIndex, *, dtype: DType | DTypeLike | None = None, generator: Generator | None = None) -> Tensor:
     """
     The integers 0 to n − 1 in random order.
     """

@@ -7,7 +7,7 @@ use rgrad_kernels::random as kernels;
 
 use crate::dtype::{DType, match_float};
 use crate::error::{Result, fail};
-use crate::ops::cast;
+use crate::ops::{cast, pow};
 use crate::tensor::{Number, Tensor};
 
 /// `start, start + step, …` up to but without `end`. Integers if all three are and no dtype is given.
@@ -43,6 +43,13 @@ pub fn linspace(start: f64, end: f64, steps: usize, dtype: Option<DType>) -> Res
         if a <= b { start + (end - start) / gaps * a } else { end - (end - start) / gaps * b }
     };
     sequence("linspace", steps, dtype, at)
+}
+
+/// `steps` powers of `base`, whose exponents go from `start` to `end`, both included.
+pub fn logspace(start: f64, end: f64, steps: usize, base: f64, dtype: Option<DType>) -> Result<Tensor> {
+    let exponents = linspace(start, end, steps, Some(DType::Float64))?;
+    let powers = pow(&Tensor::scalar(Number::Float(base), DType::Float64)?, &exponents)?;
+    cast(&powers, dtype.unwrap_or_else(DType::default_float))
 }
 
 fn sequence(op: &str, count: usize, dtype: Option<DType>, at: impl Fn(usize) -> f64) -> Result<Tensor> {
@@ -144,24 +151,35 @@ impl Generator {
         }))
     }
 
-    /// Integers, uniform on `low` to `high − 1`.
-    pub fn randint(&self, low: i64, high: i64, shape: &[usize]) -> Result<Tensor> {
+    /// Integers, uniform on `low` to `high − 1`. `ValueError` if there are none, or not all have a place in the dtype.
+    pub fn randint(&self, low: i64, high: i64, shape: &[usize], dtype: DType) -> Result<Tensor> {
         if low >= high {
             fail!(Value, "randint: no integers from {low} to below {high}");
         }
-        Tensor::build::<i64>("randint", shape, DType::Int64, |out| {
+        let (least, end) = match dtype {
+            DType::Bool => (0, 2),
+            DType::UInt8 => (0, 1 << 8),
+            DType::Int32 => (i64::from(i32::MIN), 1 << 31),
+            _ => (i64::MIN, i64::MAX),
+        };
+        if low < least || high > end {
+            fail!(Value, "randint: {dtype} does not hold all integers from {low} to below {high}");
+        }
+        let all = Tensor::build::<i64>("randint", shape, DType::Int64, |out| {
             let s = self.take(out.len());
             kernels::randint(out, low, high, s.seed, s.offset);
             Ok(())
-        })
+        })?;
+        cast(&all, dtype)
     }
 
     /// The integers 0 to n − 1 in random order, each order equally likely.
-    pub fn randperm(&self, n: usize) -> Result<Tensor> {
-        Tensor::build::<i64>("randperm", &[n], DType::Int64, |out| {
+    pub fn randperm(&self, n: usize, dtype: DType) -> Result<Tensor> {
+        let all = Tensor::build::<i64>("randperm", &[n], DType::Int64, |out| {
             let s = self.take(out.len());
             kernels::permutation(out, s.seed, s.offset);
             Ok(())
-        })
+        })?;
+        cast(&all, dtype)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use rgrad_engine::create::{self, State};
@@ -11,6 +11,7 @@ use rgrad_engine::{DType, Number, Tensor};
 use crate::args::{self, Shape, sequence, sizes};
 use crate::dtype::AnyDType;
 use crate::error::{run, to_py};
+use crate::results::Tuple;
 use crate::tensor::{Out, PyTensor, make};
 
 fn finish(t: Tensor, requires_grad: bool) -> Out {
@@ -31,7 +32,11 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Num {
     fn extract(ob: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
         match args::number(&ob)? {
             Some(n) => Ok(Self(n)),
-            None => Ok(Self(Number::Float(ob.extract()?))),
+            // NumPy's scalars, and tensors of one element.
+            None => match ob.extract::<args::Tensor>() {
+                Ok(t) => t.0.item().map(Self).map_err(to_py),
+                Err(_) => Ok(Self(Number::Float(ob.extract()?))),
+            },
         }
     }
 }
@@ -94,11 +99,16 @@ pub fn full_like(x: args::Tensor, fill_value: Num, dtype: Option<AnyDType>, requ
     finish(Tensor::full(x.0.shape(), fill_value.0, dtype).map_err(to_py)?, requires_grad)
 }
 
+/// A number of elements, which must not be negative.
+fn count(n: isize) -> PyResult<usize> {
+    Ok(sizes(&[n])?[0])
+}
+
 /// Ones on the diagonal of an (n, m) matrix of zeros; `m` is `n` unless given.
 #[pyfunction]
 #[pyo3(signature = (n, m=None, dtype=None, requires_grad=false))]
-pub fn eye(n: usize, m: Option<usize>, dtype: Option<AnyDType>, requires_grad: bool) -> Out {
-    finish(create::eye(n, m.unwrap_or(n), or_default(dtype)).map_err(to_py)?, requires_grad)
+pub fn eye(n: isize, m: Option<isize>, dtype: Option<AnyDType>, requires_grad: bool) -> Out {
+    finish(create::eye(count(n)?, count(m.unwrap_or(n))?, or_default(dtype)).map_err(to_py)?, requires_grad)
 }
 
 /// `start, start + step, …` up to but without `end`; with one argument from 0 to it. Integers give int64, floats the
@@ -117,8 +127,34 @@ pub fn arange(start: Num, end: Option<Num>, step: Option<Num>, dtype: Option<Any
 /// `steps` numbers from `start` to `end`, both included, evenly spaced.
 #[pyfunction]
 #[pyo3(signature = (start, end, steps, dtype=None, requires_grad=false))]
-pub fn linspace(start: f64, end: f64, steps: usize, dtype: Option<AnyDType>, requires_grad: bool) -> Out {
-    finish(create::linspace(start, end, steps, dtype.map(|d| d.0)).map_err(to_py)?, requires_grad)
+pub fn linspace(start: f64, end: f64, steps: isize, dtype: Option<AnyDType>, requires_grad: bool) -> Out {
+    finish(create::linspace(start, end, count(steps)?, dtype.map(|d| d.0)).map_err(to_py)?, requires_grad)
+}
+
+/// `steps` powers of `base`, with exponents evenly spaced from `start` to `end`, both included.
+#[pyfunction]
+#[pyo3(signature = (start, end, steps, base=10.0, dtype=None, requires_grad=false))]
+pub fn logspace(start: f64, end: f64, steps: isize, base: f64, dtype: Option<AnyDType>, requires_grad: bool) -> Out {
+    finish(create::logspace(start, end, count(steps)?, base, dtype.map(|d| d.0)).map_err(to_py)?, requires_grad)
+}
+
+/// The coordinates of a grid: vectors, each repeated along the dimensions of the others, as views.
+///
+/// With `indexing="ij"` the first vector runs along the first dimension, and so on; with `"xy"` the first two dimensions change
+/// places. `ValueError` for tensors of more than one dimension.
+#[pyfunction]
+#[pyo3(signature = (*tensors: "Tensor | Sequence[Tensor]", indexing="ij"))]
+pub fn meshgrid(tensors: &Bound<'_, PyTuple>, indexing: &str) -> PyResult<Tuple> {
+    let xy = match indexing {
+        "ij" => false,
+        "xy" => true,
+        other => return Err(PyValueError::new_err(format!("meshgrid: indexing is \"ij\" or \"xy\", got {other:?}"))),
+    };
+    let all = match tensors.get_item(0) {
+        Ok(list) if tensors.len() == 1 && !list.is_instance_of::<PyTensor>() => list.extract::<args::Tensors>()?,
+        _ => tensors.extract::<args::Tensors>()?,
+    };
+    rgrad_engine::ops::meshgrid(&all.0, xy).map(Into::into).map_err(to_py)
 }
 
 /// A stream of random numbers: the same numbers for a seed on every platform, instruction set and number of threads.
@@ -195,7 +231,7 @@ fn draw<R: Send>(
 }
 
 macro_rules! random {
-    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident $like:ident;)*) => {$(
         $(#[$doc])*
         #[pyfunction]
         #[pyo3(signature = (*size: "int | Sequence[int]", dtype=None, requires_grad=false, generator=None))]
@@ -209,28 +245,57 @@ macro_rules! random {
             let (shape, dtype) = (sizes(&sequence(size)?)?, or_default(dtype));
             finish(draw(py, generator, usize::MAX, |g| g.$name(&shape, dtype))?, requires_grad)
         }
+        #[doc = concat!("As `", stringify!($name), "`, with the shape and, unless given, the dtype of `x`.")]
+        #[pyfunction]
+        #[pyo3(signature = (x, dtype=None, requires_grad=false, generator=None))]
+        pub fn $like(
+            py: Python<'_>,
+            x: args::Tensor,
+            dtype: Option<AnyDType>,
+            requires_grad: bool,
+            generator: Option<&Bound<'_, PyGenerator>>,
+        ) -> Out {
+            let dtype = dtype.map_or(x.0.dtype(), |d| d.0);
+            finish(draw(py, generator, usize::MAX, |g| g.$name(x.0.shape(), dtype))?, requires_grad)
+        }
     )*};
 }
 
 random! {
     /// Random numbers, uniform on [0, 1).
-    rand;
+    rand rand_like;
     /// Random numbers of the standard normal distribution.
-    randn;
+    randn randn_like;
 }
 
-/// Random integers, uniform on `low` to `high − 1`.
+/// Random integers, uniform on `low` to `high − 1`: `randint(high, size)` or `randint(low, high, size)`.
 #[pyfunction]
-#[pyo3(signature = (low, high, size, generator=None))]
-pub fn randint(py: Python<'_>, low: i64, high: i64, size: Shape, generator: Option<&Bound<'_, PyGenerator>>) -> Out {
-    draw(py, generator, usize::MAX, |g| g.randint(low, high, &size.0)).map(Into::into)
+#[pyo3(signature = (low=None, high: "int | Sequence[int] | None"=None, size=None, *, dtype=None, generator=None))]
+pub fn randint(
+    py: Python<'_>,
+    low: Option<i64>,
+    high: Option<&Bound<'_, PyAny>>,
+    size: Option<Shape>,
+    dtype: Option<AnyDType>,
+    generator: Option<&Bound<'_, PyGenerator>>,
+) -> Out {
+    let (low, high, size) = match (low, high, size) {
+        (Some(low), Some(high), Some(size)) => (low, high.extract()?, size),
+        (Some(high), None, Some(size)) => (0, high, size),
+        (None, Some(high), Some(size)) => (0, high.extract()?, size),
+        (Some(high), Some(size), None) if size.extract::<i64>().is_err() => (0, high, size.extract()?),
+        _ => return Err(PyTypeError::new_err("randint: write randint(high, size) or randint(low, high, size)")),
+    };
+    let dtype = dtype.map_or(DType::Int64, |d| d.0);
+    draw(py, generator, usize::MAX, |g| g.randint(low, high, &size.0, dtype)).map(Into::into)
 }
 
 /// The integers 0 to n − 1 in random order.
 #[pyfunction]
-#[pyo3(signature = (n, generator=None))]
-pub fn randperm(py: Python<'_>, n: usize, generator: Option<&Bound<'_, PyGenerator>>) -> Out {
-    draw(py, generator, usize::MAX, |g| g.randperm(n)).map(Into::into)
+#[pyo3(signature = (n, *, dtype=None, generator=None))]
+pub fn randperm(py: Python<'_>, n: isize, dtype: Option<AnyDType>, generator: Option<&Bound<'_, PyGenerator>>) -> Out {
+    let (n, dtype) = (count(n)?, dtype.map_or(DType::Int64, |d| d.0));
+    draw(py, generator, usize::MAX, |g| g.randperm(n, dtype)).map(Into::into)
 }
 
 /// `x` with each element set to 0 with probability `p`, the others divided by 1 − p. `ValueError` unless 0 ≤ p ≤ 1.

@@ -20,6 +20,7 @@ mod functions;
 mod index;
 mod interop;
 mod io;
+mod memory;
 mod optim;
 mod results;
 mod tensor;
@@ -46,8 +47,9 @@ macro_rules! module {
             };
             #[pymodule_export]
             use crate::create::{
-                PyGenerator, arange, dropout, empty, empty_like, eye, full, full_like, get_rng_state, linspace,
-                manual_seed, ones, ones_like, rand, randint, randn, randperm, set_rng_state, tensor, zeros, zeros_like,
+                PyGenerator, arange, dropout, empty, empty_like, eye, full, full_like, get_rng_state, linspace, logspace,
+                manual_seed, meshgrid, ones, ones_like, rand, rand_like, randint, randn, randn_like, randperm,
+                set_rng_state, tensor, zeros, zeros_like,
             };
             #[pymodule_export]
             use crate::custom::_custom;

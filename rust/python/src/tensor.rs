@@ -34,7 +34,7 @@ impl From<Tensor> for PyTensor {
 pub(crate) type Out = PyResult<PyTensor>;
 
 /// A shape as Python sees it.
-pub(crate) struct Sizes(Vec<usize>);
+pub(crate) struct Sizes(pub(crate) Vec<usize>);
 
 impl<'py> IntoPyObject<'py> for Sizes {
     type Target = PyTuple;

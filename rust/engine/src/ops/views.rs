@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::{contiguous, only, op_table};
+use super::{add, contiguous, only, op_table};
 use crate::error::{Result, fail};
 use crate::shape::{Dims, Layout, Show, broadcast, checked_numel, normalize_dim, normalize_dims};
 use crate::tape::{Grads, Op, Saved, Want, apply, is_grad_enabled};
@@ -91,6 +91,13 @@ impl Op for ViewOp {
             ViewOp::Unslice { to, ranges } => apply(ViewOp::Slice { from: to.clone(), ranges: ranges.clone() }, &[g])?,
         };
         Ok([Some(g)].into_iter().collect())
+    }
+
+    fn add_backward(&self, g: &Tensor, total: &Tensor) -> Result<bool> {
+        let ViewOp::Slice { ranges, .. } = self else { return Ok(false) };
+        let part = total.with_layout(sliced(total.layout(), ranges));
+        part.copy_from(&add(&part, g)?)?;
+        Ok(true)
     }
 
     fn jvp(&self, _: &[&Tensor], _: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
@@ -357,4 +364,24 @@ pub fn unsqueeze(x: &Tensor, dim: isize) -> Result<Tensor> {
     let mut shape: Dims = x.shape().into();
     shape.insert(at, 1);
     reshape_to(x, &shape)
+}
+
+/// The coordinates of a grid: tensors of one dimension or none, each repeated along the dimensions of the others, as views. The
+/// first is constant along all dimensions but the first, and so on; with `xy` the first two dimensions change places.
+/// `ValueError` for tensors of more dimensions, or none.
+pub fn meshgrid(tensors: &[Tensor], xy: bool) -> Result<Vec<Tensor>> {
+    if tensors.is_empty() {
+        fail!(Value, "meshgrid: expected at least one tensor");
+    }
+    if let Some((i, t)) = tensors.iter().enumerate().find(|(_, t)| t.ndim() > 1) {
+        fail!(Value, "meshgrid: expected vectors, got shape {} at position {i}", Show(t.shape()));
+    }
+    let place = |i: usize| if xy && i < 2 && tensors.len() > 1 { 1 - i } else { i };
+    let shape: Dims = (0..tensors.len()).map(|i| tensors[place(i)].numel()).collect();
+    let grid = |(i, t): (usize, &Tensor)| {
+        let mut own = Dims::from_elem(1, shape.len());
+        own[place(i)] = t.numel();
+        expand_to(&reshape_to(t, &own)?, &shape)
+    };
+    tensors.iter().enumerate().map(grid).collect()
 }

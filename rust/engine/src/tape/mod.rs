@@ -70,6 +70,13 @@ pub trait Op: Send + Sync + 'static {
     /// differentiated itself. Sums over broadcast dimensions are left to the caller.
     fn backward(&self, saved: &Saved, g: &Tensor, want: Want) -> Result<Grads>;
 
+    /// Adds the cotangent of the only input to `total`, which has the input's shape, lies in row-major order and is nobody
+    /// else's: for operations that read a part of their input, and whose `backward` would go through all of it. Says whether
+    /// it did; nothing is taped.
+    fn add_backward(&self, _g: &Tensor, _total: &Tensor) -> Result<bool> {
+        Ok(false)
+    }
+
     /// Forward rule: the tangent of the result `y` from those of the inputs `x`, `None` being zero, and at least one being
     /// something else; written in tensor functions likewise. It has the shape and dtype of `y`.
     fn jvp(&self, x: &[&Tensor], y: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor>;

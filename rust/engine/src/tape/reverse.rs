@@ -187,6 +187,9 @@ fn run(
                     if want.0 == 0 {
                         continue;
                     }
+                    if node.push_part(&grad, &mut pending)? {
+                        continue;
+                    }
                     let grads = node.pull(&node, &grad, want, options)?;
                     drop(grad);
                     debug_assert_eq!(grads.len(), node.inputs.len());
@@ -215,6 +218,17 @@ impl Edge {
 }
 
 impl Node {
+    /// Adds the cotangent of the only input in place to what waits for it already, where the operation knows how: a million
+    /// gradients of small pieces of a tensor must not each be as large as the tensor.
+    fn push_part(&self, g: &Tensor, pending: &mut BTreeMap<Key, Pending>) -> Result<bool> {
+        let [edge] = &self.inputs[..] else { return Ok(false) };
+        if is_grad_enabled() || anomaly::is_anomaly_enabled() || g.has_tangent() {
+            return Ok(false);
+        }
+        let Some(waiting) = edge.key().and_then(|key| pending.get_mut(&key)) else { return Ok(false) };
+        if waiting.grad.is_exclusive() { self.op.add_backward(g, &waiting.grad) } else { Ok(false) }
+    }
+
     /// Applies the reverse rule.
     fn pull(&self, this: &Arc<Node>, g: &Tensor, want: Want, options: Options) -> Result<Grads> {
         let mut slot = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
