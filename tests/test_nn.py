@@ -58,7 +58,7 @@ def test_dropout():
 def test_losses_are_the_functions(rng):
     x, y = rg.tensor(rng.standard_normal((4, 3))), rg.tensor([0, 2, 1, 1])
     for reduction in ("mean", "sum", "none"):
-        a, b = nn.CrossEntropyLoss(reduction)(x, y), rg.cross_entropy(x, y, reduction)
+        a, b = nn.CrossEntropyLoss(reduction=reduction)(x, y), rg.cross_entropy(x, y, reduction=reduction)
         np.testing.assert_array_equal(a.numpy(), b.numpy())
     assert nn.MSELoss()(rg.tensor([1.0, 2.0]), rg.tensor([0.0, 0.0])).item() == 2.5
     assert abs(nn.BCEWithLogitsLoss()(rg.tensor([0.0]), rg.tensor([1.0])).item() - np.log(2)) < 1e-6

@@ -2,6 +2,7 @@
 
 import cases_elementwise
 import cases_linalg
+import cases_loss
 import cases_nn
 import cases_reduce
 import cases_views
@@ -9,8 +10,8 @@ import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from cases import Case, R, normal, tensors
-from cases_elementwise import sigmoid, unary
+from cases import Case, normal, tensors
+from cases_elementwise import unary
 from cases_reduce import log_sum_exp
 from hypothesis.extra import numpy as hnp
 
@@ -23,12 +24,6 @@ def softmax(x: np.ndarray, axis: int) -> np.ndarray:
     e = np.exp(x - x.max(axis, keepdims=True))
     return e / e.sum(axis, keepdims=True)
 
-
-def one_hot_loss(x: np.ndarray, labels: list[int]) -> np.ndarray:
-    return log_sum_exp(x, axis=1) - x[np.arange(len(labels)), labels]
-
-
-LABELS = [2, 0, 1, 2]
 
 HERE: dict[str, list[Case]] = {
     "logsigmoid": unary("logsigmoid", lambda x: -np.logaddexp(0, -x)),
@@ -43,44 +38,17 @@ HERE: dict[str, list[Case]] = {
         Case(lambda x: rg.log_softmax(x, 1), lambda x: np.log(softmax(x, 1)), [normal(3, 4)]),
         Case(lambda x: rg.log_softmax(x, dim=-2), lambda x: np.log(softmax(x, -2)), [normal(2, 3, 4)]),
     ],
-    "cross_entropy": [
-        Case(
-            lambda x: rg.cross_entropy(x, rg.tensor(LABELS)),
-            lambda x: one_hot_loss(x, LABELS).mean(),
-            [normal(4, 3)],
-        ),
-        Case(
-            lambda x: rg.cross_entropy(x, rg.tensor(LABELS), reduction="sum"),
-            lambda x: one_hot_loss(x, LABELS).sum(),
-            [normal(4, 3)],
-        ),
-        Case(
-            lambda x: rg.cross_entropy(x, rg.tensor(LABELS, dtype="int32"), reduction="none"),
-            lambda x: one_hot_loss(x, LABELS),
-            [normal(4, 3)],
-        ),
-        Case(
-            lambda x: rg.cross_entropy(x.T, rg.tensor([1, 0, 3])),
-            lambda x: one_hot_loss(x.T, [1, 0, 3]).mean(),
-            [normal(4, 3)],
-        ),
-        Case(lambda x: rg.cross_entropy(x, rg.tensor(1)), lambda x: log_sum_exp(x) - x[1], [normal(3)]),
-    ],
-    "mse_loss": [
-        Case(rg.mse_loss, lambda x, y: np.square(x - y).mean(), [normal(4, 3), normal(4, 3)]),
-        Case(lambda x, y: rg.mse_loss(x, y, "sum"), lambda x, y: np.square(x - y).sum(), [normal(4, 3), normal(4, 3)]),
-        Case(lambda x, y: rg.mse_loss(x, y, "none"), lambda x, y: np.square(x - y), [normal(4), normal(4)]),
-    ],
-    "binary_cross_entropy_with_logits": [
-        Case(
-            rg.binary_cross_entropy_with_logits,
-            lambda x, t: -(t * np.log(sigmoid(x)) + (1 - t) * np.log(1 - sigmoid(x))).mean(),
-            [normal(4, 3), R.uniform(0.1, 0.9, (4, 3))],
-        ),
-    ],
 }
 
-TABLES = [HERE, cases_elementwise.CASES, cases_nn.CASES, cases_views.CASES, cases_reduce.CASES, cases_linalg.CASES]
+TABLES = [
+    HERE,
+    cases_elementwise.CASES,
+    cases_loss.CASES,
+    cases_nn.CASES,
+    cases_views.CASES,
+    cases_reduce.CASES,
+    cases_linalg.CASES,
+]
 CASES = {name: cases for table in TABLES for name, cases in table.items()}
 
 ALL = [pytest.param(c, id=f"{name}-{i}") for name, cases in CASES.items() for i, c in enumerate(cases)]

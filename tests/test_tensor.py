@@ -417,7 +417,7 @@ def test_empty_and_single_elements():
     assert (rg.zeros(0, 3) @ rg.zeros(3, 2)).shape == (0, 2)
     assert (rg.zeros(2, 0) @ rg.zeros(0, 3)).tolist() == [[0, 0, 0], [0, 0, 0]]
     assert rg.softmax(rg.zeros(0, 3), 1).shape == (0, 3)
-    assert rg.cross_entropy(rg.zeros(0, 3), rg.zeros(0, dtype="int64"), "sum").item() == 0.0
+    assert rg.cross_entropy(rg.zeros(0, 3), rg.zeros(0, dtype="int64"), reduction="sum").item() == 0.0
     x = rg.zeros(0, 3, requires_grad=True)
     (x * 2).sum().backward()
     assert x.grad.shape == (0, 3)

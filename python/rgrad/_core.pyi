@@ -54,6 +54,8 @@ __all__ = [
     "argsort",
     "available_isas",
     "baddbmm",
+    "batch_norm",
+    "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "bmm",
     "broadcast_to",
@@ -61,6 +63,7 @@ __all__ = [
     "celu",
     "chunk",
     "clamp",
+    "cosine_similarity",
     "count_nonzero",
     "cross_entropy",
     "diag",
@@ -96,12 +99,17 @@ __all__ = [
     "hardsigmoid",
     "hardswish",
     "hardtanh",
+    "hinge_embedding_loss",
+    "huber_loss",
     "index_put",
     "index_select",
     "inner",
     "is_grad_enabled",
     "isa",
+    "kl_div",
     "kron",
+    "l1_loss",
+    "layer_norm",
     "le",
     "leaky_relu",
     "linear",
@@ -115,6 +123,7 @@ __all__ = [
     "logsumexp",
     "lt",
     "manual_seed",
+    "margin_ranking_loss",
     "masked_fill",
     "matmul",
     "max",
@@ -129,15 +138,20 @@ __all__ = [
     "movedim",
     "mse_loss",
     "mul",
+    "multi_margin_loss",
     "mv",
     "narrow",
     "ne",
     "neg",
+    "nll_loss",
     "nonzero",
     "norm",
+    "normalize",
+    "one_hot",
     "ones",
     "ones_like",
     "outer",
+    "pad",
     "permute",
     "pow",
     "prelu",
@@ -153,6 +167,7 @@ __all__ = [
     "relu6",
     "repeat",
     "reshape",
+    "rms_norm",
     "roll",
     "save",
     "scatter",
@@ -165,6 +180,8 @@ __all__ = [
     "sigmoid",
     "sign",
     "silu",
+    "smooth_l1_loss",
+    "soft_margin_loss",
     "softmax",
     "softmin",
     "softplus",
@@ -1411,12 +1428,43 @@ def baddbmm(
     `beta` · x + `alpha` · (batch1 @ batch2), where x broadcasts to the products of the two stacks of matrices.
     """
 
-def binary_cross_entropy_with_logits(
-    input: Tensor | float | NDArray[Any], target: Tensor | float | NDArray[Any], reduction: str = ...
+def batch_norm(
+    input: Tensor | float | NDArray[Any],
+    running_mean: Tensor | float | NDArray[Any] | None,
+    running_var: Tensor | float | NDArray[Any] | None,
+    weight: Tensor | float | NDArray[Any] | None = ...,
+    bias: Tensor | float | NDArray[Any] | None = ...,
+    training: bool = ...,
+    momentum: SupportsFloat | SupportsIndex = ...,
+    eps: SupportsFloat | SupportsIndex = ...,
 ) -> Tensor:
     """
-    Binary cross-entropy of sigmoid(input) against probabilities, without overflow: (1 − t) x − ln σ(x), reduced by "mean",
-    "sum" or "none". The shapes must be equal.
+    (x − mean) / √(var + eps) · weight + bias for every channel (dimension 1) of `input` (N, C) or (N, C, L…). In training the
+    statistics are the batch's, and `running_mean` and `running_var` (C,), if given, move towards them by the fraction
+    `momentum`, the variance with n − 1 in its denominator; otherwise they are `running_mean` and `running_var`.
+    """
+
+def binary_cross_entropy(
+    input: Tensor | float | NDArray[Any],
+    target: Tensor | float | NDArray[Any],
+    weight: Tensor | float | NDArray[Any] | None = ...,
+    reduction: str = ...,
+) -> Tensor:
+    """
+    −weight (t ln p + (1 − t) ln(1 − p)) for probabilities `input`, with logarithms of at least −100; reduced by "mean",
+    "sum" or "none".
+    """
+
+def binary_cross_entropy_with_logits(
+    input: Tensor | float | NDArray[Any],
+    target: Tensor | float | NDArray[Any],
+    weight: Tensor | float | NDArray[Any] | None = ...,
+    reduction: str = ...,
+    pos_weight: Tensor | float | NDArray[Any] | None = ...,
+) -> Tensor:
+    """
+    Binary cross-entropy of sigmoid(input) against probabilities, without overflow: (1 − t) x − (1 + (pos_weight − 1) t)
+    ln σ(x), times weight, reduced by "mean", "sum" or "none". The shapes must be equal; the weights broadcast.
     """
 
 def bmm(x: Tensor | float | NDArray[Any], mat2: Tensor | float | NDArray[Any]) -> Tensor:
@@ -1454,6 +1502,16 @@ def clamp(
     included, and 0 outside.
     """
 
+def cosine_similarity(
+    x1: Tensor | float | NDArray[Any],
+    x2: Tensor | float | NDArray[Any],
+    dim: SupportsIndex = ...,
+    eps: SupportsFloat | SupportsIndex = ...,
+) -> Tensor:
+    """
+    x₁ · x₂ / (max(‖x₁‖, eps) max(‖x₂‖, eps)) along `dim`; the operands broadcast.
+    """
+
 def count_nonzero(
     x: Tensor | float | NDArray[Any],
     dim: int | Sequence[int] | None = None,
@@ -1467,11 +1525,18 @@ def count_nonzero(
     """
 
 def cross_entropy(
-    input: Tensor | float | NDArray[Any], target: Tensor | float | NDArray[Any], reduction: str = ...
+    input: Tensor | float | NDArray[Any],
+    target: Tensor | float | NDArray[Any],
+    weight: Tensor | float | NDArray[Any] | None = ...,
+    ignore_index: SupportsIndex = ...,
+    reduction: str = ...,
+    label_smoothing: SupportsFloat | SupportsIndex = ...,
 ) -> Tensor:
     """
-    Cross-entropy of softmax(input) against integer labels: `input` (N, C) and `target` (N,), or (C,) and (). `reduction` is
-    "mean", "sum" or "none".
+    Cross-entropy of softmax(input) against `target`: labels of integers, for (N, C) logits (N,) labels, for (C,) one, for
+    (N, C, d…) (N, d…); or probabilities of the input's shape. `weight` (C,) weighs the classes, and the mean is divided by
+    the weights of the labels; `ignore_index` is a label that does not count; `label_smoothing`, from 0 to 1, is the part of
+    the target that is spread evenly over the classes. `reduction` is "mean", "sum" or "none".
     """
 
 def diag(x: Tensor | float | NDArray[Any], diagonal: SupportsIndex = ...) -> Tensor:
@@ -1671,6 +1736,26 @@ def hardtanh(
     x limited to the range from min_val to max_val. The derivative at both ends is 0.
     """
 
+def hinge_embedding_loss(
+    input: Tensor | float | NDArray[Any],
+    target: Tensor | float | NDArray[Any],
+    margin: SupportsFloat | SupportsIndex = ...,
+    reduction: str = ...,
+) -> Tensor:
+    """
+    x where target is 1, max(0, margin − x) where it is −1; reduced by "mean", "sum" or "none".
+    """
+
+def huber_loss(
+    input: Tensor | float | NDArray[Any],
+    target: Tensor | float | NDArray[Any],
+    reduction: str = ...,
+    delta: SupportsFloat | SupportsIndex = ...,
+) -> Tensor:
+    """
+    d² / 2 for differences d of at most delta, else delta (|d| − delta / 2); reduced by "mean", "sum" or "none".
+    """
+
 def index_put(x: Tensor | float | NDArray[Any], index: Any, value: Tensor | float | NDArray[Any]) -> Tensor:
     """
     A copy of `x` in which `x[index]` is `value`: `x[index] = value` as a function, through which gradients flow to both.
@@ -1697,9 +1782,39 @@ def isa() -> str:
     The instruction set that the kernels run on: "avx512", "avx2", "neon" or "scalar".
     """
 
+def kl_div(
+    input: Tensor | float | NDArray[Any],
+    target: Tensor | float | NDArray[Any],
+    reduction: str = ...,
+    log_target: bool = ...,
+) -> Tensor:
+    """
+    Kullback–Leibler divergence t (ln t − input) of log-probabilities `input` from probabilities `target`, or from their
+    logarithms with `log_target`; 0 where t is 0. `reduction` may also be "batchmean", the sum divided by the first size.
+    """
+
 def kron(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
     """
     Kronecker product: every element of `x` times all of `other`. Sizes multiply, dimension by dimension from the last.
+    """
+
+def l1_loss(
+    input: Tensor | float | NDArray[Any], target: Tensor | float | NDArray[Any], reduction: str = ...
+) -> Tensor:
+    """
+    Absolute error |input − target|, reduced by "mean", "sum" or "none". The derivative at 0 is 0.
+    """
+
+def layer_norm(
+    input: Tensor | float | NDArray[Any],
+    normalized_shape: int | Sequence[int],
+    weight: Tensor | float | NDArray[Any] | None = ...,
+    bias: Tensor | float | NDArray[Any] | None = ...,
+    eps: SupportsFloat | SupportsIndex = ...,
+) -> Tensor:
+    """
+    (x − mean) / √(var + eps) · weight + bias, with the statistics of each example over the last dimensions, which are
+    `normalized_shape`; so are the shapes of `weight` and `bias`.
     """
 
 def le(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
@@ -1792,6 +1907,17 @@ def lt(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -
 def manual_seed(seed: SupportsIndex) -> None:
     """
     Starts the default random stream of this seed from its beginning.
+    """
+
+def margin_ranking_loss(
+    input1: Tensor | float | NDArray[Any],
+    input2: Tensor | float | NDArray[Any],
+    target: Tensor | float | NDArray[Any],
+    margin: SupportsFloat | SupportsIndex = ...,
+    reduction: str = ...,
+) -> Tensor:
+    """
+    max(0, margin − target · (input1 − input2)) for targets 1 and −1; reduced by "mean", "sum" or "none".
     """
 
 def masked_fill(
@@ -1899,6 +2025,19 @@ def mul(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) 
     Product, a × b.
     """
 
+def multi_margin_loss(
+    input: Tensor | float | NDArray[Any],
+    target: Tensor | float | NDArray[Any],
+    p: SupportsIndex = ...,
+    margin: SupportsFloat | SupportsIndex = ...,
+    weight: Tensor | float | NDArray[Any] | None = ...,
+    reduction: str = ...,
+) -> Tensor:
+    """
+    The hinge loss of many classes: Σ max(0, margin − x[label] + x[i])ᵖ / C over the classes i that are not the label, times
+    weight[label]; `p` is 1 or 2. Shapes (N, C) and (N,), or (C,) and ().
+    """
+
 def mv(x: Tensor | float | NDArray[Any], vec: Tensor | float | NDArray[Any]) -> Tensor:
     """
     Product of a matrix and a vector: (m, k) with (k,) gives (m,).
@@ -1919,6 +2058,18 @@ def neg(x: Tensor | float | NDArray[Any]) -> Tensor:
     Negation, −x.
     """
 
+def nll_loss(
+    input: Tensor | float | NDArray[Any],
+    target: Tensor | float | NDArray[Any],
+    weight: Tensor | float | NDArray[Any] | None = ...,
+    ignore_index: SupportsIndex = ...,
+    reduction: str = ...,
+) -> Tensor:
+    """
+    −weight[label] · input[label] for log-probabilities `input` and labels; shapes, `weight`, `ignore_index` and
+    `reduction` as in cross_entropy.
+    """
+
 def nonzero(x: Tensor | float | NDArray[Any]) -> Tensor:
     """
     The positions (n, ndim) of the elements that are not 0, in row-major order.
@@ -1936,6 +2087,21 @@ def norm(
     elements do not overflow. `rg.linalg.norm` has the norms of matrices.
     """
 
+def normalize(
+    input: Tensor | float | NDArray[Any],
+    p: SupportsFloat | SupportsIndex = ...,
+    dim: SupportsIndex = ...,
+    eps: SupportsFloat | SupportsIndex = ...,
+) -> Tensor:
+    """
+    x / max(‖x‖ₚ, eps) along `dim`; vectors of zeros stay so.
+    """
+
+def one_hot(tensor: Tensor | float | NDArray[Any], num_classes: SupportsIndex = ...) -> Tensor:
+    """
+    1 at each label, 0 elsewhere: integers (…) to int64 (…, num_classes); with −1, one more class than the largest label.
+    """
+
 def ones(*size: int | Sequence[int], dtype: DType | DTypeLike | None = None, requires_grad: bool = False) -> Tensor:
     """
     Ones.
@@ -1951,6 +2117,17 @@ def ones_like(
 def outer(x: Tensor | float | NDArray[Any], vec2: Tensor | float | NDArray[Any]) -> Tensor:
     """
     All products of the elements of two vectors: (m,) with (n,) gives (m, n).
+    """
+
+def pad(
+    input: Tensor | float | NDArray[Any],
+    pad: int | Sequence[int],
+    mode: str = ...,
+    value: SupportsFloat | SupportsIndex | None = ...,
+) -> Tensor:
+    """
+    `input` with borders. `pad` has pairs of widths (before, after), the last dimension's first; negative ones cut off.
+    `mode` is "constant", with `value`, "reflect", "replicate" or "circular".
     """
 
 def permute(x: Tensor | float | NDArray[Any], *dims: int | Sequence[int]) -> Tensor:
@@ -2057,6 +2234,17 @@ def reshape(x: Tensor | float | NDArray[Any], *shape: int | Sequence[int]) -> Te
     strides allow it, else a copy.
     """
 
+def rms_norm(
+    input: Tensor | float | NDArray[Any],
+    normalized_shape: int | Sequence[int],
+    weight: Tensor | float | NDArray[Any] | None = ...,
+    eps: SupportsFloat | SupportsIndex | None = ...,
+) -> Tensor:
+    """
+    x / √(mean of x² + eps) · weight over the last dimensions, which are `normalized_shape`; `eps` is by default the distance
+    of 1 from the next number of the dtype.
+    """
+
 def roll(
     x: Tensor | float | NDArray[Any], shifts: int | Sequence[int], dims: int | Sequence[int] | None = ...
 ) -> Tensor:
@@ -2131,6 +2319,23 @@ def sign(x: Tensor | float | NDArray[Any]) -> Tensor:
 def silu(input: Tensor | float | NDArray[Any]) -> Tensor:
     """
     x σ(x), also called swish.
+    """
+
+def smooth_l1_loss(
+    input: Tensor | float | NDArray[Any],
+    target: Tensor | float | NDArray[Any],
+    reduction: str = ...,
+    beta: SupportsFloat | SupportsIndex = ...,
+) -> Tensor:
+    """
+    d² / (2 beta) for differences d of less than beta, else |d| − beta / 2; reduced by "mean", "sum" or "none".
+    """
+
+def soft_margin_loss(
+    input: Tensor | float | NDArray[Any], target: Tensor | float | NDArray[Any], reduction: str = ...
+) -> Tensor:
+    """
+    ln(1 + exp(−target · input)) for targets 1 and −1, without overflow; reduced by "mean", "sum" or "none".
     """
 
 def softmax(x: Tensor | float | NDArray[Any], dim: SupportsIndex) -> Tensor:

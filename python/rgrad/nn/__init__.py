@@ -29,15 +29,31 @@ from rgrad.nn.activations import (
 )
 from rgrad.nn.containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from rgrad.nn.layers import Dropout, Flatten, Identity, Linear, Unflatten
-from rgrad.nn.losses import BCEWithLogitsLoss, CrossEntropyLoss, MSELoss
+from rgrad.nn.losses import (
+    BCELoss,
+    BCEWithLogitsLoss,
+    CrossEntropyLoss,
+    HingeEmbeddingLoss,
+    HuberLoss,
+    KLDivLoss,
+    L1Loss,
+    MSELoss,
+    MultiMarginLoss,
+    NLLLoss,
+    SmoothL1Loss,
+    SoftMarginLoss,
+)
 from rgrad.nn.module import Module, Parameter, TensorModule
+from rgrad.nn.norm import BatchNorm1d, LayerNorm, RMSNorm
 from rgrad.nn.sparse import Embedding
 
 __all__ = [
     "CELU",
     "ELU",
     "SELU",
+    "BCELoss",
     "BCEWithLogitsLoss",
+    "BatchNorm1d",
     "CrossEntropyLoss",
     "Dropout",
     "Embedding",
@@ -46,7 +62,12 @@ __all__ = [
     "Hardsigmoid",
     "Hardswish",
     "Hardtanh",
+    "HingeEmbeddingLoss",
+    "HuberLoss",
     "Identity",
+    "KLDivLoss",
+    "L1Loss",
+    "LayerNorm",
     "LeakyReLU",
     "Linear",
     "LogSigmoid",
@@ -56,15 +77,20 @@ __all__ = [
     "Module",
     "ModuleDict",
     "ModuleList",
+    "MultiMarginLoss",
+    "NLLLoss",
     "PReLU",
     "Parameter",
     "ParameterDict",
     "ParameterList",
+    "RMSNorm",
     "ReLU",
     "ReLU6",
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "SmoothL1Loss",
+    "SoftMarginLoss",
     "Softmax",
     "Softmin",
     "Softplus",

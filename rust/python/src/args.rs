@@ -251,16 +251,25 @@ impl Pass for f64 {
     }
 }
 
-/// The name of a loss's reduction.
-pub(crate) type Reduction<'a> = &'a str;
+pub(crate) type OptionalFloat = Option<float>;
+
+impl Pass for OptionalFloat {
+    type As<'a> = Option<f64>;
+    fn pass(&self) -> PyResult<Option<f64>> {
+        Ok(*self)
+    }
+}
+
+/// One of the names that an argument may have.
+pub(crate) type Name<'a> = &'a str;
 
 impl Pass for &str {
     type As<'a>
-        = ops::Reduction
+        = &'a str
     where
         Self: 'a;
-    fn pass(&self) -> PyResult<ops::Reduction> {
-        ops::Reduction::from_name(self).map_err(to_py)
+    fn pass(&self) -> PyResult<&str> {
+        Ok(self)
     }
 }
 

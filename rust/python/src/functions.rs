@@ -7,7 +7,8 @@ use pyo3::types::PyTuple;
 use rgrad_engine::ops;
 
 use crate::args::{
-    Dims, Ints, OptionalTensor, Order, Pairing, Pass, Reduction, Sections, Tensor, Tensors, float, int, sequence,
+    Dims, Ints, Name, OptionalFloat, OptionalTensor, Order, Pairing, Pass, Sections, Tensor, Tensors, float, int,
+    sequence,
 };
 use crate::dtype::{AnyDType, value_error};
 use crate::error::run;

@@ -16,6 +16,8 @@ mod linalg;
 mod loss;
 mod matmul;
 mod norm;
+mod normalize;
+mod pad;
 mod pieces;
 mod reduce;
 mod softmax;
@@ -34,6 +36,8 @@ pub use linalg::*;
 pub use loss::*;
 pub use matmul::*;
 pub use norm::*;
+pub use normalize::*;
+pub use pad::*;
 pub use pieces::*;
 pub use reduce::*;
 pub use softmax::*;
@@ -79,7 +83,7 @@ macro_rules! for_each_op {
         $crate::unary_ops! {
             [
                 binary_ops choice_ops compare_ops reduce_ops extreme_ops statistic_ops norm_ops sort_ops softmax_ops
-                activation_ops matmul_ops linalg_ops diagonal_ops loss_ops view_ops piece_ops arrange_ops join_ops along_ops
+                activation_ops matmul_ops linalg_ops diagonal_ops normalize_ops loss_ops pad_ops view_ops piece_ops arrange_ops join_ops along_ops
             ] $callback {}
         }
     };

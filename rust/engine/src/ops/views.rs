@@ -132,6 +132,11 @@ pub(super) fn slice(x: &Tensor, ranges: SmallVec<[Range; 4]>) -> Result<Tensor> 
     apply(ViewOp::Slice { from: x.shape().into(), ranges }, &[x])
 }
 
+/// Zeros of a shape, with `x` in the sub-box of one range per dimension.
+pub(super) fn unslice(x: &Tensor, shape: &[usize], ranges: SmallVec<[Range; 4]>) -> Result<Tensor> {
+    apply(ViewOp::Unslice { to: shape.into(), ranges }, &[x])
+}
+
 /// `x` as `shape`, which has as many elements.
 pub(super) fn reshape_to(x: &Tensor, shape: &[usize]) -> Result<Tensor> {
     if x.shape() == shape {

@@ -1,50 +1,95 @@
-//! Losses: fused cross-entropy, and those composed of other operations.
+//! Losses: a fused cross-entropy, and those composed of other operations.
+//!
+//! Names, arguments, reductions and derivatives at kinks are PyTorch's, without the arguments that it deprecates.
 
-use std::sync::OnceLock;
+mod classes;
+mod cross_entropy;
+mod probabilities;
+mod residuals;
 
-use rgrad_kernels::softmax as kernels;
+pub(super) use classes::indicator;
+pub use classes::{multi_margin_loss, nll_loss};
+pub use cross_entropy::cross_entropy;
+pub use probabilities::{binary_cross_entropy, binary_cross_entropy_with_logits, kl_div};
+pub use residuals::{
+    hinge_embedding_loss, huber_loss, l1_loss, margin_ranking_loss, mse_loss, smooth_l1_loss, soft_margin_loss,
+};
 
-use super::elementwise::{logsigmoid, mul, square, sub};
-use super::reduce::{mean, scale, sum};
-use super::softmax::softmax;
-use super::views::{expand_to, reshape_to};
-use super::{cast, contiguous, only, op_table};
-use crate::dtype::{DType, match_float};
+use super::op_table;
+use super::reduce::{mean, sum};
 use crate::error::{Result, fail};
 use crate::shape::Show;
-use crate::tape::{Grads, Op, Saved, Saves, Want, apply, is_grad_enabled};
-use crate::tensor::{Number, Tensor};
+use crate::tensor::Tensor;
 
 op_table! { $ loss_ops
-    /// Cross-entropy of softmax(input) against integer labels: `input` (N, C) and `target` (N,), or (C,) and (). `reduction` is
-    /// "mean", "sum" or "none".
-    function cross_entropy(input: Tensor, target: Tensor, reduction: Reduction = "mean");
+    /// Cross-entropy of softmax(input) against `target`: labels of integers, for (N, C) logits (N,) labels, for (C,) one, for
+    /// (N, C, d…) (N, d…); or probabilities of the input's shape. `weight` (C,) weighs the classes, and the mean is divided by
+    /// the weights of the labels; `ignore_index` is a label that does not count; `label_smoothing`, from 0 to 1, is the part of
+    /// the target that is spread evenly over the classes. `reduction` is "mean", "sum" or "none".
+    function cross_entropy(
+        input: Tensor, target: Tensor, weight: OptionalTensor = None, ignore_index: int = -100, reduction: Name = "mean",
+        label_smoothing: float = 0.0
+    );
+    /// −weight[label] · input[label] for log-probabilities `input` and labels; shapes, `weight`, `ignore_index` and
+    /// `reduction` as in cross_entropy.
+    function nll_loss(
+        input: Tensor, target: Tensor, weight: OptionalTensor = None, ignore_index: int = -100, reduction: Name = "mean"
+    );
+    /// The hinge loss of many classes: Σ max(0, margin − x[label] + x[i])ᵖ / C over the classes i that are not the label, times
+    /// weight[label]; `p` is 1 or 2. Shapes (N, C) and (N,), or (C,) and ().
+    function multi_margin_loss(
+        input: Tensor, target: Tensor, p: int = 1, margin: float = 1.0, weight: OptionalTensor = None,
+        reduction: Name = "mean"
+    );
     /// Squared error (input − target)², reduced by "mean", "sum" or "none". The shapes must be equal.
-    function mse_loss(input: Tensor, target: Tensor, reduction: Reduction = "mean");
-    /// Binary cross-entropy of sigmoid(input) against probabilities, without overflow: (1 − t) x − ln σ(x), reduced by "mean",
-    /// "sum" or "none". The shapes must be equal.
-    function binary_cross_entropy_with_logits(input: Tensor, target: Tensor, reduction: Reduction = "mean");
+    function mse_loss(input: Tensor, target: Tensor, reduction: Name = "mean");
+    /// Absolute error |input − target|, reduced by "mean", "sum" or "none". The derivative at 0 is 0.
+    function l1_loss(input: Tensor, target: Tensor, reduction: Name = "mean");
+    /// d² / (2 beta) for differences d of less than beta, else |d| − beta / 2; reduced by "mean", "sum" or "none".
+    function smooth_l1_loss(input: Tensor, target: Tensor, reduction: Name = "mean", beta: float = 1.0);
+    /// d² / 2 for differences d of at most delta, else delta (|d| − delta / 2); reduced by "mean", "sum" or "none".
+    function huber_loss(input: Tensor, target: Tensor, reduction: Name = "mean", delta: float = 1.0);
+    /// −weight (t ln p + (1 − t) ln(1 − p)) for probabilities `input`, with logarithms of at least −100; reduced by "mean",
+    /// "sum" or "none".
+    function binary_cross_entropy(
+        input: Tensor, target: Tensor, weight: OptionalTensor = None, reduction: Name = "mean"
+    );
+    /// Binary cross-entropy of sigmoid(input) against probabilities, without overflow: (1 − t) x − (1 + (pos_weight − 1) t)
+    /// ln σ(x), times weight, reduced by "mean", "sum" or "none". The shapes must be equal; the weights broadcast.
+    function binary_cross_entropy_with_logits(
+        input: Tensor, target: Tensor, weight: OptionalTensor = None, reduction: Name = "mean",
+        pos_weight: OptionalTensor = None
+    );
+    /// Kullback–Leibler divergence t (ln t − input) of log-probabilities `input` from probabilities `target`, or from their
+    /// logarithms with `log_target`; 0 where t is 0. `reduction` may also be "batchmean", the sum divided by the first size.
+    function kl_div(input: Tensor, target: Tensor, reduction: Name = "mean", log_target: bool = false);
+    /// x where target is 1, max(0, margin − x) where it is −1; reduced by "mean", "sum" or "none".
+    function hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, reduction: Name = "mean");
+    /// ln(1 + exp(−target · input)) for targets 1 and −1, without overflow; reduced by "mean", "sum" or "none".
+    function soft_margin_loss(input: Tensor, target: Tensor, reduction: Name = "mean");
+    /// max(0, margin − target · (input1 − input2)) for targets 1 and −1; reduced by "mean", "sum" or "none".
+    function margin_ranking_loss(
+        input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: Name = "mean"
+    );
 }
 
 /// How the losses of the examples become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reduction {
-    /// Their arithmetic mean.
+enum Reduction {
     Mean,
-    /// Their sum.
     Sum,
-    /// Not at all.
     None,
 }
 
 impl Reduction {
-    /// From the name that users write. `ValueError` for another.
-    pub fn from_name(name: &str) -> Result<Self> {
+    /// From the name that users write. `ValueError` for another, and for the mean of no losses.
+    fn new(op: &str, name: &str, losses: usize) -> Result<Self> {
         match name {
+            "mean" if losses == 0 => fail!(Value, "{op}: an empty batch has no mean loss"),
             "mean" => Ok(Self::Mean),
             "sum" => Ok(Self::Sum),
             "none" => Ok(Self::None),
-            other => fail!(Value, "reduction: expected \"mean\", \"sum\" or \"none\", got {other:?}"),
+            other => fail!(Value, "{op}: reduction must be \"mean\", \"sum\" or \"none\", got {other:?}"),
         }
     }
 
@@ -57,150 +102,10 @@ impl Reduction {
     }
 }
 
-/// Softmax cross-entropy of (rows, classes) logits with one label per row.
-struct CrossEntropy {
-    reduction: Reduction,
-    labels: Tensor,
-    /// d loss / d logits, (softmax − one-hot) / rows for the mean: made in the same pass over the logits as the loss.
-    slope: OnceLock<Tensor>,
-}
-
-impl CrossEntropy {
-    fn factor(&self, rows: usize) -> f64 {
-        if self.reduction == Reduction::Mean { 1.0 / rows as f64 } else { 1.0 }
-    }
-
-    /// softmax − one-hot, in tensor functions.
-    fn slope_of(&self, x: &Tensor) -> Result<Tensor> {
-        sub(&softmax(x, 1)?, &one_hot(&self.labels, x.shape()[1], x.dtype())?)
-    }
-}
-
-impl Op for CrossEntropy {
-    fn name(&self) -> &'static str {
-        "cross_entropy"
-    }
-    fn saves(&self) -> Saves {
-        Saves::INPUTS
-    }
-    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
-        let x = x[0];
-        let (rows, cols) = (x.shape()[0], x.shape()[1]);
-        let differentiate = is_grad_enabled() && x.requires_grad();
-        match_float!(x.dtype(), "cross_entropy", T => {
-            let (logits, labels) = (x.read::<T>(), self.labels.read::<i64>());
-            let run = |loss: &mut [T], slope: Option<&mut [T]>| {
-                let scale = self.factor(rows) as T;
-                match kernels::cross_entropy(loss, slope, logits.slice(), labels.slice(), cols, scale) {
-                    Ok(()) => Ok(()),
-                    Err(bad) => fail!(
-                        Value,
-                        "cross_entropy: label {} in row {} is out of range for {cols} classes (expected 0 to {})",
-                        bad.label,
-                        bad.row,
-                        cols as isize - 1
-                    ),
-                }
-            };
-            let losses = Tensor::build::<T>("cross_entropy", &[rows], x.dtype(), |loss| {
-                if !differentiate {
-                    return run(loss, None);
-                }
-                let slope = Tensor::build::<T>("cross_entropy", x.shape(), x.dtype(), |s| run(loss, Some(s)))?;
-                let _ = self.slope.set(slope);
-                Ok(())
-            })?;
-            // The examples' losses are not taped here: this rule covers their reduction too.
-            crate::tape::with_grad_enabled(false, || self.reduction.apply(losses))
-        })
-    }
-    fn backward(&self, saved: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
-        let x = saved.input(0);
-        let rows = x.shape()[0];
-        let per_row = if self.reduction == Reduction::None { reshape_to(g, &[rows, 1])? } else { g.clone() };
-        // The slope that the value left has no history.
-        let plain = !is_grad_enabled() && !x.has_tangent() && !g.has_tangent();
-        let slope = match self.slope.get() {
-            Some(slope) if plain => slope.clone(),
-            _ => scale(&self.slope_of(x)?, self.factor(rows))?,
-        };
-        let one = self.reduction != Reduction::None && plain && g.item()? == Number::Float(1.0);
-        Ok([Some(if one { slope } else { mul(&per_row, &slope)? })].into_iter().collect())
-    }
-    fn jvp(&self, x: &[&Tensor], _: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
-        self.reduction.apply(sum(&mul(&self.slope_of(x[0])?, only(t))?, Some(&[1]), false)?)
-    }
-}
-
-/// Rows of zeros with a one at each label: (N,) labels in range give (N, classes).
-fn one_hot(labels: &Tensor, classes: usize, dtype: DType) -> Result<Tensor> {
-    let positions: Vec<i64> = (0..classes as i64).collect();
-    let rows = labels.numel();
-    let column = expand_to(&reshape_to(labels, &[rows, 1])?, &[rows, classes])?;
-    cast(&super::eq(&Tensor::from_slice(&positions, &[classes])?, &column)?, dtype)
-}
-
-/// Cross-entropy of softmax(input) against integer labels.
-///
-/// `input` (N, C) and `target` (N,), or (C,) and (). Each loss is ln Σ exp(x) − x[label]. `TypeError` unless the labels are
-/// integers; `ValueError` if one is outside 0 … C − 1 (the first is named with its row), or if there are none to take a
-/// mean of.
-pub fn cross_entropy(input: &Tensor, target: &Tensor, reduction: Reduction) -> Result<Tensor> {
-    if !input.dtype().is_float() {
-        fail!(Type, "cross_entropy: expected logits of floats, got {}", input.dtype());
-    }
-    if target.dtype().is_float() || target.dtype() == DType::Bool {
-        fail!(Type, "cross_entropy: expected integer labels, got {}; write target.to(rg.int64)", target.dtype());
-    }
-    if !(1..=2).contains(&input.ndim()) || target.shape() != &input.shape()[..input.ndim() - 1] {
-        fail!(
-            Value,
-            "cross_entropy: expected logits (N, C) and labels (N,), got {} and {}",
-            Show(input.shape()),
-            Show(target.shape())
-        );
-    }
-    let cols = input.shape()[input.ndim() - 1];
-    let rows = target.numel();
-    if rows == 0 && reduction == Reduction::Mean {
-        fail!(Value, "cross_entropy: an empty batch has no mean loss");
-    }
-    let logits = contiguous(&reshape_to(input, &[rows, cols])?)?;
-    let labels = contiguous(&reshape_to(&cast(target, DType::Int64)?, &[rows])?)?;
-    let loss = apply(CrossEntropy { reduction, labels, slope: OnceLock::new() }, &[&logits])?;
-    if reduction == Reduction::None { reshape_to(&loss, target.shape()) } else { Ok(loss) }
-}
-
-/// Refuses losses of different shapes: broadcasting them is nearly always a mistake.
-fn same_shape(op: &str, input: &Tensor, target: &Tensor, reduction: Reduction) -> Result<()> {
+/// Refuses targets of another shape: broadcasting them is nearly always a mistake.
+fn same_shape(op: &str, input: &Tensor, target: &Tensor) -> Result<()> {
     if input.shape() != target.shape() {
         fail!(Value, "{op}: input has shape {}, target has shape {}", Show(input.shape()), Show(target.shape()));
     }
-    if input.numel() == 0 && reduction == Reduction::Mean {
-        fail!(Value, "{op}: an empty batch has no mean loss");
-    }
     Ok(())
-}
-
-/// Squared error (input − target)².
-pub fn mse_loss(input: &Tensor, target: &Tensor, reduction: Reduction) -> Result<Tensor> {
-    same_shape("mse_loss", input, target, reduction)?;
-    let loss = square(&sub(input, target)?)?;
-    reduction.apply(cast(&loss, loss.dtype().or_float())?)
-}
-
-/// Binary cross-entropy of sigmoid(input) against probabilities: (1 − t) x − ln σ(x).
-pub fn binary_cross_entropy_with_logits(input: &Tensor, target: &Tensor, reduction: Reduction) -> Result<Tensor> {
-    const OP: &str = "binary_cross_entropy_with_logits";
-    same_shape(OP, input, target, reduction)?;
-    if !input.dtype().is_float() || !target.dtype().is_float() {
-        fail!(
-            Type,
-            "{OP}: expected floats, got {} and {}; write target.to(input.dtype)",
-            input.dtype(),
-            target.dtype()
-        );
-    }
-    let one = super::elementwise::number(target, 1.0)?;
-    reduction.apply(sub(&mul(&sub(&one, target)?, input)?, &logsigmoid(input)?)?)
 }

@@ -1,0 +1,183 @@
+"""Normalisation layers."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rgrad import _core
+from rgrad._core import Tensor
+from rgrad.nn.module import Parameter, TensorModule
+
+
+class BatchNorm1d(TensorModule):
+    """(x − mean) / √(var + eps) · weight + bias for every channel of (N, C) or (N, C, L).
+
+    In training the statistics are the batch's, and the running ones move towards them; in evaluation, or if they are
+    not tracked the batch's as well, they are the running ones. Ioffe and Szegedy, Batch normalization, ICML 2015.
+
+    Args:
+        num_features: C.
+        eps: Added to the variance.
+        momentum: The fraction by which running statistics move; None averages over all batches.
+        affine: Whether there are ``weight`` and ``bias``, (C,), which start at 1 and 0.
+        track_running_stats: Whether there are ``running_mean``, ``running_var``, and ``num_batches_tracked``.
+        dtype: Of the parameters and statistics; the default dtype if None.
+    """
+
+    running_mean: Tensor | None
+    running_var: Tensor | None
+    num_batches_tracked: Tensor | None
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        dtype: Any = None,
+    ) -> None:
+        if num_features < 1:
+            raise ValueError(f"BatchNorm1d: num_features must be positive, got {num_features}")
+        self.num_features = num_features
+        self.eps = eps
+        self.momentum = momentum
+        self.affine = affine
+        self.track_running_stats = track_running_stats
+        self.weight = Parameter(_core.ones(num_features, dtype=dtype)) if affine else None
+        self.bias = Parameter(_core.zeros(num_features, dtype=dtype)) if affine else None
+        tracked = track_running_stats
+        self.register_buffer("running_mean", _core.zeros(num_features, dtype=dtype) if tracked else None)
+        self.register_buffer("running_var", _core.ones(num_features, dtype=dtype) if tracked else None)
+        self.register_buffer("num_batches_tracked", _core.zeros(dtype="int64") if tracked else None)
+
+    def reset_running_stats(self) -> None:
+        """Forgets the batches that were seen."""
+        if self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None:
+            self.running_mean.zero_()
+            self.running_var.fill_(1.0)
+            self.num_batches_tracked.zero_()
+
+    def reset_parameters(self) -> None:
+        """Forgets the batches that were seen, and sets weights to 1 and biases to 0."""
+        self.reset_running_stats()
+        if self.weight is not None and self.bias is not None:
+            self.weight.detach().fill_(1.0)
+            self.bias.detach().zero_()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C) or (N, C, L) to the same shape."""
+        if x.ndim not in (2, 3) or x.shape[1] != self.num_features:
+            raise ValueError(
+                f"BatchNorm1d: expected (N, {self.num_features}) or (N, {self.num_features}, L), got {x.shape}"
+            )
+        count, update = self.num_batches_tracked, self.training and self.running_mean is not None
+        momentum = 0.0 if self.momentum is None else self.momentum
+        if update and count is not None and self.momentum is None:
+            momentum = 1 / (int(count.item()) + 1)
+        by_batch = self.training or self.running_mean is None
+        used = update or not by_batch
+        y = _core.batch_norm(
+            x,
+            self.running_mean if used else None,
+            self.running_var if used else None,
+            self.weight,
+            self.bias,
+            by_batch,
+            momentum,
+            self.eps,
+        )
+        # Not before: a batch that is refused was not seen.
+        if update and count is not None:
+            count += 1
+        return y
+
+    def extra_repr(self) -> str:
+        """The arguments."""
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"track_running_stats={self.track_running_stats}"
+        )
+
+
+def _sizes(normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
+    return (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+
+
+class LayerNorm(TensorModule):
+    """(x − mean) / √(var + eps) · weight + bias, with each example's statistics over the last dimensions.
+
+    Ba et al., Layer normalization, 2016.
+
+    Args:
+        normalized_shape: The last dimensions of the input.
+        eps: Added to the variance.
+        elementwise_affine: Whether there are ``weight`` and ``bias`` of that shape, which start at 1 and 0.
+        bias: Whether, if so, there is a ``bias``.
+        dtype: Of the parameters; the default dtype if None.
+    """
+
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+        dtype: Any = None,
+    ) -> None:
+        self.normalized_shape = _sizes(normalized_shape)
+        self.eps = eps
+        self.elementwise_affine = elementwise_affine
+        shape = self.normalized_shape
+        self.weight = Parameter(_core.ones(shape, dtype=dtype)) if elementwise_affine else None
+        self.bias = Parameter(_core.zeros(shape, dtype=dtype)) if elementwise_affine and bias else None
+
+    def reset_parameters(self) -> None:
+        """Sets weights to 1 and biases to 0."""
+        if self.weight is not None:
+            self.weight.detach().fill_(1.0)
+        if self.bias is not None:
+            self.bias.detach().zero_()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(…, *normalized_shape) to the same shape."""
+        return _core.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        """The arguments."""
+        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+
+
+class RMSNorm(TensorModule):
+    """x / √(mean of x² + eps) · weight over the last dimensions. Zhang and Sennrich, NeurIPS 2019.
+
+    Args:
+        normalized_shape: The last dimensions of the input.
+        eps: Added to the mean square; the distance of 1 from the next number of the input's dtype if None.
+        elementwise_affine: Whether there is a ``weight`` of that shape, which starts at 1.
+        dtype: Of the weight; the default dtype if None.
+    """
+
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float | None = None,
+        elementwise_affine: bool = True,
+        dtype: Any = None,
+    ) -> None:
+        self.normalized_shape = _sizes(normalized_shape)
+        self.eps = eps
+        self.elementwise_affine = elementwise_affine
+        self.weight = Parameter(_core.ones(self.normalized_shape, dtype=dtype)) if elementwise_affine else None
+
+    def reset_parameters(self) -> None:
+        """Sets weights to 1."""
+        if self.weight is not None:
+            self.weight.detach().fill_(1.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(…, *normalized_shape) to the same shape."""
+        return _core.rms_norm(x, self.normalized_shape, self.weight, self.eps)
+
+    def extra_repr(self) -> str:
+        """The arguments."""
+        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"

@@ -1,0 +1,177 @@
+//! Softmax and cross-entropy in one: fused for integer labels, with all that PyTorch's function takes around it.
+
+use std::sync::OnceLock;
+
+use rgrad_kernels::softmax as kernels;
+
+use super::super::elementwise::{add, mul, number, sub};
+use super::super::reduce::{scale, sum};
+use super::super::softmax::{log_softmax, softmax};
+use super::super::views::reshape_to;
+use super::super::{cast, only};
+use super::classes::{Labels, Scores, class_dim, class_weights, indicator, labels_of, reduced};
+use super::probabilities::expected_surprise;
+use super::{Reduction, same_shape};
+use crate::dtype::match_float;
+use crate::error::{Kind, Result, fail};
+use crate::shape::Dims;
+use crate::tape::{Grads, Op, Saved, Saves, Want, apply, is_grad_enabled};
+use crate::tensor::{Number, Tensor};
+
+/// Softmax cross-entropy of (rows, classes) logits with one label per row.
+struct CrossEntropy {
+    reduction: Reduction,
+    labels: Tensor,
+    /// d loss / d logits, (softmax − one-hot) / rows for the mean: made in the same pass over the logits as the loss.
+    slope: OnceLock<Tensor>,
+}
+
+impl CrossEntropy {
+    fn factor(&self, rows: usize) -> f64 {
+        if self.reduction == Reduction::Mean { 1.0 / rows as f64 } else { 1.0 }
+    }
+
+    /// softmax − one-hot, in tensor functions.
+    fn slope_of(&self, x: &Tensor) -> Result<Tensor> {
+        sub(&softmax(x, 1)?, &cast(&indicator(&self.labels, x.shape()[1])?, x.dtype())?)
+    }
+}
+
+impl Op for CrossEntropy {
+    fn name(&self) -> &'static str {
+        "cross_entropy"
+    }
+    fn saves(&self) -> Saves {
+        Saves::INPUTS
+    }
+    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
+        let x = x[0];
+        let (rows, cols) = (x.shape()[0], x.shape()[1]);
+        let differentiate = is_grad_enabled() && x.requires_grad();
+        match_float!(x.dtype(), "cross_entropy", T => {
+            let (logits, labels) = (x.read::<T>(), self.labels.read::<i64>());
+            let run = |loss: &mut [T], slope: Option<&mut [T]>| {
+                let scale = self.factor(rows) as T;
+                match kernels::cross_entropy(loss, slope, logits.slice(), labels.slice(), cols, scale) {
+                    Ok(()) => Ok(()),
+                    Err(bad) => fail!(
+                        Value,
+                        "cross_entropy: label {} in row {} is out of range for {cols} classes (expected 0 to {})",
+                        bad.label,
+                        bad.row,
+                        cols as isize - 1
+                    ),
+                }
+            };
+            let losses = Tensor::build::<T>("cross_entropy", &[rows], x.dtype(), |loss| {
+                if !differentiate {
+                    return run(loss, None);
+                }
+                let slope = Tensor::build::<T>("cross_entropy", x.shape(), x.dtype(), |s| run(loss, Some(s)))?;
+                let _ = self.slope.set(slope);
+                Ok(())
+            })?;
+            // The examples' losses are not taped here: this rule covers their reduction too.
+            crate::tape::with_grad_enabled(false, || self.reduction.apply(losses))
+        })
+    }
+    fn backward(&self, saved: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
+        let x = saved.input(0);
+        let rows = x.shape()[0];
+        let per_row = if self.reduction == Reduction::None { reshape_to(g, &[rows, 1])? } else { g.clone() };
+        // The slope that the value left has no history.
+        let plain = !is_grad_enabled() && !x.has_tangent() && !g.has_tangent();
+        let slope = match self.slope.get() {
+            Some(slope) if plain => slope.clone(),
+            _ => scale(&self.slope_of(x)?, self.factor(rows))?,
+        };
+        let one = self.reduction != Reduction::None && plain && g.item()? == Number::Float(1.0);
+        Ok([Some(if one { slope } else { mul(&per_row, &slope)? })].into_iter().collect())
+    }
+    fn jvp(&self, x: &[&Tensor], _: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
+        self.reduction.apply(sum(&mul(&self.slope_of(x[0])?, only(t))?, Some(&[1]), false)?)
+    }
+}
+
+fn fused(scores: &Scores, labels: Tensor, reduction: Reduction) -> Result<Tensor> {
+    apply(CrossEntropy { reduction, labels, slope: OnceLock::new() }, &[&scores.rows])
+}
+
+/// Cross-entropy of softmax(input) against labels or probabilities.
+///
+/// `input` (N, C), (C,) or (N, C, d…). With integer labels (N,), () or (N, d…) each loss is `weight`\[label\] (ln Σ exp(x) −
+/// x\[label\]), 0 for the label `ignore_index`, and the mean is over the sum of the weights of the labels that count: NaN, as
+/// in PyTorch, if none does. With probabilities t of the input's shape it is Σ −t · weight · ln softmax(x), and the mean is
+/// over the examples. `label_smoothing` replaces the target by (1 − s) target + s / C.
+///
+/// `TypeError` unless the input holds floats and labels are integers; `ValueError` if a label is out of range (the first is
+/// named with its row), if shapes do not fit, or if there are no examples to take a mean of.
+pub fn cross_entropy(
+    input: &Tensor,
+    target: &Tensor,
+    weight: Option<&Tensor>,
+    ignore_index: isize,
+    reduction: &str,
+    label_smoothing: f64,
+) -> Result<Tensor> {
+    const OP: &str = "cross_entropy";
+    if !(0.0..=1.0).contains(&label_smoothing) {
+        fail!(Value, "{OP}: label_smoothing must be from 0 to 1, got {label_smoothing}");
+    }
+    let reduction = Reduction::new(OP, reduction, target.numel())?;
+    if target.dtype().is_float() && target.shape() == input.shape() && input.ndim() > 0 {
+        if ignore_index >= 0 {
+            fail!(Value, "{OP}: ignore_index {ignore_index} is a label, but the target is probabilities");
+        }
+        return against_probabilities(input, target, weight, reduction, label_smoothing);
+    }
+    let flat = labels_of(OP, target)?;
+    let scores = Scores::new(OP, input, target)?;
+    let weight = class_weights(OP, weight, scores.classes, input)?;
+    let ignored = ignore_index as i64;
+    let in_range = (0..scores.classes as i64).contains(&ignored);
+    if weight.is_none() && label_smoothing == 0.0 && !in_range {
+        // The fused kernel refuses labels that are out of range, and so finds ignored ones without a pass of its own.
+        match fused(&scores, flat.clone(), reduction) {
+            Err(e) if e.kind == Kind::Value && flat.to_vec::<i64>()?.contains(&ignored) => {}
+            loss if reduction == Reduction::None => return reshape_to(&loss?, target.shape()),
+            loss => return loss,
+        }
+    }
+    let labels = Labels::new(OP, &flat, scores.classes, Some(ignored))?;
+    let scores = Scores { rows: labels.counted(&scores.rows)?, ..scores };
+    let weights = labels.weights(weight.as_ref(), input)?;
+    let mut losses = mul(&fused(&scores, labels.index.clone(), Reduction::None)?, &weights)?;
+    if label_smoothing > 0.0 {
+        let even = number(input, label_smoothing / scores.classes as f64)?;
+        let spread = expected_surprise(&log_softmax(&scores.rows, 1)?, &even, weight.as_ref(), 1)?;
+        losses = add(&scale(&losses, 1.0 - label_smoothing)?, &labels.counted(&spread)?)?;
+    }
+    reduced(reduction, &losses, &weights, target)
+}
+
+/// The mean is over the examples, however much the classes weigh.
+fn against_probabilities(
+    input: &Tensor,
+    target: &Tensor,
+    weight: Option<&Tensor>,
+    reduction: Reduction,
+    label_smoothing: f64,
+) -> Result<Tensor> {
+    const OP: &str = "cross_entropy";
+    same_shape(OP, input, target)?;
+    if !input.dtype().is_float() {
+        fail!(Type, "{OP}: expected an input of floats, got {}", input.dtype());
+    }
+    let dim = class_dim(input);
+    let classes = input.shape()[dim];
+    let weight = class_weights(OP, weight, classes, input)?;
+    let mut shape: Dims = input.shape().iter().map(|_| 1).collect();
+    shape[dim] = classes;
+    let weight = weight.map(|w| reshape_to(&w, &shape)).transpose()?;
+    let mut p = target.clone();
+    if label_smoothing > 0.0 {
+        p = add(&scale(&p, 1.0 - label_smoothing)?, &number(&p, label_smoothing / classes as f64)?)?;
+    }
+    reduction.apply(expected_surprise(&log_softmax(input, dim as isize)?, &p, weight.as_ref(), dim)?)
+}

@@ -1,0 +1,182 @@
+//! Losses against probabilities.
+
+use rgrad_kernels::map::Compare;
+
+use super::super::elementwise::{add, clamp, compare, div, exp, log, log1p, logsigmoid, mul, neg, number, sub, where_};
+use super::super::reduce::{scale, sum};
+use super::super::views::expand_to;
+use super::super::{amax, amin, cast};
+use super::{Reduction, same_shape};
+use crate::error::{Result, fail};
+use crate::forward;
+use crate::shape::{Show, broadcast};
+use crate::tape::{Grads, Op, Saved, Saves, Want, apply};
+use crate::tensor::{Number, Tensor, result_dtype};
+
+/// −t ln p − (1 − t) ln(1 − p) of `p` and `t` of one shape and dtype, with logarithms of at least −100.
+///
+/// The derivative to p is (p − t) / max(p (1 − p), 1e-12), as in PyTorch: finite where p is 0 or 1.
+struct BinaryCrossEntropy;
+
+/// max(ln p, −100). The derivative is 0 below, and no infinite one stands behind the choice.
+fn clamped_log(p: &Tensor) -> Result<Tensor> {
+    const LEAST: f64 = 3.720_075_976_020_836e-44; // e⁻¹⁰⁰
+    let low = compare(Compare::Lt, p, &number(p, LEAST)?)?;
+    where_(&low, &number(p, -100.0)?, &log(&where_(&low, &number(p, 1.0)?, p)?)?)
+}
+
+/// max(ln(1 − p), −100), which numbers below 1 do not reach.
+fn clamped_log1m(p: &Tensor) -> Result<Tensor> {
+    let certain = compare(Compare::Eq, p, &number(p, 1.0)?)?;
+    where_(&certain, &number(p, -100.0)?, &log1p(&neg(&where_(&certain, &number(p, 0.0)?, p)?)?)?)
+}
+
+fn one_minus(x: &Tensor) -> Result<Tensor> {
+    sub(&number(x, 1.0)?, x)
+}
+
+impl BinaryCrossEntropy {
+    /// `g · ∂/∂p`.
+    fn wrt_input(g: &Tensor, p: &Tensor, t: &Tensor) -> Result<Tensor> {
+        let variance = clamp(&mul(p, &one_minus(p)?)?, Some(&number(p, 1e-12)?), None)?;
+        div(&mul(g, &sub(p, t)?)?, &variance)
+    }
+
+    /// `g · ∂/∂t`.
+    fn wrt_target(g: &Tensor, p: &Tensor) -> Result<Tensor> {
+        mul(g, &sub(&clamped_log1m(p)?, &clamped_log(p)?)?)
+    }
+}
+
+impl Op for BinaryCrossEntropy {
+    fn name(&self) -> &'static str {
+        "binary_cross_entropy"
+    }
+    fn saves(&self) -> Saves {
+        Saves::INPUTS
+    }
+    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
+        let (p, t) = (x[0].without_history(), x[1].without_history());
+        neg(&add(&mul(&t, &clamped_log(&p)?)?, &mul(&one_minus(&t)?, &clamped_log1m(&p)?)?)?)
+    }
+    fn backward(&self, saved: &Saved, g: &Tensor, want: Want) -> Result<Grads> {
+        let (p, t) = (saved.input(0), saved.input(1));
+        let gp = if want.input(0) { Some(Self::wrt_input(g, p, t)?) } else { None };
+        let gt = if want.input(1) { Some(Self::wrt_target(g, p)?) } else { None };
+        Ok([gp, gt].into_iter().collect())
+    }
+    fn jvp(&self, x: &[&Tensor], _: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
+        let p = t[0].map(|g| Self::wrt_input(g, x[0], x[1])).transpose()?;
+        let t = t[1].map(|g| Self::wrt_target(g, x[0])).transpose()?;
+        forward::total([p, t])
+    }
+}
+
+/// Both as floats of one dtype; `TypeError` for others.
+fn floats(op: &str, input: &Tensor, target: &Tensor) -> Result<(Tensor, Tensor)> {
+    let dtypes = (input.dtype(), target.dtype());
+    if !dtypes.0.is_float() || !dtypes.1.is_float() {
+        fail!(Type, "{op}: expected floats, got {} and {}; write target.to(input.dtype)", dtypes.0, dtypes.1);
+    }
+    let dtype = result_dtype(&[input, target]);
+    Ok((cast(input, dtype)?, cast(target, dtype)?))
+}
+
+/// Refuses a weight that would make the losses larger than the input.
+fn weight_fits(op: &str, what: &str, weight: Option<&Tensor>, input: &Tensor) -> Result<()> {
+    let Some(w) = weight else { return Ok(()) };
+    if broadcast(op, w.shape(), input.shape())?[..] != *input.shape() {
+        let (weight, input) = (Show(w.shape()), Show(input.shape()));
+        fail!(Value, "{op}: a {what} of shape {weight} cannot be broadcast to an input of shape {input}");
+    }
+    Ok(())
+}
+
+fn weighted(loss: Tensor, weight: Option<&Tensor>) -> Result<Tensor> {
+    match weight {
+        Some(w) => mul(&loss, w),
+        None => Ok(loss),
+    }
+}
+
+fn number_of(x: &Tensor) -> Result<f64> {
+    Ok(match x.item()? {
+        Number::Float(v) => v,
+        Number::Int(v) => v as f64,
+        Number::Bool(v) => f64::from(u8::from(v)),
+    })
+}
+
+/// −`weight` (t ln p + (1 − t) ln(1 − p)) for probabilities p. `ValueError` if one is not from 0 to 1.
+pub fn binary_cross_entropy(
+    input: &Tensor,
+    target: &Tensor,
+    weight: Option<&Tensor>,
+    reduction: &str,
+) -> Result<Tensor> {
+    const OP: &str = "binary_cross_entropy";
+    let reduction = Reduction::new(OP, reduction, input.numel())?;
+    same_shape(OP, input, target)?;
+    weight_fits(OP, "weight", weight, input)?;
+    let (p, t) = floats(OP, input, target)?;
+    if p.numel() > 0 {
+        let plain = p.without_history();
+        let (low, high) = (number_of(&amin(&plain, None, false)?)?, number_of(&amax(&plain, None, false)?)?);
+        // Written so that NaN is refused as well.
+        if !(low >= 0.0 && high <= 1.0) {
+            fail!(
+                Value,
+                "{OP}: expected probabilities from 0 to 1, got values from {low} to {high}; for logits write \
+                 binary_cross_entropy_with_logits"
+            );
+        }
+    }
+    reduction.apply(weighted(apply(BinaryCrossEntropy, &[&p, &t])?, weight)?)
+}
+
+/// Binary cross-entropy of sigmoid(input) against probabilities: (1 − t) x − (1 + (`pos_weight` − 1) t) ln σ(x).
+pub fn binary_cross_entropy_with_logits(
+    input: &Tensor,
+    target: &Tensor,
+    weight: Option<&Tensor>,
+    reduction: &str,
+    pos_weight: Option<&Tensor>,
+) -> Result<Tensor> {
+    const OP: &str = "binary_cross_entropy_with_logits";
+    let reduction = Reduction::new(OP, reduction, input.numel())?;
+    same_shape(OP, input, target)?;
+    weight_fits(OP, "weight", weight, input)?;
+    weight_fits(OP, "pos_weight", pos_weight, input)?;
+    let (x, t) = floats(OP, input, target)?;
+    let mut certainty = logsigmoid(&x)?;
+    if let Some(w) = pos_weight {
+        let one = number(&t, 1.0)?;
+        certainty = mul(&add(&mul(&sub(w, &one)?, &t)?, &one)?, &certainty)?;
+    }
+    reduction.apply(weighted(sub(&mul(&one_minus(&t)?, &x)?, &certainty)?, weight)?)
+}
+
+/// t (ln t − `input`), or eᵗ (t − `input`) with `log_target`; 0, with derivatives 0, where the probability is 0.
+pub fn kl_div(input: &Tensor, target: &Tensor, reduction: &str, log_target: bool) -> Result<Tensor> {
+    const OP: &str = "kl_div";
+    let batch = reduction == "batchmean";
+    let reduction = Reduction::new(OP, if batch { "sum" } else { reduction }, input.numel())?;
+    same_shape(OP, input, target)?;
+    if batch && input.numel() == 0 {
+        fail!(Value, "{OP}: an empty batch has no mean loss");
+    }
+    let (x, t) = floats(OP, input, target)?;
+    let (nothing, harmless) = if log_target { (f64::NEG_INFINITY, 0.0) } else { (0.0, 1.0) };
+    let absent = compare(Compare::Eq, &t, &number(&t, nothing)?)?;
+    let t = where_(&absent, &number(&t, harmless)?, &t)?;
+    let (p, log_p) = if log_target { (exp(&t)?, t) } else { (t.clone(), log(&t)?) };
+    let zero = expand_to(&number(&x, 0.0)?, x.shape())?;
+    let loss = reduction.apply(where_(&absent, &zero, &mul(&p, &sub(&log_p, &x)?)?)?)?;
+    if batch && x.ndim() > 0 { scale(&loss, 1.0 / x.shape()[0] as f64) } else { Ok(loss) }
+}
+
+/// Σ over dimension `dim` of −`log_p` · `p` · `weight`, the weights being those of the classes along it.
+pub(super) fn expected_surprise(log_p: &Tensor, p: &Tensor, weight: Option<&Tensor>, dim: usize) -> Result<Tensor> {
+    let all = weighted(mul(log_p, p)?, weight)?;
+    neg(&sum(&all, Some(&[dim as isize]), false)?)
+}

@@ -1,0 +1,96 @@
+//! Losses of differences and margins, element by element.
+
+use super::super::cast;
+use super::super::elementwise::{abs, add, clamp, log1p_exp, mul, ne, neg, number, square, sub, where_};
+use super::super::reduce::scale;
+use super::{Reduction, same_shape};
+use crate::error::{Result, fail};
+use crate::tensor::Tensor;
+
+/// input − target, of floats.
+fn difference(input: &Tensor, target: &Tensor) -> Result<Tensor> {
+    let d = sub(input, target)?;
+    cast(&d, d.dtype().or_float())
+}
+
+/// Squared error (input − target)².
+pub fn mse_loss(input: &Tensor, target: &Tensor, reduction: &str) -> Result<Tensor> {
+    let reduction = Reduction::new("mse_loss", reduction, input.numel())?;
+    same_shape("mse_loss", input, target)?;
+    reduction.apply(square(&difference(input, target)?)?)
+}
+
+/// Absolute error |input − target|.
+pub fn l1_loss(input: &Tensor, target: &Tensor, reduction: &str) -> Result<Tensor> {
+    let reduction = Reduction::new("l1_loss", reduction, input.numel())?;
+    same_shape("l1_loss", input, target)?;
+    reduction.apply(abs(&difference(input, target)?)?)
+}
+
+/// d² / 2 for |d| ≤ `bound`, else `bound` (|d| − `bound` / 2). As c (d − c / 2) with d limited to c, both derivatives are right
+/// at 0, and no square overflows where the line was chosen.
+fn huber(d: &Tensor, bound: f64) -> Result<Tensor> {
+    let c = clamp(d, Some(&number(d, -bound)?), Some(&number(d, bound)?))?;
+    mul(&c, &sub(d, &scale(&c, 0.5)?)?)
+}
+
+/// d² / (2 `beta`) for differences of less than `beta`, else |d| − `beta` / 2. `ValueError` if beta is negative; 0 gives the
+/// absolute error.
+pub fn smooth_l1_loss(input: &Tensor, target: &Tensor, reduction: &str, beta: f64) -> Result<Tensor> {
+    if beta.is_nan() || beta < 0.0 {
+        fail!(Value, "smooth_l1_loss: beta must not be negative, got {beta}");
+    }
+    let reduction = Reduction::new("smooth_l1_loss", reduction, input.numel())?;
+    same_shape("smooth_l1_loss", input, target)?;
+    let d = difference(input, target)?;
+    reduction.apply(if beta == 0.0 { abs(&d)? } else { scale(&huber(&d, beta)?, 1.0 / beta)? })
+}
+
+/// d² / 2 for differences of at most `delta`, else `delta` (|d| − `delta` / 2). `ValueError` unless delta is positive.
+pub fn huber_loss(input: &Tensor, target: &Tensor, reduction: &str, delta: f64) -> Result<Tensor> {
+    if delta.is_nan() || delta <= 0.0 {
+        fail!(Value, "huber_loss: delta must be positive, got {delta}; write l1_loss for the absolute error");
+    }
+    let reduction = Reduction::new("huber_loss", reduction, input.numel())?;
+    same_shape("huber_loss", input, target)?;
+    reduction.apply(huber(&difference(input, target)?, delta)?)
+}
+
+/// max(0, x), with derivative 1 at 0, as PyTorch has it in these losses.
+fn hinge(x: &Tensor) -> Result<Tensor> {
+    clamp(x, Some(&number(x, 0.0)?), None)
+}
+
+/// x where `target` is 1, max(0, `margin` − x) where it is −1. Any other target gives the sum of both, as in PyTorch.
+pub fn hinge_embedding_loss(input: &Tensor, target: &Tensor, margin: f64, reduction: &str) -> Result<Tensor> {
+    let reduction = Reduction::new("hinge_embedding_loss", reduction, input.numel())?;
+    same_shape("hinge_embedding_loss", input, target)?;
+    let x = cast(input, input.dtype().or_float())?;
+    let zero = number(&x, 0.0)?;
+    let far = hinge(&sub(&number(&x, margin)?, &x)?)?;
+    let far = where_(&ne(target, &number(target, 1.0)?)?, &far, &zero)?;
+    let near = where_(&ne(target, &number(target, -1.0)?)?, &x, &zero)?;
+    reduction.apply(add(&near, &far)?)
+}
+
+/// ln(1 + exp(−`target` · `input`)).
+pub fn soft_margin_loss(input: &Tensor, target: &Tensor, reduction: &str) -> Result<Tensor> {
+    let reduction = Reduction::new("soft_margin_loss", reduction, input.numel())?;
+    same_shape("soft_margin_loss", input, target)?;
+    reduction.apply(log1p_exp(&neg(&mul(input, target)?)?)?)
+}
+
+/// max(0, `margin` − `target` · (`input1` − `input2`)).
+pub fn margin_ranking_loss(
+    input1: &Tensor,
+    input2: &Tensor,
+    target: &Tensor,
+    margin: f64,
+    reduction: &str,
+) -> Result<Tensor> {
+    let reduction = Reduction::new("margin_ranking_loss", reduction, input1.numel())?;
+    same_shape("margin_ranking_loss", input1, input2)?;
+    same_shape("margin_ranking_loss", input1, target)?;
+    let d = mul(target, &difference(input1, input2)?)?;
+    reduction.apply(hinge(&sub(&number(&d, margin)?, &d)?)?)
+}
