@@ -3,6 +3,7 @@
 use std::ptr::copy_nonoverlapping;
 
 use crate::View;
+use crate::entries::entries;
 use crate::map::{GRAIN_CHEAP, UNIT};
 use crate::simd::{Element, Kernel, Real, Simd};
 use crate::split::{Shared, split};
@@ -12,11 +13,26 @@ use crate::walk::{Dim, Walk};
 /// Rows and columns of the blocks in which transposed elements are copied: both sides' cache lines stay in L1.
 const BLOCK: usize = 32;
 
-/// Copies the view's elements, in row-major order of `shape`.
-///
-/// # Panics
-/// If `out` does not have the shape's number of elements, or `x` does not reach over the shape.
-pub fn copy<T: Element>(out: &mut [T], shape: &[usize], x: View<T>) {
+entries! { Copies for [f32 f64 i64 i32 u8] where T: Element {
+    /// Copies the view's elements, in row-major order of `shape`.
+    ///
+    /// # Panics
+    /// If `out` does not have the shape's number of elements, or `x` does not reach over the shape.
+    pub fn copy(out: &mut [T], shape: &[usize], x: View<T>) = copy_body;
+    /// Copies the view's elements to those places of `out` that `out_strides` reach over `shape`: element `i, j, …` goes to
+    /// `out[i·out_strides[0] + j·out_strides[1] + …]`.
+    ///
+    /// # Panics
+    /// If `out` or `x` does not reach over the shape, or `out` reaches an element twice.
+    pub fn copy_into(out: &mut [T], out_strides: &[usize], shape: &[usize], x: View<T>) = copy_into_body;
+    /// `out[i] = x[i] != 0`, as 1 or 0; NaN counts as true.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn cast_to_bool(out: &mut [u8], x: &[T]) = cast_to_bool_body;
+} }
+
+fn copy_body<T: Element>(out: &mut [T], shape: &[usize], x: View<T>) {
     assert_eq!(out.len(), shape.iter().product(), "the output has the wrong number of elements");
     x.check(shape);
     if out.is_empty() {
@@ -35,12 +51,7 @@ pub fn copy<T: Element>(out: &mut [T], shape: &[usize], x: View<T>) {
     copy_walk(walk, x.data, Shared(out.as_mut_ptr()));
 }
 
-/// Copies the view's elements to those places of `out` that `out_strides` reach over `shape`: element `i, j, …` goes to
-/// `out[i·out_strides[0] + j·out_strides[1] + …]`.
-///
-/// # Panics
-/// If `out` or `x` does not reach over the shape, or `out` reaches an element twice.
-pub fn copy_into<T: Element>(out: &mut [T], out_strides: &[usize], shape: &[usize], x: View<T>) {
+fn copy_into_body<T: Element>(out: &mut [T], out_strides: &[usize], shape: &[usize], x: View<T>) {
     View::new(out, out_strides).check(shape);
     x.check(shape);
     if shape.contains(&0) {
@@ -180,6 +191,9 @@ pub trait CastTo<D: Element>: Element {
     /// This number in the other type.
     fn cast(self) -> D;
 
+    /// [`cast`], compiled in this crate.
+    fn convert(out: &mut [D], x: &[Self]);
+
     /// Converts numbers of one length.
     #[inline(always)]
     fn cast_all(out: &mut [D], x: &[Self]) {
@@ -192,6 +206,9 @@ pub trait CastTo<D: Element>: Element {
 macro_rules! casts {
     ($($from:ident: $($to:ident)*;)*) => {$($(
         impl CastTo<$to> for $from {
+            fn convert(out: &mut [$to], x: &[Self]) {
+                cast_body(out, x);
+            }
             #[inline(always)]
             #[allow(clippy::cast_lossless, trivial_numeric_casts)] // the same expression for all pairs
             fn cast(self) -> $to {
@@ -216,6 +233,9 @@ const CAST_BLOCK: usize = 64;
 macro_rules! casts_to_integers {
     ($($from:ident: $($to:ident)*;)*) => {$($(
         impl CastTo<$to> for $from {
+            fn convert(out: &mut [$to], x: &[Self]) {
+                cast_body(out, x);
+            }
             #[inline(always)]
             fn cast(self) -> $to {
                 self as $to
@@ -252,7 +272,12 @@ casts_to_integers! {
 ///
 /// # Panics
 /// If the lengths differ.
+#[inline]
 pub fn cast<S: CastTo<D>, D: Element>(out: &mut [D], x: &[S]) {
+    S::convert(out, x);
+}
+
+fn cast_body<S: CastTo<D>, D: Element>(out: &mut [D], x: &[S]) {
     assert_eq!(out.len(), x.len(), "a conversion needs equal lengths");
     split(out, UNIT, GRAIN_CHEAP, |start, out| {
         let x = &x[start..start + out.len()];
@@ -274,11 +299,7 @@ impl<S: CastTo<D>, D: Element> Kernel<f32> for Cast<'_, S, D> {
     }
 }
 
-/// `out[i] = x[i] != 0`, as 1 or 0; NaN counts as true.
-///
-/// # Panics
-/// If the lengths differ.
-pub fn cast_to_bool<S: Element>(out: &mut [u8], x: &[S]) {
+fn cast_to_bool_body<S: Element>(out: &mut [u8], x: &[S]) {
     assert_eq!(out.len(), x.len(), "a conversion needs equal lengths");
     split(out, UNIT, GRAIN_CHEAP, |start, out| {
         let x = &x[start..start + out.len()];

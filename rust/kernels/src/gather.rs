@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::entries::entries;
 use crate::map::GRAIN_CHEAP;
 use crate::simd::{Element, Real};
 use crate::split::split;
@@ -19,13 +20,17 @@ pub struct BadIndex {
     pub index: i64,
 }
 
-/// `out[i] = x[idx[i]]` for rows of `row_len` elements. Negative indices count from the end.
-///
-/// Fails on the first index that is out of range, before anything is written.
-///
-/// # Panics
-/// If `x` is not made of whole rows, or `out` does not have one row for every index.
-pub fn gather_rows<T: Element>(out: &mut [T], x: &[T], row_len: usize, idx: &[i64]) -> Result<(), BadIndex> {
+entries! { Gathers for [f32 f64 i64 i32 u8] where T: Element {
+    /// `out[i] = x[idx[i]]` for rows of `row_len` elements. Negative indices count from the end.
+    ///
+    /// Fails on the first index that is out of range, before anything is written.
+    ///
+    /// # Panics
+    /// If `x` is not made of whole rows, or `out` does not have one row for every index.
+    pub fn gather_rows(out: &mut [T], x: &[T], row_len: usize, idx: &[i64]) -> Result<(), BadIndex> = gather_rows_body;
+} }
+
+fn gather_rows_body<T: Element>(out: &mut [T], x: &[T], row_len: usize, idx: &[i64]) -> Result<(), BadIndex> {
     let rows = check(out.len(), x.len(), row_len, idx)?;
     if out.is_empty() {
         return Ok(());
@@ -43,13 +48,22 @@ pub fn gather_rows<T: Element>(out: &mut [T], x: &[T], row_len: usize, idx: &[i6
     Ok(())
 }
 
-/// `out[idx[i]] += x[i]` for rows of `row_len` elements, in order of `i`. Negative indices count from the end.
-///
-/// Fails on the first index that is out of range, before anything is written.
-///
-/// # Panics
-/// If `out` is not made of whole rows, or `x` does not have one row for every index.
-pub fn scatter_add_rows<T: Real>(out: &mut [T], x: &[T], row_len: usize, idx: &[i64]) -> Result<(), BadIndex> {
+entries! { ScatterAdds for [f32 f64] where T: Real {
+    /// `out[idx[i]] += x[i]` for rows of `row_len` elements, in order of `i`. Negative indices count from the end.
+    ///
+    /// Fails on the first index that is out of range, before anything is written.
+    ///
+    /// # Panics
+    /// If `out` is not made of whole rows, or `x` does not have one row for every index.
+    pub fn scatter_add_rows(
+        out: &mut [T],
+        x: &[T],
+        row_len: usize,
+        idx: &[i64],
+    ) -> Result<(), BadIndex> = scatter_add_rows_body;
+} }
+
+fn scatter_add_rows_body<T: Real>(out: &mut [T], x: &[T], row_len: usize, idx: &[i64]) -> Result<(), BadIndex> {
     let rows = check(x.len(), out.len(), row_len, idx)?;
     if x.is_empty() {
         return Ok(());

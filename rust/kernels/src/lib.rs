@@ -5,6 +5,7 @@
 
 pub mod buffer;
 pub mod copy;
+mod entries;
 pub mod flip;
 pub mod gather;
 pub mod gemm;

@@ -7,6 +7,7 @@
 
 use std::array::from_fn;
 
+use crate::entries::entries;
 use crate::map::{GRAIN_TRANSCENDENTAL, UNIT};
 use crate::math;
 use crate::simd::{Kernel, Real, Simd};
@@ -89,11 +90,11 @@ fn join(high: [u32; WIDE], low: [u32; WIDE]) -> [u64; WIDE] {
 }
 
 /// Numbers that random words are turned into.
-pub trait Draw: Real {
+pub trait Draw: Real + Draws<Self> {
     /// Elements that a group of blocks gives.
     const GROUP: usize;
     /// Evenly distributed numbers in [0, 1).
-    fn uniform(words: Words, out: &mut [Self]);
+    fn unit_interval(words: Words, out: &mut [Self]);
     /// For [`normal`]: evenly distributed numbers in (0, 1] and then, in the other half, as many in [0, 1].
     fn pairs(words: Words, out: &mut [Self]);
 }
@@ -101,7 +102,7 @@ pub trait Draw: Real {
 impl Draw for f32 {
     const GROUP: usize = 4 * WIDE;
     #[inline(always)]
-    fn uniform(words: Words, out: &mut [Self]) {
+    fn unit_interval(words: Words, out: &mut [Self]) {
         for (out, w) in out.iter_mut().zip(words.as_flattened()) {
             // 24 bits, all that the type has below 1.
             *out = (w >> 8) as f32 * 2.0_f32.powi(-24);
@@ -119,7 +120,7 @@ impl Draw for f32 {
 impl Draw for f64 {
     const GROUP: usize = 2 * WIDE;
     #[inline(always)]
-    fn uniform(words: Words, out: &mut [Self]) {
+    fn unit_interval(words: Words, out: &mut [Self]) {
         let [a, b, c, d] = words;
         for (out, w) in out.iter_mut().zip([join(a, b), join(c, d)].as_flattened()) {
             *out = (w >> 11) as f64 * 2.0_f64.powi(-53);
@@ -127,27 +128,36 @@ impl Draw for f64 {
     }
     #[inline(always)]
     fn pairs(words: Words, out: &mut [Self]) {
-        Self::uniform(words, out);
+        Self::unit_interval(words, out);
         for out in &mut out[..WIDE] {
             *out += 2.0_f64.powi(-53);
         }
     }
 }
 
-/// `out[i]` is evenly distributed in [0, 1): a multiple of 2⁻²⁴ for `f32`, of 2⁻⁵³ for `f64`.
-pub fn uniform<T: Draw>(out: &mut [T], seed: u64, offset: u64) {
+entries! { Draws for [f32 f64] where T: Draw {
+    /// `out[i]` is evenly distributed in [0, 1): a multiple of 2⁻²⁴ for `f32`, of 2⁻⁵³ for `f64`.
+    pub fn uniform(out: &mut [T], seed: u64, offset: u64) = uniform_body;
+    /// `out[i]` has the standard normal distribution, by the method of Box and Muller (1958).
+    pub fn normal(out: &mut [T], seed: u64, offset: u64) = normal_body;
+} }
+
+fn uniform_body<T: Draw>(out: &mut [T], seed: u64, offset: u64) {
     let stream = Stream::new(seed, Kind::Uniform, size_of::<T>());
     draw(out, offset, T::GROUP, Uniform { stream });
 }
 
-/// `out[i]` has the standard normal distribution, by the method of Box and Muller (1958).
-pub fn normal<T: Draw>(out: &mut [T], seed: u64, offset: u64) {
+fn normal_body<T: Draw>(out: &mut [T], seed: u64, offset: u64) {
     let stream = Stream::new(seed, Kind::Normal, size_of::<T>());
     draw(out, offset, T::GROUP, Normal { stream });
 }
 
-/// `out[i]` is `scale` with probability `keep`, else 0.
-pub fn bernoulli_mask<T: Real>(out: &mut [T], keep: f64, scale: T, seed: u64, offset: u64) {
+entries! { Masks for [f32 f64] where T: Real {
+    /// `out[i]` is `scale` with probability `keep`, else 0.
+    pub fn bernoulli_mask(out: &mut [T], keep: f64, scale: T, seed: u64, offset: u64) = bernoulli_mask_body;
+} }
+
+fn bernoulli_mask_body<T: Real>(out: &mut [T], keep: f64, scale: T, seed: u64, offset: u64) {
     let stream = Stream::new(seed, Kind::Bernoulli, 0);
     let threshold = (keep.clamp(0.0, 1.0) * 2.0_f64.powi(32)).round() as u64;
     draw(out, offset, 4 * WIDE, Bernoulli { stream, threshold, scale });
@@ -249,7 +259,7 @@ struct Uniform {
 impl<T: Draw> Fill<T, T> for Uniform {
     #[inline(always)]
     fn fill<S: Simd<T>>(self, _: S, group: u64, out: &mut [T]) {
-        T::uniform(self.stream.group(group), out);
+        T::unit_interval(self.stream.group(group), out);
     }
 }
 

@@ -3,6 +3,7 @@
 use super::integer::map2;
 use super::{GRAIN_CHEAP, UNIT};
 use crate::View;
+use crate::entries::entries;
 use crate::reader::{Reader, chunk};
 use crate::simd::{Element, Kernel, Real, Simd};
 use crate::split::split;
@@ -24,11 +25,20 @@ pub enum Compare {
     Ne,
 }
 
-/// `out[i] = op(a[i], b[i])` as 1 or 0, for the indices `i` of `shape` in row-major order.
-///
-/// # Panics
-/// If `out` does not have the shape's number of elements, or an operand does not reach over the shape.
-pub fn compare<T: Element>(op: Compare, out: &mut [u8], shape: &[usize], a: View<T>, b: View<T>) {
+entries! { Choices for [f32 f64 i64 i32 u8] where T: Element {
+    /// `out[i] = op(a[i], b[i])` as 1 or 0, for the indices `i` of `shape` in row-major order.
+    ///
+    /// # Panics
+    /// If `out` does not have the shape's number of elements, or an operand does not reach over the shape.
+    pub fn compare(op: Compare, out: &mut [u8], shape: &[usize], a: View<T>, b: View<T>) = compare_body;
+    /// `out[i] = cond[i] != 0 ? a[i] : b[i]` for the indices `i` of `shape`, in row-major order.
+    ///
+    /// # Panics
+    /// If `out` does not have the shape's number of elements, or an operand does not reach over the shape.
+    pub fn select(out: &mut [T], shape: &[usize], cond: View<u8>, a: View<T>, b: View<T>) = select_body;
+} }
+
+fn compare_body<T: Element>(op: Compare, out: &mut [u8], shape: &[usize], a: View<T>, b: View<T>) {
     match op {
         Compare::Lt => map2(out, shape, a, b, |a, b| u8::from(a < b)),
         Compare::Le => map2(out, shape, a, b, |a, b| u8::from(a <= b)),
@@ -39,11 +49,7 @@ pub fn compare<T: Element>(op: Compare, out: &mut [u8], shape: &[usize], a: View
     }
 }
 
-/// `out[i] = cond[i] != 0 ? a[i] : b[i]` for the indices `i` of `shape`, in row-major order.
-///
-/// # Panics
-/// If `out` does not have the shape's number of elements, or an operand does not reach over the shape.
-pub fn select<T: Element>(out: &mut [T], shape: &[usize], cond: View<u8>, a: View<T>, b: View<T>) {
+fn select_body<T: Element>(out: &mut [T], shape: &[usize], cond: View<u8>, a: View<T>, b: View<T>) {
     assert_eq!(out.len(), shape.iter().product(), "the output has the wrong number of elements");
     cond.check(shape);
     a.check(shape);

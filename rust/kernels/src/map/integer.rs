@@ -2,12 +2,14 @@
 
 use super::{GRAIN_CHEAP, UNIT};
 use crate::View;
+use crate::entries::entries;
 use crate::reader::{Reader, chunk};
+use crate::reduce::IntReductions;
 use crate::simd::{Element, Kernel, Real, Simd};
 use crate::split::split;
 
 /// An integer element.
-pub trait Int: Element + Ord {
+pub trait Int: Element + Ord + IntMaps<Self> + IntReductions<Self> {
     /// 1.
     const ONE: Self;
     /// The lowest value.
@@ -186,11 +188,20 @@ pub enum IntBinary {
     Xor,
 }
 
-/// `out[i] = op(x[i])` for the indices `i` of `shape`, in row-major order.
-///
-/// # Panics
-/// If `out` does not have the shape's number of elements, or `x` does not reach over the shape.
-pub fn unary_int<T: Int>(op: IntUnary, out: &mut [T], shape: &[usize], x: View<T>) {
+entries! { IntMaps for [i64 i32 u8] where T: Int {
+    /// `out[i] = op(x[i])` for the indices `i` of `shape`, in row-major order.
+    ///
+    /// # Panics
+    /// If `out` does not have the shape's number of elements, or `x` does not reach over the shape.
+    pub fn unary_int(op: IntUnary, out: &mut [T], shape: &[usize], x: View<T>) = unary_int_body;
+    /// `out[i] = op(a[i], b[i])` for the indices `i` of `shape`, in row-major order.
+    ///
+    /// # Panics
+    /// If `out` does not have the shape's number of elements, or an operand does not reach over the shape.
+    pub fn binary_int(op: IntBinary, out: &mut [T], shape: &[usize], a: View<T>, b: View<T>) = binary_int_body;
+} }
+
+fn unary_int_body<T: Int>(op: IntUnary, out: &mut [T], shape: &[usize], x: View<T>) {
     let zero = T::default();
     match op {
         IntUnary::Neg => map1(out, shape, x, |x| zero.sub(x)),
@@ -201,11 +212,7 @@ pub fn unary_int<T: Int>(op: IntUnary, out: &mut [T], shape: &[usize], x: View<T
     }
 }
 
-/// `out[i] = op(a[i], b[i])` for the indices `i` of `shape`, in row-major order.
-///
-/// # Panics
-/// If `out` does not have the shape's number of elements, or an operand does not reach over the shape.
-pub fn binary_int<T: Int>(op: IntBinary, out: &mut [T], shape: &[usize], a: View<T>, b: View<T>) {
+fn binary_int_body<T: Int>(op: IntBinary, out: &mut [T], shape: &[usize], a: View<T>, b: View<T>) {
     match op {
         IntBinary::Add => map2(out, shape, a, b, T::add),
         IntBinary::Sub => map2(out, shape, a, b, T::sub),

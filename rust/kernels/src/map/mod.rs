@@ -4,8 +4,10 @@ mod compare;
 mod integer;
 mod real;
 
+pub(crate) use compare::Choices;
 pub use compare::{Compare, compare, select};
 pub use integer::{Int, IntBinary, IntUnary, binary_int, unary_int};
+pub(crate) use real::Maps;
 pub use real::{Binary, Unary, add_assign, binary, unary};
 
 /// Elements that pay for a thread where each costs a load or two and a store: below, memory is no bottleneck and a thread's

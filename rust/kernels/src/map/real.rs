@@ -3,6 +3,7 @@
 use super::{GRAIN_CHEAP, GRAIN_TRANSCENDENTAL, UNIT};
 use crate::View;
 use crate::copy::copy;
+use crate::entries::entries;
 use crate::lanes::map_lanes;
 use crate::math::{self, library};
 use crate::reader::{Reader, chunk};
@@ -169,11 +170,25 @@ functions! {
     SigmoidGrad, GRAIN_CHEAP, s.mul(a, s.mul_add(s.neg(b), b, b));
 }
 
-/// `out[i] = op(x[i])` for the indices `i` of `shape`, in row-major order.
-///
-/// # Panics
-/// If `out` does not have the shape's number of elements, or `x` does not reach over the shape.
-pub fn unary<T: Real>(op: Unary, out: &mut [T], shape: &[usize], x: View<T>) {
+entries! { Maps for [f32 f64] where T: Real {
+    /// `out[i] = op(x[i])` for the indices `i` of `shape`, in row-major order.
+    ///
+    /// # Panics
+    /// If `out` does not have the shape's number of elements, or `x` does not reach over the shape.
+    pub fn unary(op: Unary, out: &mut [T], shape: &[usize], x: View<T>) = unary_body;
+    /// `out[i] = op(a[i], b[i])` for the indices `i` of `shape`, in row-major order.
+    ///
+    /// # Panics
+    /// If `out` does not have the shape's number of elements, or an operand does not reach over the shape.
+    pub fn binary(op: Binary, out: &mut [T], shape: &[usize], a: View<T>, b: View<T>) = binary_body;
+    /// `out[i] += x[i]`.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn add_assign(out: &mut [T], x: &[T]) = add_assign_body;
+} }
+
+fn unary_body<T: Real>(op: Unary, out: &mut [T], shape: &[usize], x: View<T>) {
     assert_eq!(out.len(), shape.iter().product(), "the output has the wrong number of elements");
     x.check(shape);
     if !out.is_empty() {
@@ -181,11 +196,7 @@ pub fn unary<T: Real>(op: Unary, out: &mut [T], shape: &[usize], x: View<T>) {
     }
 }
 
-/// `out[i] = op(a[i], b[i])` for the indices `i` of `shape`, in row-major order.
-///
-/// # Panics
-/// If `out` does not have the shape's number of elements, or an operand does not reach over the shape.
-pub fn binary<T: Real>(op: Binary, out: &mut [T], shape: &[usize], a: View<T>, b: View<T>) {
+fn binary_body<T: Real>(op: Binary, out: &mut [T], shape: &[usize], a: View<T>, b: View<T>) {
     assert_eq!(out.len(), shape.iter().product(), "the output has the wrong number of elements");
     a.check(shape);
     b.check(shape);
@@ -206,11 +217,7 @@ pub fn binary<T: Real>(op: Binary, out: &mut [T], shape: &[usize], a: View<T>, b
     split(out, UNIT, op.grain(), |start, out| T::run(BinaryKernel { op, out, shape, a, b, start }));
 }
 
-/// `out[i] += x[i]`.
-///
-/// # Panics
-/// If the lengths differ.
-pub fn add_assign<T: Real>(out: &mut [T], x: &[T]) {
+fn add_assign_body<T: Real>(out: &mut [T], x: &[T]) {
     assert_eq!(out.len(), x.len(), "adding in place needs equal lengths");
     split(out, UNIT, GRAIN_CHEAP, |start, out| T::run(AddAssign { x: &x[start..start + out.len()], out }));
 }

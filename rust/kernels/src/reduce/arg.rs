@@ -2,6 +2,7 @@
 
 use super::{Axes, check};
 use crate::View;
+use crate::entries::entries;
 use crate::map::GRAIN_CHEAP;
 use crate::reader::{Reader, TILE};
 use crate::simd::{Element, Kernel, Real, Simd};
@@ -10,14 +11,18 @@ use crate::split::split;
 /// Candidates that are followed side by side, so that the compiler can make vectors of them.
 const LANES: usize = 16;
 
-/// `out[k]` is the number of the largest element (or the smallest, unless `max`) among those that are reduced to output
-/// `k`, counted in row-major order of the reduced dimensions: the first of equals. The first NaN counts as the largest and
-/// the smallest.
-///
-/// # Panics
-/// If `out` does not have one element for every kept one, the dimensions reach outside `x`, or there are outputs but no
-/// elements.
-pub fn arg_reduce<T: Ordered>(max: bool, out: &mut [i64], x: &[T], kept: Axes, reduced: Axes) {
+entries! { ArgReductions for [f32 f64 i64 i32 u8] where T: Ordered {
+    /// `out[k]` is the number of the largest element (or the smallest, unless `max`) among those that are reduced to output
+    /// `k`, counted in row-major order of the reduced dimensions: the first of equals. The first NaN counts as the largest and
+    /// the smallest.
+    ///
+    /// # Panics
+    /// If `out` does not have one element for every kept one, the dimensions reach outside `x`, or there are outputs but no
+    /// elements.
+    pub fn arg_reduce(max: bool, out: &mut [i64], x: &[T], kept: Axes, reduced: Axes) = arg_reduce_body;
+} }
+
+fn arg_reduce_body<T: Ordered>(max: bool, out: &mut [i64], x: &[T], kept: Axes, reduced: Axes) {
     if !check(out.len(), x.len(), kept, reduced) {
         assert!(out.is_empty(), "nothing has no largest element");
         return;
@@ -34,7 +39,7 @@ pub fn arg_reduce<T: Ordered>(max: bool, out: &mut [i64], x: &[T], kept: Axes, r
 }
 
 /// Elements with integers in the same order.
-pub trait Ordered: Element {
+pub trait Ordered: Element + ArgReductions<Self> {
     /// The integer.
     type Key: Ord + Copy;
     /// The element's place in the order, or in the reverse one; NaN comes last in either, and -0 equals 0.

@@ -2,18 +2,28 @@
 
 use super::{Axes, Reduce, check};
 use crate::View;
+use crate::entries::entries;
 use crate::map::{GRAIN_CHEAP, Int};
 use crate::reader::{Reader, TILE};
 use crate::simd::{Element, Kernel, Real, Simd};
 use crate::split::split;
 use crate::walk::Dim;
 
-/// Reduces dimensions of integers, wrapping around; see [`super::reduce`]. The lowest or highest value over nothing is the
-/// type's.
-///
-/// # Panics
-/// If `out` does not have one element for every kept one, or the dimensions reach outside `x`.
-pub fn reduce_int<T: Int>(op: Reduce, out: &mut [T], x: &[T], kept: Axes, reduced: Axes) {
+entries! { IntReductions for [i64 i32 u8] where T: Int {
+    /// Reduces dimensions of integers, wrapping around; see [`super::reduce`]. The lowest or highest value over nothing is the
+    /// type's.
+    ///
+    /// # Panics
+    /// If `out` does not have one element for every kept one, or the dimensions reach outside `x`.
+    pub fn reduce_int(op: Reduce, out: &mut [T], x: &[T], kept: Axes, reduced: Axes) = reduce_int_body;
+    /// Sums integers of any width into 64 bits; see [`super::reduce`].
+    ///
+    /// # Panics
+    /// If `out` does not have one element for every kept one, or the dimensions reach outside `x`.
+    pub fn sum_int(out: &mut [i64], x: &[T], kept: Axes, reduced: Axes) = sum_int_body;
+} }
+
+fn reduce_int_body<T: Int>(op: Reduce, out: &mut [T], x: &[T], kept: Axes, reduced: Axes) {
     match op {
         Reduce::Sum => fold(out, x, kept, reduced, T::default(), T::add),
         Reduce::Prod => fold(out, x, kept, reduced, T::ONE, T::mul),
@@ -22,11 +32,7 @@ pub fn reduce_int<T: Int>(op: Reduce, out: &mut [T], x: &[T], kept: Axes, reduce
     }
 }
 
-/// Sums integers of any width into 64 bits; see [`super::reduce`].
-///
-/// # Panics
-/// If `out` does not have one element for every kept one, or the dimensions reach outside `x`.
-pub fn sum_int<T: Int>(out: &mut [i64], x: &[T], kept: Axes, reduced: Axes) {
+fn sum_int_body<T: Int>(out: &mut [i64], x: &[T], kept: Axes, reduced: Axes) {
     fold(out, x, kept, reduced, 0, |sum: i64, x| sum.wrapping_add(x.to_i64()));
 }
 

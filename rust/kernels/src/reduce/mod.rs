@@ -9,7 +9,9 @@ mod integer;
 mod real;
 
 pub use arg::{Ordered, arg_reduce};
+pub(crate) use integer::IntReductions;
 pub use integer::{reduce_int, sum_int};
+pub(crate) use real::Reductions;
 pub use real::reduce;
 
 use crate::walk::Walk;

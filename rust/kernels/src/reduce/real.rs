@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use super::fold::{Cascade, Fold, Max, Min, Prod, Sum, fold_lanes, fold_tile};
 use super::{Axes, Reduce, check};
 use crate::View;
+use crate::entries::entries;
 use crate::lanes::load_or;
 use crate::map::{GRAIN_CHEAP, UNIT};
 use crate::reader::{Reader, TILE};
@@ -20,12 +21,16 @@ const ROWS: usize = 64;
 /// read together.
 const WIDE: usize = 4;
 
-/// Reduces dimensions: `out[k] = op(x[k + r] for all r)`, where `k` are the places of the kept dimensions in row-major
-/// order and `r` those of the reduced ones.
-///
-/// # Panics
-/// If `out` does not have one element for every kept one, or the dimensions reach outside `x`.
-pub fn reduce<T: Real>(op: Reduce, out: &mut [T], x: &[T], kept: Axes, reduced: Axes) {
+entries! { Reductions for [f32 f64] where T: Real {
+    /// Reduces dimensions: `out[k] = op(x[k + r] for all r)`, where `k` are the places of the kept dimensions in row-major
+    /// order and `r` those of the reduced ones.
+    ///
+    /// # Panics
+    /// If `out` does not have one element for every kept one, or the dimensions reach outside `x`.
+    pub fn reduce(op: Reduce, out: &mut [T], x: &[T], kept: Axes, reduced: Axes) = reduce_body;
+} }
+
+fn reduce_body<T: Real>(op: Reduce, out: &mut [T], x: &[T], kept: Axes, reduced: Axes) {
     match op {
         Reduce::Sum => fold::<T, Sum>(out, x, kept, reduced),
         Reduce::Prod => fold::<T, Prod>(out, x, kept, reduced),

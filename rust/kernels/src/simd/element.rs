@@ -4,9 +4,15 @@ use std::fmt::Debug;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use super::dispatch::Kernel;
+use crate::copy::Copies;
+use crate::gather::{Gathers, ScatterAdds};
 use crate::gemm::Tiles;
+use crate::map::{Choices, Maps};
 use crate::math::Coefficients;
 use crate::math::library::Library;
+use crate::random::Masks;
+use crate::reduce::Reductions;
+use crate::softmax::{CrossEntropies, Softmaxes};
 
 mod sealed {
     pub trait Sealed {}
@@ -18,7 +24,21 @@ mod sealed {
 }
 
 /// A plain number: every bit pattern is a value, so memory of one type may be read as another's.
-pub trait Element: sealed::Sealed + Copy + Default + PartialEq + PartialOrd + Debug + Send + Sync + 'static {}
+pub trait Element:
+    sealed::Sealed
+    + Choices<Self>
+    + Copies<Self>
+    + Gathers<Self>
+    + Copy
+    + Default
+    + PartialEq
+    + PartialOrd
+    + Debug
+    + Send
+    + Sync
+    + 'static
+{
+}
 
 impl Element for f32 {}
 impl Element for f64 {}
@@ -32,6 +52,12 @@ pub trait Real:
     + Coefficients
     + Library
     + Tiles
+    + Maps<Self>
+    + Reductions<Self>
+    + Softmaxes<Self>
+    + CrossEntropies<Self>
+    + ScatterAdds<Self>
+    + Masks<Self>
     + Add<Output = Self>
     + Sub<Output = Self>
     + Mul<Output = Self>

@@ -2,6 +2,7 @@
 
 use super::UNIT_ROWS;
 use super::rows::{max_row, narrow_read, narrow_write, shift_narrow, sum_exp_row, write_exp_row};
+use crate::entries::entries;
 use crate::lanes::map_lanes;
 use crate::map::GRAIN_TRANSCENDENTAL;
 use crate::math;
@@ -17,14 +18,25 @@ pub struct BadLabel {
     pub label: i64,
 }
 
-/// `loss[i] = ln Σₖ exp(x[i][k]) - x[i][labels[i]]` for logits `x` of `rows × cols`, and into `grad`, if given,
-/// `scale·(softmax(x)[i][j] - (j == labels[i]))`: the gradient of `scale·Σᵢ loss[i]`.
-///
-/// Fails on the first label that is not in `0..cols`, before anything is written.
-///
-/// # Panics
-/// If there is not one loss and one label for every row, or the gradient's length is not that of the logits.
-pub fn cross_entropy<T: Real>(
+entries! { CrossEntropies for [f32 f64] where T: Real {
+    /// `loss[i] = ln Σₖ exp(x[i][k]) - x[i][labels[i]]` for logits `x` of `rows × cols`, and into `grad`, if given,
+    /// `scale·(softmax(x)[i][j] - (j == labels[i]))`: the gradient of `scale·Σᵢ loss[i]`.
+    ///
+    /// Fails on the first label that is not in `0..cols`, before anything is written.
+    ///
+    /// # Panics
+    /// If there is not one loss and one label for every row, or the gradient's length is not that of the logits.
+    pub fn cross_entropy(
+        loss: &mut [T],
+        grad: Option<&mut [T]>,
+        logits: &[T],
+        labels: &[i64],
+        cols: usize,
+        scale: T,
+    ) -> Result<(), BadLabel> = cross_entropy_body;
+} }
+
+fn cross_entropy_body<T: Real>(
     loss: &mut [T],
     grad: Option<&mut [T]>,
     logits: &[T],

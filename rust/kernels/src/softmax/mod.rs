@@ -6,10 +6,12 @@
 mod cross_entropy;
 mod rows;
 
+pub(crate) use cross_entropy::CrossEntropies;
 pub use cross_entropy::{BadLabel, cross_entropy};
 
 use rows::{max_narrow, max_row, narrow_read, narrow_write, shift_narrow, sum_exp_row, write_exp_row};
 
+use crate::entries::entries;
 use crate::lanes::map_lanes;
 use crate::map::GRAIN_TRANSCENDENTAL;
 use crate::math;
@@ -19,27 +21,43 @@ use crate::split::split;
 /// Rows that are processed together divide evenly into these, for both types.
 const UNIT_ROWS: usize = 16;
 
-/// `out[i][j] = exp(x[i][j]) / Σₖ exp(x[i][k])`.
-///
-/// # Panics
-/// If the lengths differ or are no multiple of `cols`.
-pub fn softmax<T: Real>(out: &mut [T], x: &[T], cols: usize) {
+entries! { Softmaxes for [f32 f64] where T: Real {
+    /// `out[i][j] = exp(x[i][j]) / Σₖ exp(x[i][k])`.
+    ///
+    /// # Panics
+    /// If the lengths differ or are no multiple of `cols`.
+    pub fn softmax(out: &mut [T], x: &[T], cols: usize) = softmax_body;
+    /// `out[i][j] = x[i][j] - ln Σₖ exp(x[i][k])`.
+    ///
+    /// # Panics
+    /// If the lengths differ or are no multiple of `cols`.
+    pub fn log_softmax(out: &mut [T], x: &[T], cols: usize) = log_softmax_body;
+    /// `out[i] = ln Σₖ exp(x[i][k])`.
+    ///
+    /// # Panics
+    /// If `x` does not have `cols` elements for every one of `out`.
+    pub fn logsumexp(out: &mut [T], x: &[T], cols: usize) = logsumexp_body;
+    /// The gradient of [`softmax`] whose value was `y`: `out[i][j] = y[i][j]·(g[i][j] - Σₖ g[i][k]·y[i][k])`.
+    ///
+    /// # Panics
+    /// If the lengths differ or are no multiple of `cols`.
+    pub fn softmax_grad(out: &mut [T], y: &[T], g: &[T], cols: usize) = softmax_grad_body;
+    /// The gradient of [`log_softmax`] whose value was `y`: `out[i][j] = g[i][j] - exp(y[i][j])·Σₖ g[i][k]`.
+    ///
+    /// # Panics
+    /// If the lengths differ or are no multiple of `cols`.
+    pub fn log_softmax_grad(out: &mut [T], y: &[T], g: &[T], cols: usize) = log_softmax_grad_body;
+} }
+
+fn softmax_body<T: Real>(out: &mut [T], x: &[T], cols: usize) {
     forward(Forward::Softmax, out, x, cols);
 }
 
-/// `out[i][j] = x[i][j] - ln Σₖ exp(x[i][k])`.
-///
-/// # Panics
-/// If the lengths differ or are no multiple of `cols`.
-pub fn log_softmax<T: Real>(out: &mut [T], x: &[T], cols: usize) {
+fn log_softmax_body<T: Real>(out: &mut [T], x: &[T], cols: usize) {
     forward(Forward::LogSoftmax, out, x, cols);
 }
 
-/// `out[i] = ln Σₖ exp(x[i][k])`.
-///
-/// # Panics
-/// If `x` does not have `cols` elements for every one of `out`.
-pub fn logsumexp<T: Real>(out: &mut [T], x: &[T], cols: usize) {
+fn logsumexp_body<T: Real>(out: &mut [T], x: &[T], cols: usize) {
     assert_eq!(Some(x.len()), out.len().checked_mul(cols), "there must be one output for every row");
     if cols == 0 {
         return out.fill(T::NEG_INFINITY);
@@ -50,19 +68,11 @@ pub fn logsumexp<T: Real>(out: &mut [T], x: &[T], cols: usize) {
     });
 }
 
-/// The gradient of [`softmax`] whose value was `y`: `out[i][j] = y[i][j]·(g[i][j] - Σₖ g[i][k]·y[i][k])`.
-///
-/// # Panics
-/// If the lengths differ or are no multiple of `cols`.
-pub fn softmax_grad<T: Real>(out: &mut [T], y: &[T], g: &[T], cols: usize) {
+fn softmax_grad_body<T: Real>(out: &mut [T], y: &[T], g: &[T], cols: usize) {
     backward(Forward::Softmax, out, y, g, cols);
 }
 
-/// The gradient of [`log_softmax`] whose value was `y`: `out[i][j] = g[i][j] - exp(y[i][j])·Σₖ g[i][k]`.
-///
-/// # Panics
-/// If the lengths differ or are no multiple of `cols`.
-pub fn log_softmax_grad<T: Real>(out: &mut [T], y: &[T], g: &[T], cols: usize) {
+fn log_softmax_grad_body<T: Real>(out: &mut [T], y: &[T], g: &[T], cols: usize) {
     backward(Forward::LogSoftmax, out, y, g, cols);
 }
 
