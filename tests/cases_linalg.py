@@ -5,6 +5,15 @@ from cases import Case, normal
 
 import rgrad as rg
 
+
+def contraction(equation: str, *shapes: tuple[int, ...]) -> Case:
+    return Case(
+        lambda *xs: rg.einsum(equation, *xs),
+        lambda *xs: np.einsum(equation, *xs),
+        [normal(*shape) for shape in shapes],
+    )
+
+
 CASES: dict[str, list[Case]] = {
     "matmul": [
         Case(rg.matmul, np.matmul, [normal(3, 4), normal(4, 2)]),
@@ -54,6 +63,24 @@ CASES: dict[str, list[Case]] = {
             lambda a, b: np.tensordot(a, b, [1, 0]),
             [normal(3, 2), normal(2, 4)],
         ),
+    ],
+    "einsum": [
+        contraction("ij,jk->ik", (3, 4), (4, 2)),
+        contraction("ij,jk", (3, 4), (4, 2)),
+        contraction("i,i", (4,), (4,)),
+        contraction("i,j->ji", (3,), (4,)),
+        contraction("ii", (3, 3)),
+        contraction("iij->ji", (3, 3, 2)),
+        contraction("ij->", (3, 4)),
+        contraction("bij,bjk->bik", (2, 3, 4), (2, 4, 5)),
+        contraction("bi,bi->b", (3, 4), (3, 4)),
+        contraction("...ij,...jk->...ik", (2, 1, 3, 4), (5, 4, 2)),
+        contraction("i...,i...", (3, 2), (3, 1)),
+        contraction("ij,jk,kl->il", (2, 3), (3, 4), (4, 2)),
+        contraction("bhqd,bhkd->bhqk", (2, 2, 3, 4), (2, 2, 5, 4)),
+        contraction("ai,bi,ci->abc", (2, 3), (3, 3), (2, 3)),
+        contraction(" i j , j -> i ", (3, 4), (4,)),
+        contraction(",ij->ji", (), (2, 3)),
     ],
     "addmm": [
         Case(rg.addmm, lambda x, a, b: x + a @ b, [normal(3, 2), normal(3, 4), normal(4, 2)]),

@@ -120,9 +120,22 @@ def extreme(name: str, whole: Callable[..., np.ndarray], two: Callable[..., np.n
         Case(lambda x: getattr(rg, name)(x, 1).values, lambda x: whole(x, axis=1), [distinct(3, 4)]),
         Case(lambda x: f(x, axis=0, keepdims=True)[0], lambda x: whole(x, axis=0, keepdims=True), [distinct(3, 4)]),
         Case(lambda x: f(x.T, -1)[0], lambda x: whole(x.T, axis=-1), [distinct(3, 4)]),
-        Case(lambda x, y: getattr(rg, name)(x, y), two, [normal(3, 4), normal(4)]),
-        Case(lambda x, y: f(x, other=y), two, [normal(3, 1), normal(4)]),
+        Case(lambda x, y: getattr(rg, name)(x, y), two, [distinct(3, 4), distinct(4) + 0.03]),
+        Case(lambda x, y: f(x, other=y), two, [distinct(3, 1), distinct(4) + 0.03]),
         Case(lambda x: f(x, 0).values, lambda x: x, [normal()]),
+    ]
+
+
+def cumulation(name: str, numpy: Callable[..., np.ndarray]) -> list[Case]:
+    f = getattr(rg, name)
+    return [
+        Case(lambda x: getattr(rg, name)(x, 0), lambda x: numpy(x, 0), [normal(5)]),
+        Case(lambda x: f(x, dim=-1), lambda x: numpy(x, -1), [normal(3, 4)]),
+        Case(lambda x: f(x, axis=1), lambda x: numpy(x, 1), [normal(2, 3, 4)]),
+        Case(lambda x: f(x.T, 0), lambda x: numpy(x.T, 0), [normal(3, 4)]),
+        Case(lambda x: f(x, 1), lambda x: numpy(x, 1), [with_zeros(4, 5)]),
+        Case(lambda x: f(x, 0), lambda x: x, [normal()]),
+        Case(lambda x: f(x, 0), lambda x: x, [normal(0, 3)]),
     ]
 
 
@@ -133,6 +146,15 @@ def largest(x: np.ndarray, k: int, axis: int = -1) -> np.ndarray:
 CASES: dict[str, list[Case]] = {
     "sum": reduction("sum", np.sum),
     "mean": reduction("mean", np.mean),
+    "prod": [
+        *reduction("prod", np.prod),
+        Case(lambda x: rg.prod(x, 1), lambda x: np.prod(x, 1), [with_zeros(4, 5)]),
+        Case(rg.prod, np.prod, [np.array([2.0, 0.0, 3.0])]),
+        Case(rg.prod, np.prod, [normal(2, 0)]),
+        Case(lambda x: rg.prod(x, (2, 0)), lambda x: np.prod(x, (2, 0)), [normal(2, 3, 2)]),
+    ],
+    "cumsum": cumulation("cumsum", np.cumsum),
+    "cumprod": cumulation("cumprod", np.cumprod),
     "logsumexp": reduction("logsumexp", log_sum_exp),
     "amax": reduction("amax", np.max, distinct),
     "amin": reduction("amin", np.min, distinct),

@@ -33,6 +33,44 @@ def test_dtype_is_that_of_the_elements_before_they_are_reduced():
         x.mean()
 
 
+def test_products_and_cumulations_of_integers():
+    x = rg.tensor([[2, 3], [4, 5]], dtype="int32")
+    assert x.prod().item() == 120
+    assert x.prod(1).dtype == x.cumsum(0).dtype == x.cumprod(0).dtype == rg.int64
+    assert x.cumsum(0).tolist() == [[2, 3], [6, 8]]
+    assert x.cumprod(-1).tolist() == [[2, 6], [4, 20]]
+    assert rg.tensor([True, False, True]).cumsum(0).tolist() == [1, 1, 2]
+    assert x.cumsum(0, dtype=rg.float64).dtype == rg.float64
+    assert x.prod(dtype="float32").item() == 120.0
+    assert rg.zeros(0).prod().item() == 1.0
+    assert rg.zeros(2, 0).cumprod(1).shape == (2, 0)
+
+
+def test_gradients_of_products_are_right_where_elements_are_zero():
+    assert gradient(rg.prod, [2.0, 0.0, 3.0]) == [0, 6, 0]
+    assert gradient(rg.prod, [0.0, 0.0, 3.0]) == [0, 0, 0]
+    assert gradient(lambda x: x.cumprod(0), [2.0, 0.0, 3.0]) == [1 + 0 + 0, 2 + 6, 0]
+
+
+def test_cumulations_of_infinity():
+    assert rg.tensor([math.inf, 2.0]).cumprod(0).tolist() == [math.inf, math.inf]
+    assert rg.tensor([1.0, math.inf, -math.inf]).cumsum(0).tolist()[:2] == [1.0, math.inf]
+
+
+def test_gradients_of_long_products_take_linear_time():
+    # A quadratic rule would need 10¹⁰ elements.
+    x = rg.ones(100_000, dtype=rg.float64, requires_grad=True)
+    x.prod().backward()
+    assert x.grad.numpy().min() == x.grad.numpy().max() == 1.0
+
+
+def test_cumulations_need_a_dim():
+    with pytest.raises(TypeError, match="cumsum: give the dim"):
+        rg.ones(3).cumsum()
+    with pytest.raises(IndexError, match="cumprod: dim 1 is out of range"):
+        rg.ones(3).cumprod(1)
+
+
 def test_truth():
     assert rg.zeros(0).all().item() is True
     assert rg.zeros(0).any().item() is False
@@ -256,7 +294,7 @@ def test_topk_refuses():
 @hypothesis.given(
     shape=hnp.array_shapes(min_dims=0, max_dims=4, min_side=1, max_side=9),
     data=st.data(),
-    name=st.sampled_from(["var", "std", "norm", "all", "any", "count_nonzero"]),
+    name=st.sampled_from(["prod", "var", "std", "norm", "all", "any", "count_nonzero"]),
 )
 def test_over_any_dims_of_any_layout(shape, data, name):
     dims = data.draw(st.lists(st.integers(0, len(shape) - 1), unique=True, min_size=1)) if shape else []
@@ -265,6 +303,7 @@ def test_over_any_dims_of_any_layout(shape, data, name):
     t, x = rg.tensor(x).permute(order), x.transpose(order)
     axis = tuple(dims)
     numpy = {
+        "prod": lambda: np.prod(x, axis=axis),
         "var": lambda: np.var(x, axis=axis),
         "std": lambda: np.std(x, axis=axis),
         "norm": lambda: np.sqrt(np.square(x).sum(axis=axis)),

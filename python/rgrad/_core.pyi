@@ -66,12 +66,15 @@ __all__ = [
     "cosine_similarity",
     "count_nonzero",
     "cross_entropy",
+    "cumprod",
+    "cumsum",
     "diag",
     "diag_embed",
     "diagonal",
     "div",
     "dot",
     "dropout",
+    "einsum",
     "elu",
     "empty",
     "empty_cache",
@@ -155,6 +158,7 @@ __all__ = [
     "permute",
     "pow",
     "prelu",
+    "prod",
     "rand",
     "rand_like",
     "randint",
@@ -560,6 +564,30 @@ class Tensor:
         """
         Number of elements over `dim`, or of everything, that are not 0, as int64.
         """
+    def cumprod(
+        self,
+        /,
+        dim: SupportsIndex | None = None,
+        *,
+        dtype: DType | DTypeLike | None = None,
+        axis: SupportsIndex | None = None,
+    ) -> Tensor:
+        """
+        Products of the elements along `dim` up to each of them, itself included. Integers and bool are multiplied as int64.
+        `dtype` is that of the elements before.
+        """
+    def cumsum(
+        self,
+        /,
+        dim: SupportsIndex | None = None,
+        *,
+        dtype: DType | DTypeLike | None = None,
+        axis: SupportsIndex | None = None,
+    ) -> Tensor:
+        """
+        Sums of the elements along `dim` up to each of them, itself included. Integers and bool are summed as int64. `dtype` is
+        that of the elements before.
+        """
     def data_ptr(self, /) -> int:
         """
         Address of the first element.
@@ -896,6 +924,20 @@ class Tensor:
     def pow(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
         """
         Power, aᵇ. The derivative to b where a = 0 is 0 for b ≥ 0.
+        """
+    def prod(
+        self,
+        /,
+        dim: int | Sequence[int] | None = None,
+        keepdim: bool | None = None,
+        *,
+        dtype: DType | DTypeLike | None = None,
+        axis: int | Sequence[int] | None = None,
+        keepdims: bool | None = None,
+    ) -> Tensor:
+        """
+        Product over `dim`, or over everything; 1 over nothing. Integers and bool are multiplied as int64.
+        `dtype` is that of the elements before they are multiplied, and of the result.
         """
     def ravel(self, /) -> Tensor:
         """
@@ -1539,6 +1581,30 @@ def cross_entropy(
     the target that is spread evenly over the classes. `reduction` is "mean", "sum" or "none".
     """
 
+def cumprod(
+    x: Tensor | float | NDArray[Any],
+    dim: SupportsIndex | None = None,
+    *,
+    dtype: DType | DTypeLike | None = None,
+    axis: SupportsIndex | None = None,
+) -> Tensor:
+    """
+    Products of the elements along `dim` up to each of them, itself included. Integers and bool are multiplied as int64.
+    `dtype` is that of the elements before.
+    """
+
+def cumsum(
+    x: Tensor | float | NDArray[Any],
+    dim: SupportsIndex | None = None,
+    *,
+    dtype: DType | DTypeLike | None = None,
+    axis: SupportsIndex | None = None,
+) -> Tensor:
+    """
+    Sums of the elements along `dim` up to each of them, itself included. Integers and bool are summed as int64. `dtype` is
+    that of the elements before.
+    """
+
 def diag(x: Tensor | float | NDArray[Any], diagonal: SupportsIndex = ...) -> Tensor:
     """
     A vector (n,) on a diagonal of zeros (n + |diagonal|, n + |diagonal|), or a diagonal of a matrix as a view.
@@ -1572,6 +1638,14 @@ def dot(x: Tensor | float | NDArray[Any], tensor: Tensor | float | NDArray[Any])
 def dropout(x: Tensor, p: SupportsFloat | SupportsIndex = 0.5, generator: Generator | None = None) -> Tensor:
     """
     `x` with each element set to 0 with probability `p`, the others divided by 1 − p. `ValueError` unless 0 ≤ p ≤ 1.
+    """
+
+def einsum(equation: str, *operands: Tensor | Sequence[Tensor]) -> Tensor:
+    """
+    Sum of products of the operands' elements, as `equation` says: a letter for every dimension of every operand, separated
+    by commas, then "->" and the letters of the result: "ij,jk->ik" is a matrix product. Letters that the result does not
+    name are summed over; one that an operand names twice is its diagonal. "..." stands for any other dimensions, which
+    broadcast. Without "->", the result has those and then, in alphabetic order, the letters that appear once.
     """
 
 def elu(input: Tensor | float | NDArray[Any], alpha: SupportsFloat | SupportsIndex = ...) -> Tensor:
@@ -2144,6 +2218,20 @@ def prelu(input: Tensor | float | NDArray[Any], weight: Tensor | float | NDArray
     """
     x where x > 0, else weight · x, with one weight, or one for each channel (dimension 1) of `input`. The derivative at 0
     is the weight.
+    """
+
+def prod(
+    x: Tensor | float | NDArray[Any],
+    dim: int | Sequence[int] | None = None,
+    keepdim: bool | None = None,
+    *,
+    dtype: DType | DTypeLike | None = None,
+    axis: int | Sequence[int] | None = None,
+    keepdims: bool | None = None,
+) -> Tensor:
+    """
+    Product over `dim`, or over everything; 1 over nothing. Integers and bool are multiplied as int64.
+    `dtype` is that of the elements before they are multiplied, and of the result.
     """
 
 def rand(

@@ -5,7 +5,7 @@
 use pyo3::exceptions::PyTypeError;
 use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyFloat, PyInt, PyString, PyTuple};
+use pyo3::types::{PyBool, PyFloat, PyInt, PySequence, PyString, PyTuple};
 use pyo3::{PyTypeInfo, type_hint_identifier, type_hint_subscript, type_hint_union};
 use rgrad_engine::{Number, Tensor as EngineTensor, ops};
 
@@ -135,6 +135,16 @@ impl Pass for Tensors {
     fn pass(&self) -> PyResult<&[EngineTensor]> {
         Ok(&self.0)
     }
+}
+
+/// Operands, given one by one or as one sequence.
+pub(crate) fn operands(args: &Bound<'_, PyTuple>) -> PyResult<Vec<EngineTensor>> {
+    let first = args.get_item(0).ok().filter(|first| args.len() == 1 && first.cast::<PySequence>().is_ok());
+    let list = match &first {
+        Some(list) => list.try_iter()?,
+        None => args.try_iter()?,
+    };
+    list.map(|item| Ok(item?.extract::<Tensor>()?.0)).collect()
 }
 
 pub(crate) type int = isize;

@@ -2,13 +2,14 @@
 
 #![allow(clippy::too_many_arguments, reason = "as many as Python users may name")]
 
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use rgrad_engine::ops;
 
 use crate::args::{
     Dims, Ints, Name, OptionalFloat, OptionalTensor, Order, Pairing, Pass, Sections, Tensor, Tensors, float, int,
-    sequence,
+    operands, sequence,
 };
 use crate::dtype::{AnyDType, value_error};
 use crate::error::run;
@@ -22,6 +23,11 @@ pub(crate) fn either<T>(name: &str, ours: Option<T>, theirs: Option<T>) -> PyRes
         return Err(value_error(format!("{name} was given twice, in PyTorch's and in NumPy's spelling")));
     }
     Ok(ours.or(theirs))
+}
+
+/// The dimension, which must be given.
+fn required(op: &str, dim: Dim) -> PyResult<isize> {
+    dim.ok_or_else(|| PyTypeError::new_err(format!("{op}: give the dim along which elements are combined")))
 }
 
 /// Takes the rows one by one, and writes for each the function and, where it is to be one, the method.
@@ -45,6 +51,26 @@ macro_rules! bind {
     };
     ($(#[$doc:meta])* statistic $name:ident(x: Tensor) -> $out:ident; $($rest:tt)*) => {
         bind! { @reduction $out $(#[$doc])* $name Dims [*, keepdim=None,] plain correction: Option<f64>, unbiased: Option<bool> }
+        bind! { $($rest)* }
+    };
+    ($(#[$doc:meta])* cumulation $name:ident(x: Tensor); $($rest:tt)*) => {
+        $(#[$doc])*
+        #[pyfunction]
+        #[pyo3(signature = (x, dim=None, *, dtype=None, axis=None))]
+        pub fn $name(py: Python<'_>, x: Tensor, dim: Dim, dtype: Option<AnyDType>, axis: Dim) -> Out {
+            let dim = required(stringify!($name), either("dim", dim, axis)?)?;
+            run(py, x.0.numel(), || bind!(@cast $name &x.0, dtype, dim)).map(Into::into)
+        }
+        #[pymethods]
+        impl PyTensor {
+            $(#[$doc])*
+            #[pyo3(signature = (dim=None, *, dtype=None, axis=None))]
+            fn $name(&self, py: Python<'_>, dim: Dim, dtype: Option<AnyDType>, axis: Dim) -> Out {
+                let dim = required(stringify!($name), either("dim", dim, axis)?)?;
+                let x = &self.inner;
+                run(py, x.numel(), || bind!(@cast $name x, dtype, dim)).map(Into::into)
+            }
+        }
         bind! { $($rest)* }
     };
     ($(#[$doc:meta])* extremum $name:ident($whole:ident, $along:ident, $pair:ident); $($rest:tt)*) => {
@@ -88,6 +114,16 @@ macro_rules! bind {
                 let list = sequence($shape)?;
                 run(py, self.inner.numel(), || ops::$name(&self.inner, &list)).map(Into::into)
             }
+        }
+        bind! { $($rest)* }
+    };
+    ($(#[$doc:meta])* function $name:ident($text:ident: Text, *$operands:ident: Tensors); $($rest:tt)*) => {
+        $(#[$doc])*
+        #[pyfunction]
+        #[pyo3(signature = ($text, *$operands: "Tensor | Sequence[Tensor]"))]
+        pub fn $name(py: Python<'_>, $text: &str, $operands: &Bound<'_, PyTuple>) -> Out {
+            let all = operands($operands)?;
+            run(py, usize::MAX, || ops::$name($text, &all)).map(Into::into)
         }
         bind! { $($rest)* }
     };
@@ -163,9 +199,12 @@ macro_rules! bind {
         }
     };
     (@reduce typed $name:ident $x:expr, $dim:ident, $keepdim:ident, $dtype:ident) => {
+        bind!(@cast $name $x, $dtype, $dim, $keepdim)
+    };
+    (@cast $name:ident $x:expr, $dtype:ident $(, $arg:ident)*) => {
         match $dtype {
-            Some(AnyDType(dtype)) => ops::cast(&ops::$name(&ops::cast($x, dtype)?, $dim, $keepdim)?, dtype),
-            None => ops::$name($x, $dim, $keepdim),
+            Some(AnyDType(dtype)) => ops::cast(&ops::$name(&ops::cast($x, dtype)?, $($arg),*)?, dtype),
+            None => ops::$name($x, $($arg),*),
         }
     };
     (@reduce plain $name:ident $x:expr, $dim:ident, $keepdim:ident $(, $extra:ident)*) => {

@@ -8,6 +8,7 @@
 mod activation;
 mod arrange;
 mod diagonal;
+mod einsum;
 mod elementwise;
 mod extremes;
 mod index;
@@ -20,6 +21,7 @@ mod normalize;
 mod pad;
 mod pieces;
 mod reduce;
+mod scan;
 mod softmax;
 mod sort;
 mod statistics;
@@ -28,6 +30,7 @@ mod views;
 pub use activation::*;
 pub use arrange::*;
 pub use diagonal::*;
+pub use einsum::*;
 pub use elementwise::*;
 pub use extremes::*;
 pub use index::*;
@@ -40,6 +43,7 @@ pub use normalize::*;
 pub use pad::*;
 pub use pieces::*;
 pub use reduce::*;
+pub use scan::*;
 pub use softmax::*;
 pub use sort::*;
 pub use statistics::*;
@@ -54,7 +58,8 @@ use rgrad_kernels::{View, copy as kernels};
 
 /// A table of operations: every row is a Python signature, in Rust's spelling, of the function of that name beside it.
 /// A `method` is also one of `Tensor`, a `function` is not, a `reduction` takes `dim` and `keepdim`, an
-/// `index_reduction` likewise for a single dimension, a `typed_reduction` `dtype` too, and a `statistic` `correction`; an
+/// `index_reduction` likewise for a single dimension, a `typed_reduction` `dtype` too, a `statistic` `correction`; a
+/// `cumulation` takes `dim` and `dtype`; an
 /// `extremum` has the three forms of `max`. `-> Tuple` marks those that give a `Vec` of tensors; `-> Pair` and
 /// `-> ValuesIndices` those that give two.
 ///
@@ -82,8 +87,9 @@ macro_rules! for_each_op {
     ($callback:ident) => {
         $crate::unary_ops! {
             [
-                binary_ops choice_ops compare_ops reduce_ops extreme_ops statistic_ops norm_ops sort_ops softmax_ops
-                activation_ops matmul_ops linalg_ops diagonal_ops normalize_ops loss_ops pad_ops view_ops piece_ops arrange_ops join_ops along_ops
+                binary_ops choice_ops compare_ops reduce_ops extreme_ops statistic_ops norm_ops scan_ops sort_ops
+                softmax_ops activation_ops matmul_ops linalg_ops einsum_ops diagonal_ops normalize_ops loss_ops pad_ops
+                view_ops piece_ops arrange_ops join_ops along_ops
             ] $callback {}
         }
     };
