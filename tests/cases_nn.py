@@ -1,5 +1,7 @@
 """Cases of the functions of neural networks: activations."""
 
+import math
+
 import numpy as np
 from cases import Case, normal, positive
 
@@ -20,6 +22,10 @@ def softmax(x: np.ndarray, axis: int) -> np.ndarray:
 
 def elu(x: np.ndarray, alpha: float = 1.0) -> np.ndarray:
     return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
+
+
+def normal_distribution(x: np.ndarray) -> np.ndarray:
+    return np.vectorize(math.erfc)(-x / math.sqrt(2)) / 2
 
 
 def wide() -> np.ndarray:
@@ -50,6 +56,14 @@ ACTIVATIONS: dict[str, list[Case]] = {
     "celu": [
         Case(rg.celu, elu, [wide()]),
         Case(lambda x: rg.celu(x, 2.5), lambda x: np.where(x > 0, x, 2.5 * np.expm1(x / 2.5)), [wide()]),
+    ],
+    "gelu": [
+        Case(rg.gelu, lambda x: x * normal_distribution(x), [wide()]),
+        Case(
+            lambda x: rg.gelu(x, approximate="tanh"),
+            lambda x: x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))),
+            [normal(3, 4)],
+        ),
     ],
     "silu": [Case(rg.silu, lambda x: x * sigmoid(x), [wide()]), Case(rg.silu, lambda x: x * sigmoid(x), [normal()])],
     "mish": [Case(rg.mish, lambda x: x * np.tanh(np.logaddexp(0, x)), [wide()])],

@@ -41,6 +41,7 @@ FAR = {
     "softplus": (0.0, 0.0, 1000.0, 1.0),
     "elu": (-1.0, 0.0, 1000.0, 1.0),
     "celu": (-1.0, 0.0, 1000.0, 1.0),
+    "gelu": (0.0, 0.0, 1000.0, 1.0),
     "mish": (0.0, 0.0, 1000.0, 1.0),
     "silu": (0.0, 0.0, 1000.0, 1.0),
     "logsigmoid": (-1000.0, 1.0, 0.0, 0.0),
@@ -106,6 +107,9 @@ def test_refusals():
         F.celu(x, 0.0)
     with pytest.raises(ValueError, match="beta"):
         F.softplus(x, 0.0)
+    for gelu in (lambda: F.gelu(x, "erf"), lambda: nn.GELU("erf")):
+        with pytest.raises(ValueError, match='approximate must be "none" or "tanh"'):
+            gelu()
     with pytest.raises(ValueError, match="num_parameters"):
         nn.PReLU(0)
     with pytest.raises(IndexError, match="-2 to 1"):
@@ -119,6 +123,7 @@ MODULES = [
     (nn.ELU(0.5), lambda x: F.elu(x, 0.5), "ELU(alpha=0.5)"),
     (nn.SELU(), F.selu, "SELU()"),
     (nn.CELU(0.5), lambda x: F.celu(x, 0.5), "CELU(alpha=0.5)"),
+    (nn.GELU("tanh"), lambda x: F.gelu(x, "tanh"), "GELU(approximate='tanh')"),
     (nn.SiLU(), F.silu, "SiLU()"),
     (nn.Mish(), F.mish, "Mish()"),
     (nn.Softplus(2.0, 1.0), lambda x: F.softplus(x, 2.0, 1.0), "Softplus(beta=2.0, threshold=1.0)"),

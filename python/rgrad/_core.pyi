@@ -94,6 +94,7 @@ __all__ = [
     "full_like",
     "gather",
     "ge",
+    "gelu",
     "get_default_dtype",
     "get_num_threads",
     "get_rng_state",
@@ -1764,6 +1765,12 @@ def gather(x: Tensor | float | NDArray[Any], dim: SupportsIndex, index: Tensor |
 def ge(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
     """
     Whether a ≥ b, as a tensor of bool.
+    """
+
+def gelu(input: Tensor | float | NDArray[Any], approximate: str = ...) -> Tensor:
+    """
+    x Φ(x), with the normal distribution Φ; or, with `approximate` "tanh" instead of "none", x/2 (1 + tanh(√(2/π) (x + 0.044715
+    x³))).
     """
 
 def get_default_dtype() -> DType:

@@ -4,6 +4,7 @@ from rgrad.nn import functional, init, utils
 from rgrad.nn.activations import (
     CELU,
     ELU,
+    GELU,
     SELU,
     Hardshrink,
     Hardsigmoid,
@@ -50,6 +51,7 @@ from rgrad.nn.sparse import Embedding
 __all__ = [
     "CELU",
     "ELU",
+    "GELU",
     "SELU",
     "BCELoss",
     "BCEWithLogitsLoss",

@@ -124,6 +124,23 @@ class CELU(_Activation):
         return self._repr_of("alpha")
 
 
+class GELU(TensorModule):
+    """x Φ(x), with the normal distribution Φ, or with ``approximate="tanh"`` an approximation."""
+
+    def __init__(self, approximate: str = "none") -> None:
+        if approximate not in ("none", "tanh"):
+            raise ValueError(f'GELU: approximate must be "none" or "tanh", got {approximate!r}')
+        self.approximate = approximate
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape to the same shape."""
+        return _core.gelu(x, self.approximate)
+
+    def extra_repr(self) -> str:
+        """The argument."""
+        return f"approximate={self.approximate!r}"
+
+
 class SiLU(_Activation):
     """x σ(x), also called swish. ``inplace`` as in ReLU."""
 

@@ -4,10 +4,12 @@
 //! *argument* of each is chosen as well as the result, so that a side which was not chosen cannot overflow into the
 //! gradient. Integers become floats.
 
+use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, SQRT_2};
+
 use rgrad_kernels::map::Compare;
 
 use super::elementwise::{
-    abs, add, clamp, compare, div, expm1, log1p_exp, mul, neg, number, relu, sigmoid, sub, tanh, where_,
+    abs, add, clamp, compare, div, erfc, expm1, log1p_exp, mul, neg, number, relu, sigmoid, square, sub, tanh, where_,
 };
 use super::reduce::scale;
 use super::softmax::softmax;
@@ -32,6 +34,9 @@ op_table! { $ activation_ops
     function selu(input: Tensor);
     /// x where x > 0, else alpha (exp(x / alpha) − 1). The derivative at 0 is 1.
     function celu(input: Tensor, alpha: float = 1.0);
+    /// x Φ(x), with the normal distribution Φ; or, with `approximate` "tanh" instead of "none", x/2 (1 + tanh(√(2/π) (x + 0.044715
+    /// x³))).
+    function gelu(input: Tensor, approximate: Name = "none");
     /// x σ(x), also called swish.
     function silu(input: Tensor);
     /// x tanh(softplus(x)).
@@ -138,6 +143,23 @@ pub fn celu(input: &Tensor, alpha: f64) -> Result<Tensor> {
         fail!(Value, "celu: alpha must not be 0");
     }
     exponential_unit(input, alpha, 1.0, 1.0 / alpha)
+}
+
+/// x Φ(x), or its approximation by the hyperbolic tangent. `ValueError` for another `approximate` than "none" and "tanh".
+/// Hendrycks and Gimpel, Gaussian error linear units, 2016.
+pub fn gelu(input: &Tensor, approximate: &str) -> Result<Tensor> {
+    let x = floats(input)?;
+    match approximate {
+        // As erfc, which keeps its digits where Φ is small.
+        "none" => scale(&mul(&x, &erfc(&scale(&x, -FRAC_1_SQRT_2)?)?)?, 0.5),
+        "tanh" => {
+            // (1 + tanh u) / 2 is σ(2u).
+            let rate = SQRT_2 * FRAC_2_SQRT_PI;
+            let cubic = add(&scale(&square(&x)?, 0.044715 * rate)?, &number(&x, rate)?)?;
+            mul(&x, &sigmoid(&mul(&x, &cubic)?)?)
+        }
+        other => fail!(Value, "gelu: approximate must be \"none\" or \"tanh\", got {other:?}"),
+    }
 }
 
 /// x σ(x).

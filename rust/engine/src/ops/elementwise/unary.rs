@@ -159,3 +159,9 @@ unary! {
     /// ln(1 + eˣ), without overflow, for the activations and losses that are made of it.
     pub(crate) fn log1p_exp = Softplus, BecomeFloats, |g, x| mul(g, &sigmoid(x)?)
 }
+
+unary! {
+    @define
+    /// 1 − erf x, accurate where that is small.
+    pub(crate) fn erfc = Erfc, BecomeFloats, |g, x| mul(&mul(g, &exp(&neg(&square(x)?)?)?)?, &number(g, -std::f64::consts::FRAC_2_SQRT_PI)?)
+}

@@ -43,8 +43,12 @@ impl Scores {
             );
         }
         let classes = input.shape()[dim];
-        let order: Vec<isize> = (0..input.ndim()).filter(|&d| d != dim).chain([dim]).map(|d| d as isize).collect();
-        let last = if dim + 1 == input.ndim() { input.clone() } else { permute(input, &order)? };
+        let last = if dim + 1 == input.ndim() {
+            input.clone()
+        } else {
+            let order: Vec<isize> = (0..input.ndim()).filter(|&d| d != dim).chain([dim]).map(|d| d as isize).collect();
+            permute(input, &order)?
+        };
         Ok(Self { rows: contiguous(&reshape_to(&last, &[target.numel(), classes])?)?, classes })
     }
 }
