@@ -155,7 +155,7 @@ pub fn gelu(input: &Tensor, approximate: &str) -> Result<Tensor> {
         "tanh" => {
             // (1 + tanh u) / 2 is σ(2u).
             let rate = SQRT_2 * FRAC_2_SQRT_PI;
-            let cubic = add(&scale(&square(&x)?, 0.044715 * rate)?, &number(&x, rate)?)?;
+            let cubic = add(&scale(&square(&x)?, 0.044_715 * rate)?, &number(&x, rate)?)?;
             mul(&x, &sigmoid(&mul(&x, &cubic)?)?)
         }
         other => fail!(Value, "gelu: approximate must be \"none\" or \"tanh\", got {other:?}"),
