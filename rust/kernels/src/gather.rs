@@ -21,12 +21,13 @@ pub struct BadIndex {
 }
 
 entries! { Gathers for [f32 f64 i64 i32 u8] where T: Element {
-    /// `out[i] = x[idx[i]]` for rows of `row_len` elements. Negative indices count from the end.
+    /// `out[b, i] = x[b, idx[i]]` for rows of `row_len` elements, in one matrix or in several that lie end to end. Negative
+    /// indices count from the end.
     ///
     /// Fails on the first index that is out of range, before anything is written.
     ///
     /// # Panics
-    /// If `x` is not made of whole rows, or `out` does not have one row for every index.
+    /// If `out` does not have one row for every index in each matrix, or `x` is not made of as many matrices of whole rows.
     pub fn gather_rows(out: &mut [T], x: &[T], row_len: usize, idx: &[i64]) -> Result<(), BadIndex> = gather_rows_body;
 } }
 
@@ -35,26 +36,45 @@ fn gather_rows_body<T: Element>(out: &mut [T], x: &[T], row_len: usize, idx: &[i
     if out.is_empty() {
         return Ok(());
     }
-    split(out, row_len, GRAIN_CHEAP, |start, out| {
-        let idx = &idx[start / row_len..];
-        let ahead = (PREFETCH / (row_len * size_of::<T>())).clamp(1, 16);
-        for (i, out) in out.chunks_exact_mut(row_len).enumerate() {
-            if let Some(&next) = idx.get(i + ahead) {
-                prefetch(&x[row(next, rows, row_len)]);
-            }
-            out.copy_from_slice(&x[row(idx[i], rows, row_len)]);
+    split(out, row_len, GRAIN_CHEAP, |start, mut out| {
+        let (mut matrix, mut at) = (start / row_len / idx.len(), start / row_len % idx.len());
+        while !out.is_empty() {
+            let count = (idx.len() - at).min(out.len() / row_len);
+            let (part, rest) = out.split_at_mut(count * row_len);
+            let x = &x[matrix * rows * row_len..][..rows * row_len];
+            gather_some(part, x, row_len, &idx[at..at + count]);
+            (out, matrix, at) = (rest, matrix + 1, 0);
         }
     });
     Ok(())
 }
 
+/// As [`gather_rows`], for one matrix and indices that are in range.
+fn gather_some<T: Element>(out: &mut [T], x: &[T], row_len: usize, idx: &[i64]) {
+    let rows = x.len() / row_len;
+    if row_len == 1 {
+        for (out, &i) in out.iter_mut().zip(idx) {
+            *out = x[row(i, rows, 1).start];
+        }
+        return;
+    }
+    let ahead = (PREFETCH / (row_len * size_of::<T>())).clamp(1, 16);
+    for (i, out) in out.chunks_exact_mut(row_len).enumerate() {
+        if let Some(&next) = idx.get(i + ahead) {
+            prefetch(&x[row(next, rows, row_len)]);
+        }
+        out.copy_from_slice(&x[row(idx[i], rows, row_len)]);
+    }
+}
+
 entries! { ScatterAdds for [f32 f64] where T: Real {
-    /// `out[idx[i]] += x[i]` for rows of `row_len` elements, in order of `i`. Negative indices count from the end.
+    /// `out[b, idx[i]] += x[b, i]` for rows of `row_len` elements, in order of `i`, in one matrix or in several that lie end to
+    /// end. Negative indices count from the end.
     ///
     /// Fails on the first index that is out of range, before anything is written.
     ///
     /// # Panics
-    /// If `out` is not made of whole rows, or `x` does not have one row for every index.
+    /// If `x` does not have one row for every index in each matrix, or `out` is not made of as many matrices of whole rows.
     pub fn scatter_add_rows(
         out: &mut [T],
         x: &[T],
@@ -68,31 +88,47 @@ fn scatter_add_rows_body<T: Real>(out: &mut [T], x: &[T], row_len: usize, idx: &
     if x.is_empty() {
         return Ok(());
     }
-    // Every task goes through all indices and adds to its own rows of the output. Its work is in proportion to `x`.
+    let (own, picked) = (rows * row_len, idx.len() * row_len);
     let grain = (out.len() * GRAIN_CHEAP / x.len()).max(1);
-    split(out, row_len, grain, |start, out| {
-        let own = start..start + out.len();
-        for (x, &i) in x.chunks_exact(row_len).zip(idx) {
-            let to = row(i, rows, row_len);
-            if own.contains(&to.start) {
-                for (out, &x) in out[to.start - start..to.end - start].iter_mut().zip(x) {
-                    *out = *out + x;
-                }
+    if out.len() > own {
+        // Tasks divide the matrices.
+        split(out, own, grain, |start, out| {
+            for (x, out) in x[start / own * picked..].chunks_exact(picked).zip(out.chunks_exact_mut(own)) {
+                add_some(out, 0, x, row_len, idx, rows);
             }
-        }
-    });
+        });
+    } else {
+        // Every task goes through all indices and adds to its own rows of the output. Its work is in proportion to `x`.
+        split(out, row_len, grain, |start, out| add_some(out, start, x, row_len, idx, rows));
+    }
     Ok(())
 }
 
-/// Checks lengths and indices: `picked` elements for the indices, `all` elements that they pick from. Returns the rows to
-/// pick from.
+/// Adds to those of `rows` rows that `out` has, of which the first element has the number `start`.
+fn add_some<T: Real>(out: &mut [T], start: usize, x: &[T], row_len: usize, idx: &[i64], rows: usize) {
+    let own = start..start + out.len();
+    for (x, &i) in x.chunks_exact(row_len).zip(idx) {
+        let to = row(i, rows, row_len);
+        if own.contains(&to.start) {
+            for (out, &x) in out[to.start - start..to.end - start].iter_mut().zip(x) {
+                *out = *out + x;
+            }
+        }
+    }
+}
+
+/// Checks lengths and indices: `picked` elements for the indices, `all` elements that they pick from. Returns the rows of a
+/// matrix.
 fn check(picked: usize, all: usize, row_len: usize, idx: &[i64]) -> Result<usize, BadIndex> {
-    assert_eq!(Some(picked), idx.len().checked_mul(row_len), "there must be one row for every index");
-    if row_len == 0 {
+    let per_matrix = idx.len().checked_mul(row_len).expect("the indices fit");
+    if per_matrix == 0 {
+        assert_eq!(picked, 0, "there must be one row for every index");
         return Ok(0);
     }
-    assert_eq!(all % row_len, 0, "there must be whole rows to pick from");
-    let rows = all / row_len;
+    assert_eq!(picked % per_matrix, 0, "there must be one row for every index");
+    let matrices = picked / per_matrix;
+    assert_eq!(all % (matrices * row_len).max(1), 0, "there must be whole rows to pick from");
+    let Some(rows) = all.checked_div(matrices * row_len) else { return Ok(0) };
     match idx.iter().position(|&i| i >= rows as i64 || i < -(rows as i64)) {
         Some(position) => Err(BadIndex { position, index: idx[position] }),
         None => Ok(rows),

@@ -327,6 +327,27 @@ fn rows_are_gathered_and_added_back() {
 }
 
 #[test]
+fn rows_of_several_matrices_are_gathered_and_added_back() {
+    // The last is divided between threads.
+    for (matrices, row_len) in [(3, 1), (3, 4), (40_000, 1), (0, 2)] {
+        let (rows, idx) = (5, [4, 0, -2, 4]);
+        let x = f32s(matrices * rows * row_len, 5);
+        let mut out = vec![f32::NAN; matrices * idx.len() * row_len];
+        gather_rows(&mut out, &x, row_len, &idx).unwrap();
+        for (k, got) in out.chunks(row_len).enumerate() {
+            let at = (k / idx.len() * rows + [4, 0, 3, 4][k % idx.len()]) * row_len;
+            assert_eq!(got, &x[at..at + row_len], "matrix {}, index {}", k / idx.len(), k % idx.len());
+        }
+        let mut sums = vec![0.0; x.len()];
+        scatter_add_rows(&mut sums, &out, row_len, &idx).unwrap();
+        for (k, (sum, x)) in sums.iter().zip(&x).enumerate() {
+            let times = [1.0, 0.0, 0.0, 1.0, 2.0][k / row_len % rows];
+            assert_eq!(*sum, times * x, "element {k}");
+        }
+    }
+}
+
+#[test]
 fn a_bad_index_is_found_before_anything_is_written() {
     let mut out = [7.0_f32; 6];
     for bad in [3, -4, i64::MAX, i64::MIN] {

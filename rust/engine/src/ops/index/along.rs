@@ -1,7 +1,7 @@
 //! Elements and positions picked along one dimension, and written back.
 
 use super::read::{gather_rows, scatter_rows};
-use super::{Index, check_range, getitem, index_put, out_of_range, places};
+use super::{Index, check_range, index_put, out_of_range, places};
 use crate::dtype::DType;
 use crate::error::{Result, fail};
 use crate::ops::views::{Range, expand_to, ravel, reshape_to, slice};
@@ -48,17 +48,11 @@ pub fn index_select(x: &Tensor, dim: isize, index: &Tensor) -> Result<Tensor> {
     if index.ndim() != 1 {
         fail!(Value, "index_select: expected positions (n,), got shape {}", Show(index.shape()));
     }
-    if at == 0 {
-        // Rows of a matrix, the way batches are made: no arithmetic on the positions.
-        let (rows, width) = (x.shape()[0], x.shape()[1..].iter().product());
-        let mut shape: Dims = x.shape().into();
-        shape[0] = index.numel();
-        return reshape_to(&gather_rows(&reshape_to(x, &[rows, width])?, &contiguous(&index)?)?, &shape);
-    }
     check_range("index_select", &index, at, x.shape()[at])?;
-    let mut items = vec![Index::Slice { start: None, stop: None, step: 1 }; at];
-    items.push(Index::Tensor(index));
-    getitem(x, &items)
+    let mut shape: Dims = x.shape().into();
+    let matrices = [shape[..at].iter().product(), shape[at], shape[at + 1..].iter().product()];
+    shape[at] = index.numel();
+    reshape_to(&gather_rows(&reshape_to(x, &matrices)?, &contiguous(&index)?)?, &shape)
 }
 
 /// Row-major numbers (n,) of the elements of a tensor of shape `shape` at the positions `index` along `dim`.
@@ -103,7 +97,7 @@ pub fn gather(x: &Tensor, dim: isize, index: &Tensor) -> Result<Tensor> {
 }
 
 fn picked(x: &Tensor, elements: &Tensor, shape: &[usize]) -> Result<Tensor> {
-    reshape_to(&gather_rows(&reshape_to(x, &[x.numel(), 1])?, elements)?, shape)
+    reshape_to(&gather_rows(&reshape_to(x, &[1, x.numel(), 1])?, elements)?, shape)
 }
 
 /// As [`gather`], where the other dimensions of `x` and `indices` are broadcast, or over all elements without `dim`.
@@ -157,7 +151,7 @@ pub fn scatter(x: &Tensor, dim: isize, index: &Tensor, src: &Tensor) -> Result<T
 pub fn scatter_add(x: &Tensor, dim: isize, index: &Tensor, src: &Tensor) -> Result<Tensor> {
     let to = elements("scatter_add", x.shape(), dim, index)?;
     let src = source("scatter_add", x, index, src)?;
-    let sums = scatter_rows(&reshape_to(&src, &[src.numel(), 1])?, &to, x.numel())?;
+    let sums = scatter_rows(&reshape_to(&src, &[1, src.numel(), 1])?, &to, x.numel())?;
     add(x, &reshape_to(&sums, x.shape())?)
 }
 

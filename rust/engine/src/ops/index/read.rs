@@ -11,12 +11,12 @@ use crate::shape::{Dims, broadcast};
 use crate::tape::{Grads, Op, Saved, Saves, Want, apply};
 use crate::tensor::Tensor;
 
-/// Rows of a matrix (rows, width) at given positions (n,), which may repeat. Both lie in row-major order.
+/// Rows of matrices (matrices, rows, width) at given positions (n,), which may repeat. Both lie in row-major order.
 struct GatherRows {
     rows: usize,
 }
 
-/// The adjoint of `GatherRows`: rows (n, width) added up at those positions of a matrix of zeros.
+/// The adjoint of `GatherRows`: rows (matrices, n, width) added up at those positions of matrices of zeros.
 struct ScatterRows {
     rows: usize,
 }
@@ -33,10 +33,10 @@ impl Op for GatherRows {
     }
     fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
         let (x, index) = (x[0], x[1].read::<i64>());
-        let width = x.shape()[1];
+        let (matrices, width) = (x.shape()[0], x.shape()[2]);
         match_any!(x.dtype(), T => {
             let from = x.read::<T>();
-            Tensor::build::<T>("index", &[index.slice().len(), width], x.dtype(), |out| {
+            Tensor::build::<T>("index", &[matrices, index.slice().len(), width], x.dtype(), |out| {
                 match kernels::gather_rows(out, from.slice(), width, index.slice()) {
                     Ok(()) => Ok(()),
                     Err(bad) => out_of_range("index", bad.index, bad.position, 0, self.rows),
@@ -61,13 +61,13 @@ impl Op for ScatterRows {
     }
     fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
         let (x, index) = (x[0], x[1].read::<i64>());
-        let width = x.shape()[1];
+        let (matrices, width) = (x.shape()[0], x.shape()[2]);
         if !x.dtype().is_float() {
             return self.integers(x, index.slice());
         }
         match_float!(x.dtype(), "index", T => {
             let from = x.read::<T>();
-            Tensor::build::<T>("index", &[self.rows, width], x.dtype(), |out| {
+            Tensor::build::<T>("index", &[matrices, self.rows, width], x.dtype(), |out| {
                 out.fill(0.0);
                 match kernels::scatter_add_rows(out, from.slice(), width, index.slice()) {
                     Ok(()) => Ok(()),
@@ -87,13 +87,14 @@ impl Op for ScatterRows {
 impl ScatterRows {
     /// Sums of integers, which wrap around as all of theirs do. The positions are in range.
     fn integers(&self, x: &Tensor, index: &[i64]) -> Result<Tensor> {
-        let width = x.shape()[1];
+        let (matrices, n, width) = (x.shape()[0], x.shape()[1], x.shape()[2]);
         match_int!(x.dtype(), "scatter_add", T => {
             let from = x.read::<T>();
-            Tensor::build::<T>("scatter_add", &[self.rows, width], x.dtype(), |out| {
+            Tensor::build::<T>("scatter_add", &[matrices, self.rows, width], x.dtype(), |out| {
                 out.fill(0);
-                for (&i, row) in index.iter().zip(from.slice().chunks_exact(width.max(1))) {
-                    for (out, &x) in out[i as usize * width..][..width].iter_mut().zip(row) {
+                for (k, row) in from.slice().chunks_exact(width.max(1)).enumerate() {
+                    let to = (k / n * self.rows + index[k % n] as usize) * width;
+                    for (out, &x) in out[to..to + width].iter_mut().zip(row) {
                         *out = out.wrapping_add(x);
                     }
                 }
@@ -103,12 +104,13 @@ impl ScatterRows {
     }
 }
 
-/// Rows of `x` (rows, width) at the positions `index` (n,), which are contiguous int64. `IndexError` if one is out of range.
+/// Rows of `x` (matrices, rows, width) at the positions `index` (n,), which are contiguous int64 and in range.
 pub(super) fn gather_rows(x: &Tensor, index: &Tensor) -> Result<Tensor> {
-    apply(GatherRows { rows: x.shape()[0] }, &[&contiguous(x)?, index])
+    apply(GatherRows { rows: x.shape()[1] }, &[&contiguous(x)?, index])
 }
 
-/// Rows `x` (n, width) added up at the positions `index` (n,), contiguous int64 from 0 on, of a matrix of zeros of `rows` rows.
+/// Rows `x` (matrices, n, width) added up at the positions `index` (n,), contiguous int64 from 0 on, of matrices of zeros of
+/// `rows` rows.
 pub(super) fn scatter_rows(x: &Tensor, index: &Tensor, rows: usize) -> Result<Tensor> {
     apply(ScatterRows { rows }, &[&contiguous(x)?, index])
 }
@@ -171,7 +173,7 @@ pub fn getitem(x: &Tensor, index: &[Index]) -> Result<Tensor> {
         && mask.shape() == x.shape()
     {
         let places = true_elements(mask)?;
-        let picked = gather_rows(&reshape_to(x, &[x.numel(), 1])?, &Tensor::from_slice(&places, &[places.len()])?)?;
+        let picked = gather_rows(&reshape_to(x, &[1, x.numel(), 1])?, &Tensor::from_slice(&places, &[places.len()])?)?;
         return reshape_to(&picked, &[places.len()]);
     }
     let plan = Plan::new(x, index)?;
@@ -187,11 +189,9 @@ pub fn getitem(x: &Tensor, index: &[Index]) -> Result<Tensor> {
     };
     let (lead, rest) = moved.shape().split_at(s.lead);
     let (head, rest) = rest.split_at(s.count);
-    let within: usize = head.iter().product();
     let offsets = s.offsets(&plan.positions, head, &crate::shape::contiguous_strides(head))?;
-    let outer: usize = lead.iter().product();
-    let all: Vec<i64> = (0..outer).flat_map(|l| offsets.iter().map(move |o| (l * within + o) as i64)).collect();
-    let rows = reshape_to(&moved, &[outer * within, rest.iter().product()])?;
-    let picked = gather_rows(&rows, &Tensor::from_slice(&all, &[all.len()])?)?;
+    let rows: Vec<i64> = offsets.into_iter().map(|o| o as i64).collect();
+    let matrices = [lead.iter().product(), head.iter().product(), rest.iter().product()];
+    let picked = gather_rows(&reshape_to(&moved, &matrices)?, &Tensor::from_slice(&rows, &[rows.len()])?)?;
     reshape_to(&picked, &s.shape)
 }
