@@ -345,7 +345,7 @@ def test_safetensors_of_other_software(tmp_path):
         (lambda: rg.cross_entropy(rg.zeros(2, 3), rg.tensor([0.0, np.nan])), TypeError, "integer labels"),
         (lambda: rg.cross_entropy(rg.zeros(2, 3), rg.tensor([0])), ValueError, r"\(2, 3\) and \(1,\)"),
         (lambda: rg.cross_entropy(rg.zeros(0, 3), rg.zeros(0, dtype="int64")), ValueError, "empty batch"),
-        (lambda: rg.cross_entropy(rg.zeros(1, 3), rg.tensor([0]), "avg"), ValueError, "avg"),
+        (lambda: rg.cross_entropy(rg.zeros(1, 3), rg.tensor([0]), reduction="avg"), ValueError, "avg"),
         (lambda: rg.mse_loss(rg.zeros(3), rg.zeros(3, 1)), ValueError, r"\(3,\), target has shape \(3, 1\)"),
         (lambda: rg.zeros(3).sum(dim=0, axis=0), ValueError, "twice"),
         (lambda: rg.dropout(rg.zeros(3), 1.5), ValueError, "1.5"),
@@ -376,7 +376,7 @@ def test_nan_and_infinity():
     assert rg.logsumexp(rg.tensor([-np.inf, -np.inf])).item() == -np.inf
     assert rg.logsumexp(rg.tensor([1e4, 0.0])).item() == 1e4
     assert rg.cross_entropy(rg.tensor([[1e4, 0.0]]), rg.tensor([1])).item() == 1e4
-    loss = rg.binary_cross_entropy_with_logits(rg.tensor([1e4, -1e4]), rg.tensor([0.0, 1.0]), "none")
+    loss = rg.binary_cross_entropy_with_logits(rg.tensor([1e4, -1e4]), rg.tensor([0.0, 1.0]), reduction="none")
     assert loss.tolist() == [1e4, 1e4]
 
 
