@@ -20,7 +20,9 @@ AS_STUB = ("--stdin-filename", str(STUB), "-")
 # What PyO3's introspection says wrongly or cannot know: (pattern, replacement).
 MENDS = [
     # An in-place operator of Rust returns nothing, but Python gets `self`.
-    (r"(def __i(?:add|sub|mul|matmul|truediv|floordiv|mod|pow)__\(.*\)) -> None:", r"\1 -> Self:"),
+    (r"(def __i(?:add|sub|mul|matmul|truediv|floordiv|mod|pow|and|or|xor)__\(.*\)) -> None:", r"\1 -> Self:"),
+    # Python leaves out the modulus of `x **= y`.
+    (r"(def __ipow__\(self, other: object), _modulo: object, /\)", r"\1, modulo: object = None, /)"),
     # A constructor makes an instance of the class that it is called on.
     (r"(def __new__\(cls, .*\)) -> \w+:", r"\1 -> Self:"),
     # Operators may return NotImplemented, which no caller ever sees.
@@ -41,7 +43,7 @@ def generate(profile: str) -> str:
     # Annotations that were written as strings lose their quotes; imports are sorted.
     text = run("ruff", "check", "--quiet", "--fix-only", "--select=UP", *AS_STUB, stdin=text)
     text = resolve_names(text)
-    text = run("ruff", "check", "--quiet", "--fix-only", "--select=F,I", *AS_STUB, stdin=text)
+    text = run("ruff", "check", "--quiet", "--fix-only", "--select=F,I,RUF022", *AS_STUB, stdin=text)
     return run("ruff", "format", *AS_STUB, stdin=text)
 
 

@@ -41,10 +41,13 @@ __all__ = [
     "_with_tangent",
     "_zero_grad",
     "abs",
+    "acos",
+    "acosh",
     "add",
     "addmm",
     "addmv",
     "all",
+    "allclose",
     "amax",
     "amin",
     "any",
@@ -52,17 +55,31 @@ __all__ = [
     "argmax",
     "argmin",
     "argsort",
+    "asin",
+    "asinh",
+    "atan",
+    "atan2",
+    "atanh",
     "available_isas",
     "baddbmm",
     "batch_norm",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "bitwise_and",
+    "bitwise_not",
+    "bitwise_or",
+    "bitwise_xor",
     "bmm",
     "broadcast_to",
     "cat",
+    "ceil",
     "celu",
     "chunk",
     "clamp",
+    "clamp_max",
+    "clamp_min",
+    "cos",
+    "cosh",
     "cosine_similarity",
     "count_nonzero",
     "cross_entropy",
@@ -80,14 +97,22 @@ __all__ = [
     "empty_cache",
     "empty_like",
     "eq",
+    "equal",
+    "erf",
+    "erfc",
+    "erfinv",
     "exp",
+    "exp2",
     "expand",
     "expand_as",
     "expm1",
     "eye",
     "flatten",
     "flip",
+    "float_power",
     "floor",
+    "floor_divide",
+    "fmod",
     "from_dlpack",
     "from_numpy",
     "full",
@@ -105,23 +130,37 @@ __all__ = [
     "hardtanh",
     "hinge_embedding_loss",
     "huber_loss",
+    "hypot",
     "index_put",
     "index_select",
     "inner",
     "is_grad_enabled",
     "isa",
+    "isclose",
+    "isfinite",
+    "isinf",
+    "isnan",
     "kl_div",
     "kron",
     "l1_loss",
     "layer_norm",
     "le",
     "leaky_relu",
+    "lerp",
     "linear",
     "linspace",
     "load",
     "log",
     "log1p",
+    "log2",
+    "log10",
     "log_softmax",
+    "logaddexp",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "logical_xor",
+    "logit",
     "logsigmoid",
     "logspace",
     "logsumexp",
@@ -144,6 +183,7 @@ __all__ = [
     "mul",
     "multi_margin_loss",
     "mv",
+    "nan_to_num",
     "narrow",
     "ne",
     "neg",
@@ -170,10 +210,13 @@ __all__ = [
     "reciprocal",
     "relu",
     "relu6",
+    "remainder",
     "repeat",
     "reshape",
     "rms_norm",
     "roll",
+    "round",
+    "rsqrt",
     "save",
     "scatter",
     "scatter_add",
@@ -185,6 +228,8 @@ __all__ = [
     "sigmoid",
     "sign",
     "silu",
+    "sin",
+    "sinh",
     "smooth_l1_loss",
     "soft_margin_loss",
     "softmax",
@@ -204,6 +249,7 @@ __all__ = [
     "sum",
     "swapaxes",
     "take_along_dim",
+    "tan",
     "tanh",
     "tanhshrink",
     "tensor",
@@ -215,12 +261,14 @@ __all__ = [
     "transpose",
     "tril",
     "triu",
+    "trunc",
     "unbind",
     "unflatten",
     "unsqueeze",
     "var",
     "var_mean",
     "where",
+    "xlogy",
     "zeros",
     "zeros_like",
 ]
@@ -318,6 +366,7 @@ class Tensor:
         """
     def __abs__(self, /) -> Tensor: ...
     def __add__(self, other: object, /) -> Tensor: ...
+    def __and__(self, other: object, /) -> Tensor: ...
     def __array__(self, /, dtype: Any | None = None, copy: bool | None = None) -> numpy.ndarray:
         """
         NumPy's protocol: an array of the elements, sharing memory unless `dtype` or `copy` ask for another.
@@ -354,45 +403,79 @@ class Tensor:
         """
     def __eq__(self, other: object, /) -> Tensor: ...  # type: ignore[override]
     def __float__(self, /) -> builtins.float: ...
+    def __floordiv__(self, other: object, /) -> Tensor: ...
     def __ge__(self, other: object, /) -> Tensor: ...
     def __getitem__(self, index: Any, /) -> Tensor: ...
     def __gt__(self, other: object, /) -> Tensor: ...
     def __hash__(self, /) -> int: ...
     def __iadd__(self, other: object, /) -> Self: ...
+    def __iand__(self, other: object, /) -> Self: ...
+    def __ifloordiv__(self, other: object, /) -> Self: ...
+    def __imod__(self, other: object, /) -> Self: ...
     def __imul__(self, other: object, /) -> Self: ...
     def __index__(self, /) -> int: ...
     def __int__(self, /) -> int: ...
+    def __invert__(self, /) -> Tensor: ...
+    def __ior__(self, other: object, /) -> Self: ...
+    def __ipow__(self, other: object, modulo: object = None, /) -> Self: ...
     def __isub__(self, other: object, /) -> Self: ...
     def __iter__(self, /) -> Iterator[Tensor]: ...
     def __itruediv__(self, other: object, /) -> Self: ...
+    def __ixor__(self, other: object, /) -> Self: ...
     def __le__(self, other: object, /) -> Tensor: ...
     def __len__(self, /) -> int: ...
     def __lt__(self, other: object, /) -> Tensor: ...
     def __matmul__(self, other: object, /) -> Tensor: ...
+    def __mod__(self, other: object, /) -> Tensor: ...
     def __mul__(self, other: object, /) -> Tensor: ...
     def __ne__(self, other: object, /) -> Tensor: ...  # type: ignore[override]
     def __neg__(self, /) -> Tensor: ...
     def __new__(cls, /, data: Any, dtype: DType | DTypeLike | None = None, requires_grad: bool = False) -> Self: ...
+    def __or__(self, other: object, /) -> Tensor: ...
     def __pos__(self, /) -> Tensor: ...
     def __pow__(self, other: object, modulo: object = None, /) -> Tensor: ...
     def __radd__(self, other: object, /) -> Tensor: ...
+    def __rand__(self, other: object, /) -> Tensor: ...
     def __reduce__(self, /) -> tuple[Any, tuple[type, Any, bool]]: ...
     def __repr__(self, /) -> str: ...
+    def __rfloordiv__(self, other: object, /) -> Tensor: ...
     def __rmatmul__(self, other: object, /) -> Tensor: ...
+    def __rmod__(self, other: object, /) -> Tensor: ...
     def __rmul__(self, other: object, /) -> Tensor: ...
+    def __ror__(self, other: object, /) -> Tensor: ...
+    def __round__(self, /, ndigits: SupportsIndex | None = None) -> Tensor: ...
     def __rpow__(self, other: object, modulo: object = None, /) -> Tensor: ...
     def __rsub__(self, other: object, /) -> Tensor: ...
     def __rtruediv__(self, other: object, /) -> Tensor: ...
+    def __rxor__(self, other: object, /) -> Tensor: ...
     def __setitem__(self, index: Any, value: Any, /) -> None: ...
     def __sub__(self, other: object, /) -> Tensor: ...
     def __truediv__(self, other: object, /) -> Tensor: ...
+    def __xor__(self, other: object, /) -> Tensor: ...
     def abs(self, /) -> Tensor:
         """
         Absolute value, |x|. The derivative at 0 is 0.
         """
-    def add(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+    def abs_(self, /) -> Tensor:
         """
-        Sum, a + b.
+        Writes `abs(self)` over this tensor's elements, and returns it.
+        """
+    def acos(self, /) -> Tensor:
+        """
+        Inverse of the cosine, in radians: NaN outside [−1, 1].
+        """
+    def acosh(self, /) -> Tensor:
+        """
+        Inverse of the hyperbolic cosine: NaN below 1.
+        """
+    def add(
+        self,
+        /,
+        other: Tensor | builtins.float | NDArray[Any],
+        alpha: Tensor | builtins.float | NDArray[Any] | None = ...,
+    ) -> Tensor:
+        """
+        Sum, x + alpha × other.
         """
     def add_(self, /, other: Any) -> Tensor:
         """
@@ -432,6 +515,17 @@ class Tensor:
     ) -> Tensor:
         """
         Whether all elements over `dim`, or of everything, are true (not 0; NaN is not 0); true over nothing.
+        """
+    def allclose(
+        self,
+        /,
+        other: Tensor | builtins.float | NDArray[Any],
+        rtol: SupportsFloat | SupportsIndex = 1e-5,
+        atol: SupportsFloat | SupportsIndex = 1e-8,
+        equal_nan: bool = False,
+    ) -> bool:
+        """
+        Whether all elements are close: see `isclose`.
         """
     def amax(
         self,
@@ -497,6 +591,26 @@ class Tensor:
         """
         The indices that sort the elements along `dim`; see `sort`.
         """
+    def asin(self, /) -> Tensor:
+        """
+        Inverse of the sine, in radians: NaN outside [−1, 1].
+        """
+    def asinh(self, /) -> Tensor:
+        """
+        Inverse of the hyperbolic sine.
+        """
+    def atan(self, /) -> Tensor:
+        """
+        Inverse of the tangent, in radians.
+        """
+    def atan2(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+        """
+        The angle of the point with ordinate x and abscissa other, in radians. The derivative at (0, 0) is 0.
+        """
+    def atanh(self, /) -> Tensor:
+        """
+        Inverse of the hyperbolic tangent: NaN outside [−1, 1].
+        """
     def backward(
         self, /, gradient: Tensor | None = None, retain_graph: bool | None = None, create_graph: bool = False
     ) -> None:
@@ -519,6 +633,34 @@ class Tensor:
         """
         `beta` · x + `alpha` · (batch1 @ batch2), where x broadcasts to the products of the two stacks of matrices.
         """
+    def bitwise_and(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+        """
+        The bits that are set in both, of integers or bool.
+        """
+    def bitwise_and_(self, /, other: Any) -> Tensor:
+        """
+        Writes `bitwise_and(self, other)` over this tensor's elements, and returns it.
+        """
+    def bitwise_not(self, /) -> Tensor:
+        """
+        All bits inverted, of integers or bool.
+        """
+    def bitwise_or(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+        """
+        The bits that are set in at least one, of integers or bool.
+        """
+    def bitwise_or_(self, /, other: Any) -> Tensor:
+        """
+        Writes `bitwise_or(self, other)` over this tensor's elements, and returns it.
+        """
+    def bitwise_xor(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+        """
+        The bits that are set in exactly one, of integers or bool.
+        """
+    def bitwise_xor_(self, /, other: Any) -> Tensor:
+        """
+        Writes `bitwise_xor(self, other)` over this tensor's elements, and returns it.
+        """
     def bmm(self, /, mat2: Tensor | builtins.float | NDArray[Any]) -> Tensor:
         """
         Products of two stacks of matrices: (b, m, k) with (b, k, n) gives (b, m, n). Nothing broadcasts; see `matmul`.
@@ -526,6 +668,14 @@ class Tensor:
     def broadcast_to(self, /, *shape: int | Sequence[int]) -> Tensor:
         """
         `x` repeated to `shape` as broadcasting would, as a view.
+        """
+    def ceil(self, /) -> Tensor:
+        """
+        The smallest integer that is not below x. The derivative is 0.
+        """
+    def ceil_(self, /) -> Tensor:
+        """
+        Writes `ceil(self)` over this tensor's elements, and returns it.
         """
     def chunk(self, /, chunks: SupportsIndex, dim: SupportsIndex = ...) -> tuple[Tensor, ...]:
         """
@@ -541,6 +691,23 @@ class Tensor:
         `x` limited to the range from `min` to `max`, either of which may be None. The derivative is 1 within the range, ends
         included, and 0 outside.
         """
+    def clamp_(
+        self,
+        /,
+        min: Tensor | builtins.float | NDArray[Any] | None = None,
+        max: Tensor | builtins.float | NDArray[Any] | None = None,
+    ) -> Tensor:
+        """
+        Writes `clamp(self, min, max)` over this tensor's elements, and returns it.
+        """
+    def clamp_max(self, /, max: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+        """
+        `x` limited from above. The derivative to `x` at the limit is 1.
+        """
+    def clamp_min(self, /, min: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+        """
+        `x` limited from below. The derivative to `x` at the limit is 1.
+        """
     def clone(self, /) -> Tensor:
         """
         A copy with its own memory, through which gradients flow.
@@ -552,6 +719,14 @@ class Tensor:
     def copy_(self, /, value: Tensor | builtins.float | NDArray[Any]) -> Tensor:
         """
         Writes `value`, broadcast and cast, over the elements, and returns this tensor.
+        """
+    def cos(self, /) -> Tensor:
+        """
+        Cosine of an angle in radians.
+        """
+    def cosh(self, /) -> Tensor:
+        """
+        Hyperbolic cosine.
         """
     def count_nonzero(
         self,
@@ -616,9 +791,12 @@ class Tensor:
         """
         Number of dimensions.
         """
-    def div(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+    def div(self, /, other: Tensor | builtins.float | NDArray[Any], rounding_mode: str | None = ...) -> Tensor:
         """
-        True quotient, a ÷ b: integers give floats.
+        Quotient, x ÷ other.
+
+        `rounding_mode` is None for the true quotient, which of integers is a float; "trunc" to round it towards 0; or "floor"
+        to round it down. The derivative of a rounded quotient is 0; integers divided by 0 are a ZeroDivisionError then.
         """
     def div_(self, /, other: Any) -> Tensor:
         """
@@ -645,9 +823,33 @@ class Tensor:
         """
         Whether a = b, as a tensor of bool.
         """
+    def equal(self, /, other: Tensor | builtins.float | NDArray[Any]) -> bool:
+        """
+        Whether shapes and all elements are equal.
+        """
+    def erf(self, /) -> Tensor:
+        """
+        Error function, 2/√π ∫₀ˣ exp(−t²) dt.
+        """
+    def erfc(self, /) -> Tensor:
+        """
+        1 − erf x, accurate where that is small.
+        """
+    def erfinv(self, /) -> Tensor:
+        """
+        Inverse of the error function: NaN outside [−1, 1].
+        """
     def exp(self, /) -> Tensor:
         """
         Exponential, eˣ.
+        """
+    def exp2(self, /) -> Tensor:
+        """
+        Power of two, 2ˣ.
+        """
+    def exp_(self, /) -> Tensor:
+        """
+        Writes `exp(self)` over this tensor's elements, and returns it.
         """
     def expand(self, /, *shape: int | Sequence[int]) -> Tensor:
         """
@@ -677,9 +879,29 @@ class Tensor:
         """
         As float32.
         """
+    def float_power(self, /, exponent: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+        """
+        Power, xᵃ, computed in float64.
+        """
     def floor(self, /) -> Tensor:
         """
         The largest integer that is not above x. The derivative is 0.
+        """
+    def floor_(self, /) -> Tensor:
+        """
+        Writes `floor(self)` over this tensor's elements, and returns it.
+        """
+    def floor_divide(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+        """
+        ⌊a ÷ b⌋. The derivative is 0. Integers divided by 0 are a ZeroDivisionError.
+        """
+    def floor_divide_(self, /, other: Any) -> Tensor:
+        """
+        Writes `floor_divide(self, other)` over this tensor's elements, and returns it.
+        """
+    def fmod(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+        """
+        The remainder of a ÷ b with the sign of a, as C's `fmod`. Integers divided by 0 are a ZeroDivisionError.
         """
     def gather(self, /, dim: SupportsIndex, index: Tensor | builtins.float | NDArray[Any]) -> Tensor:
         """
@@ -705,6 +927,10 @@ class Tensor:
     def gt(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
         """
         Whether a > b, as a tensor of bool.
+        """
+    def hypot(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+        """
+        √(x² + other²), without overflow. The derivative at (0, 0) is 0.
         """
     def index_put(self, /, index: Any, value: Tensor | builtins.float | NDArray[Any]) -> Tensor:
         """
@@ -732,6 +958,30 @@ class Tensor:
         """
         Whether the tensor was made by the user rather than by a taped operation.
         """
+    def isclose(
+        self,
+        /,
+        other: Tensor | builtins.float | NDArray[Any],
+        rtol: SupportsFloat | SupportsIndex = ...,
+        atol: SupportsFloat | SupportsIndex = ...,
+        equal_nan: bool = ...,
+    ) -> Tensor:
+        """
+        Whether |x − other| ≤ atol + rtol × |other|, element by element, as a tensor of bool. Equal infinities are close, and NaN
+        to NaN if `equal_nan` says so.
+        """
+    def isfinite(self, /) -> Tensor:
+        """
+        Whether an element is neither infinite nor NaN, as a tensor of bool.
+        """
+    def isinf(self, /) -> Tensor:
+        """
+        Whether an element is ∞ or −∞, as a tensor of bool.
+        """
+    def isnan(self, /) -> Tensor:
+        """
+        Whether an element is NaN, as a tensor of bool.
+        """
     def item(self, /) -> builtins.float:
         """
         The only element, as a Python number. `ValueError` unless there is exactly one.
@@ -749,17 +999,59 @@ class Tensor:
         """
         Whether a ≤ b, as a tensor of bool.
         """
+    def lerp(
+        self, /, end: Tensor | builtins.float | NDArray[Any], weight: Tensor | builtins.float | NDArray[Any]
+    ) -> Tensor:
+        """
+        x + weight × (end − x), exactly `end` where weight is 1.
+        """
     def log(self, /) -> Tensor:
         """
         Natural logarithm, ln x: NaN below 0, −∞ at 0.
+        """
+    def log10(self, /) -> Tensor:
+        """
+        Logarithm to base 10.
         """
     def log1p(self, /) -> Tensor:
         """
         ln(1 + x), accurate near 0.
         """
+    def log2(self, /) -> Tensor:
+        """
+        Logarithm to base 2.
+        """
+    def log_(self, /) -> Tensor:
+        """
+        Writes `log(self)` over this tensor's elements, and returns it.
+        """
     def log_softmax(self, /, dim: SupportsIndex) -> Tensor:
         """
         x − ln Σ exp(x) along `dim`, without overflow.
+        """
+    def logaddexp(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+        """
+        ln(eᵃ + eᵇ), without overflow. Equal infinities get half of the gradient each.
+        """
+    def logical_and(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+        """
+        Whether both are true, as a tensor of bool; any number but 0 is true.
+        """
+    def logical_not(self, /) -> Tensor:
+        """
+        Whether an element is false, as a tensor of bool; any number but 0 is true.
+        """
+    def logical_or(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+        """
+        Whether at least one is true, as a tensor of bool; any number but 0 is true.
+        """
+    def logical_xor(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+        """
+        Whether exactly one is true, as a tensor of bool; any number but 0 is true.
+        """
+    def logit(self, /, eps: SupportsFloat | SupportsIndex | None = ...) -> Tensor:
+        """
+        ln(x / (1 − x)), the inverse of the logistic function. With `eps`, x is limited to [eps, 1 − eps] first.
         """
     def logsigmoid(self, /) -> Tensor:
         """
@@ -870,6 +1162,16 @@ class Tensor:
         """
         Product of a matrix and a vector: (m, k) with (k,) gives (m,).
         """
+    def nan_to_num(
+        self,
+        /,
+        nan: SupportsFloat | SupportsIndex | None = ...,
+        posinf: SupportsFloat | SupportsIndex | None = ...,
+        neginf: SupportsFloat | SupportsIndex | None = ...,
+    ) -> Tensor:
+        """
+        `x` with NaN, ∞ and −∞ replaced, by default by 0 and by the largest and lowest finite numbers of its dtype.
+        """
     def narrow(self, /, dim: SupportsIndex, start: SupportsIndex, length: SupportsIndex) -> Tensor:
         """
         `length` positions of dimension `dim` from `start` on, as a view.
@@ -891,6 +1193,10 @@ class Tensor:
     def neg(self, /) -> Tensor:
         """
         Negation, −x.
+        """
+    def neg_(self, /) -> Tensor:
+        """
+        Writes `neg(self)` over this tensor's elements, and returns it.
         """
     def nonzero(self, /) -> Tensor:
         """
@@ -924,7 +1230,13 @@ class Tensor:
         """
     def pow(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
         """
-        Power, aᵇ. The derivative to b where a = 0 is 0 for b ≥ 0.
+        Power, aᵇ; of integers an integer, and a ValueError if one of the exponents is negative.
+
+        The derivative to b where a = 0 is 0 for b ≥ 0.
+        """
+    def pow_(self, /, exponent: Any) -> Tensor:
+        """
+        Writes `pow(self, exponent)` over this tensor's elements, and returns it.
         """
     def prod(
         self,
@@ -959,6 +1271,14 @@ class Tensor:
         """
         Rectified linear unit, max(x, 0). The derivative at 0 is 0.
         """
+    def remainder(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+        """
+        The remainder of a ÷ b with the sign of b, as Python's `%`. Integers divided by 0 are a ZeroDivisionError.
+        """
+    def remainder_(self, /, other: Any) -> Tensor:
+        """
+        Writes `remainder(self, other)` over this tensor's elements, and returns it.
+        """
     def repeat(self, /, *sizes: int | Sequence[int]) -> Tensor:
         """
         The tensor laid end to end `sizes[i]` times along dimension `i`; more sizes than dimensions make new ones in front.
@@ -988,6 +1308,14 @@ class Tensor:
         """
         The elements moved by `shifts` along `dims`, those behind the end coming in at the front; without `dims`, all
         elements are moved as if they were one vector.
+        """
+    def round(self, /, decimals: SupportsIndex = ...) -> Tensor:
+        """
+        The nearest number with so many decimals, ties to even. The derivative is 0.
+        """
+    def rsqrt(self, /) -> Tensor:
+        """
+        Reciprocal of the square root, 1/√x.
         """
     def scatter(
         self,
@@ -1027,6 +1355,14 @@ class Tensor:
         """
         Sign: −1, 0 or 1, and NaN for NaN. The derivative is 0.
         """
+    def sin(self, /) -> Tensor:
+        """
+        Sine of an angle in radians.
+        """
+    def sinh(self, /) -> Tensor:
+        """
+        Hyperbolic sine.
+        """
     def size(self, /, dim: SupportsIndex | None = None) -> int | tuple[int, ...]:
         """
         Size of every dimension, or of dimension `dim`.
@@ -1054,9 +1390,17 @@ class Tensor:
         """
         Square root, √x.
         """
+    def sqrt_(self, /) -> Tensor:
+        """
+        Writes `sqrt(self)` over this tensor's elements, and returns it.
+        """
     def square(self, /) -> Tensor:
         """
         Square, x².
+        """
+    def square_(self, /) -> Tensor:
+        """
+        Writes `square(self)` over this tensor's elements, and returns it.
         """
     def squeeze(self, /, dim: int | Sequence[int] | None = ...) -> Tensor:
         """
@@ -1098,9 +1442,14 @@ class Tensor:
         """
         Distances of neighbours along every dimension, or along dimension `dim`, in elements.
         """
-    def sub(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+    def sub(
+        self,
+        /,
+        other: Tensor | builtins.float | NDArray[Any],
+        alpha: Tensor | builtins.float | NDArray[Any] | None = ...,
+    ) -> Tensor:
         """
-        Difference, a − b.
+        Difference, x − alpha × other.
         """
     def sub_(self, /, other: Any) -> Tensor:
         """
@@ -1130,6 +1479,10 @@ class Tensor:
         """
         As `gather`, where the other dimensions of `x` and `index` are broadcast; without `dim`, over all elements in
         row-major order.
+        """
+    def tan(self, /) -> Tensor:
+        """
+        Tangent of an angle in radians.
         """
     def tanh(self, /) -> Tensor:
         """
@@ -1169,6 +1522,14 @@ class Tensor:
     def triu(self, /, diagonal: SupportsIndex = ...) -> Tensor:
         """
         The upper triangle of the last two dimensions, from the diagonal `diagonal` on, and zeros below it.
+        """
+    def trunc(self, /) -> Tensor:
+        """
+        The integer next to x on the side of 0. The derivative is 0.
+        """
+    def trunc_(self, /) -> Tensor:
+        """
+        Writes `trunc(self)` over this tensor's elements, and returns it.
         """
     def unbind(self, /, dim: SupportsIndex = ...) -> tuple[Tensor, ...]:
         """
@@ -1214,6 +1575,10 @@ class Tensor:
     def view(self, /, *shape: int | Sequence[int]) -> Tensor:
         """
         The elements in row-major order under another shape, without copying. `ValueError` if that cannot be done.
+        """
+    def xlogy(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
+        """
+        x ln other, and 0 where x = 0 unless other is NaN.
         """
     def zero_(self, /) -> Tensor:
         """
@@ -1336,9 +1701,23 @@ def abs(x: Tensor | float | NDArray[Any]) -> Tensor:
     Absolute value, |x|. The derivative at 0 is 0.
     """
 
-def add(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
+def acos(x: Tensor | float | NDArray[Any]) -> Tensor:
     """
-    Sum, a + b.
+    Inverse of the cosine, in radians: NaN outside [−1, 1].
+    """
+
+def acosh(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Inverse of the hyperbolic cosine: NaN below 1.
+    """
+
+def add(
+    x: Tensor | float | NDArray[Any],
+    other: Tensor | float | NDArray[Any],
+    alpha: Tensor | float | NDArray[Any] | None = ...,
+) -> Tensor:
+    """
+    Sum, x + alpha × other.
     """
 
 def addmm(
@@ -1374,6 +1753,17 @@ def all(
 ) -> Tensor:
     """
     Whether all elements over `dim`, or of everything, are true (not 0; NaN is not 0); true over nothing.
+    """
+
+def allclose(
+    x: Tensor | float | NDArray[Any],
+    other: Tensor | float | NDArray[Any],
+    rtol: SupportsFloat | SupportsIndex = 1e-5,
+    atol: SupportsFloat | SupportsIndex = 1e-8,
+    equal_nan: bool = False,
+) -> bool:
+    """
+    Whether all elements are close: see `isclose`.
     """
 
 def amax(
@@ -1455,6 +1845,31 @@ def argsort(
     The indices that sort the elements along `dim`; see `sort`.
     """
 
+def asin(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Inverse of the sine, in radians: NaN outside [−1, 1].
+    """
+
+def asinh(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Inverse of the hyperbolic sine.
+    """
+
+def atan(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Inverse of the tangent, in radians.
+    """
+
+def atan2(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    The angle of the point with ordinate x and abscissa other, in radians. The derivative at (0, 0) is 0.
+    """
+
+def atanh(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Inverse of the hyperbolic tangent: NaN outside [−1, 1].
+    """
+
 def available_isas() -> list[str]:
     """
     The instruction sets that this machine has, best first.
@@ -1510,6 +1925,26 @@ def binary_cross_entropy_with_logits(
     ln σ(x), times weight, reduced by "mean", "sum" or "none". The shapes must be equal; the weights broadcast.
     """
 
+def bitwise_and(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    The bits that are set in both, of integers or bool.
+    """
+
+def bitwise_not(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    All bits inverted, of integers or bool.
+    """
+
+def bitwise_or(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    The bits that are set in at least one, of integers or bool.
+    """
+
+def bitwise_xor(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    The bits that are set in exactly one, of integers or bool.
+    """
+
 def bmm(x: Tensor | float | NDArray[Any], mat2: Tensor | float | NDArray[Any]) -> Tensor:
     """
     Products of two stacks of matrices: (b, m, k) with (b, k, n) gives (b, m, n). Nothing broadcasts; see `matmul`.
@@ -1523,6 +1958,11 @@ def broadcast_to(x: Tensor | float | NDArray[Any], *shape: int | Sequence[int]) 
 def cat(tensors: Iterable[Tensor], dim: SupportsIndex = ...) -> Tensor:
     """
     Tensors of one shape, but for `dim`, laid end to end along `dim`.
+    """
+
+def ceil(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    The smallest integer that is not below x. The derivative is 0.
     """
 
 def celu(input: Tensor | float | NDArray[Any], alpha: SupportsFloat | SupportsIndex = ...) -> Tensor:
@@ -1543,6 +1983,26 @@ def clamp(
     """
     `x` limited to the range from `min` to `max`, either of which may be None. The derivative is 1 within the range, ends
     included, and 0 outside.
+    """
+
+def clamp_max(x: Tensor | float | NDArray[Any], max: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    `x` limited from above. The derivative to `x` at the limit is 1.
+    """
+
+def clamp_min(x: Tensor | float | NDArray[Any], min: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    `x` limited from below. The derivative to `x` at the limit is 1.
+    """
+
+def cos(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Cosine of an angle in radians.
+    """
+
+def cosh(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Hyperbolic cosine.
     """
 
 def cosine_similarity(
@@ -1626,9 +2086,14 @@ def diagonal(
     and the diagonal is the last one.
     """
 
-def div(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
+def div(
+    x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any], rounding_mode: str | None = ...
+) -> Tensor:
     """
-    True quotient, a ÷ b: integers give floats.
+    Quotient, x ÷ other.
+
+    `rounding_mode` is None for the true quotient, which of integers is a float; "trunc" to round it towards 0; or "floor"
+    to round it down. The derivative of a rounded quotient is 0; integers divided by 0 are a ZeroDivisionError then.
     """
 
 def dot(x: Tensor | float | NDArray[Any], tensor: Tensor | float | NDArray[Any]) -> Tensor:
@@ -1676,9 +2141,34 @@ def eq(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -
     Whether a = b, as a tensor of bool.
     """
 
+def equal(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> bool:
+    """
+    Whether shapes and all elements are equal.
+    """
+
+def erf(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Error function, 2/√π ∫₀ˣ exp(−t²) dt.
+    """
+
+def erfc(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    1 − erf x, accurate where that is small.
+    """
+
+def erfinv(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Inverse of the error function: NaN outside [−1, 1].
+    """
+
 def exp(x: Tensor | float | NDArray[Any]) -> Tensor:
     """
     Exponential, eˣ.
+    """
+
+def exp2(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Power of two, 2ˣ.
     """
 
 def expand(x: Tensor | float | NDArray[Any], *shape: int | Sequence[int]) -> Tensor:
@@ -1716,9 +2206,24 @@ def flip(x: Tensor | float | NDArray[Any], *dims: int | Sequence[int]) -> Tensor
     The elements of dimensions `dims` in reverse order, as a copy.
     """
 
+def float_power(x: Tensor | float | NDArray[Any], exponent: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Power, xᵃ, computed in float64.
+    """
+
 def floor(x: Tensor | float | NDArray[Any]) -> Tensor:
     """
     The largest integer that is not above x. The derivative is 0.
+    """
+
+def floor_divide(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    ⌊a ÷ b⌋. The derivative is 0. Integers divided by 0 are a ZeroDivisionError.
+    """
+
+def fmod(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    The remainder of a ÷ b with the sign of a, as C's `fmod`. Integers divided by 0 are a ZeroDivisionError.
     """
 
 def from_dlpack(x: Any, *, copy: bool | None = None) -> Tensor:
@@ -1837,6 +2342,11 @@ def huber_loss(
     d² / 2 for differences d of at most delta, else delta (|d| − delta / 2); reduced by "mean", "sum" or "none".
     """
 
+def hypot(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    √(x² + other²), without overflow. The derivative at (0, 0) is 0.
+    """
+
 def index_put(x: Tensor | float | NDArray[Any], index: Any, value: Tensor | float | NDArray[Any]) -> Tensor:
     """
     A copy of `x` in which `x[index]` is `value`: `x[index] = value` as a function, through which gradients flow to both.
@@ -1861,6 +2371,33 @@ def is_grad_enabled() -> bool:
 def isa() -> str:
     """
     The instruction set that the kernels run on: "avx512", "avx2", "neon" or "scalar".
+    """
+
+def isclose(
+    x: Tensor | float | NDArray[Any],
+    other: Tensor | float | NDArray[Any],
+    rtol: SupportsFloat | SupportsIndex = ...,
+    atol: SupportsFloat | SupportsIndex = ...,
+    equal_nan: bool = ...,
+) -> Tensor:
+    """
+    Whether |x − other| ≤ atol + rtol × |other|, element by element, as a tensor of bool. Equal infinities are close, and NaN
+    to NaN if `equal_nan` says so.
+    """
+
+def isfinite(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Whether an element is neither infinite nor NaN, as a tensor of bool.
+    """
+
+def isinf(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Whether an element is ∞ or −∞, as a tensor of bool.
+    """
+
+def isnan(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Whether an element is NaN, as a tensor of bool.
     """
 
 def kl_div(
@@ -1908,6 +2445,13 @@ def leaky_relu(input: Tensor | float | NDArray[Any], negative_slope: SupportsFlo
     x where x > 0, else negative_slope · x. The derivative at 0 is negative_slope.
     """
 
+def lerp(
+    x: Tensor | float | NDArray[Any], end: Tensor | float | NDArray[Any], weight: Tensor | float | NDArray[Any]
+) -> Tensor:
+    """
+    x + weight × (end − x), exactly `end` where weight is 1.
+    """
+
 def linear(
     x: Tensor | float | NDArray[Any],
     weight: Tensor | float | NDArray[Any],
@@ -1941,14 +2485,54 @@ def log(x: Tensor | float | NDArray[Any]) -> Tensor:
     Natural logarithm, ln x: NaN below 0, −∞ at 0.
     """
 
+def log10(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Logarithm to base 10.
+    """
+
 def log1p(x: Tensor | float | NDArray[Any]) -> Tensor:
     """
     ln(1 + x), accurate near 0.
     """
 
+def log2(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Logarithm to base 2.
+    """
+
 def log_softmax(x: Tensor | float | NDArray[Any], dim: SupportsIndex) -> Tensor:
     """
     x − ln Σ exp(x) along `dim`, without overflow.
+    """
+
+def logaddexp(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    ln(eᵃ + eᵇ), without overflow. Equal infinities get half of the gradient each.
+    """
+
+def logical_and(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Whether both are true, as a tensor of bool; any number but 0 is true.
+    """
+
+def logical_not(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Whether an element is false, as a tensor of bool; any number but 0 is true.
+    """
+
+def logical_or(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Whether at least one is true, as a tensor of bool; any number but 0 is true.
+    """
+
+def logical_xor(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Whether exactly one is true, as a tensor of bool; any number but 0 is true.
+    """
+
+def logit(x: Tensor | float | NDArray[Any], eps: SupportsFloat | SupportsIndex | None = ...) -> Tensor:
+    """
+    ln(x / (1 − x)), the inverse of the logistic function. With `eps`, x is limited to [eps, 1 − eps] first.
     """
 
 def logsigmoid(x: Tensor | float | NDArray[Any]) -> Tensor:
@@ -2124,6 +2708,16 @@ def mv(x: Tensor | float | NDArray[Any], vec: Tensor | float | NDArray[Any]) -> 
     Product of a matrix and a vector: (m, k) with (k,) gives (m,).
     """
 
+def nan_to_num(
+    x: Tensor | float | NDArray[Any],
+    nan: SupportsFloat | SupportsIndex | None = ...,
+    posinf: SupportsFloat | SupportsIndex | None = ...,
+    neginf: SupportsFloat | SupportsIndex | None = ...,
+) -> Tensor:
+    """
+    `x` with NaN, ∞ and −∞ replaced, by default by 0 and by the largest and lowest finite numbers of its dtype.
+    """
+
 def narrow(x: Tensor | float | NDArray[Any], dim: SupportsIndex, start: SupportsIndex, length: SupportsIndex) -> Tensor:
     """
     `length` positions of dimension `dim` from `start` on, as a view.
@@ -2218,7 +2812,9 @@ def permute(x: Tensor | float | NDArray[Any], *dims: int | Sequence[int]) -> Ten
 
 def pow(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
     """
-    Power, aᵇ. The derivative to b where a = 0 is 0 for b ≥ 0.
+    Power, aᵇ; of integers an integer, and a ValueError if one of the exponents is negative.
+
+    The derivative to b where a = 0 is 0 for b ≥ 0.
     """
 
 def prelu(input: Tensor | float | NDArray[Any], weight: Tensor | float | NDArray[Any]) -> Tensor:
@@ -2318,6 +2914,11 @@ def relu6(input: Tensor | float | NDArray[Any]) -> Tensor:
     min(max(x, 0), 6). The derivative at 0 and 6 is 0.
     """
 
+def remainder(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    The remainder of a ÷ b with the sign of b, as Python's `%`. Integers divided by 0 are a ZeroDivisionError.
+    """
+
 def repeat(x: Tensor | float | NDArray[Any], *sizes: int | Sequence[int]) -> Tensor:
     """
     The tensor laid end to end `sizes[i]` times along dimension `i`; more sizes than dimensions make new ones in front.
@@ -2346,6 +2947,16 @@ def roll(
     """
     The elements moved by `shifts` along `dims`, those behind the end coming in at the front; without `dims`, all
     elements are moved as if they were one vector.
+    """
+
+def round(x: Tensor | float | NDArray[Any], decimals: SupportsIndex = ...) -> Tensor:
+    """
+    The nearest number with so many decimals, ties to even. The derivative is 0.
+    """
+
+def rsqrt(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Reciprocal of the square root, 1/√x.
     """
 
 def save(tensors: dict[str, Tensor], path: str | PathLike[str]) -> None:
@@ -2414,6 +3025,16 @@ def sign(x: Tensor | float | NDArray[Any]) -> Tensor:
 def silu(input: Tensor | float | NDArray[Any]) -> Tensor:
     """
     x σ(x), also called swish.
+    """
+
+def sin(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Sine of an angle in radians.
+    """
+
+def sinh(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Hyperbolic sine.
     """
 
 def smooth_l1_loss(
@@ -2525,9 +3146,13 @@ def std_mean(
     Standard deviation and mean over `dim`, or over everything, as a pair; see `std`.
     """
 
-def sub(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
+def sub(
+    x: Tensor | float | NDArray[Any],
+    other: Tensor | float | NDArray[Any],
+    alpha: Tensor | float | NDArray[Any] | None = ...,
+) -> Tensor:
     """
-    Difference, a − b.
+    Difference, x − alpha × other.
     """
 
 def sum(
@@ -2555,6 +3180,11 @@ def take_along_dim(
     """
     As `gather`, where the other dimensions of `x` and `index` are broadcast; without `dim`, over all elements in
     row-major order.
+    """
+
+def tan(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    Tangent of an angle in radians.
     """
 
 def tanh(x: Tensor | float | NDArray[Any]) -> Tensor:
@@ -2629,6 +3259,11 @@ def triu(x: Tensor | float | NDArray[Any], diagonal: SupportsIndex = ...) -> Ten
     The upper triangle of the last two dimensions, from the diagonal `diagonal` on, and zeros below it.
     """
 
+def trunc(x: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    The integer next to x on the side of 0. The derivative is 0.
+    """
+
 def unbind(x: Tensor | float | NDArray[Any], dim: SupportsIndex = ...) -> tuple[Tensor, ...]:
     """
     Every position of dimension `dim`, without that dimension, as views.
@@ -2678,6 +3313,11 @@ def where(
 ) -> Tensor:
     """
     Elements of `x` where `condition` is true, elements of `other` elsewhere.
+    """
+
+def xlogy(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
+    """
+    x ln other, and 0 where x = 0 unless other is NaN.
     """
 
 def zeros(*size: int | Sequence[int], dtype: DType | DTypeLike | None = None, requires_grad: bool = False) -> Tensor:

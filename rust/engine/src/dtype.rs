@@ -64,6 +64,16 @@ impl DType {
         self >= DType::Float32
     }
 
+    /// Whether the integer `n` is a value of this type; floats take every integer, rounded.
+    #[must_use]
+    pub fn holds(self, n: i64) -> bool {
+        match self {
+            DType::UInt8 => u8::try_from(n).is_ok(),
+            DType::Int32 => i32::try_from(n).is_ok(),
+            DType::Bool | DType::Int64 | DType::Float32 | DType::Float64 => true,
+        }
+    }
+
     /// The type that an operation on both computes in: floats before integers before bool, wider before narrower, as in
     /// the array API standard. An integer with a float takes the float's type, as in PyTorch.
     #[must_use]

@@ -15,6 +15,8 @@ pub enum Kind {
     Index,
     /// Something that cannot be done now: backward through a graph that is gone, a changed saved tensor.
     Runtime,
+    /// An integer divided by 0.
+    ZeroDivision,
     /// No memory.
     Memory,
     /// An error of the program that embeds the engine, in code that the engine called; the program has kept the original.

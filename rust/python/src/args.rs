@@ -108,6 +108,16 @@ impl Pass for Option<Tensor> {
     }
 }
 
+/// How a quotient is rounded, by its name or None.
+pub(crate) type RoundingMode = Option<String>;
+
+impl Pass for RoundingMode {
+    type As<'a> = Option<ops::Rounding>;
+    fn pass(&self) -> PyResult<Option<ops::Rounding>> {
+        self.as_deref().map(ops::Rounding::from_name).transpose().map_err(to_py)
+    }
+}
+
 /// A sequence of tensors.
 pub(crate) struct Tensors(pub(crate) Vec<EngineTensor>);
 

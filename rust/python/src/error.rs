@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use pyo3::exceptions::{PyIndexError, PyMemoryError, PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyIndexError, PyMemoryError, PyRuntimeError, PyTypeError, PyValueError, PyZeroDivisionError};
 use pyo3::prelude::*;
 use rgrad_engine::{Error, Kind};
 
@@ -14,6 +14,7 @@ pub(crate) fn to_py(e: Error) -> PyErr {
         Kind::Type => PyTypeError::new_err(e.message),
         Kind::Index => PyIndexError::new_err(e.message),
         Kind::Runtime => PyRuntimeError::new_err(e.message),
+        Kind::ZeroDivision => PyZeroDivisionError::new_err(e.message),
         Kind::Memory => PyMemoryError::new_err(e.message),
         Kind::Foreign => RAISED.take().unwrap_or_else(|| PyRuntimeError::new_err(e.message)),
     }

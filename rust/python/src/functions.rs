@@ -8,8 +8,8 @@ use pyo3::types::PyTuple;
 use rgrad_engine::ops;
 
 use crate::args::{
-    Dims, Ints, Name, OptionalFloat, OptionalTensor, Order, Pairing, Pass, Sections, Tensor, Tensors, float, int,
-    operands, sequence,
+    Dims, Ints, Name, OptionalFloat, OptionalTensor, Order, Pairing, Pass, RoundingMode, Sections, Tensor, Tensors,
+    float, int, operands, sequence,
 };
 use crate::dtype::{AnyDType, value_error};
 use crate::error::run;
@@ -127,8 +127,8 @@ macro_rules! bind {
         }
         bind! { $($rest)* }
     };
-    ($(#[$doc:meta])* method $name:ident($($args:tt)*); $($rest:tt)*) => {
-        bind! { @method PyTensor $(#[$doc])* $name($($args)*) }
+    ($(#[$doc:meta])* method $name:ident($($args:tt)*) $(= $python:literal)?; $($rest:tt)*) => {
+        bind! { @method PyTensor $(#[$doc])* $name($($args)*) $(= $python)? }
         bind! { $($rest)* }
     };
     ($(#[$doc:meta])* method $name:ident($($args:tt)*) -> $out:ident; $($rest:tt)*) => {
@@ -143,10 +143,10 @@ macro_rules! bind {
         bind! { @function $out $(#[$doc])* $name($($args)*) }
         bind! { $($rest)* }
     };
-    (@method $out:ident $(#[$doc:meta])* $name:ident(x: Tensor $(, $arg:ident: $ty:ident $(= $default:expr)?)*)) => {
+    (@method $out:ident $(#[$doc:meta])* $name:ident(x: Tensor $(, $arg:ident: $ty:ident $(= $default:expr)?)*) $(= $python:literal)?) => {
         $(#[$doc])*
         #[pyfunction]
-        #[pyo3(signature = (x $(, $arg $(= $default)?)*))]
+        #[pyo3($(name = $python,)? signature = (x $(, $arg $(= $default)?)*))]
         pub fn $name(py: Python<'_>, x: Tensor $(, $arg: $ty)*) -> PyResult<$out> {
             $(let $arg = $arg.pass()?;)*
             run(py, x.0.numel(), || ops::$name(&x.0 $(, $arg)*)).map(Into::into)
@@ -154,7 +154,7 @@ macro_rules! bind {
         #[pymethods]
         impl PyTensor {
             $(#[$doc])*
-            #[pyo3(signature = ($($arg $(= $default)?),*))]
+            #[pyo3($(name = $python,)? signature = ($($arg $(= $default)?),*))]
             fn $name(&self, py: Python<'_> $(, $arg: $ty)*) -> PyResult<$out> {
                 $(let $arg = $arg.pass()?;)*
                 run(py, self.inner.numel(), || ops::$name(&self.inner $(, $arg)*)).map(Into::into)

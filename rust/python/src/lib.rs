@@ -21,6 +21,7 @@ mod index;
 mod interop;
 mod io;
 mod memory;
+mod operators;
 mod optim;
 mod results;
 mod tensor;
@@ -61,6 +62,8 @@ macro_rules! module {
             use crate::interop::{from_dlpack, from_numpy};
             #[pymodule_export]
             use crate::io::{load, save};
+            #[pymodule_export]
+            use crate::operators::{allclose, equal};
             #[pymodule_export]
             use crate::optim::{_optim_state, _optim_step, _zero_grad};
             #[pymodule_export]

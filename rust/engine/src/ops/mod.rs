@@ -87,8 +87,9 @@ macro_rules! for_each_op {
     ($callback:ident) => {
         $crate::unary_ops! {
             [
-                binary_ops choice_ops compare_ops reduce_ops extreme_ops statistic_ops norm_ops scan_ops sort_ops
-                softmax_ops activation_ops matmul_ops linalg_ops einsum_ops diagonal_ops normalize_ops loss_ops pad_ops
+                binary_ops choice_ops compare_ops logic_ops composed_ops reduce_ops extreme_ops statistic_ops norm_ops
+                scan_ops sort_ops softmax_ops activation_ops matmul_ops linalg_ops einsum_ops diagonal_ops
+                normalize_ops loss_ops pad_ops
                 view_ops piece_ops arrange_ops join_ops along_ops
             ] $callback {}
         }

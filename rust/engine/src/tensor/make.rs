@@ -119,9 +119,11 @@ impl Tensor {
         Ok(t)
     }
 
-    /// A 0-d tensor of a Python number with the dtype that it and this tensor have together, as [`result_dtype`] says.
+    /// A 0-d tensor of a Python number with the dtype that it and this tensor have together, as [`result_dtype`] says; it
+    /// stays weak if it is no value of that dtype, for the operation to see.
     pub fn number_beside(&self, value: Number) -> Result<Self> {
         let dtype = match value {
+            Number::Int(n) if !self.dtype().holds(n) => return Self::weak(value),
             Number::Float(_) if !self.dtype().is_float() => DType::default_float(),
             Number::Int(_) if self.dtype() == DType::Bool => DType::Int64,
             _ => self.dtype(),

@@ -164,10 +164,16 @@ functions! {
     Minimum, GRAIN_CHEAP, math::minimum(s, a, b);
     /// `b > 0 ? a : 0`: the gradient `a` of a rectifier whose value was `b`
     ReluGrad, GRAIN_CHEAP, s.select(s.lt(s.splat(T::ZERO), b), a, s.splat(T::ZERO));
-    /// `a·(1 - b²)`: the gradient `a` of a hyperbolic tangent whose value was `b`
-    TanhGrad, GRAIN_CHEAP, s.mul(a, s.mul_add(s.neg(b), b, s.splat(T::ONE)));
-    /// `a·b·(1 - b)`: the gradient `a` of a logistic function whose value was `b`
-    SigmoidGrad, GRAIN_CHEAP, s.mul(a, s.mul_add(s.neg(b), b, b));
+    /// `a·(1 - b²)`, and 0 where `a` is 0: the gradient `a` of a hyperbolic tangent whose value was `b`
+    TanhGrad, GRAIN_CHEAP, math::unless_zero(s, a, s.mul(a, s.mul_add(s.neg(b), b, s.splat(T::ONE))));
+    /// `a·b·(1 - b)`, and 0 where `a` is 0: the gradient `a` of a logistic function whose value was `b`
+    SigmoidGrad, GRAIN_CHEAP, math::unless_zero(s, a, s.mul(a, s.mul_add(s.neg(b), b, b)));
+    /// `a × b`, and 0 where `a` is 0 whatever `b` is: the gradient `a` of a function of slope `b`
+    MulGrad, GRAIN_CHEAP, math::unless_zero(s, a, s.mul(a, b));
+    /// `a ÷ b`, and 0 where `a` is 0 whatever `b` is: the gradient `a` of a function of slope `1/b`
+    DivGrad, GRAIN_CHEAP, math::unless_zero(s, a, s.div(a, b));
+    /// `a × b`, and 0 where either is 0 whatever the other is: the product of two gradients
+    MulGrads, GRAIN_CHEAP, math::unless_zero(s, b, math::unless_zero(s, a, s.mul(a, b)));
 }
 
 entries! { Maps for [f32 f64] where T: Real {

@@ -233,6 +233,13 @@ pub(crate) fn sign<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
     s.select(s.lt(zero, x), one, s.select(s.lt(x, zero), s.neg(one), x))
 }
 
+/// `product`, but 0 where `a` is 0: the gradient of what was not selected is 0, however steep the function is there.
+#[inline(always)]
+pub(crate) fn unless_zero<T: Real, S: Simd<T>>(s: S, a: S::V, product: S::V) -> S::V {
+    let zero = s.splat(T::ZERO);
+    s.select(s.eq(a, zero), zero, product)
+}
+
 /// `√x` as C99 has it for powers: +0 at −0 and ∞ at −∞.
 #[inline(always)]
 pub(crate) fn root<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {

@@ -3,7 +3,8 @@
 use rgrad_kernels::map::{self, Binary, Compare, IntBinary};
 
 use super::choice::{compare, where_};
-use super::unary::{log, neg};
+use super::logic::{isinf, logical_and};
+use super::unary::{log, neg, sigmoid, trunc};
 use super::{number, zeros_like};
 use crate::dtype::{DType, match_float, match_int};
 use crate::error::{Result, fail};
@@ -12,7 +13,7 @@ use crate::ops::views::expand_to;
 use crate::ops::{cast, op_table, strides_over, view_of};
 use crate::shape::{Dims, broadcast};
 use crate::tape::{Grads, Op, Saved, Saves, Want, apply};
-use crate::tensor::{Tensor, result_dtype};
+use crate::tensor::{Number, Tensor, result_dtype};
 
 /// An element-wise function of two tensors: one row of the table below.
 struct BinaryRule {
@@ -94,7 +95,35 @@ fn apply_binary(rule: &'static BinaryRule, a: &Tensor, b: &Tensor) -> Result<Ten
     if rule.integers.is_none() {
         dtype = dtype.or_float();
     }
-    apply(rule, &[&cast(a, dtype)?, &cast(b, dtype)?])
+    let (a, b) = (operand(rule.name, a, dtype)?, operand(rule.name, b, dtype)?);
+    match rule.integers {
+        _ if dtype.is_float() => {}
+        Some(IntBinary::Pow) if holds(Compare::Lt, &b)? => {
+            let name = rule.name;
+            fail!(Value, "{name}: integers have no negative integer powers; make one of them a float: x.to(rg.float32)")
+        }
+        Some(IntBinary::FloorDivide | IntBinary::Remainder | IntBinary::Fmod) if holds(Compare::Eq, &b)? => {
+            fail!(ZeroDivision, "{}: an integer is divided by 0; floats give inf or nan: x.to(rg.float32)", rule.name)
+        }
+        _ => {}
+    }
+    apply(rule, &[&a, &b])
+}
+
+/// `x` as `dtype`. `ValueError` for a Python integer that this dtype cannot hold.
+pub(super) fn operand(name: &str, x: &Tensor, dtype: DType) -> Result<Tensor> {
+    if x.is_weak()
+        && let Number::Int(n) = x.item()?
+        && !dtype.holds(n)
+    {
+        fail!(Value, "{name}: {n} is no value of {dtype}; write x.to(rg.int64)");
+    }
+    cast(x, dtype)
+}
+
+/// Whether some element ⋛ 0.
+fn holds(order: Compare, x: &Tensor) -> Result<bool> {
+    Ok(compare(order, x, &number(x, 0.0)?)?.read::<u8>().slice().contains(&1))
 }
 
 /// The table: name, kernel, what integers become, what the rule saves, and `g · ∂f/∂a`, `g · ∂f/∂b`.
@@ -128,23 +157,49 @@ binary! {
     /// Difference, a − b.
     pub fn sub = Sub, Stay, Saves::NOTHING, |g, _| Ok(g.clone()), |g, _| neg(g);
     /// Product, a × b.
-    pub fn mul = Mul, Stay, Saves::INPUTS, |g, s| mul(g, s.input(1)), |g, s| mul(g, s.input(0));
+    pub fn mul = Mul, Stay, Saves::INPUTS, |g, s| mul_grad(g, s.input(1)), |g, s| mul_grad(g, s.input(0));
     /// True quotient, a ÷ b: integers give floats.
     pub fn div = Div, BecomeFloats, SECOND_AND_OUTPUT,
-        |g, s| div(g, s.input(1)),
-        |g, s| neg(&div(&mul(g, s.output())?, s.input(1))?);
+        |g, s| div_grad(g, s.input(1)),
+        |g, s| neg(&div_grad(&mul_grad(g, s.output())?, s.input(1))?);
+    /// ⌊a ÷ b⌋. The derivative is 0.
+    pub fn floor_divide = FloorDivide, Stay, Saves::NOTHING, |g, _| zeros_like(g), |g, _| zeros_like(g);
+    /// The remainder of a ÷ b with the sign of b, as Python's `%`.
+    pub fn remainder = Remainder, Stay, Saves::INPUTS,
+        |g, _| Ok(g.clone()),
+        |g, s| neg(&mul_grad(g, &floor_divide(s.input(0), s.input(1))?)?);
+    /// The remainder of a ÷ b with the sign of a, as C's `fmod`.
+    pub fn fmod = Fmod, Stay, Saves::INPUTS,
+        |g, _| Ok(g.clone()),
+        |g, s| neg(&mul_grad(g, &trunc(&div(s.input(0), s.input(1))?)?)?);
     /// Power, aᵇ. The derivative to b where a = 0 is 0 for b ≥ 0.
-    pub fn pow = Pow, BecomeFloats, Saves { inputs: 3, output: true },
+    pub fn pow = Pow, Stay, Saves { inputs: 3, output: true },
         |g, s| pow_wrt_base(g, s.input(0), s.input(1)),
         |g, s| pow_wrt_exponent(g, s.input(0), s.input(1), s.output());
+    /// √(a² + b²), without overflow.
+    pub fn hypot = Hypot, BecomeFloats, Saves { inputs: 3, output: true },
+        |g, s| mul_grad(g, &div(s.input(0), &or_one(s.output())?)?),
+        |g, s| mul_grad(g, &div(s.input(1), &or_one(s.output())?)?);
+    /// The angle of the point with ordinate a and abscissa b.
+    pub fn atan2 = Atan2, BecomeFloats, Saves::INPUTS,
+        |g, s| turn(g, s.input(1), s),
+        |g, s| neg(&turn(g, s.input(0), s)?);
+    /// ln(eᵃ + eᵇ), without overflow.
+    pub fn logaddexp = Logaddexp, BecomeFloats, Saves::INPUTS,
+        |g, s| mul_grad(g, &sigmoid(&apart(s.input(0), s.input(1))?)?),
+        |g, s| mul_grad(g, &sigmoid(&apart(s.input(1), s.input(0))?)?);
+    /// a ln b, and 0 where a = 0 unless b is NaN.
+    pub fn xlogy = Xlogy, BecomeFloats, Saves::INPUTS,
+        |g, s| xlogy_wrt_factor(g, s.input(0), s.input(1)),
+        |g, s| div_grad(&mul_grad(g, s.input(0))?, s.input(1));
     /// The larger of two; NaN if either is NaN. Where they are equal, each gets half of the gradient.
     pub fn maximum = Maximum, Stay, Saves::INPUTS,
-        |g, s| chosen(g, Compare::Gt, s.input(0), s.input(1)),
-        |g, s| chosen(g, Compare::Gt, s.input(1), s.input(0));
-    /// The smaller of two; NaN if either is NaN. Where they are equal, each gets half of the gradient.
-    pub fn minimum = Minimum, Stay, Saves::INPUTS,
         |g, s| chosen(g, Compare::Lt, s.input(0), s.input(1)),
         |g, s| chosen(g, Compare::Lt, s.input(1), s.input(0));
+    /// The smaller of two; NaN if either is NaN. Where they are equal, each gets half of the gradient.
+    pub fn minimum = Minimum, Stay, Saves::INPUTS,
+        |g, s| chosen(g, Compare::Gt, s.input(0), s.input(1)),
+        |g, s| chosen(g, Compare::Gt, s.input(1), s.input(0));
     /// `g` where `y > 0`, else 0: the derivative of ReLU applied, in one pass.
     pub(crate) fn relu_grad = ReluGrad, BecomeFloats, SECOND,
         |g, s| relu_grad(g, s.input(1)),
@@ -152,24 +207,49 @@ binary! {
     /// `g (1 − y²)`: the derivative of tanh applied, in one pass.
     pub(crate) fn tanh_grad = TanhGrad, BecomeFloats, Saves::INPUTS,
         |g, s| tanh_grad(g, s.input(1)),
-        |g, s| mul(&mul(g, s.input(0))?, &mul(s.input(1), &number(g, -2.0)?)?);
+        |g, s| mul_grad(&mul_grads(g, s.input(0))?, &mul(s.input(1), &number(g, -2.0)?)?);
     /// `g y (1 − y)`: the derivative of the logistic function applied, in one pass.
     pub(crate) fn sigmoid_grad = SigmoidGrad, BecomeFloats, Saves::INPUTS,
         |g, s| sigmoid_grad(g, s.input(1)),
-        |g, s| mul(&mul(g, s.input(0))?, &sub(&number(g, 1.0)?, &add(s.input(1), s.input(1))?)?);
+        |g, s| {
+            let slope = sub(&number(g, 1.0)?, &add(s.input(1), s.input(1))?)?;
+            mul_grad(&mul_grads(g, s.input(0))?, &slope)
+        };
+    /// `g · slope`, and 0 where `g` is 0 however steep the function is: what was not selected has no gradient, not NaN.
+    pub(crate) fn mul_grad = MulGrad, BecomeFloats, Saves::INPUTS,
+        |g, s| mul_grad(g, s.input(1)),
+        |g, s| mul_grads(g, s.input(0));
+    /// `g ÷ x`, and 0 where `g` is 0, likewise.
+    pub(crate) fn div_grad = DivGrad, BecomeFloats, Saves::INPUTS,
+        |g, s| div_grad(g, s.input(1)),
+        |g, s| neg(&div_grad(&div_grad(&mul_grads(g, s.input(0))?, s.input(1))?, s.input(1))?);
+    /// The product of two gradients, and 0 where either is 0: a bilinear function, unlike a choice of 0.
+    pub(crate) fn mul_grads = MulGrads, BecomeFloats, Saves::INPUTS,
+        |g, s| mul_grads(g, s.input(1)),
+        |g, s| mul_grads(g, s.input(0));
 }
 
 op_table! { $ binary_ops
-    /// Sum, a + b.
-    method add(x: Tensor, other: Tensor);
-    /// Difference, a − b.
-    method sub(x: Tensor, other: Tensor);
     /// Product, a × b.
     method mul(x: Tensor, other: Tensor);
-    /// True quotient, a ÷ b: integers give floats.
-    method div(x: Tensor, other: Tensor);
-    /// Power, aᵇ. The derivative to b where a = 0 is 0 for b ≥ 0.
+    /// ⌊a ÷ b⌋. The derivative is 0. Integers divided by 0 are a ZeroDivisionError.
+    method floor_divide(x: Tensor, other: Tensor);
+    /// The remainder of a ÷ b with the sign of b, as Python's `%`. Integers divided by 0 are a ZeroDivisionError.
+    method remainder(x: Tensor, other: Tensor);
+    /// The remainder of a ÷ b with the sign of a, as C's `fmod`. Integers divided by 0 are a ZeroDivisionError.
+    method fmod(x: Tensor, other: Tensor);
+    /// Power, aᵇ; of integers an integer, and a ValueError if one of the exponents is negative.
+    ///
+    /// The derivative to b where a = 0 is 0 for b ≥ 0.
     method pow(x: Tensor, other: Tensor);
+    /// √(x² + other²), without overflow. The derivative at (0, 0) is 0.
+    method hypot(x: Tensor, other: Tensor);
+    /// The angle of the point with ordinate x and abscissa other, in radians. The derivative at (0, 0) is 0.
+    method atan2(x: Tensor, other: Tensor);
+    /// ln(eᵃ + eᵇ), without overflow. Equal infinities get half of the gradient each.
+    method logaddexp(x: Tensor, other: Tensor);
+    /// x ln other, and 0 where x = 0 unless other is NaN.
+    method xlogy(x: Tensor, other: Tensor);
     /// The larger of two; NaN if either is NaN. Where they are equal, each gets half of the gradient.
     method maximum(x: Tensor, other: Tensor);
     /// The smaller of two; NaN if either is NaN. Where they are equal, each gets half of the gradient.
@@ -180,22 +260,47 @@ op_table! { $ binary_ops
 fn pow_wrt_base(g: &Tensor, a: &Tensor, b: &Tensor) -> Result<Tensor> {
     let slope = mul(b, &pow(a, &sub(b, &number(b, 1.0)?)?)?)?;
     let zero = number(b, 0.0)?;
-    where_(&compare(Compare::Eq, b, &zero)?, &zero, &mul(g, &slope)?)
+    where_(&compare(Compare::Eq, b, &zero)?, &zero, &mul_grad(g, &slope)?)
 }
 
 /// `aᵇ · ln a`, and 0 where a = 0 and b ≥ 0. The logarithm is taken of 1 there, so that no NaN hides behind the choice.
 fn pow_wrt_exponent(g: &Tensor, a: &Tensor, b: &Tensor, y: &Tensor) -> Result<Tensor> {
     let zero = number(a, 0.0)?;
-    let flat = mul(&compare(Compare::Eq, a, &zero)?, &cast(&compare(Compare::Ge, b, &zero)?, DType::UInt8)?)?;
-    let flat = cast(&flat, DType::Bool)?;
+    let flat = logical_and(&compare(Compare::Eq, a, &zero)?, &compare(Compare::Ge, b, &zero)?)?;
     let base = where_(&flat, &number(a, 1.0)?, a)?;
-    where_(&flat, &zero, &mul(g, &mul(y, &log(&base)?)?)?)
+    where_(&flat, &zero, &mul_grad(g, &mul(y, &log(&base)?)?)?)
 }
 
-/// `g` where `this ⋛ other` holds, half of it where they are equal, else 0.
-fn chosen(g: &Tensor, order: Compare, this: &Tensor, other: &Tensor) -> Result<Tensor> {
-    let half = where_(&compare(Compare::Eq, this, other)?, &number(g, 0.5)?, &number(g, 0.0)?)?;
-    mul(g, &where_(&compare(order, this, other)?, &number(g, 1.0)?, &half)?)
+/// `g` but where `this ⋛ other` holds 0, and half of it where they are equal.
+fn chosen(g: &Tensor, loses: Compare, this: &Tensor, other: &Tensor) -> Result<Tensor> {
+    let half = mul(g, &number(g, 0.5)?)?;
+    let g = where_(&compare(Compare::Eq, this, other)?, &half, g)?;
+    where_(&compare(loses, this, other)?, &number(&g, 0.0)?, &g)
+}
+
+/// `y`, and 1 where it is 0.
+fn or_one(y: &Tensor) -> Result<Tensor> {
+    where_(&compare(Compare::Eq, y, &number(y, 0.0)?)?, &number(y, 1.0)?, y)
+}
+
+/// `g · leg / r²`, where r is the hypotenuse of both inputs: divided twice, because r² may overflow.
+fn turn(g: &Tensor, leg: &Tensor, s: &Saved) -> Result<Tensor> {
+    let r = or_one(&hypot(s.input(0), s.input(1))?)?;
+    div_grad(&mul_grad(g, &div(leg, &r)?)?, &r)
+}
+
+/// `a − b`, and 0 for two equal infinities, which have no difference.
+fn apart(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    let same = logical_and(&isinf(a)?, &compare(Compare::Eq, a, b)?)?;
+    let difference = sub(a, b)?;
+    where_(&same, &number(&difference, 0.0)?, &difference)
+}
+
+/// `g · ln b`, and 0 where a = 0 and b ≤ 0.
+fn xlogy_wrt_factor(g: &Tensor, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    let zero = number(a, 0.0)?;
+    let flat = logical_and(&compare(Compare::Eq, a, &zero)?, &compare(Compare::Le, b, &zero)?)?;
+    where_(&flat, &zero, &mul_grad(g, &log(&where_(&flat, &number(b, 1.0)?, b)?)?)?)
 }
 
 /// `total += x` in place; `total` is exclusive and contiguous, as the tape has checked.

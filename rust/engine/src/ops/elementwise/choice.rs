@@ -9,12 +9,16 @@ use crate::ops::views::expand_to;
 use crate::ops::{cast, op_table, strides_over, view_of};
 use crate::shape::{Dims, broadcast};
 use crate::tape::{Grads, Op, Saved, Saves, Want, apply};
-use crate::tensor::{Tensor, result_dtype};
+use crate::tensor::{Number, Tensor, result_dtype};
 
 op_table! { $ choice_ops
     /// `x` limited to the range from `min` to `max`, either of which may be None. The derivative is 1 within the range, ends
     /// included, and 0 outside.
     method clamp(x: Tensor, min: OptionalTensor = None, max: OptionalTensor = None);
+    /// `x` limited from below. The derivative to `x` at the limit is 1.
+    method clamp_min(x: Tensor, min: Tensor);
+    /// `x` limited from above. The derivative to `x` at the limit is 1.
+    method clamp_max(x: Tensor, max: Tensor);
     /// Elements of `x` where `condition` is true, elements of `other` elsewhere.
     function where_(condition: Tensor, x: Tensor, other: Tensor) = "where";
 }
@@ -23,15 +27,26 @@ const FIRST: Saves = Saves { inputs: 1, output: false };
 
 /// Compares element by element; the result is of bool and has no gradient.
 pub fn compare(op: Compare, a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    let dtype = result_dtype(&[a, b]);
+    let name = match op {
+        Compare::Lt => "lt",
+        Compare::Le => "le",
+        Compare::Gt => "gt",
+        Compare::Ge => "ge",
+        Compare::Eq => "eq",
+        Compare::Ne => "ne",
+    };
+    let mut dtype = result_dtype(&[a, b]);
+    if [a, b].into_iter().any(|x| x.is_weak() && matches!(x.item(), Ok(Number::Int(n)) if !dtype.holds(n))) {
+        dtype = DType::Int64;
+    }
     let (a, b) = (cast(&a.without_history(), dtype)?, cast(&b.without_history(), dtype)?);
-    let shape = broadcast("comparison", a.shape(), b.shape())?;
+    let shape = broadcast(name, a.shape(), b.shape())?;
     let mut rooms = [Dims::new(), Dims::new()];
     let [room_a, room_b] = &mut rooms;
     let (sa, sb) = (strides_over(&a, &shape, room_a), strides_over(&b, &shape, room_b));
     match_any!(dtype, T => {
         let (ra, rb) = (a.read::<T>(), b.read::<T>());
-        Tensor::build::<u8>("comparison", &shape, DType::Bool, |out| {
+        Tensor::build::<u8>(name, &shape, DType::Bool, |out| {
             map::compare(op, out, &shape, view_of(&ra, sa), view_of(&rb, sb));
             Ok(())
         })
@@ -104,8 +119,7 @@ impl Op for Where {
 
 /// Elements of `x` where `condition` is true, elements of `other` elsewhere; all three broadcast.
 ///
-/// The gradient of what was not selected is 0, even where that side's own derivative is infinite or NaN further up only if
-/// it was computed safely: select the argument, not only the result.
+/// The gradient of what was not selected is 0, even where that side's own derivative is infinite or NaN.
 pub fn where_(condition: &Tensor, x: &Tensor, other: &Tensor) -> Result<Tensor> {
     if condition.dtype() != DType::Bool {
         fail!(Type, "where: the condition must be of bool, got {}; write condition != 0", condition.dtype());
@@ -131,4 +145,14 @@ pub fn clamp(x: &Tensor, min: Option<&Tensor>, max: Option<&Tensor>) -> Result<T
         y = where_(&compare(Compare::Gt, &y, high)?, high, &y)?;
     }
     Ok(y)
+}
+
+/// `x` limited from below, as [`clamp`].
+pub fn clamp_min(x: &Tensor, min: &Tensor) -> Result<Tensor> {
+    clamp(x, Some(min), None)
+}
+
+/// `x` limited from above, as [`clamp`].
+pub fn clamp_max(x: &Tensor, max: &Tensor) -> Result<Tensor> {
+    clamp(x, None, Some(max))
 }

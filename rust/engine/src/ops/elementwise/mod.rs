@@ -1,11 +1,15 @@
-//! Element-wise operations: of one tensor, of two, and comparisons and choices.
+//! Element-wise operations: of one tensor, of two, comparisons, choices and logic, and what is composed of these.
 
 mod binary;
 mod choice;
+mod composed;
+mod logic;
 mod unary;
 
 pub use binary::*;
 pub use choice::*;
+pub use composed::*;
+pub use logic::*;
 pub use unary::*;
 
 use crate::error::Result;

@@ -1,8 +1,10 @@
 //! Element-wise functions of one tensor.
 
+use std::f64::consts::{FRAC_2_SQRT_PI, LN_2, LN_10};
+
 use rgrad_kernels::map::{self, IntUnary, Unary};
 
-use super::binary::{add, div, mul, relu_grad, sigmoid_grad, tanh_grad};
+use super::binary::{add, div_grad, hypot, mul, mul_grad, relu_grad, sigmoid_grad, sub, tanh_grad};
 use super::{number, zeros_like};
 use crate::dtype::{DType, match_float, match_int};
 use crate::error::{Result, fail};
@@ -105,7 +107,8 @@ macro_rules! unary {
                 derivative: |$g, unary!(@arg $($read)?)| $derivative,
             };
             match RULE.integers {
-                _ if x.dtype().is_float() => apply(&RULE, &[x]),
+                _ if x.dtype().is_float() && !x.is_weak() => apply(&RULE, &[x]),
+                Integers::Stay(_) | Integers::Unchanged if x.dtype().is_float() => apply(&RULE, &[&cast(x, DType::default_float())?]),
                 Integers::Stay(_) => apply(&RULE, &[x]),
                 Integers::Unchanged => Ok(x.clone()),
                 Integers::BecomeFloats => apply(&RULE, &[&cast(x, DType::default_float())?]),
@@ -121,47 +124,107 @@ macro_rules! unary {
     (@arg $read:ident) => { $read };
 }
 
+// A slope that may be infinite or NaN meets the gradient in `mul_grad` or `div_grad`, never in `mul` or `div`.
 unary! {
     /// Negation, −x.
     fn neg = Neg, Stay, |g| neg(g);
     /// Absolute value, |x|. The derivative at 0 is 0.
-    fn abs = Abs, Stay, |g, x| mul(g, &sign(x)?);
+    fn abs = Abs, Stay, |g, x| mul_grad(g, &sign(x)?);
     /// Sign: −1, 0 or 1, and NaN for NaN. The derivative is 0.
     fn sign = Sign, Stay, |g| zeros_like(g);
     /// Square, x².
-    fn square = Square, Stay, |g, x| mul(g, &add(x, x)?);
+    fn square = Square, Stay, |g, x| mul_grad(g, &add(x, x)?);
     /// Reciprocal, 1/x.
-    fn reciprocal = Reciprocal, BecomeFloats, |g, y| neg(&mul(g, &square(y)?)?);
+    fn reciprocal = Reciprocal, BecomeFloats, |g, y| neg(&mul_grad(g, &square(y)?)?);
     /// Square root, √x.
-    fn sqrt = Sqrt, BecomeFloats, |g, y| div(g, &add(y, y)?);
+    fn sqrt = Sqrt, BecomeFloats, |g, y| div_grad(g, &add(y, y)?);
+    /// Reciprocal of the square root, 1/√x.
+    fn rsqrt = Rsqrt, BecomeFloats, |g, y| mul_grad(g, &mul(&square(y)?, &times(y, -0.5)?)?);
     /// Exponential, eˣ.
-    fn exp = Exp, BecomeFloats, |g, y| mul(g, y);
+    fn exp = Exp, BecomeFloats, |g, y| mul_grad(g, y);
+    /// Power of two, 2ˣ.
+    fn exp2 = Exp2, BecomeFloats, |g, y| mul_grad(g, &times(y, LN_2)?);
     /// eˣ − 1, accurate near 0.
-    fn expm1 = Expm1, BecomeFloats, |g, y| add(g, &mul(g, y)?);
+    fn expm1 = Expm1, BecomeFloats, |g, y| add(g, &mul_grad(g, y)?);
     /// Natural logarithm, ln x: NaN below 0, −∞ at 0.
-    fn log = Log, BecomeFloats, |g, x| div(g, x);
+    fn log = Log, BecomeFloats, |g, x| div_grad(g, x);
+    /// Logarithm to base 2.
+    fn log2 = Log2, BecomeFloats, |g, x| div_grad(g, &times(x, LN_2)?);
+    /// Logarithm to base 10.
+    fn log10 = Log10, BecomeFloats, |g, x| div_grad(g, &times(x, LN_10)?);
     /// ln(1 + x), accurate near 0.
-    fn log1p = Log1p, BecomeFloats, |g, x| div(g, &add(x, &number(x, 1.0)?)?);
+    fn log1p = Log1p, BecomeFloats, |g, x| div_grad(g, &plus(x, 1.0)?);
+    /// Sine of an angle in radians.
+    fn sin = Sin, BecomeFloats, |g, x| mul_grad(g, &cos(x)?);
+    /// Cosine of an angle in radians.
+    fn cos = Cos, BecomeFloats, |g, x| neg(&mul_grad(g, &sin(x)?)?);
+    /// Tangent of an angle in radians.
+    fn tan = Tan, BecomeFloats, |g, y| mul_grad(g, &plus(&square(y)?, 1.0)?);
+    /// Inverse of the sine, in radians: NaN outside [−1, 1].
+    fn asin = Asin, BecomeFloats, |g, x| div_grad(g, &sqrt(&one_less_square(x)?)?);
+    /// Inverse of the cosine, in radians: NaN outside [−1, 1].
+    fn acos = Acos, BecomeFloats, |g, x| neg(&div_grad(g, &sqrt(&one_less_square(x)?)?)?);
+    /// Inverse of the tangent, in radians.
+    fn atan = Atan, BecomeFloats, |g, x| div_grad(g, &plus(&square(x)?, 1.0)?);
+    /// Hyperbolic sine.
+    fn sinh = Sinh, BecomeFloats, |g, x| mul_grad(g, &cosh(x)?);
+    /// Hyperbolic cosine.
+    fn cosh = Cosh, BecomeFloats, |g, x| mul_grad(g, &sinh(x)?);
     /// Hyperbolic tangent.
     fn tanh = Tanh, BecomeFloats, |g, y| tanh_grad(g, y);
+    /// Inverse of the hyperbolic sine.
+    fn asinh = Asinh, BecomeFloats, |g, x| div_grad(g, &hypot(x, &number(x, 1.0)?)?);
+    /// Inverse of the hyperbolic cosine: NaN below 1.
+    fn acosh = Acosh, BecomeFloats, |g, x| div_grad(g, &mul(&sqrt(&plus(x, -1.0)?)?, &sqrt(&plus(x, 1.0)?)?)?);
+    /// Inverse of the hyperbolic tangent: NaN outside [−1, 1].
+    fn atanh = Atanh, BecomeFloats, |g, x| div_grad(g, &one_less_square(x)?);
+    /// Error function, 2/√π ∫₀ˣ exp(−t²) dt.
+    fn erf = Erf, BecomeFloats, |g, x| mul_grad(g, &bell(x)?);
+    /// 1 − erf x, accurate where that is small.
+    fn erfc = Erfc, BecomeFloats, |g, x| neg(&mul_grad(g, &bell(x)?)?);
+    /// Inverse of the error function: NaN outside [−1, 1].
+    fn erfinv = Erfinv, BecomeFloats, |g, y| div_grad(g, &bell(y)?);
     /// Logistic function, 1 / (1 + e⁻ˣ).
     fn sigmoid = Sigmoid, BecomeFloats, |g, y| sigmoid_grad(g, y);
     /// ln(1 / (1 + e⁻ˣ)), without overflow.
-    fn logsigmoid = LogSigmoid, BecomeFloats, |g, x| mul(g, &sigmoid(&neg(x)?)?);
+    fn logsigmoid = LogSigmoid, BecomeFloats, |g, x| mul_grad(g, &sigmoid(&neg(x)?)?);
     /// Rectified linear unit, max(x, 0). The derivative at 0 is 0.
     fn relu = Relu, Stay, |g, y| relu_grad(g, y);
     /// The largest integer that is not above x. The derivative is 0.
     fn floor = Floor, Unchanged, |g| zeros_like(g);
+    /// The smallest integer that is not below x. The derivative is 0.
+    fn ceil = Ceil, Unchanged, |g| zeros_like(g);
+    /// The integer next to x on the side of 0. The derivative is 0.
+    fn trunc = Trunc, Unchanged, |g| zeros_like(g);
+}
+
+unary! {
+    @define
+    /// The nearest integer, ties to even.
+    pub(super) fn nearest = Round, Unchanged, |g| zeros_like(g)
+}
+
+fn times(x: &Tensor, by: f64) -> Result<Tensor> {
+    mul(x, &number(x, by)?)
+}
+
+fn plus(x: &Tensor, by: f64) -> Result<Tensor> {
+    add(x, &number(x, by)?)
+}
+
+/// 1 − x² as a product, which is accurate near ±1.
+fn one_less_square(x: &Tensor) -> Result<Tensor> {
+    let one = number(x, 1.0)?;
+    mul(&sub(&one, x)?, &add(&one, x)?)
+}
+
+/// 2/√π exp(−x²), the derivative of the error function.
+fn bell(x: &Tensor) -> Result<Tensor> {
+    times(&exp(&neg(&square(x)?)?)?, FRAC_2_SQRT_PI)
 }
 
 unary! {
     @define
     /// ln(1 + eˣ), without overflow, for the activations and losses that are made of it.
-    pub(crate) fn log1p_exp = Softplus, BecomeFloats, |g, x| mul(g, &sigmoid(x)?)
-}
-
-unary! {
-    @define
-    /// 1 − erf x, accurate where that is small.
-    pub(crate) fn erfc = Erfc, BecomeFloats, |g, x| mul(&mul(g, &exp(&neg(&square(x)?)?)?)?, &number(g, -std::f64::consts::FRAC_2_SQRT_PI)?)
+    pub(crate) fn log1p_exp = Softplus, BecomeFloats, |g, x| mul_grad(g, &sigmoid(x)?)
 }

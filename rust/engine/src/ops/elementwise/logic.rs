@@ -1,0 +1,131 @@
+//! Logic of truth values, of bits, and of floats that are no numbers. Results have no gradient.
+
+use rgrad_kernels::map::{self, Compare, IntBinary};
+
+use super::binary::operand;
+use super::choice::compare;
+use super::number;
+use super::unary::abs;
+use crate::dtype::DType;
+use crate::error::{Result, fail};
+use crate::ops::{cast, op_table, strides_over, view_of};
+use crate::shape::{Dims, broadcast};
+use crate::tensor::{Number, Tensor, result_dtype};
+
+op_table! { $ logic_ops
+    /// Whether an element is NaN, as a tensor of bool.
+    method isnan(x: Tensor);
+    /// Whether an element is ∞ or −∞, as a tensor of bool.
+    method isinf(x: Tensor);
+    /// Whether an element is neither infinite nor NaN, as a tensor of bool.
+    method isfinite(x: Tensor);
+    /// Whether both are true, as a tensor of bool; any number but 0 is true.
+    method logical_and(x: Tensor, other: Tensor);
+    /// Whether at least one is true, as a tensor of bool; any number but 0 is true.
+    method logical_or(x: Tensor, other: Tensor);
+    /// Whether exactly one is true, as a tensor of bool; any number but 0 is true.
+    method logical_xor(x: Tensor, other: Tensor);
+    /// Whether an element is false, as a tensor of bool; any number but 0 is true.
+    method logical_not(x: Tensor);
+    /// The bits that are set in both, of integers or bool.
+    method bitwise_and(x: Tensor, other: Tensor);
+    /// The bits that are set in at least one, of integers or bool.
+    method bitwise_or(x: Tensor, other: Tensor);
+    /// The bits that are set in exactly one, of integers or bool.
+    method bitwise_xor(x: Tensor, other: Tensor);
+    /// All bits inverted, of integers or bool.
+    method bitwise_not(x: Tensor);
+}
+
+/// Whether an element is NaN.
+pub fn isnan(x: &Tensor) -> Result<Tensor> {
+    compare(Compare::Ne, x, x)
+}
+
+/// Whether an element is ∞ or −∞.
+pub fn isinf(x: &Tensor) -> Result<Tensor> {
+    size_is(Compare::Eq, x)
+}
+
+/// Whether an element is neither infinite nor NaN.
+pub fn isfinite(x: &Tensor) -> Result<Tensor> {
+    size_is(Compare::Lt, x)
+}
+
+/// Whether |x| ⋛ ∞.
+fn size_is(order: Compare, x: &Tensor) -> Result<Tensor> {
+    if !x.dtype().is_float() {
+        return Tensor::full(x.shape(), Number::Bool(order == Compare::Lt), DType::Bool);
+    }
+    compare(order, &abs(&x.without_history())?, &number(x, f64::INFINITY)?)
+}
+
+macro_rules! bitwise {
+    ($($(#[$doc:meta])* fn $bits:ident, $(#[$logic:meta])* fn $truth:ident = $kernel:ident;)*) => {$(
+        $(#[$doc])*
+        pub fn $bits(x: &Tensor, other: &Tensor) -> Result<Tensor> {
+            bitwise(stringify!($bits), IntBinary::$kernel, x, other)
+        }
+        $(#[$logic])*
+        pub fn $truth(x: &Tensor, other: &Tensor) -> Result<Tensor> {
+            let (x, other) = (x.without_history(), other.without_history());
+            bitwise(stringify!($truth), IntBinary::$kernel, &cast(&x, DType::Bool)?, &cast(&other, DType::Bool)?)
+        }
+    )*};
+}
+
+bitwise! {
+    /// The bits that are set in both.
+    fn bitwise_and,
+    /// Whether both are true.
+    fn logical_and = And;
+    /// The bits that are set in at least one.
+    fn bitwise_or,
+    /// Whether at least one is true.
+    fn logical_or = Or;
+    /// The bits that are set in exactly one.
+    fn bitwise_xor,
+    /// Whether exactly one is true.
+    fn logical_xor = Xor;
+}
+
+fn bitwise(name: &str, kernel: IntBinary, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    let dtype = result_dtype(&[a, b]);
+    if dtype.is_float() {
+        let (a, b) = (a.dtype(), b.dtype());
+        fail!(Type, "{name}: expected integers or bool, got {a} and {b}");
+    }
+    let (a, b) = (operand(name, a, dtype)?, operand(name, b, dtype)?);
+    let shape = broadcast(name, a.shape(), b.shape())?;
+    let mut rooms = [Dims::new(), Dims::new()];
+    let [room_a, room_b] = &mut rooms;
+    let (sa, sb) = (strides_over(&a, &shape, room_a), strides_over(&b, &shape, room_b));
+    macro_rules! compute {
+        ($t:ident) => {{
+            let (ra, rb) = (a.read::<$t>(), b.read::<$t>());
+            Tensor::build::<$t>(name, &shape, dtype, |out| {
+                map::binary_int(kernel, out, &shape, view_of(&ra, sa), view_of(&rb, sb));
+                Ok(())
+            })
+        }};
+    }
+    match dtype {
+        DType::Int64 => compute!(i64),
+        DType::Int32 => compute!(i32),
+        _ => compute!(u8),
+    }
+}
+
+/// Whether an element is false.
+pub fn logical_not(x: &Tensor) -> Result<Tensor> {
+    compare(Compare::Eq, x, &number(x, 0.0)?)
+}
+
+/// All bits inverted; of truth values the opposite.
+pub fn bitwise_not(x: &Tensor) -> Result<Tensor> {
+    match x.dtype() {
+        DType::Bool => logical_not(x),
+        dtype if dtype.is_float() => fail!(Type, "bitwise_not: expected integers or bool, got {dtype}"),
+        dtype => bitwise_xor(x, &Tensor::scalar(Number::Int(-1), dtype)?),
+    }
+}
