@@ -200,8 +200,8 @@ fn pair(a: Operand, b: Operand, needed: &dyn Fn(Label) -> bool) -> Result<Operan
     let (stack, summed): (Vec<Label>, Vec<Label>) = common.iter().partition(|&&l| needed(l));
     let columns: Vec<Label> = b.labels.iter().copied().filter(|&l| a.place(l).is_none()).collect();
     let labels = [&stack[..], &rows, &columns].concat();
-    // Products of single rows and columns, or of integers, which no matrix product takes.
-    let alone = rows.is_empty() && columns.is_empty() && !stack.is_empty();
+    // Single rows times single columns, for which blocks of a matrix product are too large; or integers, which it does not take.
+    let alone = rows.is_empty() && columns.is_empty();
     if summed.is_empty() || alone || !a.x.dtype().is_float() {
         let all = [&labels[..], &summed].concat();
         let x = mul(&a.aligned(&all)?, &b.aligned(&all)?)?;

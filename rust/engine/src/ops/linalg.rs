@@ -2,7 +2,7 @@
 
 use super::elementwise::{add, mul};
 use super::matmul::matmul;
-use super::reduce::scale;
+use super::reduce::{scale, sum};
 use super::views::{expand_to, permute, reshape_to};
 use super::{cast, op_table};
 use crate::error::{Result, fail};
@@ -101,7 +101,9 @@ pub fn bmm(x: &Tensor, mat2: &Tensor) -> Result<Tensor> {
 pub fn dot(x: &Tensor, other: &Tensor) -> Result<Tensor> {
     ranks("dot", (x, 1), (other, 1), "two vectors", "for other shapes write matmul, or (a * b).sum()")?;
     same("dot", x, other, (x.numel(), other.numel()))?;
-    matmul(x, other)
+    let products = mul(x, other)?;
+    // Integers stay what they are, as those that are multiplied do.
+    cast(&sum(&products, None, false)?, products.dtype())
 }
 
 /// Sum of products over the last dimension of both.
