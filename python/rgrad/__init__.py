@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         optim as optim,
         testing as testing,
         transforms as transforms,
+        tutorial as tutorial,
     )
     from rgrad.transforms import (
         grad as grad,
@@ -90,7 +91,7 @@ except ValueError as error:
     print(f"rgrad: error: {error}", file=_sys.stderr)
     raise SystemExit(2) from None
 
-_LAZY = {"__config__", "autograd", "data", "datasets", "linalg", "nn", "optim", "testing", "transforms"}
+_LAZY = {"__config__", "autograd", "data", "datasets", "linalg", "nn", "optim", "testing", "transforms", "tutorial"}
 _TRANSFORMS = {"grad", "hessian", "hvp", "jacfwd", "jacrev", "jvp", "value_and_grad", "vjp"}
 
 
