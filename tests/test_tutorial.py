@@ -67,7 +67,7 @@ def test_the_lesson_costs_other_programs_nothing():
 
 @st.composite
 def functions(draw):
-    """A random composition of the elementary functions of three numbers, which stays away from poles and grows slowly."""
+    """A random composition of elementary functions of three numbers, which stays off poles and grows slowly."""
     count = draw(st.integers(1, 8))
     choices = st.sampled_from(["add", "sub", "mul", "div", "neg", "square", "sin", "cos", "exp", "constants"])
     steps = [(draw(choices), draw(st.integers(0, 99)), draw(st.integers(0, 99))) for _ in range(count)]
