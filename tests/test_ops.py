@@ -83,6 +83,26 @@ def test_value(case: Case):
     np.testing.assert_allclose(got.numpy(), expected, rtol=1e-13, atol=1e-14)
 
 
+def strided(array: np.ndarray) -> rg.Tensor:
+    """The same elements with other strides: every second of the last dimension, dimensions in reverse order."""
+    spread = np.stack([np.full_like(array, -99), array], -1)
+    order = tuple(reversed(range(array.ndim)))
+    return rg.tensor(spread.transpose(*order, array.ndim).copy())[..., 1].permute(order)
+
+
+@pytest.mark.parametrize("case", ALL)
+def test_any_strides(case: Case):
+    expected, got = case.rgrad(*tensors(case.inputs)), case.rgrad(*map(strided, case.inputs))
+    np.testing.assert_allclose(got.numpy(), expected.numpy(), rtol=1e-13, atol=1e-14)
+    if case.differentiable:
+        xs = [strided(a) for a in case.inputs]
+        y, pull = rg.vjp(case.rgrad, *tensors(case.inputs))
+        _, pull_strided = rg.vjp(case.rgrad, *xs)
+        cotangent = rg.arange(1.0, y.numel() + 1, dtype="float64").reshape(y.shape)
+        for got, expected in zip(pull_strided(cotangent), pull(cotangent), strict=True):
+            np.testing.assert_allclose(got.numpy(), expected.numpy(), rtol=1e-13, atol=1e-14)
+
+
 @pytest.mark.parametrize("case", ALL)
 def test_float32_is_float64_rounded(case: Case):
     wide = case.rgrad(*tensors([a.astype(np.float32) for a in case.inputs]))
