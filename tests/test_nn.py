@@ -136,3 +136,8 @@ def test_flatten_unflatten_and_identity():
         nn.Unflatten(2, (1,))(rg.zeros(2, 8))
     assert repr(nn.Unflatten(1, (2, 4))) == "Unflatten(dim=1, unflattened_size=(2, 4))"
     assert repr(nn.Flatten()) == "Flatten(start_dim=1, end_dim=-1)"
+
+
+def test_the_table_of_an_embedding_must_be_a_tensor():
+    with pytest.raises(TypeError, match=r"embedding: expected a tensor .* got list"):
+        rg.nn.functional.embedding(rg.tensor([0]), [[1.0]])

@@ -22,9 +22,11 @@ def embedding(x: Tensor | NDArray[Any], weight: Tensor, padding_idx: int | None 
 
     Raises:
         IndexError: An index is negative or at least n.
-        TypeError: ``x`` holds no integers.
+        TypeError: ``x`` holds no integers, or ``weight`` is no tensor.
         ValueError: ``weight`` is no matrix, or has no row ``padding_idx``.
     """
+    if not isinstance(weight, Tensor):
+        raise TypeError(f"embedding: expected a tensor (n, d) as weight, got {type(weight).__name__}")
     if weight.ndim != 2:
         raise ValueError(f"embedding: expected a table (n, d), got shape {weight.shape}")
     x = x if isinstance(x, Tensor) else _core.tensor(x)
