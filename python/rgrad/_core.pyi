@@ -38,6 +38,7 @@ __all__ = [
     "_set_grad_enabled",
     "_split",
     "_untaped",
+    "_version",
     "_with_tangent",
     "_zero_grad",
     "abs",
@@ -1301,8 +1302,8 @@ class Tensor:
         """
     def retain_grad(self, /) -> None:
         """
-        Keeps the gradient of this result of an operation in its `grad`, as a leaf's is kept anyway. `RuntimeError` if it
-        requires no gradients.
+        Keeps the gradient of this result of an operation in its `grad`, as a leaf's is kept anyway: what it is after all
+        hooks. `RuntimeError` if it requires no gradients.
         """
     def roll(self, /, shifts: int | Sequence[int], dims: int | Sequence[int] | None = ...) -> Tensor:
         """
@@ -1628,6 +1629,7 @@ def _gradients(
     grads: SupportsGetItem[int, Tensor | None],
     retain_graph: bool,
     create_graph: bool,
+    stop_at_inputs: bool = False,
 ) -> list[Tensor | None]:
     """
     Gradients of outputs with respect to inputs; see `rgrad.autograd.grad`.
@@ -1684,6 +1686,11 @@ def _split(y: Tensor | float | NDArray[Any], level: _Level) -> tuple[Tensor, Ten
 def _untaped(x: Tensor | float | NDArray[Any]) -> Tensor:
     """
     `x` without its place in the tape, but with its tangents.
+    """
+
+def _version(x: Tensor | float | NDArray[Any]) -> int:
+    """
+    How often the memory of `x` has been written to.
     """
 
 def _with_tangent(x: Tensor | float | NDArray[Any], tangent: Tensor | float | NDArray[Any], level: _Level) -> Tensor:

@@ -19,11 +19,14 @@ def checkpoint(function: Callable[..., Any], *args: Any) -> Any:
 
     Args:
         function: Of tensors, or nested lists, tuples and dicts of tensors, to one tensor or a tuple of tensors. It must
-            compute the same when called again.
+            compute the same when called again, so what it uses must not change before the backward pass.
         args: Its arguments; what is no tensor is handed on as it is.
 
     Returns:
         What ``function`` returns.
+
+    Raises:
+        RuntimeError: In the backward pass, if an argument or parameter was changed in place meanwhile.
     """
     if not _core.is_grad_enabled():
         return function(*args)
@@ -86,16 +89,23 @@ class _Checkpoint(Function):
     @staticmethod
     def forward(ctx: Any, segment: _Segment, count: int, *tensors: Tensor) -> Any:
         ctx.segment, ctx.count = segment, count
-        ctx.used = tensors[count:]
+        ctx.used = [(x, _core._version(x)) for x in tensors[count:]]
         ctx.save_for_backward(*tensors[:count])
         return segment.value
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
         create = _core.is_grad_enabled()
+        if any(_core._version(x) != version for x, version in ctx.used):
+            raise RuntimeError(
+                "checkpoint: a tensor that the function uses was changed in place since, so that computing again would "
+                "give something else; call backward before the optimizer's step, or change a clone()"
+            )
         outputs, variables = ctx.segment.run_again(list(ctx.saved_tensors))
-        inputs = [*variables, *ctx.used]
+        inputs = [*variables, *(x for x, _ in ctx.used)]
         wanted = [x for x in inputs if x.requires_grad]
         pairs = [(y, g) for y, g in zip(outputs, grads, strict=True) if y.requires_grad]
-        found = iter(_core._gradients([y for y, _ in pairs], wanted, [g for _, g in pairs], create, create))
+        ys, gs = [y for y, _ in pairs], [g for _, g in pairs]
+        # Partial derivatives: what an input was computed from gets its gradient from that input.
+        found = iter(_core._gradients(ys, wanted, gs, create, create, stop_at_inputs=True))
         return None, None, *[next(found) if x.requires_grad else None for x in inputs]

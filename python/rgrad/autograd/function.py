@@ -8,7 +8,8 @@ from rgrad import _core
 from rgrad._core import Tensor
 from rgrad._grad_mode import no_grad
 
-MAX_SAVED_INPUTS = 31
+# Saved arguments are named by bits, of which the last stands for all arguments from there on.
+LAST_BIT = 31
 
 
 class Context:
@@ -25,8 +26,8 @@ class Context:
     def save_for_backward(self, *tensors: Tensor | None) -> None:
         """Keeps arguments, results or other tensors for the derivatives.
 
-        Arguments and results keep their history, so that the derivatives can be differentiated, and changing them in
-        place before they are used is noticed. Others count as constants.
+        Arguments and results keep their history, so that the derivatives can be differentiated; others count as
+        constants. Changing any of them in place before it is used is noticed.
         """
         for i, t in enumerate(tensors):
             if t is not None and not isinstance(t, Tensor):
@@ -93,12 +94,21 @@ class Function:
         plain = [a.detach() if isinstance(a, Tensor) and _core._has_tangent(a) else a for a in args]
         with no_grad():
             result = cls.forward(ctx, *plain)
+        _restore_tangents(ctx, plain, args)
         results = result if isinstance(result, tuple) else (result,)
         for y in results:
             if not isinstance(y, Tensor):
                 raise TypeError(f"{cls.__name__}.forward must return tensors, got {type(y).__name__}")
         taped = _Call(cls, ctx, args, where, plain, results).taped()
         return taped if isinstance(result, tuple) else taped[0]
+
+
+def _restore_tangents(ctx: Context, plain: Sequence[Any], args: Sequence[Any]) -> None:
+    """Puts the arguments in the places of their copies without tangents, where ``forward`` kept those in ``ctx``."""
+    for name, value in vars(ctx).items():
+        for p, a in zip(plain, args, strict=True):
+            if value is p and p is not a:
+                setattr(ctx, name, a)
 
 
 class _Call:
@@ -128,6 +138,7 @@ class _Call:
         arguments = {id(plain[i]): at for at, i in enumerate(where)}
         outputs = {id(results[i]): at for at, i in enumerate(self._moving)}
         self._saved = [(t, arguments.get(id(t)), outputs.get(id(t))) for t in ctx._to_save]
+        self._versions = [None if t is None else _core._version(t) for t, _, _ in self._saved]
         ctx._to_save, ctx._constant = (), []
 
     def taped(self) -> tuple[Tensor, ...]:
@@ -135,16 +146,12 @@ class _Call:
         if not self._moving:
             return self._results
         saved_inputs = {at for _, at, _ in self._saved if at is not None}
-        if any(at >= MAX_SAVED_INPUTS for at in saved_inputs):
-            raise ValueError(
-                f"save_for_backward: only the first {MAX_SAVED_INPUTS} tensors among the arguments can be saved"
-            )
         flat = self._join([self._results[i] for i in self._moving])
         whole = _core._custom(
             self._cls.__name__,
             self._inputs,
             flat,
-            sum(1 << at for at in saved_inputs),
+            sum({1 << min(at, LAST_BIT) for at in saved_inputs}),
             any(at is not None for _, _, at in self._saved),
             self._backward,
             self._jvp,
@@ -172,6 +179,11 @@ class _Call:
 
     def _restore(self, inputs: Sequence[Tensor | None], output: Tensor | None) -> None:
         """Fills ``ctx.saved_tensors``."""
+        for (t, _, _), version in zip(self._saved, self._versions, strict=True):
+            if t is not None and _core._version(t) != version:
+                raise RuntimeError(
+                    f"{self._cls.__name__}: a tensor given to save_for_backward was changed in place; save a clone()"
+                )
         outputs = self._parts(output) if output is not None else []
         self._ctx.saved_tensors = tuple(
             inputs[a] if a is not None else outputs[o] if o is not None else t for t, a, o in self._saved

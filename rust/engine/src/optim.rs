@@ -67,6 +67,13 @@ fn check<R: Rule>(slots: &[Slot<R>]) -> Result<()> {
         if state.len() != names.len() {
             fail!(Value, "{op}: parameter {index} needs {} state tensors, got {}", names.len(), state.len());
         }
+        if p.has_tangent() || grad.has_tangent() {
+            fail!(
+                Runtime,
+                "{op}: the gradient of parameter {index} has a tangent in forward mode (jvp, jacfwd, hessian), which an \
+                 update in place would lose; differentiate with rg.grad, or write the update as tensor functions"
+            );
+        }
         if !p.dtype().is_float() {
             fail!(Type, "{op}: parameter {index} holds {}; only floats can be optimized", p.dtype());
         }
@@ -90,12 +97,6 @@ fn check<R: Rule>(slots: &[Slot<R>]) -> Result<()> {
         }
         if !p.is_contiguous() || state.iter().any(|t| !t.is_contiguous()) {
             fail!(Value, "{op}: parameter {index} or its state is not contiguous; make it with x.contiguous()");
-        }
-        if p.is_read_only() || state.iter().any(Tensor::is_read_only) {
-            fail!(
-                Value,
-                "{op}: parameter {index} or its state lies in memory that is read-only; make it with x.clone()"
-            );
         }
     }
     // What is written is locked for writing, so nothing else in the call may lie in the same memory.

@@ -24,6 +24,7 @@ pub fn _set_grad_enabled(on: bool) -> bool {
 
 /// Gradients of outputs with respect to inputs; see `rgrad.autograd.grad`.
 #[pyfunction]
+#[pyo3(signature = (outputs, inputs, grads, retain_graph, create_graph, stop_at_inputs=false))]
 pub fn _gradients(
     py: Python<'_>,
     outputs: Tensors,
@@ -31,13 +32,14 @@ pub fn _gradients(
     grads: Vec<Option<Py<PyTensor>>>,
     retain_graph: bool,
     create_graph: bool,
+    stop_at_inputs: bool,
 ) -> PyResult<Vec<Option<PyTensor>>> {
     if grads.len() != outputs.0.len() {
         let (n, m) = (grads.len(), outputs.0.len());
         return Err(PyValueError::new_err(format!("grad: {n} gradients given for {m} outputs")));
     }
     let grads: Vec<_> = grads.iter().map(|g| g.as_ref().map(|g| g.get().inner.clone())).collect();
-    let options = tape::Options { retain_graph, create_graph };
+    let options = tape::Options { retain_graph, create_graph, stop_at_inputs };
     let found = run(py, usize::MAX, || tape::gradients(&outputs.0, &inputs.0, &grads, options))?;
     Ok(found.into_iter().map(|g| g.map(Into::into)).collect())
 }
@@ -100,6 +102,13 @@ impl PyTensor {
     /// `remove()` takes the hook off. `RuntimeError` if the tensor requires no gradients.
     #[pyo3(signature = (hook: "collections.abc.Callable[[Tensor], Tensor | None]"))]
     fn register_hook(&self, hook: Py<PyAny>) -> PyResult<Hook> {
+        Python::attach(|py| {
+            if hook.bind(py).is_callable() {
+                return Ok(());
+            }
+            let name = hook.bind(py).get_type().name()?;
+            Err(PyTypeError::new_err(format!("register_hook: a hook must be a function of the gradient, got {name}")))
+        })?;
         let call = move |g: &rgrad_engine::Tensor| {
             Python::attach(|py| {
                 let result = hook.bind(py).call1((PyTensor::from(g.clone()),))?;
@@ -118,8 +127,8 @@ impl PyTensor {
         Ok(Hook { tensor: self.inner.clone(), number })
     }
 
-    /// Keeps the gradient of this result of an operation in its `grad`, as a leaf's is kept anyway. `RuntimeError` if it
-    /// requires no gradients.
+    /// Keeps the gradient of this result of an operation in its `grad`, as a leaf's is kept anyway: what it is after all
+    /// hooks. `RuntimeError` if it requires no gradients.
     fn retain_grad(&self) -> PyResult<()> {
         tape::retain_grad(&self.inner).map_err(to_py)
     }

@@ -55,7 +55,7 @@ macro_rules! module {
             #[pymodule_export]
             use crate::custom::_custom;
             #[pymodule_export]
-            use crate::transforms::{PyLevel, _alias, _has_tangent, _leaf, _split, _untaped, _with_tangent};
+            use crate::transforms::{PyLevel, _alias, _has_tangent, _leaf, _split, _untaped, _version, _with_tangent};
             #[pymodule_export]
             use crate::dtype::{PyDType, get_default_dtype, set_default_dtype};
             #[pymodule_export]

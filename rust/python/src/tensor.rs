@@ -409,7 +409,8 @@ impl PyTensor {
         create_graph: bool,
     ) -> PyResult<()> {
         let gradient = gradient.map(|g| g.get().inner.clone());
-        let options = tape::Options { retain_graph: retain_graph.unwrap_or(create_graph), create_graph };
+        let retain_graph = retain_graph.unwrap_or(create_graph);
+        let options = tape::Options { retain_graph, create_graph, ..Default::default() };
         // How long a pass takes is not known here; one over tiny tensors pays some 50 ns for letting other threads run.
         run(py, usize::MAX, || tape::backward(&self.inner, gradient.as_ref(), options))
     }

@@ -29,6 +29,12 @@ pub fn _untaped(x: Tensor) -> PyTensor {
     x.0.untaped().into()
 }
 
+/// How often the memory of `x` has been written to.
+#[pyfunction]
+pub fn _version(x: Tensor) -> u32 {
+    x.0.version()
+}
+
 /// Whether forward mode has given `x` a tangent.
 #[pyfunction]
 pub fn _has_tangent(x: Tensor) -> bool {

@@ -113,7 +113,7 @@ impl Want {
 }
 
 /// The tensors that a rule asked for.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Saved {
     inputs: SmallVec<[Option<Tensor>; 2]>,
     output: Option<Tensor>,

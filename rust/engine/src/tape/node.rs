@@ -145,13 +145,18 @@ impl<O: ?Sized> Drop for Node<O> {
 /// Called with the gradient of a tensor when it is complete; may give another one to go on with, of its shape and dtype.
 pub type Hook = Arc<dyn Fn(&Tensor) -> Result<Option<Tensor>> + Send + Sync>;
 
-/// The hooks of one tensor, by their numbers, in the order in which they were registered.
+/// The hooks of one tensor.
 #[derive(Default)]
-pub(crate) struct Hooks(Mutex<BTreeMap<u64, Hook>>);
+pub(crate) struct Hooks {
+    /// By their numbers, in the order in which they were registered.
+    registered: Mutex<BTreeMap<u64, Hook>>,
+    /// The tensor itself, if it is the result of an operation and keeps its gradient.
+    keeps: OnceLock<Tensor>,
+}
 
 impl fmt::Debug for Hooks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Hooks({})", self.0.lock().unwrap_or_else(PoisonError::into_inner).len())
+        write!(f, "Hooks({})", self.registered.lock().unwrap_or_else(PoisonError::into_inner).len())
     }
 }
 
@@ -163,7 +168,7 @@ impl Hooks {
     /// The gradient after every hook has seen it.
     pub(super) fn run(&self, mut g: Tensor) -> Result<Tensor> {
         // Copied, because a hook may remove itself.
-        let all: Vec<Hook> = self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        let all: Vec<Hook> = self.registered.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
         for hook in all {
             if let Some(new) = hook(&g)? {
                 if new.shape() != g.shape() || new.dtype() != g.dtype() {
@@ -178,6 +183,9 @@ impl Hooks {
                 g = new;
             }
         }
+        if let Some(t) = self.keeps.get() {
+            super::reverse::accumulate(t, g.clone(), super::is_grad_enabled())?;
+        }
         Ok(g)
     }
 }
@@ -187,7 +195,7 @@ pub fn register_hook(t: &Tensor, hook: Hook) -> Result<u64> {
     if !t.requires_grad() {
         fail!(Runtime, "register_hook: the tensor does not require gradients, so none would reach the hook");
     }
-    let mut hooks = Hooks::of(t).0.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut hooks = Hooks::of(t).registered.lock().unwrap_or_else(PoisonError::into_inner);
     let number = hooks.last_key_value().map_or(0, |(last, _)| last + 1);
     hooks.insert(number, hook);
     Ok(number)
@@ -195,19 +203,20 @@ pub fn register_hook(t: &Tensor, hook: Hook) -> Result<u64> {
 
 /// Removes the hook that has this number, if it is still there.
 pub fn remove_hook(t: &Tensor, number: u64) {
-    let hook = Hooks::of(t).0.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
+    let hook = Hooks::of(t).registered.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
     // Dropped after the lock: it may hold tensors, even this one.
     drop(hook);
 }
 
-/// Keeps the gradient of the result of an operation in its `grad`, as a leaf's is kept anyway. `RuntimeError` if `t`
-/// requires no gradients.
+/// Keeps the gradient of the result of an operation in its `grad`, as a leaf's is kept anyway: what it is after all hooks.
+/// `RuntimeError` if `t` requires no gradients.
 pub fn retain_grad(t: &Tensor) -> Result<()> {
-    if t.is_leaf() && t.requires_grad() {
-        return Ok(());
+    if !t.requires_grad() {
+        fail!(Runtime, "retain_grad: the tensor does not require gradients, so there would be none to keep");
     }
-    // Without its node: the node holds the hook.
-    let kept = t.without_history();
-    let keep = move |g: &Tensor| super::reverse::accumulate(&kept, g.clone(), super::is_grad_enabled()).map(|()| None);
-    register_hook(t, Arc::new(keep)).map(|_| ())
+    if !t.is_leaf() {
+        // Without its node: the node holds this.
+        Hooks::of(t).keeps.get_or_init(|| t.without_history());
+    }
+    Ok(())
 }

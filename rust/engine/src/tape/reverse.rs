@@ -22,6 +22,9 @@ pub struct Options {
     pub retain_graph: bool,
     /// Tape the rules themselves, so that gradients can be differentiated.
     pub create_graph: bool,
+    /// End every path at the first of the chosen inputs that it meets: the gradients are partial derivatives then, although
+    /// an input may have been computed from another one.
+    pub stop_at_inputs: bool,
 }
 
 struct Pending {
@@ -57,10 +60,15 @@ fn seed(y: &Tensor, grad: Option<&Tensor>) -> Result<Tensor> {
 /// Adds the gradient of `y` to the `.grad` of every leaf that it depends on.
 ///
 /// `RuntimeError` if nothing requires gradients, if `y` is no scalar and no `grad` is given, if the graph was used up by
-/// an earlier pass, or if a tensor that a rule needs was changed since; no `.grad` has changed then.
+/// an earlier pass, or if a tensor that a rule needs was changed since; whatever a hook raises. No leaf's `.grad` has changed
+/// then.
 pub fn backward(y: &Tensor, grad: Option<&Tensor>, options: Options) -> Result<()> {
     let start = Pending { to: Edge::of(y), grad: seed(y, grad)? };
-    run(vec![start], options, None, &mut |leaf, g| accumulate(leaf, g, options.create_graph))
+    let mut found = Vec::new();
+    run(vec![start], options, None, &mut |leaf, g| found.push((leaf.clone(), g)))?;
+    with_grad_enabled(options.create_graph, || {
+        found.into_iter().try_for_each(|(leaf, g)| accumulate(&leaf, g, options.create_graph))
+    })
 }
 
 /// The gradients of `outputs`, weighted by `grads`, with respect to `inputs`; `None` for an input that no output depends
@@ -83,9 +91,9 @@ pub fn gradients(
         }
     }
     let mut found: BTreeMap<Key, Tensor> = BTreeMap::new();
-    let needed = reaching(start.iter().map(|p| &p.to), &keys);
+    let needed = reaching(start.iter().map(|p| &p.to), &keys, options.stop_at_inputs);
     let targets = Targets { keys: &keys, needed, found: &mut found };
-    run(start, options, Some(targets), &mut |_, _| Ok(()))?;
+    run(start, options, Some(targets), &mut |_, _| ())?;
     Ok(keys.iter().map(|k| found.get(k).cloned()).collect())
 }
 
@@ -129,13 +137,14 @@ struct Targets<'a> {
     found: &'a mut BTreeMap<Key, Tensor>,
 }
 
-/// Everything on the way from `start` to one of `targets`.
-fn reaching<'a>(start: impl Iterator<Item = &'a Edge>, targets: &[Key]) -> HashSet<Key> {
+/// Everything on the way from `start` to one of `targets`, or to the first of them.
+fn reaching<'a>(start: impl Iterator<Item = &'a Edge>, targets: &[Key], first: bool) -> HashSet<Key> {
     let mut needed: HashSet<Key> = targets.iter().copied().collect();
     let mut nodes: BTreeMap<Key, Arc<Node>> = BTreeMap::new();
     let mut open: Vec<Edge> = start.cloned().collect();
     while let Some(edge) = open.pop() {
         if let (Some(key), Edge::Node(node)) = (edge.key(), edge)
+            && !(first && targets.contains(&key))
             && let Entry::Vacant(slot) = nodes.entry(key)
         {
             open.extend(node.inputs.iter().cloned());
@@ -155,7 +164,7 @@ fn run(
     start: Vec<Pending>,
     options: Options,
     mut targets: Option<Targets<'_>>,
-    at_leaf: &mut dyn FnMut(&Tensor, Tensor) -> Result<()>,
+    at_leaf: &mut dyn FnMut(&Tensor, Tensor),
 ) -> Result<()> {
     with_grad_enabled(options.create_graph, || {
         let mut pending: BTreeMap<Key, Pending> = BTreeMap::new();
@@ -164,18 +173,21 @@ fn run(
         }
         // Latest first: everything that adds to a node's gradient is younger than the node.
         while let Some((key, Pending { to, grad })) = pending.pop_last() {
+            let target = targets.as_ref().is_some_and(|t| t.keys.contains(&key));
             let grad = match to.hooks() {
-                Some(hooks) => hooks.run(grad)?,
-                None => grad,
+                // A partial derivative is not yet the gradient that hooks are for.
+                Some(hooks) if !(target && options.stop_at_inputs) => hooks.run(grad)?,
+                _ => grad,
             };
-            if let Some(t) = &mut targets
-                && t.keys.contains(&key)
-            {
+            if target && let Some(t) = &mut targets {
                 t.found.insert(key, grad.clone());
+                if options.stop_at_inputs {
+                    continue;
+                }
             }
             match to {
                 Edge::Nowhere => {}
-                Edge::Leaf(leaf) => at_leaf(&leaf, grad)?,
+                Edge::Leaf(leaf) => at_leaf(&leaf, grad),
                 Edge::Node(node) => {
                     let wanted = |e: &Edge| match (e.key(), &targets) {
                         (None, _) => false,
@@ -231,8 +243,10 @@ impl Node {
 
     /// Applies the reverse rule.
     fn pull(&self, this: &Arc<Node>, g: &Tensor, want: Want, options: Options) -> Result<Grads> {
+        let retain = options.retain_graph || options.create_graph || self.op.saves() == Saves::NOTHING;
         let mut slot = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(mut saved) = slot.take() else {
+        // Retained, it stays there for passes on other threads and in hooks.
+        let Some(mut saved) = (if retain { slot.clone() } else { slot.take() }) else {
             fail!(
                 Runtime,
                 "backward: the graph at `{}` was already used by an earlier backward pass, which freed it; \
@@ -264,7 +278,7 @@ impl Node {
             anomaly::check_gradients(self, &saved, g, &grads)?;
             Ok(grads)
         });
-        if options.retain_graph || options.create_graph || result.is_err() || self.op.saves() == Saves::NOTHING {
+        if result.is_err() && !retain {
             saved.output = saved.output.map(|y| y.without_history());
             *self.saved.lock().unwrap_or_else(PoisonError::into_inner) = Some(saved);
         }
@@ -303,9 +317,11 @@ fn add_into(total: &mut Tensor, grad: &Tensor) -> Result<()> {
 /// Adds to a leaf's `.grad`, whose memory no other tensor shares afterwards, so that writing to it in place is safe.
 pub(super) fn accumulate(leaf: &Tensor, mut grad: Tensor, create_graph: bool) -> Result<()> {
     let with_history = create_graph || grad.has_tangent();
+    // The user may have put there what cannot be written to.
+    let fixed = |t: &Tensor| t.has_tangent() || t.is_read_only() || t.check_distinct().is_err();
     leaf.with_grad(|slot| {
         match slot {
-            Some(total) if with_history => *total = ops::add(total, &grad)?,
+            Some(total) if with_history || fixed(total) => *total = ops::add(total, &grad)?,
             Some(total) => total.copy_from(&ops::add(total, &grad)?)?,
             None if with_history || grad.is_exclusive() => *slot = Some(grad),
             None => *slot = Some(ops::copy(&grad)?),

@@ -231,7 +231,8 @@ impl Tensor {
     }
 
     /// How often the storage was written to.
-    pub(crate) fn version(&self) -> u32 {
+    #[must_use]
+    pub fn version(&self) -> u32 {
         self.storage().version.load(Acquire)
     }
 
@@ -268,6 +269,9 @@ impl Tensor {
     /// Replaces the gradient. `ValueError` or `TypeError` unless shape and dtype are this tensor's.
     pub fn set_grad(&self, grad: Option<Tensor>) -> Result<()> {
         if let Some(g) = &grad {
+            if g.identity() == self.identity() {
+                fail!(Value, "grad: a tensor cannot be its own gradient; write x.grad = x.detach().clone()");
+            }
             if g.shape() != self.shape() {
                 let (got, want) = (Show(g.shape()), Show(self.shape()));
                 fail!(Value, "grad: a tensor of shape {want} cannot have a gradient of shape {got}");
