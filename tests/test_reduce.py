@@ -314,3 +314,9 @@ def test_over_any_dims_of_any_layout(shape, data, name):
     options = {"correction": 0} if name in ("var", "std") else {}
     got = getattr(rg, name)(t, dim=dims, **options)
     np.testing.assert_allclose(got.numpy(), numpy(), rtol=1e-12, atol=1e-12)
+
+
+def test_an_extremum_that_is_nan_has_the_same_derivative_in_both_modes():
+    x = rg.tensor([1.0, float("nan"), 2.0, 3.0])
+    assert rg.grad(rg.amax)(x).tolist() == [0.25] * 4
+    assert rg.jvp(rg.amin, (x,), (rg.tensor([1.0, 2.0, 3.0, 4.0]),))[1].item() == 2.5

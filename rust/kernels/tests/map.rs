@@ -120,7 +120,7 @@ fn special_values_go_through_as_ieee_and_numpy_have_it() {
         (Unary::Reciprocal, |x| 1.0 / x),
         (Unary::Square, |x| x * x),
         (Unary::Relu, |x| if x.is_nan() || x > 0.0 { x } else { 0.0 }),
-        (Unary::Sign, |x| if x == 0.0 || x.is_nan() { x } else { x.signum() }),
+        (Unary::Sign, |x| if x == 0.0 || x.is_nan() { x + 0.0 } else { x.signum() }),
         (Unary::Floor, f32::floor),
         (Unary::Ceil, f32::ceil),
         (Unary::Round, f32::round_ties_even),

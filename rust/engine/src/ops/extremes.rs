@@ -1,8 +1,9 @@
 //! The largest and smallest elements, and where they are.
 
+use rgrad_kernels::map::Compare;
 use rgrad_kernels::reduce::{self as kernels, Axes, Reduce};
 
-use super::elementwise::{div, eq, number, where_};
+use super::elementwise::{compare, div, eq, number, sub, where_};
 use super::reduce::{Split, sum_over};
 use super::{cast, only, op_table};
 use crate::dtype::{DType, match_any};
@@ -47,23 +48,25 @@ impl Op for Extremum {
     }
     /// Ties share the gradient evenly.
     fn backward(&self, saved: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
-        let (hit, count) = self.hits(saved.input(0), saved.output())?;
+        let (short, count) = self.compare(saved.input(0), saved.output())?;
         let share = self.split.spread(&div(g, &count)?)?;
-        Ok([Some(where_(&hit, &share, &number(g, 0.0)?)?)].into_iter().collect())
+        Ok([Some(where_(&short, &number(g, 0.0)?, &share)?)].into_iter().collect())
     }
     fn jvp(&self, x: &[&Tensor], y: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
-        let (hit, count) = self.hits(x[0], y)?;
-        let chosen = where_(&hit, only(t), &number(y, 0.0)?)?;
+        let (short, count) = self.compare(x[0], y)?;
+        let chosen = where_(&short, &number(y, 0.0)?, only(t))?;
         div(&sum_over(&chosen, &self.split.dims, self.split.keepdim)?, &count)
     }
 }
 
 impl Extremum {
-    /// Where the extrema are, and how many there are in each place of the result.
-    fn hits(&self, x: &Tensor, y: &Tensor) -> Result<(Tensor, Tensor)> {
-        let hit = eq(x, &self.split.spread(y)?)?;
-        let count = sum_over(&cast(&hit, x.dtype())?, &self.split.dims, self.split.keepdim)?;
-        Ok((hit, count))
+    /// Which elements fall short of the extremum, and how many do not in each place of the result. None falls short of NaN:
+    /// where that is the result, all elements share the gradient.
+    fn compare(&self, x: &Tensor, y: &Tensor) -> Result<(Tensor, Tensor)> {
+        let order = if self.kind == Reduce::Max { Compare::Lt } else { Compare::Gt };
+        let short = compare(order, x, &self.split.spread(y)?)?;
+        let others = sum_over(&cast(&short, x.dtype())?, &self.split.dims, self.split.keepdim)?;
+        Ok((short, sub(&number(y, self.split.count() as f64)?, &others)?))
     }
 }
 

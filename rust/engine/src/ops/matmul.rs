@@ -3,6 +3,7 @@
 use rgrad_kernels::gemm::{self, Epilogue, Mat};
 use smallvec::SmallVec;
 
+use super::linalg::dot;
 use super::reduce::sum;
 use super::views::{expand_to, reshape_to, transpose};
 use super::{cast, op_table, strides_over};
@@ -105,6 +106,9 @@ pub fn matmul(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     let (k, last) = (a.shape()[a.ndim() - 1], b.shape()[b.ndim().saturating_sub(2)]);
     if k != last {
         fail!(Value, "matmul: the inner sizes differ: {} @ {} needs {k} = {last}", Show(a.shape()), Show(b.shape()));
+    }
+    if row && column {
+        return dot(&a, &b);
     }
     if row {
         a = reshape_to(&a, &[1, k])?;

@@ -225,12 +225,12 @@ pub(crate) fn minimum<T: Real, S: Simd<T>>(s: S, a: S::V, b: S::V) -> S::V {
     s.select(s.eq(a, a), s.min(a, b), a)
 }
 
-/// −1, 0 or 1; NaN at NaN.
+/// −1, 0 (never −0) or 1; NaN at NaN.
 #[inline(always)]
 pub(crate) fn sign<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
     let zero = s.splat(T::ZERO);
     let one = s.splat(T::ONE);
-    s.select(s.lt(zero, x), one, s.select(s.lt(x, zero), s.neg(one), x))
+    s.select(s.lt(zero, x), one, s.select(s.lt(x, zero), s.neg(one), s.add(x, zero)))
 }
 
 /// `product`, but 0 where `a` is 0: the gradient of what was not selected is 0, however steep the function is there.

@@ -110,7 +110,8 @@ macro_rules! unary {
                 _ if x.dtype().is_float() && !x.is_weak() => apply(&RULE, &[x]),
                 Integers::Stay(_) | Integers::Unchanged if x.dtype().is_float() => apply(&RULE, &[&cast(x, DType::default_float())?]),
                 Integers::Stay(_) => apply(&RULE, &[x]),
-                Integers::Unchanged => Ok(x.clone()),
+                // Not the same handle: a Python number's tensor would go on adapting to others.
+                Integers::Unchanged => Ok(x.detach()),
                 Integers::BecomeFloats => apply(&RULE, &[&cast(x, DType::default_float())?]),
             }
         }
