@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["flatten"]
+__all__ = ["flatten", "leaves_like"]
 
 Rebuild = Callable[[list[Any]], Any]
 
@@ -34,3 +34,26 @@ def flatten(tree: Any) -> tuple[list[Any], Rebuild]:
         return make(items)
 
     return [leaf for part, _ in parts for leaf in part], rebuild
+
+
+def leaves_like(name: str, tree: Any, like: Any) -> list[Any]:
+    """The leaves of ``tree`` in the order in which ``flatten`` gives those of ``like``: dicts are matched by keys.
+
+    Raises:
+        ValueError: ``tree`` has another form; lists and tuples count as the same.
+    """
+    if isinstance(like, dict):
+        if not isinstance(tree, dict) or tree.keys() != like.keys():
+            got = f"a dict of {list(tree)}" if isinstance(tree, dict) else type(tree).__name__
+            raise ValueError(f"{name}: expected a dict of {list(like)}, got {got}")
+        pairs = [(tree[key], part) for key, part in like.items()]
+    elif isinstance(like, list | tuple):
+        if not isinstance(tree, list | tuple) or len(tree) != len(like):
+            got = f"{len(tree)}" if isinstance(tree, list | tuple) else type(tree).__name__
+            raise ValueError(f"{name}: expected a list or tuple of {len(like)}, got {got}")
+        pairs = list(zip(tree, like, strict=True))
+    else:
+        if (tree is None) != (like is None) or isinstance(tree, dict | list | tuple):
+            raise ValueError(f"{name}: expected {'None' if like is None else 'a tensor'}, got {type(tree).__name__}")
+        return [] if like is None else [tree]
+    return [leaf for item, part in pairs for leaf in leaves_like(name, item, part)]

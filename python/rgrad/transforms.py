@@ -8,12 +8,13 @@ flow to tensors that a function uses without taking them as arguments.
 import functools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from operator import index
+from typing import Any, SupportsIndex
 
 from rgrad import _core
 from rgrad._core import Tensor
 from rgrad._grad_mode import enable_grad
-from rgrad._tree import Rebuild, flatten
+from rgrad._tree import Rebuild, flatten, leaves_like
 
 __all__ = ["grad", "hessian", "hvp", "jacfwd", "jacrev", "jvp", "value_and_grad", "vjp"]
 
@@ -29,7 +30,7 @@ def _tensor(name: str, leaf: Any) -> Tensor:
 
 
 def _positions(name: str, argnums: int | Sequence[int], count: int) -> list[int]:
-    chosen = [argnums] if isinstance(argnums, int) else list(argnums)
+    chosen = [index(i) for i in ([argnums] if isinstance(argnums, SupportsIndex) else argnums)]
     for i in chosen:
         if not -count <= i < count:
             raise ValueError(f"{name}: argnums {i} is out of range for {count} positional arguments")
@@ -45,7 +46,7 @@ class _Arguments:
     def __init__(self, name: str, args: Sequence[Any], argnums: int | Sequence[int]) -> None:
         self._args = list(args)
         self._chosen = _positions(name, argnums, len(args))
-        self._single = isinstance(argnums, int)
+        self._single = isinstance(argnums, SupportsIndex)
         self._forms = [flatten(args[i]) for i in self._chosen]
         self.leaves = [_tensor(name, leaf) for leaves, _ in self._forms for leaf in leaves]
 
@@ -95,6 +96,7 @@ class _Recording:
         self._variables = [_core._alias(x) for x in args.leaves]
         with enable_grad():
             out, self._aux = _with_aux(name, fun(*args.with_leaves(self._variables), **kwargs), has_aux)
+        self.tree = out
         self.outputs, self.rebuild = _outputs(name, out)
         taped = [y for y in self.outputs if y.requires_grad]
         # Whether derivatives can be taken of the result: then an enclosing computation has to see how it came about.
@@ -143,10 +145,8 @@ def value_and_grad(fun: Function, argnums: int | Sequence[int] = 0, has_aux: boo
         chosen = _Arguments("grad", args, argnums)
         call = _Recording("grad", fun, chosen, kwargs, has_aux)
         if len(call.outputs) != 1 or call.outputs[0].numel() != 1:
-            shapes = ", ".join(str(y.shape) for y in call.outputs)
-            raise ValueError(
-                f"grad: the function must return one scalar, got shape {shapes}; use jacrev or vjp instead"
-            )
+            shapes = ", ".join(f"shape {y.shape}" for y in call.outputs) or "no tensor"
+            raise ValueError(f"grad: the function must return one scalar, got {shapes}; use jacrev or vjp instead")
         gradient = chosen.shape_like(call.pull([None], retain=False))
         return ((call.output(), call.aux()) if has_aux else call.output()), gradient
 
@@ -193,9 +193,7 @@ def vjp(fun: Function, *primals: Any, has_aux: bool = False) -> Any:
     call = _Recording("vjp", fun, chosen, {}, has_aux)
 
     def pull(cotangent: Any) -> Any:
-        seeds, _ = flatten(cotangent)
-        if len(seeds) != len(call.outputs):
-            raise ValueError(f"vjp: got {len(seeds)} cotangents for {len(call.outputs)} outputs")
+        seeds = leaves_like("vjp: cotangents in the form of the output", cotangent, call.tree)
         return chosen.shape_like(call.pull([_tensor("vjp", s) for s in seeds], retain=True))
 
     return (call.output(), pull, call.aux()) if has_aux else (call.output(), pull)
@@ -221,9 +219,7 @@ def jvp(fun: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux:
         if not isinstance(value, tuple | list):
             raise TypeError(f"jvp: {what} must be a tuple or list of arguments, got {type(value).__name__}")
     chosen = _Arguments("jvp", primals, range(len(primals)))
-    given = flatten(list(tangents))[0]
-    if len(given) != len(chosen.leaves):
-        raise ValueError(f"jvp: got {len(given)} tangents for {len(chosen.leaves)} primals")
+    given = leaves_like("jvp: tangents in the form of the primals", list(tangents), list(primals))
     out, tangent, aux = _push(fun, chosen, [_tensor("jvp", t) for t in given], {}, has_aux)
     return (out, tangent, aux) if has_aux else (out, tangent)
 
