@@ -157,3 +157,8 @@ def test_other_libraries_arrays():
 
     with pytest.raises(RuntimeError, match="no array today"):
         rg.tensor(Broken())
+
+
+def test_a_tensor_that_requires_gradients_is_no_array_to_share():
+    with pytest.raises(TypeError, match=r"from_numpy: expected an array, got a tensor; x\.detach\(\)"):
+        rg.from_numpy(rg.zeros(2, requires_grad=True))

@@ -204,6 +204,8 @@ def test_one_hot():
     assert y.dtype == rg.int64
     assert y.tolist() == [[[1, 0, 0], [0, 0, 1]], [[0, 1, 0], [0, 1, 0]]]
     assert F.one_hot(rg.zeros(0, dtype="int64"), 3).shape == (0, 3)
+    with pytest.raises(MemoryError):
+        F.one_hot(rg.tensor([2**50]))
     with pytest.raises(ValueError, match="label 3 is out of range for 3 classes"):
         F.one_hot(rg.tensor([0, 3]), 3)
     with pytest.raises(ValueError, match="label -1"):

@@ -141,3 +141,12 @@ def test_flatten_unflatten_and_identity():
 def test_the_table_of_an_embedding_must_be_a_tensor():
     with pytest.raises(TypeError, match=r"embedding: expected a tensor .* got list"):
         rg.nn.functional.embedding(rg.tensor([0]), [[1.0]])
+
+
+def test_sizes_and_probabilities_of_the_wrong_type_are_named():
+    with pytest.raises(TypeError, match="Linear: sizes must be integers, got float"):
+        nn.Linear(2, 1.5)
+    assert nn.Linear(np.int64(2), 1).weight.shape == (1, 2)
+    with pytest.raises(TypeError, match="Dropout: expected a probability from 0 to 1, got str"):
+        nn.Dropout("a")
+    assert nn.Dropout(np.float32(0.5)).p == 0.5

@@ -182,3 +182,12 @@ def test_parameters_that_cannot_be_written_are_refused():
     optimizer.param_groups[0]["params"] = (other,)
     with pytest.raises(TypeError, match="params must be a list"):
         optimizer.step()
+
+
+def test_what_a_file_of_tensors_cannot_hold_is_named(tmp_path):
+    path = tmp_path / "state.safetensors"
+    with pytest.raises(TypeError, match='save: entry "state" is dict, not a tensor; pickle'):
+        rg.save({"state": {}, "weight": rg.zeros(1)}, path)
+    with pytest.raises(TypeError, match="save: expected a dict of tensors by name, got list"):
+        rg.save([rg.zeros(1)], path)
+    assert not path.exists()

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, SupportsFloat, SupportsIndex
 
 from rgrad import _core
 from rgrad._core import Tensor
@@ -17,6 +17,9 @@ class Linear(TensorModule):
     """
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True, dtype: Any = None) -> None:
+        for size in (in_features, out_features):
+            if not isinstance(size, SupportsIndex):
+                raise TypeError(f"Linear: sizes must be integers, got {type(size).__name__}")
         if in_features < 1 or out_features < 1:
             raise ValueError(f"Linear: sizes must be positive, got {in_features} and {out_features}")
         self.in_features = in_features
@@ -48,6 +51,8 @@ class Dropout(TensorModule):
     """
 
     def __init__(self, p: float = 0.5) -> None:
+        if not isinstance(p, SupportsFloat):
+            raise TypeError(f"Dropout: expected a probability from 0 to 1, got {type(p).__name__}")
         if not 0 <= p <= 1:
             raise ValueError(f"Dropout: expected a probability from 0 to 1, got {p}")
         self.p = p

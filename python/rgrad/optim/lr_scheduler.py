@@ -19,7 +19,7 @@ import math
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, SupportsFloat
 
 from rgrad.optim.one_cycle import OneCycleLR
 from rgrad.optim.optimizer import Optimizer
@@ -61,6 +61,8 @@ class MultiStepLR(LRScheduler):
     def __init__(
         self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1, last_epoch: int = -1
     ) -> None:
+        if not isinstance(milestones, Iterable):
+            raise TypeError(f"MultiStepLR: milestones must be several epochs, got {type(milestones).__name__}")
         self.milestones, self.gamma = Counter(milestones), gamma
         super().__init__(optimizer, last_epoch)
 
@@ -112,6 +114,8 @@ class ExponentialLR(LRScheduler):
     """Multiplies the rate by ``gamma`` every self.last_epoch."""
 
     def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
+        if not isinstance(gamma, SupportsFloat):
+            raise TypeError(f"ExponentialLR: gamma must be a number, got {type(gamma).__name__}")
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
@@ -184,6 +188,9 @@ class LambdaLR(LRScheduler):
         last_epoch: int = -1,
     ) -> None:
         self.lr_lambdas = each_group(optimizer, "lr_lambda", lr_lambda)
+        for f in self.lr_lambdas:
+            if not callable(f):
+                raise TypeError(f"LambdaLR: lr_lambda must be a function of the epoch, got {type(f).__name__}")
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:

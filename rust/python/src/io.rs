@@ -44,15 +44,33 @@ fn os_error(what: &str, path: &Path, e: &std::io::Error) -> PyErr {
     }
 }
 
+/// The entries of a dict of tensors.
+fn named(dict: &Bound<'_, PyAny>) -> PyResult<BTreeMap<String, Tensor>> {
+    let entries = dict.extract::<BTreeMap<String, Bound<'_, PyAny>>>().map_err(|_| {
+        let name = dict.get_type().name().map_or_else(|_| String::new(), |n| n.to_string());
+        PyTypeError::new_err(format!("save: expected a dict of tensors by name, got {name}"))
+    })?;
+    let tensor = |(name, item): (String, Bound<'_, PyAny>)| {
+        let Ok(t) = item.cast::<PyTensor>() else {
+            let kind = item.get_type().name()?;
+            return Err(PyTypeError::new_err(format!(
+                "save: entry {name:?} is {kind}, not a tensor; pickle keeps anything, such as an optimizer's state"
+            )));
+        };
+        let t = t.get().inner.clone();
+        Ok((name, t))
+    };
+    entries.into_iter().map(tensor).collect()
+}
+
 /// Writes a dict of tensors to a safetensors file. The file appears when it is complete, or not at all.
 ///
 /// `TypeError` if a value is no tensor, `OSError` if the file cannot be written.
 #[pyfunction]
-#[pyo3(signature = (tensors, path))]
-pub fn save(tensors: BTreeMap<String, Py<PyTensor>>, path: PathBuf) -> PyResult<()> {
+#[pyo3(signature = (tensors: "dict[str, Tensor]", path))]
+pub fn save(#[pyo3(from_py_with = named)] tensors: BTreeMap<String, Tensor>, path: PathBuf) -> PyResult<()> {
     let mut held = Vec::new();
     for (name, t) in &tensors {
-        let t = &t.get().inner;
         held.push((name, t.dtype(), t.shape().to_vec(), bytes(t).map_err(to_py)?));
     }
     let mut views = Vec::new();

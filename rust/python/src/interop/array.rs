@@ -170,6 +170,11 @@ pub(crate) fn converted(ob: &Bound<'_, PyAny>) -> PyResult<Option<Tensor>> {
 #[pyo3(signature = (array))]
 pub fn from_numpy(array: &Bound<'_, PyAny>) -> PyResult<PyTensor> {
     let Some(lent) = exported(array) else {
+        if array.cast::<PyTensor>().is_ok() {
+            return Err(PyTypeError::new_err(
+                "from_numpy: expected an array, got a tensor; x.detach() shares its memory",
+            ));
+        }
         // NumPy does not lend elements that the protocol cannot describe.
         if array.hasattr("dtype")? {
             return Err(unsupported(array));

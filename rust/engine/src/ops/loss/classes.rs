@@ -6,10 +6,11 @@ use super::super::reduce::{scale, sum};
 use super::super::views::{expand_to, permute, reshape_to};
 use super::super::{cast, contiguous};
 use super::Reduction;
+use crate::create;
 use crate::dtype::DType;
 use crate::error::{Result, fail};
 use crate::shape::{Dims, Show};
-use crate::tensor::Tensor;
+use crate::tensor::{Number, Tensor};
 
 /// Scores of classes as a matrix with one row for every label.
 pub(super) struct Scores {
@@ -169,10 +170,10 @@ pub fn nll_loss(
 
 /// 1 at each label of rows of `classes`, as bool: (rows,) to (rows, classes).
 pub(in crate::ops) fn indicator(labels: &Tensor, classes: usize) -> Result<Tensor> {
-    let positions: Vec<i64> = (0..classes as i64).collect();
+    let positions = create::arange(Number::Int(0), Number::Int(classes as i64), Number::Int(1), None)?;
     let rows = labels.numel();
     let column = expand_to(&reshape_to(labels, &[rows, 1])?, &[rows, classes])?;
-    super::super::eq(&Tensor::from_slice(&positions, &[classes])?, &column)
+    super::super::eq(&positions, &column)
 }
 
 /// Σ max(0, `margin` − x\[label\] + x\[i\])ᵖ / C over the classes i that are not the label, times `weight`\[label\].
