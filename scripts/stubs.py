@@ -21,8 +21,11 @@ AS_STUB = ("--stdin-filename", str(STUB), "-")
 MENDS = [
     # An in-place operator of Rust returns nothing, but Python gets `self`.
     (r"(def __i(?:add|sub|mul|matmul|truediv|floordiv|mod|pow|and|or|xor)__\(.*\)) -> None:", r"\1 -> Self:"),
-    # Python leaves out the modulus of `x **= y`.
-    (r"(def __ipow__\(self, other: object), _modulo: object, /\)", r"\1, modulo: object = None, /)"),
+    # Python leaves out the modulus of `x **= y`, which mypy wants because `x ** y` has one.
+    (
+        r"(def __ipow__\(self, other: object), _modulo: object, /\) -> Self: ...",
+        r"\1, /) -> Self: ...  # type: ignore[misc]",
+    ),
     # A constructor makes an instance of the class that it is called on.
     (r"(def __new__\(cls, .*\)) -> \w+:", r"\1 -> Self:"),
     # Operators may return NotImplemented, which no caller ever sees.

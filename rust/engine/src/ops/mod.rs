@@ -1,9 +1,9 @@
-//! Every operation: shape rule, value and reverse rule in one place, beside the row from which the Python function, the
+//! Every operation: shape rule, value and derivative rules in one place, beside the row from which the Python function, the
 //! method, the entry in `_core.OPS` and the stub are generated.
 //!
-//! To add one, write it in the file of its kind with a row in that file's table, and a case in `tests/test_ops.py`; a test
-//! fails while the case is missing. The functions of this module are the same that Python users call, and the reverse
-//! rules are written with them.
+//! To add one, write it in the file of its kind with a row in that file's table, and a case in the table of that kind in
+//! `tests`; a test fails while the case is missing. The functions of this module are the same that Python users call, and
+//! the derivative rules are written with them.
 
 mod activation;
 mod arrange;

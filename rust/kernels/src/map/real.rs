@@ -102,9 +102,9 @@ functions! {
     /// The logarithm to base 10
     Log10, GRAIN_LIBRARY, library::log10(s, x);
     /// The sine
-    Sin, GRAIN_LIBRARY, library::sin(s, x);
+    Sin, GRAIN_TRANSCENDENTAL, math::sin(s, x);
     /// The cosine
-    Cos, GRAIN_LIBRARY, library::cos(s, x);
+    Cos, GRAIN_TRANSCENDENTAL, math::cos(s, x);
     /// The tangent
     Tan, GRAIN_LIBRARY, library::tan(s, x);
     /// The inverse of the sine

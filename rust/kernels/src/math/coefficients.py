@@ -42,6 +42,7 @@ def removable(f: Function, at_zero: mpf) -> Function:
     return lambda x: f(x) if abs(x) > mpf(2) ** -60 else at_zero
 
 
+EIGHTH_TURN = (pi / 4 * (1 + mpf(2) ** -10)) ** 2
 HALF_LN2 = log(2) / 2 * (1 + mpf(2) ** -20)
 # name, function, weight, interval, degrees for f32 and f64
 FITS = [
@@ -56,6 +57,12 @@ FITS = [
      (mpf(0), mpf(1) / 4), (3, 6)),
     # cos(π/2·t) = p(t²)
     ("COS", lambda z: cos(pi / 2 * sqrt(z)), lambda _: mpf(1), (mpf(0), mpf(1) / 4), (4, 7)),
+    # sin(r) = r + r·z·p(z) with z = r²
+    ("SINE", removable(lambda z: (sin(sqrt(z)) / sqrt(z) - 1) / z, mpf(-1) / 6), lambda z: z + mpf(2) ** -60,
+     (mpf(0), EIGHTH_TURN), (2, 5)),
+    # cos(r) = 1 - z/2 + z²·p(z) with z = r²
+    ("COSINE", removable(lambda z: (cos(sqrt(z)) - 1 + z / 2) / z**2, mpf(1) / 24), lambda z: z**2 + mpf(2) ** -60,
+     (mpf(0), EIGHTH_TURN), (2, 5)),
 ]  # fmt: skip
 
 if __name__ == "__main__":

@@ -48,6 +48,14 @@ pub trait Coefficients: Sized + 'static {
     const SIN: &'static [Self];
     /// cos(½πt) = p(t²) for |t| ≤ ½.
     const COS: &'static [Self];
+    /// π/2 in three parts, each the nearest to what those before it leave.
+    const HALF_PI: [Self; 3];
+    /// Up to this angle its quarter turns are counted exactly enough with those parts.
+    const ANGLE_MAX: Self;
+    /// sin r = r + r·z·p(z) with z = r² for |r| a little above π/4.
+    const SINE: &'static [Self];
+    /// cos r = 1 − z/2 + z²·p(z) with z = r² for |r| a little above π/4.
+    const COSINE: &'static [Self];
 }
 
 impl Coefficients for f32 {
@@ -87,6 +95,18 @@ impl Coefficients for f32 {
     #[rustfmt::skip]
     const COS: &'static [Self] = &[
         1.0, -1.23370054, 0.253669204, -0.0208600713, 0.000903631737,
+    ];
+    const HALF_PI: [Self; 3] = [1.5707964, -4.371139e-8, -1.7151245e-15];
+    const ANGLE_MAX: Self = 65536.0;
+    // Error 2^-28.04.
+    #[rustfmt::skip]
+    const SINE: &'static [Self] = &[
+        -0.166666549, 0.00833217367, -0.000195166734,
+    ];
+    // Error 2^-33.27.
+    #[rustfmt::skip]
+    const COSINE: &'static [Self] = &[
+        0.0416666468, -0.00138873616, 2.44377509e-5,
     ];
 }
 
@@ -133,5 +153,19 @@ impl Coefficients for f64 {
     const COS: &'static [Self] = &[
         1.0, -1.2337005501361698, 0.25366950790104671, -0.020863480763311226, 0.00091926027418335441,
         -2.5202036771649352e-5, 4.7106097619196104e-7, -6.3212609432831706e-9,
+    ];
+    const HALF_PI: [Self; 3] = [1.5707963267948966, 6.123233995736766e-17, -1.4973849048591698e-33];
+    const ANGLE_MAX: Self = 1073741824.0;
+    // Error 2^-58.0.
+    #[rustfmt::skip]
+    const SINE: &'static [Self] = &[
+        -0.16666666666666632, 0.008333333333322317, -0.00019841269829726903, 2.7557313662699868e-6,
+        -2.5050753371980409e-8, 1.5896511519493339e-10,
+    ];
+    // Error 2^-64.2.
+    #[rustfmt::skip]
+    const COSINE: &'static [Self] = &[
+        0.041666666666666599, -0.0013888888888873994, 2.4801587289397218e-5, -2.7557314326719831e-7,
+        2.0875719655893272e-9, -1.1359453884920707e-11,
     ];
 }

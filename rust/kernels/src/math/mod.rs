@@ -189,14 +189,69 @@ pub(crate) fn sincos_turns<T: Real, S: Simd<T>>(s: S, u: S::V) -> (S::V, S::V) {
     let q = s.round(quarters);
     let t = s.sub(quarters, q);
     let z = s.mul(t, t);
-    let sin = s.mul(t, polynomial(s, T::SIN, z));
-    let cos = polynomial(s, T::COS, z);
+    turned(s, q, s.mul(t, polynomial(s, T::SIN, z)), polynomial(s, T::COS, z))
+}
+
+/// Sine and cosine of an angle, from those of what q quarter turns leave of it.
+#[inline(always)]
+fn turned<T: Real, S: Simd<T>>(s: S, q: S::V, sin: S::V, cos: S::V) -> (S::V, S::V) {
     // An odd q exchanges the two, and q modulo 4 decides the signs.
     let half = s.splat(T::from_f64(0.5));
     let odd = s.eq(s.abs(s.sub(q, s.mul(s.splat(T::ONE + T::ONE), s.round(s.mul(q, half))))), s.splat(T::ONE));
     let sin_out = s.select(odd, cos, sin);
     let cos_out = s.select(odd, sin, cos);
     (s.xor(sin_out, sign_of_quarter(s, q)), s.xor(cos_out, sign_of_quarter(s, s.add(q, s.splat(T::ONE)))))
+}
+
+/// Sine and cosine of angles from 0 to [`Coefficients::ANGLE_MAX`].
+#[inline(always)]
+fn sincos<T: Real, S: Simd<T>>(s: S, a: S::V) -> (S::V, S::V) {
+    let one = s.splat(T::ONE);
+    let [p1, p2, p3] = [s.splat(T::HALF_PI[0]), s.splat(T::HALF_PI[1]), s.splat(T::HALF_PI[2])];
+    let q = s.round(s.mul(a, s.splat(T::from_f64(std::f64::consts::FRAC_2_PI))));
+    let n = s.neg(q);
+    // Exact, because the difference is a multiple of the last place of both and small.
+    let first = s.mul_add(n, p1, a);
+    // The product is `second` + `lost`, and the angle r + e: Knuth's sum keeps what rounding takes from r.
+    let second = s.mul(n, p2);
+    let lost = s.mul_add(n, p2, s.neg(second));
+    let r = s.add(first, second);
+    let part = s.sub(r, first);
+    let rounded = s.add(s.sub(first, s.sub(r, part)), s.sub(second, part));
+    let e = s.mul_add(n, p3, s.add(rounded, lost));
+    let z = s.mul(r, r);
+    let half_z = s.mul(z, s.splat(T::from_f64(0.5)));
+    // To first order in e: sin r + e cos r and cos r − e sin r.
+    let sin = s.add(r, s.mul_add(s.mul(r, z), polynomial(s, T::SINE, z), s.mul(e, s.sub(one, half_z))));
+    let whole = s.sub(one, half_z);
+    let rest = s.mul_add(s.mul(z, z), polynomial(s, T::COSINE, z), s.neg(s.mul(r, e)));
+    let cos = s.add(whole, s.add(s.sub(s.sub(one, whole), half_z), rest));
+    turned(s, q, sin, cos)
+}
+
+/// The sine of an angle in radians.
+#[inline(always)]
+pub(crate) fn sin<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
+    let a = s.abs(x);
+    // An odd function, −0 included.
+    let y = s.xor(sincos(s, a).0, s.and(x, s.splat(T::NEG_ZERO)));
+    let far = s.lt(s.splat(T::ANGLE_MAX), a);
+    if any(s, far) { s.select(far, library::sin(s, x), y) } else { y }
+}
+
+/// The cosine of an angle in radians.
+#[inline(always)]
+pub(crate) fn cos<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
+    let a = s.abs(x);
+    let y = sincos(s, a).1;
+    let far = s.lt(s.splat(T::ANGLE_MAX), a);
+    if any(s, far) { s.select(far, library::cos(s, x), y) } else { y }
+}
+
+/// Whether any lane is set.
+#[inline(always)]
+fn any<T: Real, S: Simd<T>>(s: S, mask: S::M) -> bool {
+    s.reduce_max(s.select(mask, s.splat(T::ONE), s.splat(T::ZERO))) > T::ZERO
 }
 
 /// −0 for q = 2 and 3 modulo 4, else 0.
