@@ -1,6 +1,7 @@
 """Own operations, hooks, anomaly detection and checkpoints."""
 
 import gc
+import threading
 import weakref
 
 import numpy as np
@@ -435,3 +436,21 @@ def test_checkpoints_of_what_needs_no_gradients():
         assert not checkpoint(lambda x: x * 2, t(3.0, requires_grad=True)).requires_grad
     with pytest.raises(TypeError, match="must return tensors"):
         checkpoint(lambda x: 3, t(3.0))
+
+
+def test_checkpoints_of_what_another_thread_computed():
+    w, x = t(2.0, requires_grad=True), t(3.0, requires_grad=True)
+    made = []
+
+    def compute():
+        v = w * 1
+        for _ in range(100):
+            v = v * 1
+        made.append(v)
+
+    thread = threading.Thread(target=compute)
+    thread.start()
+    thread.join()
+    y = checkpoint(lambda x: x * made[0], x)
+    (y + made[0]).backward()
+    assert (w.grad.item(), x.grad.item()) == (4, 2)

@@ -5,6 +5,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use smallvec::SmallVec;
@@ -15,8 +16,10 @@ use crate::error::{Result, fail};
 use crate::shape::{Dims, Show};
 use crate::tensor::Tensor;
 
+/// Counts the nodes of all threads: who uses a node was made after it.
+static CLOCK: AtomicU64 = AtomicU64::new(0);
+
 thread_local! {
-    static CLOCK: Cell<u64> = const { Cell::new(0) };
     /// Parts of dead nodes that wait to be dropped.
     static GRAVEYARD: RefCell<Vec<Remains>> = const { RefCell::new(Vec::new()) };
     /// Whether a drop is under way on this thread.
@@ -87,24 +90,15 @@ impl Node {
         &self.op
     }
 
-    /// The latest that this thread has made: nodes made from now on have greater clocks.
+    /// The moment: nodes made from now on, on whatever thread, have greater clocks.
     pub(super) fn now() -> u64 {
-        CLOCK.get()
+        CLOCK.load(Relaxed)
     }
 
     pub(super) fn record<O: Op>(op: O, x: &[&Tensor], y: &Tensor, saved: Saved) -> Arc<Node> {
-        let mut clock = CLOCK.get();
-        let mut inputs: SmallVec<[Edge; 2]> = SmallVec::with_capacity(x.len());
-        for t in x {
-            let edge = Edge::of(t);
-            if let Edge::Node(node) = &edge {
-                clock = clock.max(node.clock);
-            }
-            inputs.push(edge);
-        }
-        CLOCK.set(clock + 1);
+        let inputs = x.iter().map(|t| Edge::of(t)).collect();
         Arc::new(Node {
-            clock: clock + 1,
+            clock: CLOCK.fetch_add(1, Relaxed) + 1,
             shape: Dims::from_slice(y.shape()),
             dtype: y.dtype(),
             inputs,
