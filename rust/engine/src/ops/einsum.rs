@@ -16,6 +16,11 @@ op_table! { $ einsum_ops
     /// by commas, then "->" and the letters of the result: "ij,jk->ik" is a matrix product. Letters that the result does not
     /// name are summed over; one that an operand names twice is its diagonal. "..." stands for any other dimensions, which
     /// broadcast. Without "->", the result has those and then, in alphabetic order, the letters that appear once.
+    ///
+    /// >>> rg.einsum("ij,jk->ik", rg.ones(2, 3), rg.ones(3, 1)).tolist()
+    /// [[3.0], [3.0]]
+    /// >>> rg.einsum("ii", rg.eye(3)).item()
+    /// 3.0
     function einsum(equation: Text, *operands: Tensors);
 }
 
