@@ -211,6 +211,8 @@ def test_modules_are_the_functions(rng):
     for module, expected, target in pairs:
         np.testing.assert_array_equal(module(x, target).numpy(), expected.numpy(), err_msg=type(module).__name__)
         assert repr(module) == f"{type(module).__name__}()"
+    ranked = nn.MarginRankingLoss(0.3, "none")(x, t, signs)
+    np.testing.assert_array_equal(ranked.numpy(), F.margin_ranking_loss(x, t, signs, 0.3, "none").numpy())
 
 
 def test_weights_are_part_of_the_state():

@@ -198,3 +198,20 @@ class SoftMarginLoss(_Loss):
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Two tensors of one shape to a scalar, or to that shape without reduction."""
         return _core.soft_margin_loss(input, target, self.reduction)
+
+
+class MarginRankingLoss(_Loss):
+    """max(0, margin − target · (input1 − input2)) for targets 1 (the first shall be larger) and −1."""
+
+    def __init__(self, margin: float = 0.0, reduction: str = "mean") -> None:
+        super().__init__(reduction)
+        self.margin = margin
+
+    if TYPE_CHECKING:
+
+        def __call__(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:  # type: ignore[override]
+            """See ``forward``."""
+
+    def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
+        """Three tensors of one shape to a scalar, or to that shape without reduction."""
+        return _core.margin_ranking_loss(input1, input2, target, self.margin, self.reduction)
