@@ -165,3 +165,8 @@ def test_prelu_learns_its_slopes():
     assert layer.weight.tolist() == [0.5] * 3
     assert list(layer.state_dict()) == ["weight"]
     assert repr(layer) == "PReLU(num_parameters=3)"
+
+
+def test_a_python_number_becomes_the_default_dtype():
+    for name in ("relu6", "silu", "gelu", "elu"):
+        assert getattr(F, name)(1.5).dtype == rg.float32

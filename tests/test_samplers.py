@@ -5,6 +5,7 @@ import itertools
 
 import numpy as np
 import pytest
+from samples import numbered, order
 
 import rgrad as rg
 from rgrad.data import (
@@ -14,21 +15,9 @@ from rgrad.data import (
     RandomSampler,
     SequentialSampler,
     SubsetRandomSampler,
-    TensorDataset,
     WeightedRandomSampler,
     random_split,
 )
-
-
-def numbered(rows):
-    """A dataset in which row i is ([i, i, i], -i)."""
-    x = np.repeat(np.arange(rows, dtype=np.float32)[:, None], 3, axis=1)
-    return TensorDataset(x, -np.arange(rows))
-
-
-def order(loader):
-    """The row numbers in the order in which the loader gives them."""
-    return [int(-label) for _, labels in loader for label in labels.tolist()]
 
 
 def test_random_sampler():

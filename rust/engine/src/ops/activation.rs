@@ -9,12 +9,13 @@ use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, SQRT_2};
 use rgrad_kernels::map::Compare;
 
 use super::elementwise::{
-    abs, add, clamp, compare, div, erfc, expm1, log1p_exp, mul, neg, number, relu, sigmoid, square, sub, tanh, where_,
+    abs, add, clamp, compare, div, erfc, expm1, floats, log1p_exp, mul, neg, number, relu, sigmoid, square, sub, tanh,
+    where_,
 };
+use super::op_table;
 use super::reduce::scale;
 use super::softmax::softmax;
 use super::views::reshape_to;
-use super::{cast, op_table};
 use crate::dtype::DType;
 use crate::error::{Result, fail};
 use crate::shape::{Dims, Show};
@@ -66,10 +67,6 @@ op_table! { $ activation_ops
 /// Klambauer et al., Self-normalizing neural networks, 2017, appendix A.
 const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
 const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
-
-fn floats(x: &Tensor) -> Result<Tensor> {
-    cast(x, x.dtype().or_float())
-}
 
 /// Where `x ⋛ bound`.
 fn is(x: &Tensor, order: Compare, bound: f64) -> Result<Tensor> {

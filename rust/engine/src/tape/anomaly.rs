@@ -37,10 +37,15 @@ pub(super) fn place() -> Option<Box<str>> {
 
 /// Runs a reverse rule: not its operations are of interest, but the one whose rule it is.
 pub(super) fn unchecked<R>(rule: impl FnOnce() -> R) -> R {
-    let before = UNCHECKED.replace(true);
-    let result = rule();
-    UNCHECKED.set(before);
-    result
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            UNCHECKED.set(self.0);
+        }
+    }
+    // Also where the rule unwinds: the checks would be off for the rest of the thread's life.
+    let _restore = Restore(UNCHECKED.replace(true));
+    rule()
 }
 
 fn has_nan(t: &Tensor) -> Result<bool> {

@@ -5,8 +5,8 @@ use rgrad_kernels::map::Compare;
 use super::binary::{add, div, floor_divide, fmod, mul, pow, sub};
 use super::choice::{clamp, compare, where_};
 use super::logic::{isnan, logical_and, logical_or};
-use super::number;
 use super::unary::{abs, log, log1p, nearest, neg, trunc};
+use super::{floats, number};
 use crate::dtype::DType;
 use crate::error::{Result, fail};
 use crate::ops::{cast, op_table};
@@ -87,10 +87,6 @@ pub fn div_rounded(x: &Tensor, other: &Tensor, rounding_mode: Option<Rounding>) 
 /// `x` to the power `exponent`, in float64.
 pub fn float_power(x: &Tensor, exponent: &Tensor) -> Result<Tensor> {
     pow(&cast(x, DType::Float64)?, &cast(exponent, DType::Float64)?)
-}
-
-fn floats(x: &Tensor) -> Result<Tensor> {
-    cast(x, result_dtype(&[x]).or_float())
 }
 
 /// `ln x − ln(1 − x)`, of `x` limited to `[eps, 1 − eps]` if there is `eps`. `ValueError` unless `0 ≤ eps ≤ ½`.
