@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::Activation;
-use super::micro::Tile;
+use super::micro::Panel;
 use super::part::Product;
 use crate::math;
 use crate::simd::{Kernel, Real, Simd};
@@ -18,9 +18,9 @@ fn activate<T: Real, S: Simd<T>>(s: S, activation: Activation, x: S::V) -> S::V 
     }
 }
 
-/// Applies an activation that is too long for unrolled code to a tile in C.
+/// Applies an activation that is too long for unrolled code to a panel in C.
 pub(super) struct Activate<'a, T> {
-    pub tile: &'a Tile<T>,
+    pub panel: &'a Panel<T>,
     pub rows: usize,
     pub vectors: usize,
     pub activation: Activation,
@@ -33,9 +33,9 @@ impl<T: Real> Kernel<T> for Activate<'_, T> {
     fn run<S: Simd<T>>(self, s: S) {
         for i in 0..self.rows {
             for v in 0..self.vectors {
-                let p = self.tile.c.wrapping_add(i * self.tile.c_stride + v * S::LANES);
-                let lanes = if v == self.vectors - 1 { self.tile.last } else { S::LANES };
-                // SAFETY: the tile has been written here.
+                let p = self.panel.c.wrapping_add(i * self.panel.c_stride + v * S::LANES);
+                let lanes = if v == self.vectors - 1 { self.panel.last } else { S::LANES };
+                // SAFETY: the panel has been written here.
                 unsafe { s.store_head(p, activate(s, self.activation, s.load_head(p, lanes)), lanes) };
             }
         }

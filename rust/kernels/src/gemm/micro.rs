@@ -3,12 +3,11 @@
 use crate::simd::{Kernel, Real, Simd};
 use crate::tuning::{max_rows, max_vectors};
 
-/// One call of the microkernel: `rows × lanes` elements of C, and one block of k.
+/// One call of the microkernel: tiles one under another, each of `rows × lanes` elements of C, and one block of k.
 #[derive(Clone, Copy)]
-pub struct Tile<T> {
-    /// The first elements of A's rows 0, 3 and 6. x86 addresses reach two strides from a pointer; the compiler must not know
-    /// how these are related, or it makes each row's address from the one before, one addition after the other.
-    pub a: [*const T; 3],
+pub struct Panel<T> {
+    /// A's first element.
+    pub a: *const T,
     /// The distance between rows of A.
     pub a_row: usize,
     /// The distance between steps of k in A.
@@ -21,6 +20,8 @@ pub struct Tile<T> {
     pub k: usize,
     /// Leading steps of k in which B may be read in whole vectors; behind them only columns of the tile are read.
     pub k_whole: usize,
+    /// Tiles.
+    pub tiles: usize,
     /// Columns in the last vector.
     pub last: usize,
     /// Where the result goes.
@@ -44,43 +45,78 @@ pub struct Finish<T> {
     pub relu: bool,
 }
 
-/// Computes a tile of `MR` rows and `NV` vectors.
+impl<T> Finish<T> {
+    fn is_plain(&self) -> bool {
+        self.partial.is_none() && !self.accumulate && self.bias.is_none() && !self.relu
+    }
+}
+
+/// Pointers to rows 0, 3, 6 and 9 of a tile of A. x86 addresses reach two strides from a pointer.
+type Rows<T> = [*const T; 4];
+
+/// Computes a panel of tiles of `MR` rows and `NV` vectors.
 ///
 /// # Safety
 /// All elements of A, B, C, `partial` and `bias` that the fields describe must be valid for what is done with them.
 #[inline(always)]
-unsafe fn tile<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(s: S, t: &Tile<T>) {
-    let mut acc = [[s.splat(T::ZERO); NV]; MR];
-    let (mut a, mut b) = (t.a, t.b);
-    // Two loops of one body: in the first, masks are left out.
-    for _ in 0..t.k_whole {
+unsafe fn panel<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(s: S, p: &Panel<T>) {
+    let plain = p.finish.is_plain() && p.last == S::LANES;
+    for tile in 0..p.tiles {
+        let row = tile * MR;
         // SAFETY: the caller's.
-        unsafe { step(s, t, S::LANES, a, b, &mut acc) };
-        a = a.map(|p| p.wrapping_add(t.a_step));
-        b = b.wrapping_add(t.b_step);
+        unsafe {
+            let acc = sums::<T, S, MR, NV>(s, p, p.a.wrapping_add(row * p.a_row));
+            let c = p.c.wrapping_add(row * p.c_stride);
+            if plain {
+                for (i, sums) in acc.iter().enumerate() {
+                    for (v, &x) in sums.iter().enumerate() {
+                        s.store(c.wrapping_add(i * p.c_stride + v * S::LANES), x);
+                    }
+                }
+            } else {
+                finish(s, p, row, c, acc);
+            }
+        }
     }
-    for _ in t.k_whole..t.k {
-        // SAFETY: the caller's.
-        unsafe { step(s, t, t.last, a, b, &mut acc) };
-        a = a.map(|p| p.wrapping_add(t.a_step));
-        b = b.wrapping_add(t.b_step);
-    }
-    // SAFETY: the caller's.
-    unsafe { finish(s, t, acc) };
 }
 
-/// One step of k, with B's row at `b` and A's elements at `a` and in the rows behind; reads `last` columns of the last
-/// vector.
+/// The sums of the tile whose rows of A begin at `a`.
 ///
 /// # Safety
-/// As for [`tile`].
+/// As for [`panel`].
+#[inline(always)]
+unsafe fn sums<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(
+    s: S,
+    p: &Panel<T>,
+    a: *const T,
+) -> [[S::V; NV]; MR] {
+    let mut acc = [[s.splat(T::ZERO); NV]; MR];
+    let mut a: Rows<T> = [a, a.wrapping_add(3 * p.a_row), a.wrapping_add(6 * p.a_row), a.wrapping_add(9 * p.a_row)];
+    let mut b = p.b;
+    // Two loops of one body: in the first, masks are left out.
+    for _ in 0..p.k_whole {
+        // SAFETY: the caller's.
+        unsafe { step(s, p, S::LANES, &mut a, &mut b, &mut acc) };
+    }
+    for _ in p.k_whole..p.k {
+        // SAFETY: the caller's.
+        unsafe { step(s, p, p.last, &mut a, &mut b, &mut acc) };
+    }
+    acc
+}
+
+/// One step of k, with B's row at `b` and A's elements at `a` and in the rows behind, which it moves on; reads `last` columns
+/// of the last vector.
+///
+/// # Safety
+/// As for [`panel`].
 #[inline(always)]
 unsafe fn step<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(
     s: S,
-    t: &Tile<T>,
+    p: &Panel<T>,
     last: usize,
-    a: [*const T; 3],
-    b: *const T,
+    a: &mut Rows<T>,
+    b: &mut *const T,
     acc: &mut [[S::V; NV]; MR],
 ) {
     let mut columns = [s.splat(T::ZERO); NV];
@@ -91,60 +127,71 @@ unsafe fn step<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(
     }
     for (i, row) in acc.iter_mut().enumerate() {
         // SAFETY: the caller's.
-        let x = s.splat(unsafe { *a[i / 3].wrapping_add((i % 3).wrapping_mul(t.a_row)) });
+        let x = s.splat(unsafe { *a[i / 3].wrapping_add((i % 3).wrapping_mul(p.a_row)) });
         for v in 0..NV {
             row[v] = s.mul_add(x, columns[v], row[v]);
         }
     }
+    // A loop, because `array::map` is not always inlined.
+    for row in a {
+        *row = row.wrapping_add(p.a_step);
+    }
+    *b = b.wrapping_add(p.b_step);
 }
 
-/// Adds, activates and stores a tile's sums.
+/// Adds, activates and stores the sums of the tile whose first row is `row`, at `c`.
 ///
 /// # Safety
-/// As for [`tile`].
+/// As for [`panel`].
 #[inline(always)]
-unsafe fn finish<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(s: S, t: &Tile<T>, mut acc: [[S::V; NV]; MR]) {
+unsafe fn finish<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(
+    s: S,
+    p: &Panel<T>,
+    row: usize,
+    c: *mut T,
+    mut acc: [[S::V; NV]; MR],
+) {
     let at = |start: *const T, stride: usize, i: usize, v: usize| start.wrapping_add(i * stride + v * S::LANES);
     // SAFETY: the caller's; the last vector is read as far as the tile goes.
-    let load = |p: *const T, v: usize| unsafe { if v == NV - 1 { s.load_head(p, t.last) } else { s.load(p) } };
-    if let Some((partial, stride)) = t.finish.partial {
-        for (i, row) in acc.iter_mut().enumerate() {
-            for (v, x) in row.iter_mut().enumerate() {
-                *x = s.add(load(at(partial, stride, i, v), v), *x);
+    let load = |x: *const T, v: usize| unsafe { if v == NV - 1 { s.load_head(x, p.last) } else { s.load(x) } };
+    if let Some((partial, stride)) = p.finish.partial {
+        for (i, sums) in acc.iter_mut().enumerate() {
+            for (v, x) in sums.iter_mut().enumerate() {
+                *x = s.add(load(at(partial, stride, row + i, v), v), *x);
             }
         }
     }
-    if t.finish.accumulate {
-        for (i, row) in acc.iter_mut().enumerate() {
-            for (v, x) in row.iter_mut().enumerate() {
-                *x = s.add(*x, load(at(t.c, t.c_stride, i, v), v));
+    if p.finish.accumulate {
+        for (i, sums) in acc.iter_mut().enumerate() {
+            for (v, x) in sums.iter_mut().enumerate() {
+                *x = s.add(*x, load(at(c, p.c_stride, i, v), v));
             }
         }
     }
-    if let Some(bias) = t.finish.bias {
+    if let Some(bias) = p.finish.bias {
         for v in 0..NV {
             let bias = load(at(bias, 0, 0, v), v);
-            for row in &mut acc {
-                row[v] = s.add(row[v], bias);
+            for sums in &mut acc {
+                sums[v] = s.add(sums[v], bias);
             }
         }
     }
-    if t.finish.relu {
+    if p.finish.relu {
         for x in acc.as_flattened_mut() {
             *x = s.max(s.splat(T::ZERO), *x);
         }
     }
-    for (i, row) in acc.iter().enumerate() {
-        for (v, &x) in row.iter().enumerate() {
-            let p = at(t.c, t.c_stride, i, v).cast_mut();
+    for (i, sums) in acc.iter().enumerate() {
+        for (v, &x) in sums.iter().enumerate() {
+            let to = at(c, p.c_stride, i, v).cast_mut();
             // SAFETY: the caller's.
-            unsafe { if v < NV - 1 || t.last == S::LANES { s.store(p, x) } else { s.store_head(p, x, t.last) } }
+            unsafe { if v < NV - 1 || p.last == S::LANES { s.store(to, x) } else { s.store_head(to, x, p.last) } }
         }
     }
 }
 
 /// A tile's shape, as a kernel: each is compiled as a function of its own.
-struct Shape<'a, T, const MR: usize, const NV: usize>(&'a Tile<T>);
+struct Shape<'a, T, const MR: usize, const NV: usize>(&'a Panel<T>);
 
 impl<T: Real, const MR: usize, const NV: usize> Kernel<T> for Shape<'_, T, MR, NV> {
     type Out = ();
@@ -153,8 +200,8 @@ impl<T: Real, const MR: usize, const NV: usize> Kernel<T> for Shape<'_, T, MR, N
     fn run<S: Simd<T>>(self, s: S) {
         // What the instruction set has no registers for is not compiled.
         if NV <= max_vectors(S::REGISTERS) && MR <= max_rows(S::REGISTERS, NV) {
-            // SAFETY: the caller of `Tiles::tile` sees to it.
-            unsafe { tile::<T, S, MR, NV>(s, self.0) }
+            // SAFETY: the caller of `Tiles::panel` sees to it.
+            unsafe { panel::<T, S, MR, NV>(s, self.0) }
         } else {
             unreachable!("a tile of {MR} rows and {NV} vectors does not fit");
         }
@@ -164,19 +211,19 @@ impl<T: Real, const MR: usize, const NV: usize> Kernel<T> for Shape<'_, T, MR, N
 /// The tiles of an element type. A supertrait of [`Real`], so that they are compiled in this crate, once, and not wherever a
 /// product is called.
 pub trait Tiles: Sized {
-    /// Computes a tile of `rows` rows and `vectors` vectors, at most what [`max_rows`] and [`max_vectors`] allow.
+    /// Computes a panel of tiles of `rows` rows and `vectors` vectors, at most what [`max_rows`] and [`max_vectors`] allow.
     ///
     /// # Safety
-    /// All elements of A, B, C, `partial` and `bias` that the tile describes must be valid for what is done with them.
-    unsafe fn tile(rows: usize, vectors: usize, tile: &Tile<Self>);
+    /// All elements of A, B, C, `partial` and `bias` that the panel describes must be valid for what is done with them.
+    unsafe fn panel(rows: usize, vectors: usize, panel: &Panel<Self>);
 }
 
 macro_rules! tiles {
     ($t:ty { $($nv:literal: $($mr:literal)*;)* }) => {
         impl Tiles for $t {
-            unsafe fn tile(rows: usize, vectors: usize, tile: &Tile<$t>) {
+            unsafe fn panel(rows: usize, vectors: usize, panel: &Panel<$t>) {
                 match (vectors, rows) {
-                    $($(($nv, $mr) => <$t>::run(Shape::<$t, $mr, $nv>(tile)),)*)*
+                    $($(($nv, $mr) => <$t>::run(Shape::<$t, $mr, $nv>(panel)),)*)*
                     _ => unreachable!("no tile has {rows} rows and {vectors} vectors"),
                 }
             }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::finish::{Activate, FinishTransposed};
-use super::micro::{Finish, Tile};
+use super::micro::{Finish, Panel};
 use super::pack::{CopyTo, Strided, with_scratch};
 use super::{Activation, lanes, share};
 use crate::simd::Real;
@@ -123,7 +123,9 @@ impl<T: Real> Part<'_, T> {
         let p = self.product;
         let lanes = lanes::<T>();
         let (column, width) = (vectors.start * lanes, vectors.len() * lanes);
+        // Nearly equal tiles: some of `height` rows, and then some of one less.
         let tiles = rows.len().div_ceil(max_rows(p.registers, vectors.len()));
+        let height = rows.len().div_ceil(tiles);
         // A product of no terms has one block, which is empty.
         for block in 0..p.k.div_ceil(KC).max(1) {
             let k = block * KC..p.k.min((block + 1) * KC);
@@ -143,30 +145,33 @@ impl<T: Real> Part<'_, T> {
                 bias: p.bias.filter(|_| last).map(|bias| bias.wrapping_add(column)),
                 relu: last && p.activation == Activation::Relu,
             };
-            for i in 0..tiles {
-                let tile_rows = share(rows.clone(), tiles, i);
-                let first = tile_rows.start - rows.start;
+            let whole = rows.len() - (height - 1) * tiles;
+            for (first, height, tiles) in [(0, height, whole), (whole * height, height - 1, tiles - whole)] {
+                if tiles == 0 {
+                    continue;
+                }
                 let total = totals.wrapping_add(first * width);
                 let (c, c_stride) =
-                    if last { (p.c.wrapping_add(tile_rows.start * p.n + column), p.n) } else { (total, width) };
-                let tile = Tile {
-                    a: [0, 3, 6].map(|i| a.at(first + i, k.start).start),
+                    if last { (p.c.wrapping_add((rows.start + first) * p.n + column), p.n) } else { (total, width) };
+                let panel = Panel {
+                    a: a.at(first, k.start).start,
                     a_row: a.rows,
                     a_step: a.cols,
                     b,
                     b_step,
                     k: k.len(),
                     k_whole,
+                    tiles,
                     last: p.n.min(vectors.end * lanes) - (vectors.end - 1) * lanes,
                     c,
                     c_stride,
                     finish: Finish { partial: (block > 0).then_some((total.cast_const(), width)), ..finish },
                 };
-                // SAFETY: the product was checked, and this tile lies within it.
-                unsafe { T::tile(tile_rows.len(), vectors.len(), &tile) };
+                // SAFETY: the product was checked, and this panel lies within it.
+                unsafe { T::panel(height, vectors.len(), &panel) };
                 if last && matches!(p.activation, Activation::Tanh | Activation::Sigmoid) {
-                    let (rows, vectors) = (tile_rows.len(), vectors.len());
-                    T::run(Activate { tile: &tile, rows, vectors, activation: p.activation });
+                    let (rows, vectors) = (tiles * height, vectors.len());
+                    T::run(Activate { panel: &panel, rows, vectors, activation: p.activation });
                 }
             }
         }
