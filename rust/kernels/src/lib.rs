@@ -7,6 +7,7 @@ pub mod buffer;
 pub mod copy;
 mod entries;
 pub mod flip;
+mod fork;
 pub mod gather;
 pub mod gemm;
 mod lanes;

@@ -4,6 +4,9 @@
 //! from there, so that the caller never waits for a worker that is asleep: it then does all tasks itself. Workers belong
 //! to a rayon pool of this crate's own. Once woken they spin for a while before they go back to rayon's sleep, because a
 //! wake-up costs more than a whole training step of a small network.
+//!
+//! What an empty region costs is the way of two cache lines between cores, one there and one back; so nothing else is
+//! shared on the way: no lock, no fence, no system call.
 
 use std::any::Any;
 use std::cell::UnsafeCell;
@@ -11,13 +14,15 @@ use std::hint::spin_loop;
 use std::mem::{forget, transmute};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::null_mut;
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
-use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{available_parallelism, yield_now};
 use std::time::{Duration, Instant};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::fork;
 
 /// How long a worker that finds no task spins before it sleeps: about twice what a wake-up was measured to take, so that
 /// spinning never costs more than three times what the best choice would have.
@@ -100,14 +105,28 @@ fn cached(slot: &AtomicUsize, compute: impl FnOnce() -> usize) -> usize {
     }
 }
 
-/// The threads of one process. A forked child has its parent's memory and none of its threads, so each process makes a
-/// team of its own and leaks what it inherited: dropping a pool would wait for threads that do not exist.
+/// The team of this process, or null before its first region. A forked child has its parent's memory and none of its
+/// threads, so it makes a team of its own and leaks what it inherited: dropping a pool would wait for threads that do not
+/// exist.
+static TEAM: AtomicPtr<Team> = AtomicPtr::new(null_mut());
+
+/// Called in a child that was just forked.
+#[cfg(unix)]
+pub(crate) fn forget_team() {
+    TEAM.store(null_mut(), Relaxed);
+}
+
+/// The threads of one process.
+#[derive(Default)]
 struct Team {
-    process: u32,
-    /// Held by the thread that is inside a region; only ever tried, never waited for.
-    pool: Mutex<Pool>,
+    /// Whether a thread is inside a region, and so the owner of all the rest.
+    taken: AtomicBool,
+    pool: UnsafeCell<Pool>,
     region: Region,
 }
+
+// SAFETY: `pool` is used only by the thread that has set `taken`, until it clears it.
+unsafe impl Sync for Team {}
 
 #[derive(Default)]
 struct Pool {
@@ -118,41 +137,45 @@ struct Pool {
 
 impl Team {
     /// This process's team.
+    #[inline]
     fn current() -> &'static Team {
-        static TEAM: AtomicPtr<Team> = AtomicPtr::new(null_mut());
-        let process = std::process::id();
-        let mut old = TEAM.load(Acquire);
-        loop {
-            // SAFETY: the pointer is null or comes from `Box::leak` below, and what it points to is never freed.
-            if let Some(team) = unsafe { old.as_ref() }.filter(|team| team.process == process) {
-                return team;
-            }
-            let new: *mut Team = Team::leak(process);
-            // A thread that loses this race leaks a few bytes; its team has no threads yet.
-            match TEAM.compare_exchange(old, new, AcqRel, Acquire) {
-                Ok(_) => old = new,
-                Err(winner) => old = winner,
-            }
-        }
+        // SAFETY: the pointer is null or comes from `Box::leak` below, and what it points to is never freed.
+        unsafe { TEAM.load(Acquire).as_ref() }.unwrap_or_else(Team::first)
     }
 
-    fn leak(process: u32) -> &'static mut Team {
-        Box::leak(Box::new(Team { process, pool: Mutex::default(), region: Region::default() }))
+    #[cold]
+    fn first() -> &'static Team {
+        fork::watch();
+        let new: *mut Team = Team::leak();
+        // A thread that loses this race leaks a few bytes; its team has no threads yet.
+        let team = TEAM.compare_exchange(null_mut(), new, AcqRel, Acquire).map_or_else(|winner| winner, |_| new);
+        // SAFETY: as in `current`.
+        unsafe { &*team }
+    }
+
+    fn leak() -> &'static mut Team {
+        Box::leak(Box::default())
     }
 
     /// Runs the tasks on the caller and up to `workers` workers, and says whether it did.
     fn run(&'static self, workers: usize, tasks: usize, f: Task) -> bool {
-        let (Ok(tasks), Ok(mut pool)) = (u32::try_from(tasks), self.pool.try_lock()) else { return false };
+        let Ok(tasks) = u32::try_from(tasks) else { return false };
+        // Looked at first because a region inside a task would take the line from the thread that waits.
+        if self.taken.load(Relaxed) || self.taken.swap(true, Acquire) {
+            return false;
+        }
+        // SAFETY: this thread has taken the team.
+        let pool = unsafe { &mut *self.pool.get() };
         if pool.workers != workers {
             *pool = Pool::with(workers);
         }
-        let Some(threads) = &pool.threads else { return false };
-        let panic = self.region.run(threads, workers.min(tasks as usize - 1), tasks, f);
-        drop(pool);
-        if let Some(panic) = panic {
-            resume_unwind(panic);
+        let panic = pool.threads.as_ref().map(|pool| self.region.run(pool, workers.min(tasks as usize - 1), tasks, f));
+        self.taken.store(false, Release);
+        match panic {
+            None => false,
+            Some(None) => true,
+            Some(Some(panic)) => resume_unwind(panic),
         }
-        true
     }
 }
 
@@ -163,18 +186,25 @@ impl Pool {
     }
 }
 
-/// The tasks of the region that runs now, or of the last one. The fields that different threads write have cache lines of
-/// their own.
+/// The tasks of the region that runs now, or of the last one. What different threads write has cache lines of its own.
 #[derive(Default)]
 struct Region {
-    /// In the low half the number of tasks, in the high half the next one: unclaimed tasks are left while it is below.
-    claims: Line<AtomicU64>,
-    /// Tasks that workers have finished.
-    done: Line<AtomicUsize>,
+    open: Line<Open>,
+    /// Tasks that workers have finished, since the team was made.
+    done: Line<AtomicU64>,
     /// Workers that look for tasks, or have been sent for.
     awake: Line<AtomicUsize>,
-    job: UnsafeCell<Option<Task<'static>>>,
     panic: Mutex<Option<Panic>>,
+}
+
+/// What a worker must know to take part, in one cache line.
+#[derive(Default)]
+struct Open {
+    /// In the low half the number of tasks, in the high half the next one: unclaimed tasks are left while it is below.
+    claims: AtomicU64,
+    job: UnsafeCell<Option<Task<'static>>>,
+    /// Whether a task has panicked.
+    panicked: AtomicBool,
 }
 
 /// Two cache lines, because cores fetch them in pairs.
@@ -182,23 +212,24 @@ struct Region {
 #[repr(align(128))]
 struct Line<T>(T);
 
-// SAFETY: all fields but `job` are `Sync`. `job` is written by the one thread that holds the team's lock, when no task is
+// SAFETY: all fields but `job` are `Sync`. `job` is written by the one thread that has taken the team, when no task is
 // claimed, and read by threads that have claimed a task: claiming reads `claims` after the write was published there, and
 // the next write comes after all claimed tasks are done.
 unsafe impl Sync for Region {}
 
 impl Region {
     /// Runs tasks `0..tasks` here and on up to `workers` workers; returns a task's panic. Must be called by one thread at a
-    /// time, which the team's lock sees to.
+    /// time, the one that has taken the team.
     fn run(&'static self, pool: &ThreadPool, workers: usize, tasks: u32, f: Task) -> Option<Panic> {
+        let before = self.done.0.load(Relaxed);
         // SAFETY: `f` is called only by tasks claimed from `claims`, and all claimed tasks are done before this function
         // returns: it cannot unwind in between, since panics of tasks are caught. So no use of `f` outlives the borrow.
         // As for the write, see `Sync`.
-        unsafe { *self.job.get() = Some(transmute::<Task<'_>, Task<'static>>(f)) };
-        self.done.0.store(0, Relaxed);
-        // Task 0 is the caller's. Ordered before the look at `awake`: see `work`.
-        self.claims.0.store(1 << 32 | u64::from(tasks), SeqCst);
-        if self.awake.0.load(SeqCst) < workers {
+        unsafe { *self.open.0.job.get() = Some(transmute::<Task<'_>, Task<'static>>(f)) };
+        // Task 0 is the caller's. No fence orders this before the look at `awake`: a worker that falls asleep between the
+        // two is missed by this region, which then runs here, and woken by the next.
+        self.open.0.claims.store(1 << 32 | u64::from(tasks), Release);
+        if self.awake.0.load(Relaxed) < workers {
             self.wake(Some(pool), workers);
         }
         let mut mine = 0;
@@ -208,19 +239,28 @@ impl Region {
             mine += 1;
             next = self.claim();
         }
+        let theirs = u64::from(tasks) - mine;
         let mut looks = 0;
-        while self.done.0.load(Acquire) + mine < tasks as usize {
+        while self.done.0.load(Acquire).wrapping_sub(before) < theirs {
             looks += 1;
             if looks < LOOKS_BEFORE_YIELD { spin_loop() } else { yield_now() }
         }
+        // Ordered by `done`.
+        if self.open.0.panicked.load(Relaxed) { self.take_panic() } else { None }
+    }
+
+    #[cold]
+    fn take_panic(&self) -> Option<Panic> {
+        self.open.0.panicked.store(false, Relaxed);
         self.panic.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Sends for up to two more workers, each of which sends for two more while fewer than `limit` are awake: waking all
     /// of a large machine's cores takes longer than their work, if one thread has to do it.
+    #[cold]
     fn wake(&'static self, pool: Option<&ThreadPool>, limit: usize) {
         for _ in 0..2 {
-            if self.awake.0.fetch_update(SeqCst, SeqCst, |n| (n < limit).then_some(n + 1)).is_err() {
+            if self.awake.0.fetch_update(Relaxed, Relaxed, |n| (n < limit).then_some(n + 1)).is_err() {
                 return;
             }
             let start = move || {
@@ -241,17 +281,13 @@ impl Region {
         loop {
             while let Some(task) = self.claim() {
                 // SAFETY: a claimed task is not done yet; see `Sync`.
-                let job = unsafe { *self.job.get() };
+                let job = unsafe { *self.open.0.job.get() };
                 self.execute(job.expect("a region has a job"), task);
                 self.done.0.fetch_add(1, Release);
             }
             if !self.spin() {
-                // Either the caller of a new region sees that this worker is gone, or the worker sees the region's tasks.
-                self.awake.0.fetch_sub(1, SeqCst);
-                if !self.has_tasks() {
-                    return;
-                }
-                self.awake.0.fetch_add(1, SeqCst);
+                self.awake.0.fetch_sub(1, Relaxed);
+                return;
             }
         }
     }
@@ -261,12 +297,12 @@ impl Region {
         if !self.has_tasks() {
             return None;
         }
-        let (next, tasks) = halves(self.claims.0.fetch_add(1 << 32, AcqRel));
+        let (next, tasks) = halves(self.open.0.claims.fetch_add(1 << 32, AcqRel));
         (next < tasks).then_some(next as usize)
     }
 
     fn has_tasks(&self) -> bool {
-        let (next, tasks) = halves(self.claims.0.load(SeqCst));
+        let (next, tasks) = halves(self.open.0.claims.load(Relaxed));
         next < tasks
     }
 
@@ -292,6 +328,7 @@ impl Region {
                 // Dropping it could panic again.
                 Some(_) => forget(panic),
             }
+            self.open.0.panicked.store(true, Relaxed);
         }
     }
 }

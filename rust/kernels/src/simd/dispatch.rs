@@ -1,6 +1,6 @@
 //! Which instruction set runs, and the shells through which every kernel is entered.
 
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
 #[cfg(target_arch = "aarch64")]
 use super::Neon;
@@ -57,7 +57,19 @@ pub fn available() -> Vec<Isa> {
     found
 }
 
-static PINNED: OnceLock<Isa> = OnceLock::new();
+/// The instruction set in use as a number, or 0 before the first use. Not a `OnceLock`, which could leave a forked child
+/// waiting for a thread that it does not have.
+static PINNED: AtomicU8 = AtomicU8::new(0);
+
+const ALL: [Isa; 4] = [Isa::Avx512, Isa::Avx2, Isa::Neon, Isa::Scalar];
+
+/// Makes `want` the instruction set in use unless another one is; returns the one that is.
+fn settle(want: Isa) -> Isa {
+    match PINNED.compare_exchange(0, want as u8 + 1, Relaxed, Relaxed) {
+        Ok(_) => want,
+        Err(n) => ALL[n as usize - 1],
+    }
+}
 
 /// Pins the instruction set by name for the life of the process.
 ///
@@ -69,7 +81,7 @@ pub fn pin(name: &str) -> Result<Isa, String> {
     let Some(&want) = have.iter().find(|i| i.name() == name) else {
         return Err(format!("instruction set {name:?} is not available on this machine; it has: {}", names()));
     };
-    let got = *PINNED.get_or_init(|| want);
+    let got = settle(want);
     if got == want { Ok(got) } else { Err(format!("cannot pin {name}: kernels already run on {}", got.name())) }
 }
 
@@ -79,7 +91,15 @@ pub fn pin(name: &str) -> Result<Isa, String> {
 /// If `RGRAD_ISA` names one that the machine does not have; callers with a user pass the variable to [`pin`] first.
 #[inline]
 pub fn isa() -> Isa {
-    *PINNED.get_or_init(|| match std::env::var("RGRAD_ISA") {
+    match PINNED.load(Relaxed) {
+        0 => first(),
+        n => ALL[n as usize - 1],
+    }
+}
+
+#[cold]
+fn first() -> Isa {
+    settle(match std::env::var("RGRAD_ISA") {
         Ok(name) if !name.is_empty() => {
             let found = available().into_iter().find(|i| i.name() == name);
             found.unwrap_or_else(|| panic!("RGRAD_ISA={name} is not available on this machine"))
