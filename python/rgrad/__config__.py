@@ -21,8 +21,20 @@ def num_threads() -> int:
 
 
 def memory_stats() -> dict[str, int]:
-    """Figures of the caching allocator, in bytes, and how often it asked the system for memory."""
+    """Figures of the caching allocator, for all threads of this process.
+
+    Returns:
+        ``reserved_bytes``, what it holds of the system's memory, the sum of ``in_use_bytes`` and ``cached_bytes``;
+        ``peak_reserved_bytes``, the most that it has held; and ``system_allocations``, how often it asked the system,
+        which stands still in a steady training loop. Sizes are those of its blocks, up to half as large again as what
+        tensors need.
+    """
     return dict(_core.memory_stats())
+
+
+def empty_cache() -> None:
+    """Gives cached memory back to the system; an allocation that fails does so by itself, and tries again."""
+    _core.empty_cache()
 
 
 def show() -> str:
@@ -34,7 +46,7 @@ def show() -> str:
             f"isa         {isa()} (of {', '.join(available_isas())})",
             f"threads     {num_threads()}",
             f"pool        rayon, one for each process; workers {num_threads() - 1} beside the caller",
-            f"allocator   {stats['reserved_bytes']} bytes reserved, {stats['shared_cache_bytes']} cached, "
-            f"{stats['system_allocations']} system allocations",
+            f"allocator   {stats['in_use_bytes']} bytes in use, {stats['cached_bytes']} cached, "
+            f"{stats['peak_reserved_bytes']} reserved at most, {stats['system_allocations']} system allocations",
         ]
     )

@@ -2138,7 +2138,7 @@ def empty(*size: int | Sequence[int], dtype: DType | DTypeLike | None = None, re
 
 def empty_cache() -> None:
     """
-    Gives cached memory back to the system.
+    Gives cached memory back to the system; of threads that are at work, up to 2 MiB each when they next free a tensor.
     """
 
 def empty_like(
@@ -2644,8 +2644,8 @@ def mean(
 
 def memory_stats() -> dict[str, int]:
     """
-    Figures of the caching allocator: bytes reserved from the system, bytes waiting in the shared cache, and how often the
-    system was asked for memory, which stands still in a steady training loop.
+    Figures of the caching allocator in bytes: what it holds of the system's memory, the most that it has held, what of it is
+    in use by tensors and what waits in caches; and how often it asked the system, which stands still in a steady loop.
     """
 
 def meshgrid(*tensors: Tensor | Sequence[Tensor], indexing: str = "ij") -> tuple[Tensor, ...]:

@@ -35,14 +35,16 @@ pub struct Slot<R> {
 /// One step over parameters of any dtypes. An error comes before anything is changed.
 pub fn step<R: Rule>(slots: &[Slot<R>]) -> Result<()> {
     check(slots)?;
+    // Before any parameter changes, because copies need memory.
+    let grads = slots.iter().map(|s| contiguous(&s.grad)).collect::<Result<Vec<_>>>()?;
     for dtype in [DType::Float32, DType::Float64] {
-        let some: Vec<_> = slots.iter().filter(|s| s.param.dtype() == dtype).collect();
+        let (some, grads): (Vec<_>, Vec<_>) =
+            slots.iter().zip(&grads).filter(|(s, _)| s.param.dtype() == dtype).unzip();
         if some.is_empty() {
             continue;
         }
-        let grads = some.iter().map(|s| contiguous(&s.grad)).collect::<Result<Vec<_>>>()?;
         match_float!(dtype, R::NAME, T => {
-            let grads: Vec<_> = grads.iter().map(Tensor::read::<T>).collect();
+            let grads: Vec<_> = grads.into_iter().map(Tensor::read::<T>).collect();
             let written = some.iter().flat_map(|s| once(&s.param).chain(&s.state));
             let mut guards: Vec<_> = written.map(|t| (t.write::<T>(), range(t))).collect();
             let mut parts = guards.iter_mut().map(|(guard, at)| &mut guard[at.clone()]);

@@ -27,6 +27,12 @@ pub fn get_num_threads() -> usize {
     threads::num_threads()
 }
 
+/// How many threads an operation may use, for programs without Python; threadpoolctl knows this library by it.
+#[unsafe(no_mangle)]
+pub extern "C" fn rgrad_num_threads() -> usize {
+    threads::num_threads()
+}
+
 /// The instruction set that the kernels run on: "avx512", "avx2", "neon" or "scalar".
 #[pyfunction]
 pub fn isa() -> &'static str {
@@ -45,19 +51,21 @@ pub fn _pin_isa(name: &str) -> PyResult<()> {
     simd::pin(name).map(|_| ()).map_err(PyValueError::new_err)
 }
 
-/// Figures of the caching allocator: bytes reserved from the system, bytes waiting in the shared cache, and how often the
-/// system was asked for memory, which stands still in a steady training loop.
+/// Figures of the caching allocator in bytes: what it holds of the system's memory, the most that it has held, what of it is
+/// in use by tensors and what waits in caches; and how often it asked the system, which stands still in a steady loop.
 #[pyfunction]
 pub fn memory_stats() -> HashMap<&'static str, usize> {
     let s = buffer::stats();
     HashMap::from([
         ("reserved_bytes", s.reserved_bytes),
-        ("shared_cache_bytes", s.shared_cache_bytes),
+        ("peak_reserved_bytes", s.peak_reserved_bytes),
+        ("in_use_bytes", s.reserved_bytes.saturating_sub(s.cached_bytes)),
+        ("cached_bytes", s.cached_bytes),
         ("system_allocations", s.system_allocations),
     ])
 }
 
-/// Gives cached memory back to the system.
+/// Gives cached memory back to the system; of threads that are at work, up to 2 MiB each when they next free a tensor.
 #[pyfunction]
 pub fn empty_cache() {
     buffer::empty_cache();

@@ -1,6 +1,7 @@
 //! Buffers: aligned memory from a caching allocator, with a reader-writer lock on each.
 
 mod blocks;
+mod cache;
 
 use std::any::Any;
 use std::fmt;
@@ -10,9 +11,13 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 
 use crate::simd::Element;
-use blocks::{Block, CLASSES, allocate, class_of, release};
+use blocks::{Block, CLASSES, class_of};
+use cache::{allocate, release};
 
-pub use blocks::{ALIGN, AllocError, Stats, empty_cache, stats};
+pub use blocks::{ALIGN, AllocError};
+#[cfg(unix)]
+pub(crate) use cache::forking;
+pub use cache::{Stats, empty_cache, stats};
 
 /// Shared memory for the elements of tensors.
 ///
@@ -216,8 +221,8 @@ mod tests {
             drop(a);
             let b = Buffer::new(bytes).unwrap();
             // Other tests share the process, so only the thread's own cache is certain to give the same block back.
-            assert!(bytes > blocks::LOCAL_BLOCK || b.as_ptr().addr() == address);
-            assert!(bytes > blocks::LOCAL_BLOCK || stats().system_allocations >= before);
+            assert!(bytes > cache::LOCAL_BLOCK || b.as_ptr().addr() == address);
+            assert!(bytes > cache::LOCAL_BLOCK || stats().system_allocations >= before);
         }
     }
 
