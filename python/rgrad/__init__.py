@@ -15,7 +15,7 @@ import os as _os
 import sys as _sys
 from typing import TYPE_CHECKING, Any
 
-from rgrad import _core
+from rgrad import _core, _threadpools
 from rgrad._core import *  # noqa: F403 - the operations and the functions that make tensors
 from rgrad._core import (
     VERSION as __version__,
@@ -111,6 +111,8 @@ except ValueError as error:
         raise
     print(f"rgrad: error: {error}", file=_sys.stderr)
     raise SystemExit(2) from None
+
+_threadpools.follow()
 
 _LAZY = {"__config__", "autograd", "data", "datasets", "linalg", "nn", "optim", "testing", "transforms", "tutorial"}
 _TRANSFORMS = {"grad", "hessian", "hvp", "jacfwd", "jacrev", "jvp", "value_and_grad", "vjp"}
