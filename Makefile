@@ -14,9 +14,8 @@ unexport CONDA_PREFIX PYTHONHOME PYTHONPATH
 
 BUILD_INPUTS := Cargo.toml Cargo.lock pyproject.toml $(shell find rust -name '*.rs' -o -name Cargo.toml)
 BUILT := $(VENV)/built.stamp
-# The extension only links inside an interpreter, so it has no Rust tests of its own; the benches have none, and peers that
-# take minutes to compile.
-CRATES := --workspace --exclude rgrad-python --exclude rgrad-bench --locked
+# The extension only links inside an interpreter, so it has no Rust tests of its own.
+CRATES := --workspace --exclude rgrad-python --locked
 RUN := runs/$(basename $(notdir $(DATA)))
 
 .PHONY: help demo test lint format stubs bench wheel clean tools
@@ -52,10 +51,11 @@ stubs: $(BUILT) $(VENV)/checks.stamp ## write the type stub of the extension fro
 	$(PY) scripts/stubs.py
 
 bench: $(BUILT) ## time kernels and training steps against the peers that are installed in .venv
-	cargo bench -p rgrad-bench --locked
+	cargo bench $(CRATES)
 	$(PY) benches/imports.py
 	$(PY) benches/dispatch.py
 	$(PY) benches/kernels.py
+	$(PY) benches/width_sweep.py
 	$(PY) benches/train.py
 
 wheel: $(BUILT) ## build a wheel and an sdist into dist/
