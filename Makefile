@@ -14,8 +14,9 @@ unexport CONDA_PREFIX PYTHONHOME PYTHONPATH
 
 BUILD_INPUTS := Cargo.toml Cargo.lock pyproject.toml $(shell find rust -name '*.rs' -o -name Cargo.toml)
 BUILT := $(VENV)/built.stamp
-# The extension only links inside an interpreter, so it has no Rust tests of its own.
-CRATES := --workspace --exclude rgrad-python --locked
+# The extension only links inside an interpreter, so it has no Rust tests of its own; the benches have none, and peers that
+# take minutes to compile.
+CRATES := --workspace --exclude rgrad-python --exclude rgrad-bench --locked
 RUN := runs/$(basename $(notdir $(DATA)))
 
 .PHONY: help demo test lint format stubs bench wheel clean tools
@@ -51,7 +52,7 @@ stubs: $(BUILT) $(VENV)/checks.stamp ## write the type stub of the extension fro
 	$(PY) scripts/stubs.py
 
 bench: $(BUILT) ## time kernels and training steps against the peers that are installed in .venv
-	cargo bench $(CRATES)
+	cargo bench -p rgrad-bench --locked
 	$(PY) benches/imports.py
 	$(PY) benches/dispatch.py
 	$(PY) benches/kernels.py

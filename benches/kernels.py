@@ -1,13 +1,15 @@
 """Times matrix products, softmax and cross-entropy at the shapes of small networks, in rgrad and its peers.
 
 Each framework runs in a fresh process, the frameworks take turns, and the best figure of all rounds counts. Products
-are A·B (NN), Aᵀ·B (TN) and A·Bᵀ (NT), with the transposed operand as a view; m and n are the sides of the result.
+are A·B (NN), Aᵀ·B (TN) and A·Bᵀ (NT), the transposed operand being a view, followed by m×k×n. NumPy's are mostly those
+of OpenBLAS, JAX's of XLA, and PyTorch's of MKL. `cargo bench -p rgrad-bench` shows the kernels alone.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -25,6 +27,11 @@ PRODUCTS = [
 """Layout, m, k, n."""
 ROWS = [(100, 10), (1024, 10), (128, 1000), (1024, 1024), (64, 32768), (8192, 1024)]
 """Rows and classes of softmax and cross-entropy."""
+SMALL = 20e6
+"""FLOPs below which a product is one of small networks: the tables end with the median of their ratios."""
+
+Times = dict[str, float]
+"""Seconds of each case."""
 
 
 class Rgrad:
@@ -102,8 +109,8 @@ class Jax:
 FRAMEWORKS = {"rgrad": Rgrad, "numpy": Numpy, "torch": Torch, "jax": Jax}
 
 
-def measure(framework: str, seconds: float, threads: int) -> dict[str, float]:
-    """Seconds of every case in one framework, in this process."""
+def measure(framework: str, seconds: float, threads: int, part: str) -> Times:
+    """Times the cases with `part` in their names in one framework, in this process."""
     lib = FRAMEWORKS[framework](threads)
     rng = np.random.default_rng(0)
 
@@ -112,68 +119,105 @@ def measure(framework: str, seconds: float, threads: int) -> dict[str, float]:
 
     times = {}
     for layout, m, k, n in PRODUCTS:
+        name = product_name(layout, m, k, n)
+        if part not in name:
+            continue
         a = draw(m, k) if layout != "TN" else draw(k, m)
         b = draw(k, n) if layout != "NT" else draw(n, k)
         if framework == "jax":
             f = lib.products[layout]
         else:
             a, b, f = (a.T if layout == "TN" else a), (b.T if layout == "NT" else b), lib.matmul
-        times[product_name(layout, m, k, n)] = harness.best(lambda f=f, a=a, b=b: f(a, b), seconds)
+        times[name] = harness.best(lambda f=f, a=a, b=b: f(a, b), seconds)
     for shape in ROWS:
         x, y = draw(*shape), lib.array(rng.integers(0, shape[1], shape[0]))
-        times[f"softmax {shape}"] = harness.best(lambda x=x: lib.softmax(x), seconds)
-        times[f"cross-entropy {shape}"] = harness.best(lambda x=x, y=y: lib.cross_entropy(x, y), seconds)
+        softmax, cross_entropy = row_names(*shape)
+        if part in softmax:
+            times[softmax] = harness.best(lambda x=x: lib.softmax(x), seconds)
+        if part in cross_entropy:
+            times[cross_entropy] = harness.best(lambda x=x, y=y: lib.cross_entropy(x, y), seconds)
     return times
 
 
 def product_name(layout: str, m: int, k: int, n: int) -> str:
     """What a product is called in the tables."""
-    return f"{m}×{k}×{n} {layout}"
+    return f"{layout} {m}x{k}x{n}"
 
 
-def table(title: str, cases: dict[str, float], best: dict[str, dict[str, float]], figure: Callable[..., float]) -> None:
+def row_names(rows: int, classes: int) -> tuple[str, str]:
+    """What softmax and cross-entropy are called in the tables."""
+    return f"softmax {rows}x{classes}", f"cross-entropy {rows}x{classes}"
+
+
+def run(frameworks: list[str], args: argparse.Namespace, threads: int, best: dict[str, Times]) -> None:
+    """One round: a process for each framework; keeps the shorter times in `best`."""
+    for framework in frameworks:
+        options = ["--child", framework, "--seconds", str(args.seconds), args.part]
+        times = harness.child(__file__, *options, threads=threads)
+        if "error" in times:
+            sys.exit(f"{framework} failed: {times['error']}")
+        earlier = best.setdefault(framework, times)
+        best[framework] = {case: min(earlier[case], time) for case, time in times.items()}
+
+
+def table(title: str, cases: list[str], best: dict[str, Times], figure: Callable[[str, float], float]) -> None:
     """Prints a figure for each case and framework, and how many times the time of rgrad each other takes."""
+    rgrad = best.get("rgrad", {})
+    cases = [case for case in cases if all(case in times for times in best.values())]
+    if not cases:
+        return
     others = [f for f in best if f != "rgrad"]
-    print(f"{title:26}" + "".join(f"{f:>10}" for f in best) + "".join(f"{f + '/rgrad':>13}" for f in others))
-    for case, size in cases.items():
-        figures = "".join(f"{figure(size, times[case]):10.1f}" for times in best.values())
-        rgrad = best.get("rgrad", {}).get(case, float("nan"))
-        print(f"{case:26}{figures}" + "".join(f"{best[f][case] / rgrad:13.2f}" for f in others))
-    print()
+    print(f"{title:26}" + "".join(f"{f:>10}" for f in best) + "".join(f"{f + '/rgrad':>13}" for f in others if rgrad))
+    for case in cases:
+        figures = "".join(f"{figure(case, times[case]):10.1f}" for times in best.values())
+        print(f"{case:26}{figures}" + "".join(f"{best[f][case] / rgrad[case]:13.2f}" for f in others if rgrad))
+
+
+def median_of_small(flops: Times, best: dict[str, Times]) -> None:
+    """Prints the median over small products of the fastest peer's time over that of rgrad."""
+    rgrad, peers = best.get("rgrad", {}), [times for f, times in best.items() if f != "rgrad"]
+    ratios = {c: min(p[c] for p in peers) / rgrad[c] for c in rgrad if flops.get(c, SMALL) < SMALL} if peers else {}
+    if ratios:
+        least = min(ratios, key=lambda case: ratios[case])
+        print(
+            f"best peer/rgrad, products under {SMALL / 1e6:.0f} MFLOP: "
+            f"median {statistics.median(ratios.values()):.2f}, least {ratios[least]:.2f} ({least})"
+        )
 
 
 def main() -> int:
     """Runs the comparison, or one child of it."""
+    cores = harness.cores()
+    default = sorted({1, cores})
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", nargs="?", default="", help="a part of the names of cases to time: 'NN 64x'")
     parser.add_argument("--frameworks", help="comma-separated; default: all that are installed")
     parser.add_argument("--rounds", type=int, default=3, help="fresh processes for each framework (default: 3)")
-    parser.add_argument("--seconds", type=float, default=0.1, help="time to spend on each case (default: 0.1)")
-    parser.add_argument("--threads", type=int, default=harness.cores(), help="default: all cores")
+    parser.add_argument("--seconds", type=float, default=0.06, help="time to spend on each case (default: 0.06)")
+    parser.add_argument("--threads", type=int, nargs="+", default=default, help=f"default: {default}")
     parser.add_argument("--json", metavar="FILE", help="write all figures there, too")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
-        harness.pin(args.threads)
-        print(json.dumps(measure(args.child, args.seconds, args.threads)))
+        (threads,) = args.threads
+        harness.pin(threads)
+        print(json.dumps(measure(args.child, args.seconds, threads, args.part)))
         return 0
-    available = harness.installed(FRAMEWORKS)
-    frameworks = harness.chosen(args.frameworks, available, "framework")
-    facts = harness.machine(args.threads, FRAMEWORKS)
+    frameworks = harness.chosen(args.frameworks, harness.installed(FRAMEWORKS), "framework")
+    facts = harness.machine(max(args.threads), FRAMEWORKS)
     harness.describe(facts)
-    best: dict[str, dict[str, float]] = {}
+    best: dict[int, dict[str, Times]] = {threads: {} for threads in args.threads}
     for _ in range(args.rounds):
-        for framework in frameworks:
-            options = ["--child", framework, "--seconds", str(args.seconds)]
-            times = harness.child(__file__, *options, threads=args.threads)
-            if "error" in times:
-                print(f"{framework} failed: {times['error']}", file=sys.stderr)
-                return 1
-            earlier = best.setdefault(framework, times)
-            best[framework] = {case: min(earlier[case], time) for case, time in times.items()}
-    products = {product_name(*p): 2.0 * p[1] * p[2] * p[3] for p in PRODUCTS}
-    table("GFLOP/s (m×k×n)", products, best, lambda flops, t: flops / t * 1e-9)
-    rows = {f"{op} {shape}": 0.0 for op in ("softmax", "cross-entropy") for shape in ROWS}
-    table("µs (rows, classes)", rows, best, lambda _, t: t * 1e6)
+        for threads in args.threads:
+            run(frameworks, args, threads, best[threads])
+    flops = {product_name(*p): 2.0 * p[1] * p[2] * p[3] for p in PRODUCTS}
+    rows = [name for names in zip(*(row_names(*shape) for shape in ROWS), strict=True) for name in names]
+    for threads, times in best.items():
+        table(f"GFLOP/s, threads: {threads}", list(flops), times, lambda case, t: flops[case] / t * 1e-9)
+        median_of_small(flops, times)
+        print()
+        table(f"µs, threads: {threads}", rows, times, lambda _, t: t * 1e6)
+        print()
     if args.json:
         with open(args.json, "w", encoding="utf-8") as file:
             json.dump({"machine": facts, "seconds": best}, file, indent=1)

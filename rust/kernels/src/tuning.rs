@@ -11,14 +11,16 @@ pub const fn max_vectors(registers: usize) -> usize {
     if registers >= 32 { 4 } else { 1 }
 }
 
-/// Rows of the highest tile that is `vectors` wide: 24 accumulators of 32 registers, or 6 of 8; never so few that the
-/// chains of FMAs (8 in flight) stall. Plain arrays gain nothing from more than two, and take long to compile.
+/// Rows of the highest tile that is `vectors` wide: 24 accumulators of 32 registers (12 in one column: more rows need more
+/// pointers than there are), or 6 of 8; never so few that the chains of FMAs (8 in flight) stall. Plain arrays gain nothing
+/// from more than two, and take long to compile.
 #[must_use]
 pub const fn max_rows(registers: usize, vectors: usize) -> usize {
     match (registers, vectors) {
         (0..8, _) => 2,
         (8..32, _) | (_, 4) => 6,
-        _ => 8,
+        (_, 3) => 8,
+        _ => 12,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The microkernel: a tile of C that stays in registers while k runs.
 
-use crate::simd::{Kernel, Real, Simd};
+use crate::simd::{Kernel, Real, Simd, opaque};
 use crate::tuning::{max_rows, max_vectors};
 
 /// One call of the microkernel: tiles one under another, each of `rows × lanes` elements of C, and one block of k.
@@ -91,7 +91,9 @@ unsafe fn sums<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(
     a: *const T,
 ) -> [[S::V; NV]; MR] {
     let mut acc = [[s.splat(T::ZERO); NV]; MR];
-    let mut a: Rows<T> = [a, a.wrapping_add(3 * p.a_row), a.wrapping_add(6 * p.a_row), a.wrapping_add(9 * p.a_row)];
+    // If the compiler knew how these are related, it would keep a pointer to each row, and it has no registers for them.
+    let row = |i: usize| opaque(a.wrapping_add(i * p.a_row));
+    let mut a: Rows<T> = [row(0), row(3), row(6), row(9)];
     let mut b = p.b;
     // Two loops of one body: in the first, masks are left out.
     for _ in 0..p.k_whole {
@@ -231,8 +233,12 @@ macro_rules! tiles {
     };
 }
 
-tiles! { f32 { 1: 1 2 3 4 5 6 7 8; 2: 1 2 3 4 5 6 7 8; 3: 1 2 3 4 5 6 7 8; 4: 1 2 3 4 5 6; } }
-tiles! { f64 { 1: 1 2 3 4 5 6 7 8; 2: 1 2 3 4 5 6 7 8; 3: 1 2 3 4 5 6 7 8; 4: 1 2 3 4 5 6; } }
+tiles! { f32 {
+    1: 1 2 3 4 5 6 7 8 9 10 11 12; 2: 1 2 3 4 5 6 7 8 9 10 11 12; 3: 1 2 3 4 5 6 7 8; 4: 1 2 3 4 5 6;
+} }
+tiles! { f64 {
+    1: 1 2 3 4 5 6 7 8 9 10 11 12; 2: 1 2 3 4 5 6 7 8 9 10 11 12; 3: 1 2 3 4 5 6 7 8; 4: 1 2 3 4 5 6;
+} }
 
 /// Asks how many vectors fit into registers.
 pub(super) struct Registers;

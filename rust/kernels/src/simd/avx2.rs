@@ -85,7 +85,7 @@ macro_rules! avx2 {
                 // SAFETY: the token proves that the CPU has the instructions.
                 unsafe { [$set1(x); 2] }
             }
-            transpose_in_groups!($t, 2 * $half, $group, $transpose);
+            transpose_in_groups!($t, 2 * $half, $group, (), $transpose);
             halves! {
                 fn add(a: $v, b: $v;) -> $v { $add(a, b) }
                 fn sub(a: $v, b: $v;) -> $v { $sub(a, b) }
@@ -150,7 +150,7 @@ avx2!(f64, __m256d, 4, head_f64, _mm256_castpd_si256, _mm256_castsi256_pd,
 /// # Safety
 /// The CPU must have AVX2; the elements must be readable, and four rows of `to`, `to_stride` apart, writable.
 #[inline(always)]
-unsafe fn transpose_f32(from: [*const f32; 4], stride: usize, to: *mut f32, to_stride: usize) {
+unsafe fn transpose_f32(from: [*const f32; 4], stride: usize, (): (), to: *mut f32, to_stride: usize) {
     for half in 0..2 {
         // SAFETY: the caller's.
         unsafe {
@@ -174,7 +174,7 @@ unsafe fn transpose_f32(from: [*const f32; 4], stride: usize, to: *mut f32, to_s
 /// # Safety
 /// The CPU must have AVX2; the elements must be readable, and two rows of `to`, `to_stride` apart, writable.
 #[inline(always)]
-unsafe fn transpose_f64(from: [*const f64; 4], stride: usize, to: *mut f64, to_stride: usize) {
+unsafe fn transpose_f64(from: [*const f64; 4], stride: usize, (): (), to: *mut f64, to_stride: usize) {
     for half in 0..2 {
         // SAFETY: the caller's.
         unsafe {

@@ -1,5 +1,6 @@
 //! AVX-512: a logical vector is one register.
 
+use std::arch::asm;
 #[allow(clippy::wildcard_imports, reason = "some eighty intrinsics")]
 use std::arch::x86_64::*;
 
@@ -34,7 +35,7 @@ macro_rules! avx512 {
      $load:ident, $maskz_load:ident, $store:ident, $mask_store:ident, $set1:ident,
      $add:ident, $sub:ident, $mul:ident, $div:ident, $fma:ident, $sqrt:ident, $max:ident, $min:ident, $round:ident,
      $cmp:ident, $blend:ident, $iadd:ident, $isub:ident, $sll:ident, $srl:ident, $scalef:ident,
-     $group:literal, $transpose:ident) => {
+     $group:literal, $masks:expr, $transpose:ident) => {
         impl Simd<$t> for Avx512 {
             type V = $v;
             type M = $m;
@@ -61,7 +62,7 @@ macro_rules! avx512 {
                 // SAFETY: the caller's, and the token's; masked lanes are not written.
                 unsafe { $mask_store(p, head::<$lanes>(n) as $m, v) }
             }
-            transpose_in_groups!($t, $lanes, $group, $transpose);
+            transpose_in_groups!($t, $lanes, $group, $masks, $transpose);
             safe! {
                 fn splat(x: $t) -> $v { $set1(x) }
                 fn add(a: $v, b: $v) -> $v { $add(a, b) }
@@ -91,6 +92,14 @@ macro_rules! avx512 {
     };
 }
 
+/// A mask that the compiler does not know.
+#[inline(always)]
+fn hidden(mut mask: u16) -> u16 {
+    // SAFETY: there are no instructions.
+    unsafe { asm!("/* {0:e} */", inout(reg) mask, options(pure, nomem, nostack, preserves_flags)) };
+    mask
+}
+
 /// A mask of the first `n` of `LANES` lanes.
 #[inline(always)]
 fn head<const LANES: usize>(n: usize) -> u32 {
@@ -104,29 +113,30 @@ avx512!(f32, __m512, __mmask16, 16, _mm512_castps_si512, _mm512_castsi512_ps,
     _mm512_add_ps, _mm512_sub_ps, _mm512_mul_ps, _mm512_div_ps, _mm512_fmadd_ps, _mm512_sqrt_ps, _mm512_max_ps,
     _mm512_min_ps, _mm512_roundscale_ps, _mm512_cmp_ps_mask, _mm512_mask_blend_ps, _mm512_add_epi32,
     _mm512_sub_epi32, _mm512_sll_epi32, _mm512_srl_epi32,
-    _mm512_scalef_ps, 4, transpose_f32);
+    _mm512_scalef_ps, 4, [hidden(0x00F0), hidden(0x0F00), hidden(0xF000)], transpose_f32);
 #[rustfmt::skip]
 avx512!(f64, __m512d, __mmask8, 8, _mm512_castpd_si512, _mm512_castsi512_pd,
     _mm512_loadu_pd, _mm512_maskz_loadu_pd, _mm512_storeu_pd, _mm512_mask_storeu_pd, _mm512_set1_pd,
     _mm512_add_pd, _mm512_sub_pd, _mm512_mul_pd, _mm512_div_pd, _mm512_fmadd_pd, _mm512_sqrt_pd, _mm512_max_pd,
     _mm512_min_pd, _mm512_roundscale_pd, _mm512_cmp_pd_mask, _mm512_mask_blend_pd, _mm512_add_epi64,
     _mm512_sub_epi64, _mm512_sll_epi64, _mm512_srl_epi64,
-    _mm512_scalef_pd, 2, transpose_f64);
+    _mm512_scalef_pd, 2, [hidden(0x0C) as u8, hidden(0x30) as u8, hidden(0xC0) as u8], transpose_f64);
 
 /// Transposes four elements of 16 rows, given every fourth row: quarters of registers are loaded from rows four apart, so
-/// that only the 4 × 4 elements within each quarter are left to transpose.
+/// that only the 4 × 4 elements within each quarter are left to transpose. Loads that are masked need no port for shuffles,
+/// as inserts do; the compiler must not know the masks of the last three quarters, or it makes inserts of them.
 ///
 /// # Safety
 /// The CPU must have AVX-512; the elements must be readable, and four rows of `to`, `to_stride` apart, writable.
 #[inline(always)]
-unsafe fn transpose_f32(from: [*const f32; 4], stride: usize, to: *mut f32, to_stride: usize) {
+unsafe fn transpose_f32(from: [*const f32; 4], stride: usize, masks: [__mmask16; 3], to: *mut f32, to_stride: usize) {
     // SAFETY: the caller's.
     unsafe {
         let rows: [__m512; 4] = std::array::from_fn(|i| {
             let x = _mm512_castps128_ps512(_mm_loadu_ps(from[0].add(i * stride)));
-            let x = _mm512_insertf32x4::<1>(x, _mm_loadu_ps(from[1].add(i * stride)));
-            let x = _mm512_insertf32x4::<2>(x, _mm_loadu_ps(from[2].add(i * stride)));
-            _mm512_insertf32x4::<3>(x, _mm_loadu_ps(from[3].add(i * stride)))
+            let x = _mm512_mask_broadcast_f32x4(x, masks[0], _mm_loadu_ps(from[1].add(i * stride)));
+            let x = _mm512_mask_broadcast_f32x4(x, masks[1], _mm_loadu_ps(from[2].add(i * stride)));
+            _mm512_mask_broadcast_f32x4(x, masks[2], _mm_loadu_ps(from[3].add(i * stride)))
         });
         let (a, b) = (_mm512_unpacklo_ps(rows[0], rows[1]), _mm512_unpacklo_ps(rows[2], rows[3]));
         let (c, d) = (_mm512_unpackhi_ps(rows[0], rows[1]), _mm512_unpackhi_ps(rows[2], rows[3]));
@@ -142,14 +152,14 @@ unsafe fn transpose_f32(from: [*const f32; 4], stride: usize, to: *mut f32, to_s
 /// # Safety
 /// The CPU must have AVX-512; the elements must be readable, and two rows of `to`, `to_stride` apart, writable.
 #[inline(always)]
-unsafe fn transpose_f64(from: [*const f64; 4], stride: usize, to: *mut f64, to_stride: usize) {
+unsafe fn transpose_f64(from: [*const f64; 4], stride: usize, masks: [__mmask8; 3], to: *mut f64, to_stride: usize) {
     // SAFETY: the caller's.
     unsafe {
         let rows: [__m512d; 2] = std::array::from_fn(|i| {
             let x = _mm512_castpd128_pd512(_mm_loadu_pd(from[0].add(i * stride)));
-            let x = _mm512_insertf64x2::<1>(x, _mm_loadu_pd(from[1].add(i * stride)));
-            let x = _mm512_insertf64x2::<2>(x, _mm_loadu_pd(from[2].add(i * stride)));
-            _mm512_insertf64x2::<3>(x, _mm_loadu_pd(from[3].add(i * stride)))
+            let x = _mm512_mask_broadcast_f64x2(x, masks[0], _mm_loadu_pd(from[1].add(i * stride)));
+            let x = _mm512_mask_broadcast_f64x2(x, masks[1], _mm_loadu_pd(from[2].add(i * stride)));
+            _mm512_mask_broadcast_f64x2(x, masks[2], _mm_loadu_pd(from[3].add(i * stride)))
         });
         _mm512_storeu_pd(to, _mm512_unpacklo_pd(rows[0], rows[1]));
         _mm512_storeu_pd(to.add(to_stride), _mm512_unpackhi_pd(rows[0], rows[1]));

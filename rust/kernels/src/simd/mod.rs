@@ -204,10 +204,11 @@ unsafe fn transpose_one_by_one<T: Real, S: Simd<T>>(
     }
 }
 
-/// Overrides [`Simd::transpose`], given a function that transposes the next `$group` elements of all rows.
+/// Overrides [`Simd::transpose`], given a function that transposes the next `$group` elements of all rows, and
+/// masks that it needs.
 #[cfg(target_arch = "x86_64")]
 macro_rules! transpose_in_groups {
-    ($t:ident, $lanes:expr, $group:literal, $transpose:ident) => {
+    ($t:ident, $lanes:expr, $group:literal, $masks:expr, $transpose:ident) => {
         #[inline(always)]
         unsafe fn transpose(
             self,
@@ -226,24 +227,52 @@ macro_rules! transpose_in_groups {
             let (from, stride) = if rows == $lanes {
                 (from, stride)
             } else {
-                let square = padded.write([[0.0; $lanes]; $lanes]);
-                for (i, row) in square.iter_mut().enumerate().take(rows) {
-                    // SAFETY: the caller's: row `i` has `cols` elements.
-                    unsafe { row.as_mut_ptr().copy_from_nonoverlapping(from.add(i * stride), cols) };
+                let square = padded.as_mut_ptr().cast::<$t>();
+                for i in 0..$lanes {
+                    // SAFETY: the caller's: row `i` has `cols` elements. The square has room for `LANES` vectors.
+                    unsafe {
+                        let row = if i < rows {
+                            self.load_head(from.add(i * stride), cols)
+                        } else {
+                            <Self as Simd<$t>>::splat(self, 0.0)
+                        };
+                        self.store(square.add(i * $lanes), row);
+                    }
                 }
-                (square.as_ptr().cast(), $lanes)
+                (square.cast_const(), $lanes)
             };
-            // Every fourth row, opaque to the compiler: it would keep a pointer to each row, and has no registers for them.
-            let quarters = std::hint::black_box([0, 1, 2, 3].map(|i| from.wrapping_add(i * ($lanes / 4) * stride)));
+            // Every fourth row. If the compiler knew how they are related, it would keep a pointer to each row, and it has no
+            // registers for them.
+            let row = |i: usize| super::opaque(from.wrapping_add(i * ($lanes / 4) * stride));
+            let (row0, row1, row2, row3) = (row(0), row(1), row(2), row(3));
+            let masks = $masks;
             for j in (0..cols).step_by($group) {
                 // The last group overlaps the one before, if there is less than a group left.
                 let j = j.min(cols - $group);
                 // SAFETY: the caller's: `cols` elements of each row are readable, and `cols` rows of `to` writable; and the
                 // token's.
-                unsafe { $transpose(quarters.map(|p| p.add(j)), stride, to.add(j * to_stride), to_stride) };
+                unsafe {
+                    let from = [row0.add(j), row1.add(j), row2.add(j), row3.add(j)];
+                    $transpose(from, stride, masks, to.add(j * to_stride), to_stride);
+                }
             }
         }
     };
 }
 #[cfg(target_arch = "x86_64")]
 use transpose_in_groups;
+
+/// `x`, of which the compiler forgets where it comes from.
+#[allow(clippy::pointers_in_nomem_asm_block, reason = "nothing is read or written")]
+#[inline(always)]
+pub(crate) fn opaque<T>(x: *const T) -> *const T {
+    #[cfg(any(miri, not(any(target_arch = "x86_64", target_arch = "aarch64"))))]
+    return x;
+    #[cfg(all(not(miri), any(target_arch = "x86_64", target_arch = "aarch64")))]
+    {
+        let mut x = x;
+        // SAFETY: there are no instructions.
+        unsafe { std::arch::asm!("/* {0} */", inout(reg) x, options(pure, nomem, nostack, preserves_flags)) };
+        x
+    }
+}

@@ -1,0 +1,89 @@
+"""Draws the products that `cargo bench -p rgrad-bench --bench gemm -- --json FILE` timed below the limits it measured.
+
+A product of m×k by k×n must read and write at least mk + kn + mn numbers for its 2mkn operations. Their quotient says
+whether memory or arithmetic limits it: the slopes are the bandwidths of reading arrays of some sizes, the roof is the
+peak of fused multiply-adds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING, Any
+
+import harness
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+CONTENDERS = [
+    ("rgrad", {"marker": "o", "color": "#0072B2", "zorder": 3}),
+    ("crate gemm", {"marker": "x", "color": "#E69F00"}),
+    ("crate matrixmultiply", {"marker": "+", "color": "#009E73"}),
+]
+"""In the order of the bench's figures."""
+LABELS = {
+    "NN 1x784x256": (5, -10), "NN 100x784x10": (5, -9), "NN 32x64x32": (-28, -14), "NT 100x10x100": (5, -9),
+    "NN 64x64x64": (-4, -14), "NN 100x784x100": (0, -16), "NN 512x512x512": (-16, -14), "NN 2048x2048x2048": (-40, -14),
+}  # fmt: skip
+"""Products that are named, and where their names stand, in points."""
+LEAST = 1e9
+"""FLOP/s from which the axes show products: one by one number is no matter of roofs."""
+
+
+def panel(axes: Axes, figures: dict[str, Any], threads: int) -> None:
+    """The products of one number of threads."""
+    limits = {limit["name"]: limit["rate"] for limit in figures["limits"] if limit["threads"] == threads}
+    peak = limits["f32 FMA"] / 1e9
+    cases = [c for c in figures["cases"] if c["threads"] == threads and c["name"].startswith("f32 ")]
+    cases = [c for c in cases if c["count"] / c["seconds"][0] > LEAST]
+    intensities = [c["count"] / c["bytes"] for c in cases]
+    left, right = min(intensities) / 1.5, max(intensities) * 1.5
+    axes.axhline(peak, color="black", linewidth=1)
+    axes.annotate(f"{peak:.0f} GFLOP/s", (right, peak), (-2, 3), textcoords="offset points", ha="right", fontsize=8)
+    for name, rate in limits.items():
+        if name.startswith("read, "):
+            rate /= 1e9
+            axes.plot([left, peak / rate], [left * rate, peak], color="#999999", linewidth=0.8)
+            label = f"{name.removeprefix('read, ')}: {rate:.0f} GB/s"
+            turn = {"rotation": 45, "rotation_mode": "anchor", "transform_rotates_text": True}
+            axes.annotate(
+                label, (left * 1.05, left * 1.05 * rate), (0, 2), textcoords="offset points", fontsize=7, **turn
+            )
+    for i, (name, style) in enumerate(CONTENDERS):
+        rates = [c["count"] / c["seconds"][i] / 1e9 for c in cases]
+        axes.scatter(intensities, rates, s=22, linewidths=1, label=name, **style)
+    for case, x in zip(cases, intensities, strict=True):
+        shape = case["name"].removeprefix("f32 ")
+        if shape in LABELS:
+            point = (x, case["count"] / case["seconds"][0] / 1e9)
+            axes.annotate(shape, point, LABELS[shape], textcoords="offset points", fontsize=7)
+    axes.set_title(f"{threads} thread{'s' if threads > 1 else ''}")
+    axes.set(xscale="log", yscale="log", xlim=(left, right), xlabel="FLOP per byte of operands and result")
+
+
+def main() -> None:
+    """Reads the bench's figures and draws them."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("figures", metavar="FILE", help="what the bench wrote")
+    parser.add_argument("picture", nargs="?", default="docs/roofline.png", help="default: docs/roofline.png")
+    args = parser.parse_args()
+    with open(args.figures, encoding="utf-8") as file:
+        figures = json.load(file)
+    counts = sorted({case["threads"] for case in figures["cases"]})
+    style: Any = {"axes.spines.top": False, "axes.spines.right": False, "font.size": 9, "legend.frameon": False}
+    with mpl.rc_context(style):
+        figure = Figure(figsize=(4.8 * len(counts), 4.2), layout="constrained")
+        panels = figure.subplots(1, len(counts), sharey=True, squeeze=False)[0]
+        for axes, threads in zip(panels, counts, strict=True):
+            panel(axes, figures, threads)
+        panels[0].set_ylabel("GFLOP/s")
+        panels[0].legend(loc="lower right", fontsize=8)
+        figure.suptitle(f"float32 products on {harness.cpu_model()}, {figures['isa']}", fontsize=10)
+        figure.savefig(args.picture, dpi=120)
+
+
+if __name__ == "__main__":
+    main()

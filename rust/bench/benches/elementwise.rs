@@ -1,0 +1,199 @@
+//! Everything that is no product: maps, sums, softmax and cross-entropy, normalisation's sums, random numbers, gathered
+//! rows and optimizer steps, on one thread and on all, beside the bandwidth of plain passes of the same run.
+//!
+//! `cargo bench -p rgrad-bench --bench elementwise`; a part of a name after `--` picks cases, and `--json FILE` keeps the
+//! figures. `RGRAD_ISA` pins the instruction set.
+
+use std::process::ExitCode;
+
+use rgrad_bench::{Case, NEAR, Results, Sampler, Work, run, timed};
+use rgrad_kernels::View;
+use rgrad_kernels::buffer::Buffer;
+use rgrad_kernels::gather::gather_rows;
+use rgrad_kernels::map::{Binary, Unary, binary, unary};
+use rgrad_kernels::optim::{Adam, Counts, Sgd, Slot, step};
+use rgrad_kernels::random::{bernoulli_mask, normal, uniform};
+use rgrad_kernels::reduce::{Axes, Reduce, reduce};
+use rgrad_kernels::softmax::{cross_entropy, softmax};
+
+/// Rows and classes of softmax and cross-entropy.
+const ROWS: [(usize, usize); 6] = [(100, 10), (1024, 10), (128, 1000), (1024, 1024), (64, 32768), (8192, 1024)];
+/// Elements of everything else: in L1, in L2, and in no cache.
+const SIZES: [usize; 3] = [1 << 11, 1 << 15, 1 << 24];
+
+/// Numbers of both signs, in aligned memory as tensors have it.
+fn numbers(len: usize) -> Buffer {
+    let mut buffer = Buffer::new(len * size_of::<f32>()).expect("benchmarks are small");
+    for (i, x) in buffer.get_mut::<f32>().iter_mut().enumerate() {
+        *x = ((i * 7919) % 1009) as f32 / 200.0 - 2.5;
+    }
+    buffer
+}
+
+/// Work on `count` elements, of which so many `f32` are read and written.
+fn elements(count: usize, read: usize, written: usize) -> Work {
+    Work { count, read: 4 * read, written: 4 * written, peak: 0.0 }
+}
+
+fn maps(sampler: &mut Sampler, n: usize) {
+    let (mut a, mut b, mut out) = (numbers(n), numbers(n), numbers(n));
+    let (a, b, out) = (a.get_mut::<f32>(), b.get_mut::<f32>(), out.get_mut::<f32>());
+    for x in a.iter_mut() {
+        *x = x.abs() + 0.1;
+    }
+    for (name, op) in [("exp", Unary::Exp), ("log", Unary::Log), ("tanh", Unary::Tanh), ("sigmoid", Unary::Sigmoid)] {
+        sampler.case(
+            &format!("{name} {n}"),
+            elements(n, n, n),
+            &mut [&mut timed(|| {
+                unary(op, out, &[n], View::new(a, &[1]));
+            })],
+        );
+    }
+    for (name, op) in [("add", Binary::Add), ("mul", Binary::Mul)] {
+        sampler.case(
+            &format!("{name} {n}"),
+            elements(n, 2 * n, n),
+            &mut [&mut timed(|| {
+                binary(op, out, &[n], View::new(a, &[1]), View::new(b, &[1]));
+            })],
+        );
+    }
+    let mut total = [0.0_f32];
+    let (none, all) = (Axes::new(&[], &[]), [n]);
+    sampler.case(
+        &format!("sum {n}"),
+        elements(n, n, 0),
+        &mut [&mut timed(|| {
+            reduce(Reduce::Sum, &mut total, a, none, Axes::new(&all, &[1]));
+        })],
+    );
+}
+
+fn random(sampler: &mut Sampler, n: usize) {
+    let mut out = numbers(n);
+    let out = out.get_mut::<f32>();
+    let work = elements(n, 0, n);
+    sampler.case(&format!("uniform {n}"), work, &mut [&mut timed(|| uniform(out, 1, 0))]);
+    sampler.case(&format!("normal {n}"), work, &mut [&mut timed(|| normal(out, 1, 0))]);
+    sampler.case(&format!("dropout mask {n}"), work, &mut [&mut timed(|| bernoulli_mask(out, 0.5, 2.0, 1, 0))]);
+}
+
+/// A step for one parameter of `n` elements.
+fn optimizers(sampler: &mut Sampler, n: usize) {
+    let (mut p, mut g, mut m, mut v) = (numbers(n), numbers(n), numbers(n), numbers(n));
+    let (p, g, m, v) = (p.get_mut::<f32>(), g.get_mut::<f32>(), m.get_mut::<f32>(), v.get_mut::<f32>());
+    v.fill(1.0);
+    let counts = Counts { step: 100, ..Counts::default() };
+    let sgd = Sgd { lr: 1e-6, momentum: 0.0, dampening: 0.0, weight_decay: 0.0, nesterov: false, maximize: false };
+    let adam = Adam {
+        lr: 1e-6,
+        beta1: 0.9,
+        beta2: 0.999,
+        eps: 1e-8,
+        weight_decay: 0.0,
+        decoupled: false,
+        amsgrad: false,
+        maximize: false,
+    };
+    sampler.case(
+        &format!("SGD {n}"),
+        elements(n, 2 * n, n),
+        &mut [&mut timed(|| {
+            step(&mut [Slot { p, g, state: [&mut [], &mut [], &mut []], rule: sgd, counts, fresh: false }]);
+        })],
+    );
+    sampler.case(
+        &format!("Adam {n}"),
+        elements(n, 4 * n, 3 * n),
+        &mut [&mut timed(|| {
+            step(&mut [Slot { p, g, state: [m, v, &mut []], rule: adam, counts, fresh: false }]);
+        })],
+    );
+}
+
+fn rows(sampler: &mut Sampler, rows: usize, cols: usize) {
+    let n = rows * cols;
+    let (mut x, mut out, mut loss) = (numbers(n), numbers(n), numbers(rows));
+    let (x, out, loss) = (x.get_mut::<f32>(), out.get_mut::<f32>(), loss.get_mut::<f32>());
+    let labels: Vec<i64> = (0..rows).map(|i| (i % cols) as i64).collect();
+    let work = elements(n, n, n);
+    sampler.case(&format!("softmax {rows}x{cols}"), work, &mut [&mut timed(|| softmax(out, x, cols))]);
+    sampler.case(
+        &format!("cross-entropy and gradient {rows}x{cols}"),
+        work,
+        &mut [&mut timed(|| {
+            cross_entropy(loss, Some(out), x, &labels, cols, 1.0 / rows as f32).expect("the labels are in range");
+        })],
+    );
+}
+
+/// A batch of 100 shuffled rows of MNIST's size, from as many as stay in cache and from all.
+fn gather(sampler: &mut Sampler, rows: usize) {
+    const BATCH: usize = 100;
+    const COLS: usize = 784;
+    let (mut x, mut out) = (numbers(rows * COLS), numbers(BATCH * COLS));
+    let (x, out) = (x.get_mut::<f32>(), out.get_mut::<f32>());
+    // Each batch takes the rows behind those of the one before, in an order that jumps.
+    let batches: Vec<Vec<i64>> =
+        (0..rows / BATCH).map(|b| (0..BATCH).map(|i| ((b * BATCH + i) * 7919 % rows) as i64).collect()).collect();
+    let mut next = batches.iter().cycle();
+    let n = BATCH * COLS;
+    sampler.case(
+        &format!("gather {BATCH} of {rows}x{COLS}"),
+        elements(n, n, n),
+        &mut [&mut timed(|| {
+            gather_rows(out, x, COLS, next.next().expect("it is a cycle")).expect("the rows are in range");
+        })],
+    );
+}
+
+fn measure(sampler: &mut Sampler) {
+    for n in SIZES {
+        maps(sampler, n);
+        random(sampler, n);
+        optimizers(sampler, n);
+    }
+    for (m, n) in ROWS {
+        rows(sampler, m, n);
+    }
+    for n in [300, 60_000] {
+        gather(sampler, n);
+    }
+}
+
+fn show(results: &Results) {
+    println!(
+        "
+ns: an element; bw: GB/s read and written in percent of a plain pass over as many bytes; gain: the speed of one thread
+times this; region: ns of an empty region, which is near below {NEAR:.0}
+"
+    );
+    let rows = results.rows();
+    let heads = |case: &&Case| {
+        let more = if case.threads > 1 { "   gain  region" } else { "" };
+        format!("{:>2} threads, us      ns    GB/s    bw{more}", case.threads)
+    };
+    if let Some(row) = rows.first() {
+        println!("{:36} {}", "", row.iter().map(heads).collect::<Vec<_>>().join(" | "));
+    }
+    for row in rows {
+        let cells: Vec<String> = row.iter().map(|case| cell(case, row[0])).collect();
+        println!("{:36} {}", row[0].name, cells.join(" | "));
+    }
+}
+
+fn cell(case: &Case, one: &Case) -> String {
+    let (time, each) = (1e6 * case.seconds[0], 1e9 / case.rate());
+    let (traffic, bandwidth) = (case.traffic() / 1e9, case.share_of_bandwidth());
+    let cell = format!("{time:14.2} {each:7.3} {traffic:7.1} {bandwidth:4.0}%");
+    if case.threads == 1 {
+        return cell;
+    }
+    let state = if case.region < NEAR { "near" } else { "far" };
+    format!("{cell} {:6.2} {:3.0} {state:4}", one.seconds[0] / case.seconds[0], case.region)
+}
+
+fn main() -> ExitCode {
+    run(measure, show)
+}

@@ -1,0 +1,138 @@
+//! Kernels that compute element by element.
+
+use rgrad_kernels::View;
+use rgrad_kernels::map::{
+    Binary, Compare, Int, IntBinary, IntUnary, Unary, add_assign, binary, binary_int, compare, select, unary, unary_int,
+};
+use rgrad_kernels::simd::Real;
+
+use crate::Row;
+use crate::data::{Bits, Hash, integers, odd, plain};
+
+pub const ROWS: &[Row] = &[
+    ("map::unary", |hash| {
+        unaries::<f32>(hash);
+        unaries::<f64>(hash);
+    }),
+    ("map::binary", |hash| {
+        binaries::<f32>(hash);
+        binaries::<f64>(hash);
+    }),
+    ("map::add_assign", |hash| {
+        add_assigns::<f32>(hash);
+        add_assigns::<f64>(hash);
+    }),
+    ("map::compare", |hash| {
+        compares(hash, &odd::<f32>(N, 1, 7), &odd::<f32>(N, 2, 11));
+        compares(hash, &odd::<f64>(N, 1, 7), &odd::<f64>(N, 2, 11));
+        compares(hash, &integers::<i64>(N, 1), &integers::<i64>(N, 2));
+        compares(hash, &integers::<i32>(N, 1), &integers::<i32>(N, 2));
+        compares(hash, &integers::<u8>(N, 1), &integers::<u8>(N, 2));
+    }),
+    ("map::select", |hash| {
+        selects(hash, &odd::<f32>(N, 1, 7), &odd::<f32>(N, 2, 11));
+        selects(hash, &odd::<f64>(N, 1, 7), &odd::<f64>(N, 2, 11));
+        selects(hash, &integers::<i64>(N, 1), &integers::<i64>(N, 2));
+        selects(hash, &integers::<i32>(N, 1), &integers::<i32>(N, 2));
+        selects(hash, &integers::<u8>(N, 1), &integers::<u8>(N, 2));
+    }),
+    ("map::unary_int", |hash| {
+        int_unaries::<i64>(hash);
+        int_unaries::<i32>(hash);
+        int_unaries::<u8>(hash);
+    }),
+    ("map::binary_int", |hash| {
+        int_binaries::<i64>(hash);
+        int_binaries::<i32>(hash);
+        int_binaries::<u8>(hash);
+    }),
+];
+
+/// More than two tasks of the cheapest functions, and no multiple of anything.
+const N: usize = 70_001;
+/// A shape of so many elements, and the strides of a column that is repeated.
+const SHAPE: [usize; 2] = [149, 467];
+
+/// All variants of an enum; it does not compile when one is missing.
+macro_rules! every {
+    ($enum:ident: $($name:ident)*) => {{
+        let _complete = |x: $enum| match x { $($enum::$name => (),)* };
+        [$($enum::$name),*]
+    }};
+}
+
+fn unaries<T: Real + Bits>(hash: &mut Hash) {
+    let x = odd::<T>(N, 1, 97);
+    let mut out = vec![T::NAN; N];
+    for op in every!(Unary: Neg Abs Exp Expm1 Log Log1p Sqrt Rsqrt Reciprocal Square Tanh Sigmoid Relu Softplus LogSigmoid
+        Sign Floor Ceil Round Root Cube Trunc Exp2 Log2 Log10 Sin Cos Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh Erf
+        Erfc Erfinv)
+    {
+        unary(op, &mut out, &[N], View::new(&x, &[1]));
+        hash.add(&out);
+    }
+    // Transposed, and short: every tail.
+    unary(Unary::Tanh, &mut out[..149 * 467], &SHAPE, View::new(&x, &[1, 149]));
+    hash.add(&out);
+    for n in 0..35 {
+        unary(Unary::Exp, &mut out[..n], &[n], View::new(&x, &[1]));
+        hash.add(&out[..n]);
+    }
+}
+
+fn binaries<T: Real + Bits>(hash: &mut Hash) {
+    let (a, b) = (odd::<T>(N, 1, 97), odd::<T>(N, 2, 89));
+    let mut out = vec![T::NAN; N];
+    for op in every!(Binary: Add Sub Mul Div Pow Atan2 Hypot Fmod Remainder FloorDivide Logaddexp Xlogy Maximum Minimum
+        ReluGrad TanhGrad SigmoidGrad MulGrad DivGrad MulGrads)
+    {
+        binary(op, &mut out, &[N], View::new(&a, &[1]), View::new(&b, &[1]));
+        hash.add(&out);
+        binary(op, &mut out[..149 * 467], &SHAPE, View::new(&a, &[467, 1]), View::new(&b, &[1, 0]));
+        hash.add(&out);
+    }
+}
+
+fn add_assigns<T: Real + Bits>(hash: &mut Hash) {
+    let mut out = odd::<T>(N, 1, 97);
+    add_assign(&mut out, &odd::<T>(N, 2, 89));
+    hash.add(&out);
+}
+
+fn compares<T: Bits>(hash: &mut Hash, a: &[T], b: &[T]) {
+    let mut out = vec![9; N];
+    for op in every!(Compare: Lt Le Gt Ge Eq Ne) {
+        compare(op, &mut out, &[N], View::new(a, &[1]), View::new(b, &[1]));
+        hash.add(&out);
+        compare(op, &mut out[..149 * 467], &SHAPE, View::new(a, &[1, 149]), View::new(b, &[0, 1]));
+        hash.add(&out);
+    }
+}
+
+fn selects<T: Bits>(hash: &mut Hash, a: &[T], b: &[T]) {
+    let mut out = vec![T::default(); N];
+    let cond: Vec<u8> = plain::<f32>(N, 3).iter().map(|&x| u8::from(x > 0.0)).collect();
+    select(&mut out, &[N], View::new(&cond, &[1]), View::new(a, &[1]), View::new(b, &[1]));
+    hash.add_exact(&out);
+    let views = (View::new(&cond, &[0, 1]), View::new(a, &[1, 149]), View::new(b, &[0, 0]));
+    select(&mut out[..149 * 467], &SHAPE, views.0, views.1, views.2);
+    hash.add_exact(&out);
+}
+
+fn int_unaries<T: Int + Bits>(hash: &mut Hash) {
+    let x = integers::<T>(N, 1);
+    let mut out = vec![T::default(); N];
+    for op in every!(IntUnary: Neg Abs Square Sign Relu) {
+        unary_int(op, &mut out, &[N], View::new(&x, &[1]));
+        hash.add(&out);
+    }
+}
+
+fn int_binaries<T: Int + Bits>(hash: &mut Hash) {
+    let (a, b) = (integers::<T>(N, 1), integers::<T>(N, 2));
+    let mut out = vec![T::default(); N];
+    for op in every!(IntBinary: Add Sub Mul Maximum Minimum Pow FloorDivide Remainder Fmod And Or Xor) {
+        binary_int(op, &mut out, &[N], View::new(&a, &[1]), View::new(&b, &[1]));
+        hash.add(&out);
+    }
+}
