@@ -59,13 +59,13 @@ type Rows<T> = [*const T; 4];
 /// # Safety
 /// All elements of A, B, C, `partial` and `bias` that the fields describe must be valid for what is done with them.
 #[inline(always)]
-unsafe fn panel<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(s: S, p: &Panel<T>) {
+unsafe fn panel<T: Real, S: Simd<T>, const MR: usize, const NV: usize, const QUADS: bool>(s: S, p: &Panel<T>) {
     let plain = p.finish.is_plain() && p.last == S::LANES;
     for tile in 0..p.tiles {
         let row = tile * MR;
         // SAFETY: the caller's.
         unsafe {
-            let acc = sums::<T, S, MR, NV>(s, p, p.a.wrapping_add(row * p.a_row));
+            let acc = sums::<T, S, MR, NV, QUADS>(s, p, p.a.wrapping_add(row * p.a_row));
             let c = p.c.wrapping_add(row * p.c_stride);
             if plain {
                 for (i, sums) in acc.iter().enumerate() {
@@ -85,7 +85,7 @@ unsafe fn panel<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(s: S, p: 
 /// # Safety
 /// As for [`panel`].
 #[inline(always)]
-unsafe fn sums<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(
+unsafe fn sums<T: Real, S: Simd<T>, const MR: usize, const NV: usize, const QUADS: bool>(
     s: S,
     p: &Panel<T>,
     a: *const T,
@@ -98,40 +98,73 @@ unsafe fn sums<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(
     // Two loops of one body: in the first, masks are left out.
     for _ in 0..p.k_whole {
         // SAFETY: the caller's.
-        unsafe { step(s, p, S::LANES, &mut a, &mut b, &mut acc) };
+        unsafe { step::<T, S, MR, NV, QUADS, true>(s, p, &mut a, &mut b, &mut acc) };
     }
     for _ in p.k_whole..p.k {
         // SAFETY: the caller's.
-        unsafe { step(s, p, p.last, &mut a, &mut b, &mut acc) };
+        unsafe { step::<T, S, MR, NV, QUADS, false>(s, p, &mut a, &mut b, &mut acc) };
+    }
+    if QUADS {
+        let mut last = [T::Lanes::default(); MR];
+        for (vector, row) in last.iter_mut().zip(&acc) {
+            *vector = s.to_array(row[NV - 1]);
+        }
+        let last = last.as_ptr().cast::<T>();
+        for (i, row) in acc.iter_mut().enumerate() {
+            // SAFETY: the first vectors hold four elements for each row.
+            row[NV - 1] = unsafe { s.load_head(last.add(4 * i), 4) };
+        }
     }
     acc
 }
 
-/// One step of k, with B's row at `b` and A's elements at `a` and in the rows behind, which it moves on; reads `last` columns
-/// of the last vector.
+/// One step of k, with B's row at `b` and A's elements at `a` and in the rows behind, which it moves on. Unless `WHOLE`, only
+/// the tile's columns of the last vector are read.
+///
+/// With `QUADS`, the last vector has at most four columns, and `acc[i][NV - 1]` holds those of as many rows as have room.
 ///
 /// # Safety
 /// As for [`panel`].
 #[inline(always)]
-unsafe fn step<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(
+unsafe fn step<T: Real, S: Simd<T>, const MR: usize, const NV: usize, const QUADS: bool, const WHOLE: bool>(
     s: S,
     p: &Panel<T>,
-    last: usize,
     a: &mut Rows<T>,
     b: &mut *const T,
     acc: &mut [[S::V; NV]; MR],
 ) {
     let mut columns = [s.splat(T::ZERO); NV];
     for (v, column) in columns.iter_mut().enumerate() {
-        let p = b.wrapping_add(v * S::LANES);
+        let at = b.wrapping_add(v * S::LANES);
         // SAFETY: the caller's.
-        *column = unsafe { if v < NV - 1 || last == S::LANES { s.load(p) } else { s.load_head(p, last) } };
+        *column = unsafe {
+            match (v == NV - 1, QUADS, WHOLE) {
+                (true, true, true) => s.load_quad(at),
+                (true, true, false) => {
+                    let mut quad = [T::ZERO; 4];
+                    quad.as_mut_ptr().copy_from_nonoverlapping(at, p.last);
+                    s.load_quad(quad.as_ptr())
+                }
+                (true, false, false) => s.load_head(at, p.last),
+                _ => s.load(at),
+            }
+        };
     }
+    let full = if QUADS { NV - 1 } else { NV };
+    let mut rows = [s.splat(T::ZERO); MR];
     for (i, row) in acc.iter_mut().enumerate() {
         // SAFETY: the caller's.
-        let x = s.splat(unsafe { *a[i / 3].wrapping_add((i % 3).wrapping_mul(p.a_row)) });
-        for v in 0..NV {
-            row[v] = s.mul_add(x, columns[v], row[v]);
+        rows[i] = s.splat(unsafe { *a[i / 3].wrapping_add((i % 3).wrapping_mul(p.a_row)) });
+        for v in 0..full {
+            row[v] = s.mul_add(rows[i], columns[v], row[v]);
+        }
+    }
+    if QUADS {
+        let per_vector = S::LANES / 4;
+        for i in 0..MR.div_ceil(per_vector) {
+            let row = |j: usize| rows[(i * per_vector + j).min(MR - 1)];
+            let x = s.quads([row(0), row(1), row(2), row(3)]);
+            acc[i][NV - 1] = s.mul_add(x, columns[NV - 1], acc[i][NV - 1]);
         }
     }
     // A loop, because `array::map` is not always inlined.
@@ -193,9 +226,9 @@ unsafe fn finish<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(
 }
 
 /// A tile's shape, as a kernel: each is compiled as a function of its own.
-struct Shape<'a, T, const MR: usize, const NV: usize>(&'a Panel<T>);
+struct Shape<'a, T, const MR: usize, const NV: usize, const QUADS: bool>(&'a Panel<T>);
 
-impl<T: Real, const MR: usize, const NV: usize> Kernel<T> for Shape<'_, T, MR, NV> {
+impl<T: Real, const MR: usize, const NV: usize, const QUADS: bool> Kernel<T> for Shape<'_, T, MR, NV, QUADS> {
     type Out = ();
 
     #[inline(always)]
@@ -203,7 +236,7 @@ impl<T: Real, const MR: usize, const NV: usize> Kernel<T> for Shape<'_, T, MR, N
         // What the instruction set has no registers for is not compiled.
         if NV <= max_vectors(S::REGISTERS) && MR <= max_rows(S::REGISTERS, NV) {
             // SAFETY: the caller of `Tiles::panel` sees to it.
-            unsafe { panel::<T, S, MR, NV>(s, self.0) }
+            unsafe { panel::<T, S, MR, NV, QUADS>(s, self.0) }
         } else {
             unreachable!("a tile of {MR} rows and {NV} vectors does not fit");
         }
@@ -224,8 +257,11 @@ macro_rules! tiles {
     ($t:ty { $($nv:literal: $($mr:literal)*;)* }) => {
         impl Tiles for $t {
             unsafe fn panel(rows: usize, vectors: usize, panel: &Panel<$t>) {
-                match (vectors, rows) {
-                    $($(($nv, $mr) => <$t>::run(Shape::<$t, $mr, $nv>(panel)),)*)*
+                match (vectors, rows, panel.last <= 4) {
+                    $($(
+                        ($nv, $mr, false) => <$t>::run(Shape::<$t, $mr, $nv, false>(panel)),
+                        ($nv, $mr, true) => <$t>::run(Shape::<$t, $mr, $nv, true>(panel)),
+                    )*)*
                     _ => unreachable!("no tile has {rows} rows and {vectors} vectors"),
                 }
             }

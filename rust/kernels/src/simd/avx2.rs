@@ -39,7 +39,7 @@ macro_rules! avx2 {
      $load:ident, $maskload:ident, $store:ident, $maskstore:ident, $set1:ident,
      $add:ident, $sub:ident, $mul:ident, $div:ident, $fma:ident, $sqrt:ident, $max:ident, $min:ident, $round:ident,
      $cmp:ident, $blend:ident, $and:ident, $or:ident, $xor:ident, $iadd:ident, $isub:ident, $sll:ident, $srl:ident,
-     $group:literal, $transpose:ident) => {
+     $load_quad:ident, $quads:ident, $group:literal, $transpose:ident) => {
         impl Simd<$t> for Avx2 {
             type V = [$v; 2];
             type M = [$v; 2];
@@ -79,6 +79,16 @@ macro_rules! avx2 {
                         }
                     }
                 }
+            }
+            #[inline(always)]
+            unsafe fn load_quad(self, p: *const $t) -> Self::V {
+                // SAFETY: the caller's, and the token's.
+                unsafe { [$load_quad(p); 2] }
+            }
+            #[inline(always)]
+            fn quads(self, rows: [Self::V; 4]) -> Self::V {
+                // SAFETY: the token's.
+                unsafe { $quads(rows) }
             }
             #[inline(always)]
             fn splat(self, x: $t) -> Self::V {
@@ -135,14 +145,41 @@ avx2!(f32, __m256, 8, head_f32, _mm256_castps_si256, _mm256_castsi256_ps,
         _mm256_loadu_ps, _mm256_maskload_ps, _mm256_storeu_ps, _mm256_maskstore_ps, _mm256_set1_ps,
         _mm256_add_ps, _mm256_sub_ps, _mm256_mul_ps, _mm256_div_ps, _mm256_fmadd_ps, _mm256_sqrt_ps, _mm256_max_ps,
         _mm256_min_ps, _mm256_round_ps, _mm256_cmp_ps, _mm256_blendv_ps, _mm256_and_ps, _mm256_or_ps, _mm256_xor_ps,
-        _mm256_add_epi32, _mm256_sub_epi32, _mm256_sll_epi32, _mm256_srl_epi32, 4, transpose_f32);
+        _mm256_add_epi32, _mm256_sub_epi32, _mm256_sll_epi32, _mm256_srl_epi32,
+        load_quad_f32, quads_f32, 4, transpose_f32);
 
 #[rustfmt::skip]
 avx2!(f64, __m256d, 4, head_f64, _mm256_castpd_si256, _mm256_castsi256_pd,
         _mm256_loadu_pd, _mm256_maskload_pd, _mm256_storeu_pd, _mm256_maskstore_pd, _mm256_set1_pd,
         _mm256_add_pd, _mm256_sub_pd, _mm256_mul_pd, _mm256_div_pd, _mm256_fmadd_pd, _mm256_sqrt_pd, _mm256_max_pd,
         _mm256_min_pd, _mm256_round_pd, _mm256_cmp_pd, _mm256_blendv_pd, _mm256_and_pd, _mm256_or_pd, _mm256_xor_pd,
-        _mm256_add_epi64, _mm256_sub_epi64, _mm256_sll_epi64, _mm256_srl_epi64, 2, transpose_f64);
+        _mm256_add_epi64, _mm256_sub_epi64, _mm256_sll_epi64, _mm256_srl_epi64,
+        _mm256_loadu_pd, quads_f64, 2, transpose_f64);
+
+/// Four elements, twice.
+///
+/// # Safety
+/// The CPU must have AVX2, and `p` be valid for reads of four elements.
+#[inline(always)]
+unsafe fn load_quad_f32(p: *const f32) -> __m256 {
+    // SAFETY: the caller's.
+    unsafe { _mm256_set_m128(_mm_loadu_ps(p), _mm_loadu_ps(p)) }
+}
+
+/// # Safety
+/// The CPU must have AVX2.
+#[inline(always)]
+unsafe fn quads_f32(rows: [[__m256; 2]; 4]) -> [__m256; 2] {
+    // SAFETY: the caller's.
+    unsafe { [_mm256_blend_ps::<0xF0>(rows[0][0], rows[1][0]), _mm256_blend_ps::<0xF0>(rows[2][1], rows[3][1])] }
+}
+
+/// # Safety
+/// None: it is called as [`quads_f32`] is.
+#[inline(always)]
+unsafe fn quads_f64(rows: [[__m256d; 2]; 4]) -> [__m256d; 2] {
+    [rows[0][0], rows[1][1]]
+}
 
 /// Transposes four elements of 16 rows, given every fourth row: halves of registers are loaded from rows four apart, so
 /// that only the 4 × 4 elements within each half are left to transpose.

@@ -35,7 +35,7 @@ macro_rules! avx512 {
      $load:ident, $maskz_load:ident, $store:ident, $mask_store:ident, $set1:ident,
      $add:ident, $sub:ident, $mul:ident, $div:ident, $fma:ident, $sqrt:ident, $max:ident, $min:ident, $round:ident,
      $cmp:ident, $blend:ident, $iadd:ident, $isub:ident, $sll:ident, $srl:ident, $scalef:ident,
-     $group:literal, $masks:expr, $transpose:ident) => {
+     $load_quad:ident, $broadcast_quad:ident, $group:literal, $masks:expr, $transpose:ident) => {
         impl Simd<$t> for Avx512 {
             type V = $v;
             type M = $m;
@@ -61,6 +61,21 @@ macro_rules! avx512 {
             unsafe fn store_head(self, p: *mut $t, v: $v, n: usize) {
                 // SAFETY: the caller's, and the token's; masked lanes are not written.
                 unsafe { $mask_store(p, head::<$lanes>(n) as $m, v) }
+            }
+            #[inline(always)]
+            unsafe fn load_quad(self, p: *const $t) -> $v {
+                // SAFETY: the caller's, and the token's.
+                unsafe { $broadcast_quad($load_quad(p)) }
+            }
+            #[inline(always)]
+            fn quads(self, rows: [$v; 4]) -> $v {
+                // Blends take no port that is short; if the compiler knew the masks, it would make shuffles of them.
+                let mut quads = rows[0];
+                for (i, &row) in rows.iter().enumerate().take($lanes / 4).skip(1) {
+                    // SAFETY: the token's.
+                    quads = unsafe { $blend(hidden(0xF << (4 * i)) as $m, quads, row) };
+                }
+                quads
             }
             transpose_in_groups!($t, $lanes, $group, $masks, $transpose);
             safe! {
@@ -113,14 +128,14 @@ avx512!(f32, __m512, __mmask16, 16, _mm512_castps_si512, _mm512_castsi512_ps,
     _mm512_add_ps, _mm512_sub_ps, _mm512_mul_ps, _mm512_div_ps, _mm512_fmadd_ps, _mm512_sqrt_ps, _mm512_max_ps,
     _mm512_min_ps, _mm512_roundscale_ps, _mm512_cmp_ps_mask, _mm512_mask_blend_ps, _mm512_add_epi32,
     _mm512_sub_epi32, _mm512_sll_epi32, _mm512_srl_epi32,
-    _mm512_scalef_ps, 4, [hidden(0x00F0), hidden(0x0F00), hidden(0xF000)], transpose_f32);
+    _mm512_scalef_ps, _mm_loadu_ps, _mm512_broadcast_f32x4, 4, [hidden(0x00F0), hidden(0x0F00), hidden(0xF000)], transpose_f32);
 #[rustfmt::skip]
 avx512!(f64, __m512d, __mmask8, 8, _mm512_castpd_si512, _mm512_castsi512_pd,
     _mm512_loadu_pd, _mm512_maskz_loadu_pd, _mm512_storeu_pd, _mm512_mask_storeu_pd, _mm512_set1_pd,
     _mm512_add_pd, _mm512_sub_pd, _mm512_mul_pd, _mm512_div_pd, _mm512_fmadd_pd, _mm512_sqrt_pd, _mm512_max_pd,
     _mm512_min_pd, _mm512_roundscale_pd, _mm512_cmp_pd_mask, _mm512_mask_blend_pd, _mm512_add_epi64,
     _mm512_sub_epi64, _mm512_sll_epi64, _mm512_srl_epi64,
-    _mm512_scalef_pd, 2, [hidden(0x0C) as u8, hidden(0x30) as u8, hidden(0xC0) as u8], transpose_f64);
+    _mm512_scalef_pd, _mm256_loadu_pd, _mm512_broadcast_f64x4, 2, [hidden(0x0C) as u8, hidden(0x30) as u8, hidden(0xC0) as u8], transpose_f64);
 
 /// Transposes four elements of 16 rows, given every fourth row: quarters of registers are loaded from rows four apart, so
 /// that only the 4 × 4 elements within each quarter are left to transpose. Loads that are masked need no port for shuffles,

@@ -62,6 +62,14 @@ pub trait Simd<T: Real>: Copy + Send + Sync + 'static {
     /// `n <= LANES`, and `p` must be valid for writes of `n` elements.
     unsafe fn store_head(self, p: *mut T, v: Self::V, n: usize);
 
+    /// Loads four elements, and repeats them in all lanes.
+    ///
+    /// # Safety
+    /// `p` must be valid for reads of four elements.
+    unsafe fn load_quad(self, p: *const T) -> Self::V;
+    /// The first four lanes of `rows[0]`, the next four of `rows[1]`, and so on.
+    fn quads(self, rows: [Self::V; 4]) -> Self::V;
+
     /// `x` in every lane.
     fn splat(self, x: T) -> Self::V;
     /// `a + b`.

@@ -72,6 +72,15 @@ macro_rules! neon {
                 }
             }
             #[inline(always)]
+            unsafe fn load_quad(self, p: *const $t) -> Self::V {
+                // SAFETY: the caller's, and the token's.
+                from_fn(|i| unsafe { $load(p.add(i * $quarter % 4)) })
+            }
+            #[inline(always)]
+            fn quads(self, rows: [Self::V; 4]) -> Self::V {
+                from_fn(|i| rows[i * $quarter / 4][i])
+            }
+            #[inline(always)]
             fn splat(self, x: $t) -> Self::V {
                 // SAFETY: the token proves that the CPU has the instructions.
                 unsafe { [$dup(x); 4] }

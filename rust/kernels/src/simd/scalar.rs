@@ -66,6 +66,15 @@ macro_rules! scalar {
                 unsafe { p.copy_from_nonoverlapping(v.as_ptr(), n) };
             }
             #[inline(always)]
+            unsafe fn load_quad(self, p: *const $t) -> Self::V {
+                // SAFETY: the caller's.
+                from_fn(|i| unsafe { *p.add(i % 4) })
+            }
+            #[inline(always)]
+            fn quads(self, rows: [Self::V; 4]) -> Self::V {
+                from_fn(|i| rows[i / 4][i])
+            }
+            #[inline(always)]
             fn splat(self, x: $t) -> Self::V {
                 [x; $lanes]
             }
