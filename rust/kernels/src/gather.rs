@@ -1,11 +1,13 @@
-//! Rows picked by index, and added back.
+//! Rows and elements picked by index, and added back.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crate::entries::entries;
 use crate::map::GRAIN_CHEAP;
 use crate::simd::{Element, Real};
 use crate::split::split;
+use crate::threads;
 
 /// Bytes of rows that are on their way while one is copied: enough to hide the memory's latency, few enough for a core's
 /// queue of requests.
@@ -129,10 +131,66 @@ fn check(picked: usize, all: usize, row_len: usize, idx: &[i64]) -> Result<usize
     let matrices = picked / per_matrix;
     assert_eq!(all % (matrices * row_len).max(1), 0, "there must be whole rows to pick from");
     let Some(rows) = all.checked_div(matrices * row_len) else { return Ok(0) };
-    match idx.iter().position(|&i| i >= rows as i64 || i < -(rows as i64)) {
+    check_range(idx, rows).map(|()| rows)
+}
+
+/// Fails on the first index that is not in `-n .. n`.
+pub fn check_range(idx: &[i64], n: usize) -> Result<(), BadIndex> {
+    let n = n as i64;
+    let bad = |i: i64| i >= n || i < -n;
+    let found = AtomicBool::new(false);
+    let tasks = threads::tasks_for(idx.len(), GRAIN_CHEAP);
+    threads::run(tasks, |t| {
+        let part = &idx[idx.len() * t / tasks..idx.len() * (t + 1) / tasks];
+        // Without a way out of the loop, which would cost more than it saves.
+        if part.iter().fold(false, |found, &i| found | bad(i)) {
+            found.store(true, Relaxed);
+        }
+    });
+    match idx.iter().position(|&i| found.load(Relaxed) && bad(i)) {
         Some(position) => Err(BadIndex { position, index: idx[position] }),
-        None => Ok(rows),
+        None => Ok(()),
     }
+}
+
+/// Row-major numbers of elements of an array of shape `of`: for the indices `i, j, …` of `shape`, that of element `i, j, …`
+/// with `idx[i, j, …]` in the place of its index along `dim`. Negative indices count from the end.
+///
+/// Fails on the first index that is out of range, before anything is written.
+///
+/// # Panics
+/// If the numbers of dimensions differ, there is no dimension `dim`, `shape` is larger than `of` in another dimension, or
+/// `out` and `idx` do not have the elements of `shape`.
+pub fn numbers_along(out: &mut [i64], idx: &[i64], shape: &[usize], of: &[usize], dim: usize) -> Result<(), BadIndex> {
+    let (&width, outer) = shape.split_last().expect("there is a dimension to pick along");
+    assert!(shape.len() == of.len() && dim < of.len(), "the index and what it picks from have the same dimensions");
+    assert!((0..of.len()).all(|d| d == dim || shape[d] <= of[d]), "the index must not be the larger one");
+    assert!(out.len() == idx.len() && out.len() == shape.iter().product(), "there must be one number for every index");
+    check_range(idx, of[dim])?;
+    if out.is_empty() {
+        return Ok(());
+    }
+    let stride = |d: usize| of[d + 1..].iter().product::<usize>();
+    let (n, along) = (of[dim] as i64, stride(dim) as i64);
+    // From one element of a row to the next.
+    let step = i64::from(dim != outer.len());
+    split(out, width, GRAIN_CHEAP, |start, out| {
+        for (k, (out, idx)) in out.chunks_exact_mut(width).zip(idx[start..].chunks_exact(width)).enumerate() {
+            let (mut row, mut base) = (start / width + k, 0);
+            for d in (0..outer.len()).rev() {
+                if d != dim {
+                    base += row % outer[d] * stride(d);
+                }
+                row /= outer[d];
+            }
+            let mut base = base as i64;
+            for (out, &i) in out.iter_mut().zip(idx) {
+                *out = base + along * (i + (n & (i >> 63)));
+                base += step;
+            }
+        }
+    });
+    Ok(())
 }
 
 /// The elements of a row whose index is in range.

@@ -1,14 +1,16 @@
 //! Joining tensors.
 
+use rgrad_kernels::copy::copy_into;
 use smallvec::SmallVec;
 
 use super::elementwise::zeros_like;
 use super::views::{Range, slice, unsqueeze};
 use super::{cast, op_table};
+use crate::dtype::match_any;
 use crate::error::{Result, fail};
-use crate::shape::{Dims, Layout, Show, normalize_dim};
-use crate::tape::{Grads, Op, Saved, Want, apply, with_grad_enabled};
-use crate::tensor::{Number, Tensor, result_dtype};
+use crate::shape::{Dims, Show, contiguous_strides, normalize_dim};
+use crate::tape::{Grads, Op, Saved, Want, apply};
+use crate::tensor::{Tensor, result_dtype};
 
 op_table! { $ join_ops
     /// Tensors of one shape, but for `dim`, laid end to end along `dim`.
@@ -31,18 +33,16 @@ impl Op for Cat {
     fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
         let mut shape: Dims = x[0].shape().into();
         shape[self.dim] = self.sizes.iter().sum();
-        let y = Tensor::full(&shape, Number::Int(0), x[0].dtype())?;
-        let mut at = 0;
-        for (t, &n) in x.iter().zip(&self.sizes) {
-            if t.numel() > 0 {
-                let whole = y.layout();
-                let offset = whole.offset + at * whole.strides[self.dim];
-                let part = Layout { shape: t.shape().into(), strides: whole.strides.clone(), offset };
-                with_grad_enabled(false, || y.with_layout(part).copy_from(&t.without_history()))?;
+        let (strides, dtype) = (contiguous_strides(&shape), x[0].dtype());
+        match_any!(dtype, T => Tensor::build::<T>("cat", &shape, dtype, |out| {
+            let mut at = 0;
+            for (t, &n) in x.iter().zip(&self.sizes) {
+                let from = t.read::<T>();
+                copy_into(&mut out[at..], &strides, t.shape(), from.view());
+                at += if t.numel() > 0 { n * strides[self.dim] } else { 0 };
             }
-            at += n;
-        }
-        Ok(y)
+            Ok(())
+        }))
     }
     fn backward(&self, _: &Saved, g: &Tensor, want: Want) -> Result<Grads> {
         let mut grads = Grads::new();

@@ -3,7 +3,7 @@
 use rgrad_kernels::View;
 use rgrad_kernels::copy::{CastTo, cast, cast_to_bool, copy, copy_into};
 use rgrad_kernels::flip::flip;
-use rgrad_kernels::gather::{gather_rows, scatter_add_rows};
+use rgrad_kernels::gather::{gather_rows, numbers_along, scatter_add_rows};
 use rgrad_kernels::map::Int;
 use rgrad_kernels::scan::{cumulate, linear};
 use rgrad_kernels::simd::Real;
@@ -30,6 +30,16 @@ pub const ROWS: &[Row] = &[
     ("copy::cast_to_bool", |hash| of_every_type(hash, &CastsToBool)),
     ("flip::flip", |hash| of_every_type(hash, &Flips)),
     ("gather::gather_rows", |hash| of_every_type(hash, &Gathers)),
+    ("gather::numbers_along", |hash| {
+        for (shape, of, dim) in
+            [(&[290_000][..], &[500][..], 0), (&[700, 400], &[700, 90], 1), (&[90, 70, 40], &[90, 70, 41], 1)]
+        {
+            let idx = positions(shape.iter().product(), of[dim]);
+            let mut out = vec![-1; idx.len()];
+            numbers_along(&mut out, &idx, shape, of, dim).unwrap();
+            hash.add(&out);
+        }
+    }),
     ("gather::scatter_add_rows", |hash| {
         scatter_adds::<f32>(hash);
         scatter_adds::<f64>(hash);

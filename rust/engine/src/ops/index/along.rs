@@ -1,12 +1,14 @@
 //! Elements and positions picked along one dimension, and written back.
 
+use rgrad_kernels::gather as kernels;
+
 use super::read::{gather_rows, scatter_rows};
 use super::{Index, check_range, index_put, out_of_range, places};
 use crate::dtype::DType;
 use crate::error::{Result, fail};
 use crate::ops::views::{Range, expand_to, ravel, reshape_to, slice};
 use crate::ops::{add, cast, contiguous, ne, op_table, stack, where_};
-use crate::shape::{Dims, Show, broadcast, contiguous_strides, normalize_dim};
+use crate::shape::{Dims, Show, broadcast, normalize_dim};
 use crate::tensor::{Number, Tensor};
 
 op_table! { $ along_ops
@@ -64,30 +66,16 @@ fn elements(op: &str, shape: &[usize], dim: isize, index: &Tensor) -> Result<Ten
         let (of, over) = (Show(index.shape()), Show(shape));
         fail!(Value, "{op}: an index of shape {of} does not fit a tensor of shape {over}, but for dim {dim}");
     }
-    // A tensor without dimensions is a vector of one element.
-    let (n, strides) = (shape.get(d).copied().unwrap_or(1), contiguous_strides(shape));
-    let stride = strides.get(d).copied().unwrap_or(1) as i64;
-    let mut numbers = index.to_vec::<i64>()?;
-    let (mut at, mut base) = (Dims::from_elem(0, shape.len()), 0_usize);
-    for (place, number) in numbers.iter_mut().enumerate() {
-        let i = *number;
-        if !(-(n as i64)..n as i64).contains(&i) {
-            return out_of_range(op, i, place, d, n).map(|()| index);
+    let index = contiguous(&index)?;
+    let positions = index.read::<i64>();
+    Tensor::build::<i64>(op, &[index.numel()], DType::Int64, |out| {
+        // A tensor without dimensions is a vector of one element.
+        let (over, of) = if shape.is_empty() { (&[1][..], &[1][..]) } else { (index.shape(), shape) };
+        match kernels::numbers_along(out, positions.slice(), over, of, d) {
+            Ok(()) => Ok(()),
+            Err(bad) => out_of_range(op, bad.index, bad.position, d, of[d]),
         }
-        *number = base as i64 + stride * if i < 0 { i + n as i64 } else { i };
-        // On to the next place, the last dimension first.
-        for e in (0..at.len()).rev() {
-            let step = if e == d { 0 } else { strides[e] };
-            at[e] += 1;
-            base += step;
-            if at[e] < index.shape()[e] {
-                break;
-            }
-            base -= step * at[e];
-            at[e] = 0;
-        }
-    }
-    Tensor::from_slice(&numbers, &[numbers.len()])
+    })
 }
 
 /// For every element of `index`, the element of `x` at that position of `dim` and the same place in the other dimensions.

@@ -5,6 +5,7 @@ mod along;
 mod read;
 mod write;
 
+use rgrad_kernels::gather as kernels;
 use smallvec::SmallVec;
 
 pub use along::*;
@@ -12,8 +13,8 @@ pub use read::*;
 pub use write::*;
 
 use super::arrange::flip_dims;
-use super::cast;
 use super::views::{Range, reshape_to, slice};
+use super::{cast, contiguous};
 use crate::dtype::DType;
 use crate::error::{Result, fail};
 use crate::shape::{Dims, Show};
@@ -238,11 +239,10 @@ impl<'a> Taking<'a> {
 
 /// Refuses positions that do not lie within a dimension of size `n`.
 fn check_range(op: &str, index: &Tensor, dim: usize, n: usize) -> Result<()> {
-    let values = index.to_vec::<i64>()?;
-    let n = n as i64;
-    match values.iter().position(|i| !(-n..n).contains(i)) {
-        Some(bad) => out_of_range(op, values[bad], bad, dim, n as usize),
-        None => Ok(()),
+    let index = contiguous(index)?;
+    match kernels::check_range(index.read::<i64>().slice(), n) {
+        Ok(()) => Ok(()),
+        Err(bad) => out_of_range(op, bad.index, bad.position, dim, n),
     }
 }
 
@@ -250,15 +250,31 @@ fn out_of_range(op: &str, index: i64, position: usize, dim: usize, n: usize) -> 
     fail!(Index, "{op}: {index} at position {position} is out of range for dim {dim} of size {n}")
 }
 
-/// Row-major numbers of the true elements of a mask.
-fn true_elements(mask: &Tensor) -> Result<Vec<i64>> {
-    let bits = mask.to_vec::<u8>()?;
-    Ok(bits.iter().enumerate().filter(|&(_, &b)| b != 0).map(|(i, _)| i as i64).collect())
+/// Row-major numbers (n,) of the true elements of a mask.
+fn true_elements(mask: &Tensor) -> Result<Tensor> {
+    let mask = contiguous(mask)?;
+    let bits = mask.read::<u8>();
+    let count = bits.slice().iter().filter(|&&b| b != 0).count();
+    Tensor::build::<i64>("index", &[count], DType::Int64, |out| {
+        // Every number is written, and stays if its element is true: no branch depends on the mask but for the last.
+        let mut n = 0;
+        for (i, &b) in (0..).zip(bits.slice()) {
+            let Some(place) = out.get_mut(n) else { break };
+            *place = i;
+            n += usize::from(b != 0);
+        }
+        Ok(())
+    })
 }
 
 /// The positions of the true elements, one tensor for each dimension, in row-major order.
 fn places(mask: &Tensor) -> Result<Vec<Tensor>> {
     let flat = true_elements(mask)?;
+    if mask.ndim() == 1 {
+        return Ok(vec![flat]);
+    }
+    let flat = flat.read::<i64>();
+    let flat = flat.slice();
     let strides = crate::shape::contiguous_strides(mask.shape());
     let along = |d: usize| -> Vec<i64> {
         let (stride, n) = (strides[d] as i64, mask.shape()[d] as i64);

@@ -153,8 +153,8 @@ impl Selection {
     pub(super) fn offsets(&self, positions: &[Positions], sizes: &[usize], strides: &[usize]) -> Result<Vec<usize>> {
         let mut offsets = vec![0; self.common.iter().product()];
         for ((p, &n), &stride) in positions.iter().zip(sizes).zip(strides) {
-            let at = expand_to(&p.at, &self.common)?.to_vec::<i64>()?;
-            for (sum, i) in offsets.iter_mut().zip(at) {
+            let at = contiguous(&expand_to(&p.at, &self.common)?)?;
+            for (sum, &i) in offsets.iter_mut().zip(at.read::<i64>().slice()) {
                 *sum += stride * (if i < 0 { i + n as i64 } else { i }) as usize;
             }
         }
@@ -173,8 +173,8 @@ pub fn getitem(x: &Tensor, index: &[Index]) -> Result<Tensor> {
         && mask.shape() == x.shape()
     {
         let places = true_elements(mask)?;
-        let picked = gather_rows(&reshape_to(x, &[1, x.numel(), 1])?, &Tensor::from_slice(&places, &[places.len()])?)?;
-        return reshape_to(&picked, &[places.len()]);
+        let picked = gather_rows(&reshape_to(x, &[1, x.numel(), 1])?, &places)?;
+        return reshape_to(&picked, places.shape());
     }
     let plan = Plan::new(x, index)?;
     let view = plan.basic()?;

@@ -66,15 +66,31 @@ fn write(x: &Tensor, index: &[Index], value: &Tensor) -> Result<()> {
         }
         offsets
     };
+    if values.numel() == 0 {
+        return Ok(());
+    }
+    // Elements of the last dimensions that lie side by side are written together.
+    let mut run = 1;
+    let beside = |&&d: &&usize| {
+        let found = layout.strides[d] == run && !plan.back.contains(&d);
+        run *= if found { layout.shape[d] } else { 1 };
+        found
+    };
+    let rest = &rest[..rest.len() - rest.iter().rev().take_while(beside).count()];
     let (lead, rest) = (all(lead), all(rest));
     match_any!(x.dtype(), T => {
         let from = values.read::<T>();
-        let mut from = from.slice().iter();
+        let mut from = from.slice().chunks_exact(run);
         let mut to = x.write::<T>();
         for l in &lead {
             for p in &picked {
-                for (r, &v) in rest.iter().zip(from.by_ref()) {
-                    to[layout.offset + l + p + r] = v;
+                for (r, v) in rest.iter().zip(from.by_ref()) {
+                    let at = layout.offset + l + p + r;
+                    if let [v] = v {
+                        to[at] = *v;
+                    } else {
+                        to[at..at + run].copy_from_slice(v);
+                    }
                 }
             }
         }

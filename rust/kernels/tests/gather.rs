@@ -1,0 +1,62 @@
+//! Indices along a dimension, and those that are refused.
+
+use rgrad_kernels::gather::{BadIndex, gather_rows, numbers_along, scatter_add_rows};
+
+/// What one index picks, by a walk over all dimensions.
+fn reference(idx: &[i64], shape: &[usize], of: &[usize], dim: usize) -> Vec<i64> {
+    let mut numbers = Vec::new();
+    for (place, &i) in idx.iter().enumerate() {
+        let (mut rest, mut number, mut stride) = (place, 0, 1);
+        for d in (0..shape.len()).rev() {
+            let at = if d == dim { i.rem_euclid(of[d] as i64) } else { (rest % shape[d]) as i64 };
+            number += at * stride;
+            stride *= of[d] as i64;
+            rest /= shape[d];
+        }
+        numbers.push(number);
+    }
+    numbers
+}
+
+#[test]
+fn numbers_of_elements_along_any_dimension() {
+    let cases: [(&[usize], &[usize], usize); 8] = [
+        (&[5], &[3], 0),
+        (&[4, 6], &[4, 3], 1),
+        (&[4, 6], &[9, 7], 0),
+        (&[2, 3, 4], &[2, 5, 6], 1),
+        (&[2, 1, 4], &[3, 3, 4], 0),
+        (&[100, 1], &[100, 10], 1),
+        (&[3, 0], &[3, 4], 1),
+        (&[300, 400], &[300, 7], 1),
+    ];
+    for (shape, of, dim) in cases {
+        let n = of[dim] as i64;
+        let idx: Vec<i64> = (0..shape.iter().product::<usize>() as i64).map(|i| (i * i + 3) % (2 * n) - n).collect();
+        let mut out = vec![-1; idx.len()];
+        numbers_along(&mut out, &idx, shape, of, dim).unwrap();
+        assert_eq!(out, reference(&idx, shape, of, dim), "{shape:?} of {of:?} along {dim}");
+    }
+}
+
+#[test]
+fn the_first_index_out_of_range_is_named_before_anything_is_written() {
+    for n in [10, 200_000] {
+        for (position, index) in [(0, 3), (n / 2, -4), (n - 1, i64::MAX), (n - 1, i64::MIN)] {
+            let mut idx = vec![-3; n];
+            idx[position] = index;
+            idx[n - 1] = 3.max(index);
+            let first = idx.iter().position(|i| !(-3..3).contains(i)).unwrap();
+            let bad = Err(BadIndex { position: first, index: idx[first] });
+            let mut numbers = vec![-1; n];
+            assert_eq!(numbers_along(&mut numbers, &idx, &[n], &[3], 0), bad);
+            assert!(numbers.iter().all(|&i| i == -1));
+            let mut out = vec![f32::NAN; n];
+            assert_eq!(gather_rows(&mut out, &[1.0; 3], 1, &idx), bad);
+            assert!(out.iter().all(|x| x.is_nan()));
+            let mut sums = [f32::NAN; 3];
+            assert_eq!(scatter_add_rows(&mut sums, &out, 1, &idx), bad);
+            assert!(sums.iter().all(|x| x.is_nan()));
+        }
+    }
+}
