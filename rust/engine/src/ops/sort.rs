@@ -31,8 +31,7 @@ fn order(op: &str, x: &Tensor, dim: isize, count: Option<usize>, descending: boo
         match_any!(x.dtype(), T => {
             let from = x.read::<T>();
             Tensor::build::<i64>(op, &shape, DType::Int64, |out| {
-                order_rows(out, from.slice(), rows, descending);
-                Ok(())
+                Ok(order_rows(out, from.slice(), rows, descending)?)
             })
         })
     })
