@@ -8,6 +8,7 @@ use crate::map::{GRAIN_CHEAP, UNIT};
 use crate::simd::{Element, Kernel, Real, Simd};
 use crate::split::{Shared, split};
 use crate::threads;
+use crate::view::size;
 use crate::walk::{Dim, Walk};
 
 /// Rows and columns of the blocks in which transposed elements are copied: both sides' cache lines stay in L1.
@@ -33,7 +34,7 @@ entries! { Copies for [f32 f64 i64 i32 u8] where T: Element {
 } }
 
 fn copy_body<T: Element>(out: &mut [T], shape: &[usize], x: View<T>) {
-    assert_eq!(out.len(), shape.iter().product(), "the output has the wrong number of elements");
+    assert_eq!(out.len(), size(shape), "the output has the wrong number of elements");
     x.check(shape);
     if out.is_empty() {
         return;

@@ -3,6 +3,7 @@
 use crate::map::GRAIN_CHEAP;
 use crate::simd::Element;
 use crate::split::split;
+use crate::view::size;
 
 /// `out[i, j, …] = x[i′, j′, …]`, both row-major over `shape`: along the dimensions in `dims`, i′ = n − 1 − i, along the
 /// others i′ = i.
@@ -10,7 +11,7 @@ use crate::split::split;
 /// # Panics
 /// If `out` or `x` does not have the shape's number of elements.
 pub fn flip<T: Element>(out: &mut [T], x: &[T], shape: &[usize], dims: &[usize]) {
-    assert_eq!(out.len(), shape.iter().product(), "the output has the wrong number of elements");
+    assert_eq!(out.len(), size(shape), "the output has the wrong number of elements");
     assert_eq!(out.len(), x.len(), "flipping needs equal lengths");
     if out.is_empty() {
         return;

@@ -47,3 +47,14 @@ impl<'a, T> View<'a, T> {
         true
     }
 }
+
+/// The number of elements of a shape.
+///
+/// # Panics
+/// If it overflows: strides of 0 let a view reach over more elements than memory holds.
+pub(crate) fn size(shape: &[usize]) -> usize {
+    if shape.contains(&0) {
+        return 0;
+    }
+    shape.iter().try_fold(1_usize, |size, &n| size.checked_mul(n)).expect("the size of a shape overflows")
+}

@@ -53,7 +53,7 @@ impl<'a, T> Mat<'a, T> {
         Self { rows: self.cols, cols: self.rows, row_stride: self.col_stride, col_stride: self.row_stride, ..self }
     }
 
-    /// Panics unless all elements of the matrix that starts at `offset` lie within its data.
+    /// Panics unless all elements of the matrix that starts at `offset` lie within its data, and copies of it have a size.
     fn check(&self, name: &str, offset: usize) {
         if self.rows == 0 || self.cols == 0 {
             return;
@@ -63,6 +63,9 @@ impl<'a, T> Mat<'a, T> {
             .zip((self.cols - 1).checked_mul(self.col_stride))
             .and_then(|(i, j)| offset.checked_add(i)?.checked_add(j));
         assert!(end.is_some_and(|end| end < self.data.len()), "matrix {name} reaches outside its data");
+        // Strides of 0 let a matrix have any size; padding makes its copy up to 32 times as large.
+        let size = self.rows.checked_mul(self.cols);
+        assert!(size.is_some_and(|size| size <= isize::MAX as usize >> 10), "the size of matrix {name} overflows");
     }
 }
 
@@ -136,8 +139,9 @@ pub fn gemm_batched<T: Real>(
     let tasks = threads::tasks_for(flops.saturating_mul(a_offsets.len()), tuning::GEMM_GRAIN);
     let strided = |mat: &Mat<T>, at: usize| Strided {
         start: mat.data[at..].as_ptr(),
-        rows: mat.row_stride,
-        cols: mat.col_stride,
+        // Larger strides lead nowhere, and sums of them could overflow.
+        rows: mat.row_stride.min(mat.data.len()),
+        cols: mat.col_stride.min(mat.data.len()),
     };
     let one = |i: usize, c: *mut T, tasks: usize| {
         let (a_at, b_at) = (a_offsets[i].min(a.data.len()), b_offsets[i].min(b.data.len()));

@@ -1,7 +1,9 @@
 //! Copies of operands that cannot be read in place, and the memory that they are made in.
 
 use std::cell::RefCell;
+use std::panic::resume_unwind;
 
+use crate::buffer::AllocError;
 use crate::simd::{Kernel, Real, Simd};
 
 /// A matrix as the kernels see it: element `(i, j)` is at `start + i·rows + j·cols`.
@@ -83,7 +85,8 @@ thread_local! {
 }
 
 /// Calls `f` with memory for `len` elements that this thread reuses, so that packing allocates nothing in steady state.
-/// What it holds at first is unspecified (but initialised).
+/// What it holds at first is unspecified (but initialised). If there is no memory, [`AllocError`] is the panic's payload,
+/// without a message: whoever has a user tells them.
 pub(super) fn with_scratch<T: Real, R>(len: usize, f: impl FnOnce(*mut T) -> R) -> R {
     if len == 0 {
         return f(std::ptr::null_mut());
@@ -91,7 +94,10 @@ pub(super) fn with_scratch<T: Real, R>(len: usize, f: impl FnOnce(*mut T) -> R) 
     let lines = (len * size_of::<T>()).div_ceil(size_of::<Line>());
     let mut buffer = FREE.with_borrow_mut(Vec::pop).unwrap_or_default();
     if buffer.len() < lines {
-        buffer = vec![Line([0.0; 8]); lines];
+        buffer = Vec::new();
+        let bytes = lines * size_of::<Line>();
+        buffer.try_reserve_exact(lines).unwrap_or_else(|_| resume_unwind(Box::new(AllocError { bytes })));
+        buffer.resize(lines, Line([0.0; 8]));
     }
     let result = f(buffer.as_mut_ptr().cast());
     if buffer.len() * size_of::<Line>() <= KEEP_BYTES {

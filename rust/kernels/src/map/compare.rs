@@ -7,6 +7,7 @@ use crate::entries::entries;
 use crate::reader::{Reader, chunk};
 use crate::simd::{Element, Kernel, Real, Simd};
 use crate::split::split;
+use crate::view::size;
 
 /// A comparison. With NaN all are false but `Ne`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,7 +51,7 @@ fn compare_body<T: Element>(op: Compare, out: &mut [u8], shape: &[usize], a: Vie
 }
 
 fn select_body<T: Element>(out: &mut [T], shape: &[usize], cond: View<u8>, a: View<T>, b: View<T>) {
-    assert_eq!(out.len(), shape.iter().product(), "the output has the wrong number of elements");
+    assert_eq!(out.len(), size(shape), "the output has the wrong number of elements");
     cond.check(shape);
     a.check(shape);
     b.check(shape);

@@ -7,6 +7,7 @@ use crate::reader::{Reader, chunk};
 use crate::reduce::IntReductions;
 use crate::simd::{Element, Kernel, Real, Simd};
 use crate::split::split;
+use crate::view::size;
 
 /// An integer element.
 pub trait Int: Element + Ord + IntMaps<Self> + IntReductions<Self> {
@@ -230,7 +231,7 @@ fn binary_int_body<T: Int>(op: IntBinary, out: &mut [T], shape: &[usize], a: Vie
 }
 
 fn map1<T: Element, O: Element>(out: &mut [O], shape: &[usize], x: View<T>, f: impl Fn(T) -> O + Sync + Copy) {
-    assert_eq!(out.len(), shape.iter().product(), "the output has the wrong number of elements");
+    assert_eq!(out.len(), size(shape), "the output has the wrong number of elements");
     x.check(shape);
     if !out.is_empty() {
         split(out, UNIT, GRAIN_CHEAP, |start, out| f32::run(Map1 { out, shape, x, start, f }));
@@ -245,7 +246,7 @@ pub(super) fn map2<A: Element, B: Element, O: Element>(
     b: View<B>,
     f: impl Fn(A, B) -> O + Sync + Copy,
 ) {
-    assert_eq!(out.len(), shape.iter().product(), "the output has the wrong number of elements");
+    assert_eq!(out.len(), size(shape), "the output has the wrong number of elements");
     a.check(shape);
     b.check(shape);
     if !out.is_empty() {

@@ -9,6 +9,7 @@ use crate::math::{self, library};
 use crate::reader::{Reader, chunk};
 use crate::simd::{Kernel, Real, Simd};
 use crate::split::split;
+use crate::view::size;
 
 /// Functions that are computed lane by lane cost some 5 to 20 ns.
 const GRAIN_LIBRARY: usize = 512;
@@ -195,7 +196,7 @@ entries! { Maps for [f32 f64] where T: Real {
 } }
 
 fn unary_body<T: Real>(op: Unary, out: &mut [T], shape: &[usize], x: View<T>) {
-    assert_eq!(out.len(), shape.iter().product(), "the output has the wrong number of elements");
+    assert_eq!(out.len(), size(shape), "the output has the wrong number of elements");
     x.check(shape);
     if !out.is_empty() {
         split(out, UNIT, op.grain(), |start, out| T::run(UnaryKernel { op, out, shape, x, start }));
@@ -203,7 +204,7 @@ fn unary_body<T: Real>(op: Unary, out: &mut [T], shape: &[usize], x: View<T>) {
 }
 
 fn binary_body<T: Real>(op: Binary, out: &mut [T], shape: &[usize], a: View<T>, b: View<T>) {
-    assert_eq!(out.len(), shape.iter().product(), "the output has the wrong number of elements");
+    assert_eq!(out.len(), size(shape), "the output has the wrong number of elements");
     a.check(shape);
     b.check(shape);
     if out.is_empty() {

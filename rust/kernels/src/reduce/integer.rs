@@ -45,8 +45,9 @@ fn fold<T: Element, A: Element>(
     initial: A,
     f: impl Fn(A, T) -> A + Sync + Copy,
 ) {
+    let some = check(out.len(), x.len(), kept, reduced);
     out.fill(initial);
-    if check(out.len(), x.len(), kept, reduced) {
+    if some {
         split(out, 1, GRAIN_CHEAP.div_ceil(reduced.len()), |start, out| {
             f32::run(FoldInt { out, x, kept, reduced, start, f });
         });

@@ -14,6 +14,7 @@ pub use integer::{reduce_int, sum_int};
 pub(crate) use real::Reductions;
 pub use real::reduce;
 
+use crate::view::size;
 use crate::walk::Walk;
 
 /// Some of an operand's dimensions.
@@ -38,7 +39,7 @@ impl<'a> Axes<'a> {
 
     /// Elements that the dimensions span.
     fn len(&self) -> usize {
-        self.shape.iter().product()
+        size(self.shape)
     }
 
     fn walk(&self) -> Walk<1> {
@@ -65,7 +66,7 @@ pub enum Reduce {
     Min,
 }
 
-/// Panics unless `outputs` is the number of kept elements and all elements lie within `len`. False if there are none to
+/// Panics unless `outputs` is the number of kept elements, all elements lie within `len`, and they can be counted. False if there are none to
 /// reduce.
 fn check(outputs: usize, len: usize, kept: Axes, reduced: Axes) -> bool {
     assert_eq!(outputs, kept.len(), "a reduction has one output for every kept element");
@@ -74,5 +75,6 @@ fn check(outputs: usize, len: usize, kept: Axes, reduced: Axes) -> bool {
     }
     let last = kept.last().zip(reduced.last()).and_then(|(a, b)| a.checked_add(b));
     assert!(last.is_some_and(|at| at < len), "a reduction reaches outside its data");
+    assert!(kept.len().checked_mul(reduced.len()).is_some(), "the size of a reduction overflows");
     true
 }

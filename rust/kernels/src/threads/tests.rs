@@ -3,6 +3,11 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::thread::ThreadId;
 
+/// Repetitions, of which Miri has time for a few.
+const fn times(n: usize) -> usize {
+    if cfg!(miri) { n.div_ceil(100) } else { n }
+}
+
 /// A team with more workers than the machine may have cores.
 fn crowd() -> &'static Team {
     Team::leak()
@@ -31,8 +36,8 @@ fn all(counts: &[AtomicU32], times: u32) -> bool {
 fn every_task_runs_once() {
     for workers in [1, 2, 7] {
         let team = crowd();
-        for tasks in [2, 3, 8, 1000] {
-            for _ in 0..200 {
+        for tasks in [2, 3, 8, times(1000)] {
+            for _ in 0..times(200) {
                 let seen = counts(tasks);
                 let done = team.run(workers, tasks, &|t| {
                     seen[t].fetch_add(1, Relaxed);
@@ -88,7 +93,7 @@ fn callers_at_the_same_time_all_finish() {
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
-                for _ in 0..500 {
+                for _ in 0..times(500) {
                     run(10, |t| {
                         run(3, |u| {
                             sum.fetch_add(t * 3 + u, Relaxed);
@@ -98,7 +103,7 @@ fn callers_at_the_same_time_all_finish() {
             });
         }
     });
-    assert_eq!(sum.into_inner(), 8 * 500 * (29 * 30 / 2));
+    assert_eq!(sum.into_inner(), 8 * times(500) * (29 * 30 / 2));
 }
 
 #[test]

@@ -1,0 +1,80 @@
+"""Sizes that no memory holds: errors that say so, before anything is computed, and nothing lost."""
+
+import numpy as np
+import pytest
+
+import rgrad as rg
+from rgrad.nn import functional as F
+
+HALF = 2**32  # the product of two is 0 in 64 bits
+x = rg.arange(6, dtype="float32").reshape(2, 3)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: rg.zeros((HALF, HALF)),
+        lambda: rg.ones((HALF, HALF, 0, HALF)).sum() + rg.empty((HALF, HALF)),
+        lambda: rg.full((2**62, 3), 1.0),
+        lambda: rg.eye(HALF, HALF),
+        lambda: rg.rand(HALF, HALF),
+        lambda: rg.randint(0, 2, (HALF, HALF)),
+        lambda: rg.zeros(1).expand(HALF, HALF),
+        lambda: rg.broadcast_to(rg.zeros(1), (HALF, HALF)),
+        lambda: x.repeat(HALF, HALF),
+        lambda: x.tile((HALF, HALF)),
+        lambda: F.pad(x, (2**62, 2**62)),
+        lambda: rg.zeros(1).expand(HALF, 1) + rg.zeros(1).expand(1, HALF),
+        lambda: rg.einsum("i,j->ij", rg.zeros(1).expand(HALF), rg.zeros(1).expand(HALF)),
+        lambda: rg.zeros(1).expand(HALF).reshape(HALF, 1) @ rg.zeros(1).expand(1, HALF),
+        lambda: rg.zeros(1).expand(HALF, 1, 1) @ rg.zeros(1).expand(1, HALF),
+        lambda: F.one_hot(rg.tensor([0, 1, 2]), 2**62),
+        lambda: x.reshape(HALF, HALF),
+        lambda: rg.arange(0, 1e300, 1e-300),
+        lambda: rg.arange(0.0, float("inf")),
+        lambda: rg.linspace(0, 1, 2**62),
+        lambda: rg.cat([rg.zeros(1, 1).expand(2**61, 2), rg.zeros(1, 1).expand(2**61, 2)]),
+        lambda: rg.stack([rg.zeros(1).expand(2**61)] * 8),
+    ],
+)
+def test_more_elements_than_can_be_counted_are_an_error(call):
+    # Either the shape is refused, or the size in bytes that its memory would have is told.
+    with pytest.raises((ValueError, MemoryError), match=r"too large|cannot (go|allocate)|do not fit"):
+        call()
+    assert x.tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+@pytest.mark.parametrize(
+    ("call", "size"),
+    [
+        (lambda: rg.zeros(2**50), 2**52),
+        (lambda: rg.arange(2**50), 2**53),
+        (lambda: rg.linspace(0, 1, 2**50, dtype=rg.float64), 2**53),
+        (lambda: rg.eye(2**25, 2**25, dtype=rg.float64), 2**53),
+        (lambda: rg.zeros(1).expand(2**50) + 1, 2**52),
+        (lambda: rg.zeros(1).expand(2**50).contiguous(), 2**52),
+        (lambda: x.repeat(2**25, 2**25), 6 * 2**52),
+        (lambda: F.pad(x, (0, 2**50 - 3)), 2**53),
+        (lambda: rg.einsum("i,j->ij", rg.zeros(2**25), rg.zeros(2**25)), 2**52),
+    ],
+)
+def test_memory_that_there_is_not_is_a_memory_error_with_its_size(call, size):
+    with pytest.raises(MemoryError, match=f"cannot allocate {size} bytes"):
+        call()
+    assert x.tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+def test_a_product_that_cannot_be_packed_is_a_memory_error():
+    a, b = rg.zeros(1).expand(100, 2**45), rg.zeros(1).expand(2**45, 17)
+    with pytest.raises(MemoryError, match=r"cannot allocate \d+ bytes"):
+        a @ b
+    assert (rg.ones(2, 3) @ rg.ones(3, 2)).tolist() == [[3, 3], [3, 3]]
+
+
+def test_a_step_that_finds_no_memory_changes_nothing():
+    w = rg.ones(3, requires_grad=True)
+    loss = (w * w).sum()
+    with pytest.raises(MemoryError):
+        (w.sum().expand(2**50) * 2).sum()
+    loss.backward()
+    np.testing.assert_array_equal(w.grad.numpy(), [2, 2, 2])
