@@ -19,10 +19,19 @@ BUILT := $(VENV)/built.stamp
 CRATES := --workspace --exclude rgrad-python --exclude rgrad-bench --locked
 RUN := runs/$(basename $(notdir $(DATA)))
 
-.PHONY: help demo test lint format stubs bench wheel clean tools
+# Sanitizers and the fuzzer's coverage are options that a stable compiler takes only if it is told that it may. With an
+# explicit target, build scripts and macros are built without them.
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+INSTRUMENTED = RUSTC_BOOTSTRAP=1 RUSTFLAGS='-Zsanitizer=address $(1)' cargo $(2) --locked --target $(HOST)
+# What cargo-fuzz passes, but for the traces of comparisons: the data of these targets are drawn from, not parsed.
+COVERAGE := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=3 \
+	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table --cfg fuzzing
+FUZZ_SECONDS ?= 60
+
+.PHONY: help demo test lint format sanitize fuzz miri stubs bench wheel clean tools
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{printf "make %-6s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{printf "make %-8s %s\n", $$1, $$2}'
 
 demo: $(BUILT) ## train softmax regression and an MLP on digits, with pictures (DATA=mnist, iris or a file for other data)
 	$(PY) -m rgrad train $(DATA) --model softmax --out $(RUN)-softmax
@@ -34,9 +43,30 @@ test: $(BUILT) $(VENV)/checks.stamp ## run every test, once for each instruction
 	$(PY) -m pytest -m slow; \
 	for isa in $$isas; do echo "RGRAD_ISA=$$isa pytest"; RGRAD_ISA=$$isa $(PY) -m pytest; done
 
+sanitize: $(BUILT) ## run the kernels' tests with AddressSanitizer, once for each vector instruction set of this machine
+	$(call INSTRUMENTED,,test --quiet --package rgrad-kernels --tests --target-dir target/sanitize --no-run)
+	set -e; for isa in $$($(PY) -c 'from rgrad import _core; print(*_core.available_isas())'); do \
+	[ $$isa = scalar ] || { echo "RGRAD_ISA=$$isa cargo test with AddressSanitizer"; RGRAD_ISA=$$isa \
+	$(call INSTRUMENTED,,test --quiet --package rgrad-kernels --tests --target-dir target/sanitize); }; done
+
+fuzz: | tools ## run the fuzz target of the matrix product (FUZZ_SECONDS=60)
+	@:$(if $(shell $(CXX) --version 2>/dev/null),,$(error libFuzzer needs a C++ compiler, and $(CXX) is none: install g++ \
+	or clang, or name one with CXX=...))
+	CXX='$(CXX)' $(call INSTRUMENTED,$(COVERAGE),build --release --manifest-path fuzz/Cargo.toml --target-dir target/fuzz)
+	@mkdir -p fuzz/corpus/gemm fuzz/artifacts/gemm
+	ASAN_OPTIONS=detect_odr_violation=0 target/fuzz/$(HOST)/release/gemm -max_total_time=$(FUZZ_SECONDS) \
+	-len_control=0 -max_len=192 -timeout=60 -artifact_prefix=fuzz/artifacts/gemm/ fuzz/corpus/gemm
+
+# crossbeam, below rayon, keeps to tree borrows but not to stacked borrows; rayon's threads outlive the tests.
+miri: ## run the tests of kernels and engine in Miri (takes a nightly toolchain with the components miri and rust-src)
+	MIRIFLAGS='-Zmiri-tree-borrows -Zmiri-permissive-provenance -Zmiri-ignore-leaks -Zmiri-num-cpus=2 \
+	-Zmiri-deterministic-floats' cargo +nightly miri test $(CRATES) --tests
+
 lint: $(BUILT) $(VENV)/checks.stamp ## check layout, lints, types and stubs
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
+	cargo clippy --manifest-path fuzz/Cargo.toml --no-default-features --locked --target-dir target -- -D warnings
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) -m mypy
@@ -45,6 +75,7 @@ lint: $(BUILT) $(VENV)/checks.stamp ## check layout, lints, types and stubs
 
 format: $(VENV)/checks.stamp ## lay out all sources, and mend what ruff can mend
 	cargo fmt --all
+	cargo fmt --manifest-path fuzz/Cargo.toml
 	$(PY) -m ruff check --fix
 	$(PY) -m ruff format
 
