@@ -11,12 +11,13 @@ fn check_cuts<T: PartialEq + Copy + std::fmt::Debug>(empty: T, draw: impl Fn(&mu
         draw(&mut part, 40 + start as u64);
         assert_eq!(part, whole[start..start + len], "from {start}, {len} elements");
     }
-    let mut long = vec![empty; 100_000];
+    let many = if cfg!(miri) { 1500 } else { 100_000 };
+    let mut long = vec![empty; many];
     draw(&mut long, 40);
     assert_eq!(long[..1000], whole);
     let mut end = [empty; 10];
-    draw(&mut end, 40 + 99_990);
-    assert_eq!(long[99_990..], end);
+    draw(&mut end, 40 + many as u64 - 10);
+    assert_eq!(long[many - 10..], end);
 }
 
 #[test]
@@ -46,6 +47,7 @@ fn assert_moments(x: &[f64], want: [f64; 4]) {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "statistics of many numbers")]
 fn uniform_numbers_are_uniform() {
     let (mut single, mut double) = (vec![f32::NAN; 1_000_000], vec![f64::NAN; 1_000_000]);
     uniform(&mut single, 3, 0);
@@ -65,6 +67,7 @@ fn uniform_numbers_are_uniform() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "statistics of many numbers")]
 fn normal_numbers_are_normal() {
     let (mut single, mut double) = (vec![f32::NAN; 1_000_000], vec![f64::NAN; 1_000_000]);
     normal(&mut single, 5, 0);
@@ -80,6 +83,7 @@ fn normal_numbers_are_normal() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "statistics of many numbers")]
 fn masks_keep_what_they_should() {
     let mut mask = vec![f32::NAN; 1_000_000];
     bernoulli_mask(&mut mask, 0.8, 1.25, 6, 0);
@@ -92,6 +96,7 @@ fn masks_keep_what_they_should() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "statistics of many numbers")]
 fn integers_fill_their_range() {
     let mut x = vec![7; 100_000];
     randint(&mut x, -3, 4, 7, 0);
@@ -104,6 +109,7 @@ fn integers_fill_their_range() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "statistics of many numbers")]
 fn permutations_hold_everything_once_and_are_all_as_likely() {
     for n in [0, 1, 2, 33, 60_000] {
         let mut x = vec![-1; n];

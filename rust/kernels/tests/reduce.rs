@@ -139,6 +139,7 @@ fn nan_wins_wherever_it_stands() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "millions of numbers")]
 fn long_sums_are_accurate() {
     let n = 3_000_017;
     let x: Vec<f32> = numbers(n, 5).iter().map(|&x| (x + 4.0) as f32).collect();

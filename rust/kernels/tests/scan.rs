@@ -30,7 +30,9 @@ fn reference(a: Option<&[f64]>, b: &[f64], len: usize, reverse: bool) -> Vec<f64
 
 #[test]
 fn recurrences_of_every_size() {
-    for (rows, len) in [(0, 3), (3, 0), (1, 1), (1, 17), (4, 16), (5, 15), (3, 33), (1000, 37)] {
+    for (rows, len) in
+        [(0, 3), (3, 0), (1, 1), (1, 17), (4, 16), (5, 15), (3, 33), (if cfg!(miri) { 50 } else { 1000 }, 37)]
+    {
         let (a, b) = (numbers(rows * len, 1), numbers(rows * len, 2));
         for reverse in [false, true] {
             for a in [None, Some(&a[..])] {
@@ -44,7 +46,8 @@ fn recurrences_of_every_size() {
 
 #[test]
 fn the_number_of_threads_changes_no_bit() {
-    let (a, b) = (numbers(200_000, 3), numbers(200_000, 4));
+    let many = if cfg!(miri) { 20_000 } else { 200_000 };
+    let (a, b) = (numbers(many, 3), numbers(many, 4));
     let (a, b): (Vec<f32>, Vec<f32>) = (a.iter().map(|&x| x as f32).collect(), b.iter().map(|&x| x as f32).collect());
     let before = threads::num_threads();
     let run = |n| {

@@ -78,6 +78,7 @@ fn print_bits() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "compares processes")]
 fn bits_are_the_same_everywhere() {
     let children: Vec<_> = simd::available()
         .into_iter()

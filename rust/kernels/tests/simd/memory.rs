@@ -8,7 +8,7 @@ on_both_types! {
     heads_of_every_length
     whole_vectors_at_any_alignment
     transposes_of_every_size
-    #[cfg(target_os = "linux")] heads_touch_nothing_behind_them
+    #[cfg(all(target_os = "linux", not(miri)))] heads_touch_nothing_behind_them
 }
 
 /// Copies `n` elements by `load_head` and `store_head`, and returns all lanes that were loaded.
@@ -123,7 +123,7 @@ fn transposes_of_every_size<T: Bits>() {
 }
 
 /// Memory that ends where the process may touch nothing: a stray access is a crash.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(miri)))]
 mod guarded {
     use std::ffi::{c_int, c_long, c_void};
     use std::ptr;
@@ -165,7 +165,7 @@ mod guarded {
     }
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(miri)))]
 fn heads_touch_nothing_behind_them<T: Bits>() {
     let (source, target) = (guarded::Edge::new(), guarded::Edge::new());
     for n in 0..=T::LANES {
