@@ -95,7 +95,7 @@ wheel: $(BUILT) ## build a wheel and an sdist into dist/
 	$(PY) -m maturin sdist --out dist
 
 clean: ## remove everything that the other targets made
-	rm -rf $(VENV) target dist runs .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf fuzz/artifacts fuzz/corpus $(VENV) target dist runs .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	rm -f python/rgrad/_core*.so python/rgrad/_core*.pyd
 
 $(BUILT): $(BUILD_INPUTS) $(VENV)/demo.stamp | tools

@@ -234,7 +234,7 @@ impl Values {
         let next = |at: usize| {
             self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let bits = self.0 >> 33;
-            let special = every > 0 && bits % every == 0;
+            let special = every > 0 && bits.is_multiple_of(every);
             T::from_f64(if special { SPECIAL[at % 6] } else { bits as f64 / f64::from(1_u32 << 30) - 1.0 })
         };
         (0..len).map(next).collect()
