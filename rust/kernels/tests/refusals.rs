@@ -98,9 +98,9 @@ fn flips_and_rows() {
     refuse("scatter_add_rows: inputs", 6, |out| scatter_add_rows(out, &x[..3], 2, &[0, 1]).unwrap());
     refuse("scatter_add_rows: whole rows", 6, |out| scatter_add_rows(out, &x[..4], 4, &[0]).unwrap());
 
-    refuse("order_rows: places", 5, |out| order_rows(out, &x, 2, false));
-    refuse("order_rows: more places than elements", 8, |out| order_rows(out, &x, 2, false));
-    refuse("order_rows: no rows", 6, |out| order_rows(out, &x, 0, false));
+    refuse("order_rows: places", 5, |out| order_rows(out, &x, 2, false).unwrap());
+    refuse("order_rows: more places than elements", 8, |out| order_rows(out, &x, 2, false).unwrap());
+    refuse("order_rows: no rows", 6, |out| order_rows(out, &x, 0, false).unwrap());
     refuse("linear: lengths", 6, |out| linear(out, None, &x[..5], 3, false));
     refuse("linear: factors", 6, |out| linear(out, Some(&x[..5]), &x, 3, false));
     refuse("linear: rows", 6, |out| linear(out, None, &x, 4, false));
