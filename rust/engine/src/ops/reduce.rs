@@ -68,6 +68,21 @@ impl Split {
         }
     }
 
+    /// Sums of squared distances from the means.
+    pub(super) fn squares(&self, op: &str, x: &Tensor) -> Result<Tensor> {
+        let total = self.run(op, Reduce::Sum, x)?;
+        let mean = div(&total, &number(&total, self.count() as f64)?)?;
+        let (kept, gone) = (self.part(x.layout(), true), self.part(x.layout(), false));
+        let (kept, gone) = (Axes::new(&kept.0, &kept.1), Axes::new(&gone.0, &gone.1));
+        match_float!(x.dtype(), op, T => {
+            let (from, mean) = (x.read::<T>(), mean.read::<T>());
+            Tensor::build::<T>(op, &self.output(), x.dtype(), |out| {
+                kernels::squares(out, from.tail(), mean.slice(), kept, gone);
+                Ok(())
+            })
+        })
+    }
+
     /// The sum of integers or truth values of any width as int64.
     fn sum_int(&self, x: &Tensor) -> Result<Tensor> {
         let (kept, gone) = (self.part(x.layout(), true), self.part(x.layout(), false));

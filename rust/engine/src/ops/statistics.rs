@@ -1,6 +1,6 @@
 //! Variances and standard deviations.
 
-use super::elementwise::{div, eq, mul, number, sqrt, square, sub, where_};
+use super::elementwise::{div, eq, mul, number, sqrt, sub, where_};
 use super::reduce::{Split, mean, scale, sum_over};
 use super::{only, op_table};
 use crate::error::{Result, fail};
@@ -41,8 +41,7 @@ impl Op for Variance {
         Saves::INPUTS
     }
     fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
-        let squares = square(&self.deviation(&x[0].without_history())?)?;
-        let total = sum_over(&squares, &self.split.dims, self.split.keepdim)?;
+        let total = self.split.squares("var", x[0])?;
         div(&total, &number(&total, self.divisor)?)
     }
     fn backward(&self, saved: &Saved, g: &Tensor, _: Want) -> Result<Grads> {

@@ -9,18 +9,28 @@ use crate::reader::TILE;
 use crate::simd::{Real, Simd};
 
 /// An operation that combines two numbers.
-pub(super) trait Fold<T: Real>: Copy + Send + Sync + 'static {
+pub(crate) trait Fold<T: Real>: Copy + Send + Sync + 'static {
     /// The number that changes nothing.
     const IDENTITY: T;
     fn vectors<S: Simd<T>>(s: S, a: S::V, b: S::V) -> S::V;
     fn numbers(a: T, b: T) -> T;
+    /// The element that changes nothing, where `about` is the number that elements are compared with.
+    #[inline(always)]
+    fn neutral(_about: T) -> T {
+        Self::IDENTITY
+    }
+    /// Combines what was folded before with the next elements.
+    #[inline(always)]
+    fn step<S: Simd<T>>(s: S, folded: S::V, x: S::V, _about: S::V) -> S::V {
+        Self::vectors(s, folded, x)
+    }
 }
 
 macro_rules! folds {
     ($($(#[$doc:meta])* $name:ident: $identity:ident, $vectors:expr, $numbers:expr;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy)]
-        pub(super) struct $name;
+        pub(crate) struct $name;
         impl<T: Real> Fold<T> for $name {
             const IDENTITY: T = T::$identity;
             #[inline(always)]
@@ -42,6 +52,31 @@ folds! {
     Max: NEG_INFINITY, math::maximum, |a: T, b: T| if a > b || a != a { a } else { b };
     /// NaN wins.
     Min: INFINITY, math::minimum, |a: T, b: T| if a < b || a != a { a } else { b };
+}
+
+/// Σ (x − about)².
+#[derive(Clone, Copy)]
+pub(crate) struct Squares;
+
+impl<T: Real> Fold<T> for Squares {
+    const IDENTITY: T = T::ZERO;
+    #[inline(always)]
+    fn vectors<S: Simd<T>>(s: S, a: S::V, b: S::V) -> S::V {
+        s.add(a, b)
+    }
+    #[inline(always)]
+    fn numbers(a: T, b: T) -> T {
+        a + b
+    }
+    #[inline(always)]
+    fn neutral(about: T) -> T {
+        about
+    }
+    #[inline(always)]
+    fn step<S: Simd<T>>(s: S, folded: S::V, x: S::V, about: S::V) -> S::V {
+        let d = s.sub(x, about);
+        s.mul_add(d, d, folded)
+    }
 }
 
 /// Accumulators that hide the latency of an addition.
@@ -104,20 +139,46 @@ impl<T: Real, const W: usize> Cascade<T, W> {
 
 /// Folds at most [`TILE`] numbers: vector `i` into accumulator `i` modulo [`CHAINS`], then the accumulators in pairs.
 #[inline(always)]
-pub(super) fn fold_tile<T: Real, S: Simd<T>, F: Fold<T>>(s: S, x: &[T]) -> S::V {
+pub(super) fn fold_tile<T: Real, S: Simd<T>, F: Fold<T>>(s: S, x: &[T], about: T) -> S::V {
     debug_assert!(x.len() <= TILE);
+    let center = s.splat(about);
     let mut acc = [s.splat(F::IDENTITY); CHAINS];
     let mut steps = x.chunks_exact(CHAINS * S::LANES);
     for step in &mut steps {
         for (c, acc) in acc.iter_mut().enumerate() {
             // SAFETY: the chunk holds `CHAINS` vectors.
-            *acc = F::vectors(s, *acc, unsafe { s.load(step.as_ptr().add(c * S::LANES)) });
+            *acc = F::step(s, *acc, unsafe { s.load(step.as_ptr().add(c * S::LANES)) }, center);
         }
     }
     for (v, acc) in steps.remainder().chunks(S::LANES).zip(&mut acc) {
-        *acc = F::vectors(s, *acc, load_or(s, v, F::IDENTITY));
+        *acc = F::step(s, *acc, load_or(s, v, F::neutral(about)), center);
     }
     F::vectors(s, F::vectors(s, acc[0], acc[1]), F::vectors(s, acc[2], acc[3]))
+}
+
+/// The most lanes of a vector.
+pub(crate) const MAX_LANES: usize = 16;
+
+/// The lanes of up to `LANES` vectors combined, as [`fold_lanes`] does: lane `i` of the result is from vector `i`.
+#[inline(always)]
+pub(crate) fn fold_across<T: Real, S: Simd<T>, F: Fold<T>>(s: S, vectors: &[T::Lanes; MAX_LANES]) -> S::V {
+    let mut lanes = [T::Lanes::default(); MAX_LANES];
+    let mut v = [s.splat(F::IDENTITY); MAX_LANES];
+    // SAFETY: `Real::Lanes` is a vector's array, of which both have at least `LANES`.
+    unsafe {
+        s.transpose(vectors.as_ptr().cast(), S::LANES, S::LANES, S::LANES, lanes.as_mut_ptr().cast(), S::LANES);
+        for (v, lane) in v[..S::LANES].iter_mut().zip(&lanes) {
+            *v = s.load(lane.as_ref().as_ptr());
+        }
+    }
+    let mut half = S::LANES / 2;
+    while half > 0 {
+        for i in 0..half {
+            v[i] = F::vectors(s, v[i], v[i + half]);
+        }
+        half /= 2;
+    }
+    v[0]
 }
 
 /// The lanes combined: lane `i` with lane `i + LANES/2`, and so on.

@@ -47,6 +47,8 @@ fn fold<T: Element, A: Element>(
 ) {
     let some = check(out.len(), x.len(), kept, reduced);
     out.fill(initial);
+    let mut room = [Vec::new(), Vec::new()];
+    let reduced = reduced.by_stride(&mut room);
     if some {
         split(out, 1, GRAIN_CHEAP.div_ceil(reduced.len()), |start, out| {
             f32::run(FoldInt { out, x, kept, reduced, start, f });

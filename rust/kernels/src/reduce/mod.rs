@@ -1,10 +1,11 @@
 //! Reductions over any dimensions of a strided operand.
 //!
-//! What is added to what depends on the shape and the layout alone: blocks of [`TILE`](crate::reader::TILE) elements are
-//! accumulated lane by lane and added in pairs, pairs of pairs and so on, so errors grow with the logarithm of the length.
+//! What is added to what depends on the shape and the layout alone, reduced dimensions being taken in the order of their
+//! strides: blocks of [`TILE`](crate::reader::TILE) elements are accumulated lane by lane and added in pairs, pairs of pairs
+//! and so on, so errors grow with the logarithm of the length.
 
 mod arg;
-mod fold;
+pub(crate) mod fold;
 mod integer;
 mod real;
 
@@ -12,7 +13,9 @@ pub use arg::{Ordered, arg_reduce};
 pub(crate) use integer::IntReductions;
 pub use integer::{reduce_int, sum_int};
 pub(crate) use real::Reductions;
-pub use real::reduce;
+pub use real::{reduce, squares};
+
+use std::cmp::Reverse;
 
 use crate::view::size;
 use crate::walk::Walk;
@@ -35,6 +38,21 @@ impl<'a> Axes<'a> {
     pub fn new(shape: &'a [usize], strides: &'a [usize]) -> Self {
         assert_eq!(shape.len(), strides.len(), "every dimension needs one stride");
         Self { shape, strides }
+    }
+
+    /// The same dimensions, those with the largest strides first, in memory that `room` keeps: the order in which the
+    /// elements lie, for reductions that may take them in any.
+    fn by_stride<'b>(self, room: &'b mut [Vec<usize>; 2]) -> Axes<'b>
+    where
+        'a: 'b,
+    {
+        if self.strides.is_sorted_by(|a, b| a >= b) {
+            return self;
+        }
+        let mut dims: Vec<(usize, usize)> = self.strides.iter().copied().zip(self.shape.iter().copied()).collect();
+        dims.sort_by_key(|d| Reverse(d.0));
+        *room = [dims.iter().map(|d| d.1).collect(), dims.iter().map(|d| d.0).collect()];
+        Axes { shape: &room[0], strides: &room[1] }
     }
 
     /// Elements that the dimensions span.

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use super::fold::{Cascade, Fold, Max, Min, Prod, Sum, fold_lanes, fold_tile};
+use super::fold::{Cascade, Fold, MAX_LANES, Max, Min, Prod, Squares, Sum, fold_across, fold_lanes, fold_tile};
 use super::{Axes, Reduce, check};
 use crate::View;
 use crate::entries::entries;
@@ -19,7 +19,9 @@ const PIECE: usize = 64 * 1024;
 const ROWS: usize = 64;
 /// Vectors of columns that are reduced side by side: their accumulators stay in registers, and a row's cache lines are
 /// read together.
-const WIDE: usize = 4;
+const WIDE: usize = 8;
+/// The same where there are few registers.
+const NARROW: usize = 4;
 
 entries! { Reductions for [f32 f64] where T: Real {
     /// Reduces dimensions: `out[k] = op(x[k + r] for all r)`, where `k` are the places of the kept dimensions in row-major
@@ -28,21 +30,34 @@ entries! { Reductions for [f32 f64] where T: Real {
     /// # Panics
     /// If `out` does not have one element for every kept one, or the dimensions reach outside `x`.
     pub fn reduce(op: Reduce, out: &mut [T], x: &[T], kept: Axes, reduced: Axes) = reduce_body;
+    /// Sums of squared distances: `out[k] = Σ (x[k + r] - about[k])²` over all `r`, as [`reduce`] sums.
+    ///
+    /// # Panics
+    /// If `out` or `about` does not have one element for every kept one, or the dimensions reach outside `x`.
+    pub fn squares(out: &mut [T], x: &[T], about: &[T], kept: Axes, reduced: Axes) = squares_body;
 } }
 
 fn reduce_body<T: Real>(op: Reduce, out: &mut [T], x: &[T], kept: Axes, reduced: Axes) {
     match op {
-        Reduce::Sum => fold::<T, Sum>(out, x, kept, reduced),
-        Reduce::Prod => fold::<T, Prod>(out, x, kept, reduced),
-        Reduce::Max => fold::<T, Max>(out, x, kept, reduced),
-        Reduce::Min => fold::<T, Min>(out, x, kept, reduced),
+        Reduce::Sum => fold::<T, Sum>(out, x, &[], kept, reduced),
+        Reduce::Prod => fold::<T, Prod>(out, x, &[], kept, reduced),
+        Reduce::Max => fold::<T, Max>(out, x, &[], kept, reduced),
+        Reduce::Min => fold::<T, Min>(out, x, &[], kept, reduced),
     }
 }
 
-fn fold<T: Real, F: Fold<T>>(out: &mut [T], x: &[T], kept: Axes, reduced: Axes) {
+fn squares_body<T: Real>(out: &mut [T], x: &[T], about: &[T], kept: Axes, reduced: Axes) {
+    assert_eq!(out.len(), about.len(), "every output needs the number that its distances are from");
+    fold::<T, Squares>(out, x, about, kept, reduced);
+}
+
+/// `about` has one element for each output, or none if the fold compares with nothing.
+fn fold<T: Real, F: Fold<T>>(out: &mut [T], x: &[T], about: &[T], kept: Axes, reduced: Axes) {
     if !check(out.len(), x.len(), kept, reduced) {
         return out.fill(F::IDENTITY);
     }
+    let mut room = [Vec::new(), Vec::new()];
+    let reduced = reduced.by_stride(&mut room);
     let (outer, inner) = (kept.walk(), reduced.walk());
     let rows_lie_together = matches!(inner.dims(), [] | [Dim { strides: [1], .. }]);
     let columns_lie_together = matches!(outer.dims(), [.., Dim { strides: [1], .. }]);
@@ -50,11 +65,11 @@ fn fold<T: Real, F: Fold<T>>(out: &mut [T], x: &[T], kept: Axes, reduced: Axes) 
     if columns_lie_together && !rows_lie_together {
         // The work is in proportion to the columns.
         return split(out, UNIT, GRAIN_CHEAP.div_ceil(length), |start, out| {
-            T::run(Columns { out, x, outer: &outer, inner: &inner, start, fold: PhantomData::<F> });
+            T::run(Columns { out, x, about, outer: &outer, inner: &inner, start, fold: PhantomData::<F> });
         });
     }
     let pieces = length.div_ceil(PIECE);
-    let rows = Rows { x, outer: &outer, reduced, length, contiguous: rows_lie_together, pieces };
+    let rows = Rows { x, about, outer: &outer, reduced, length, contiguous: rows_lie_together, pieces };
     if pieces == 1 {
         return rows.fold::<F>(out);
     }
@@ -81,6 +96,8 @@ fn fold_pairs<T: Real, F: Fold<T>>(x: &[T]) -> T {
 #[derive(Clone, Copy)]
 struct Rows<'a, T> {
     x: &'a [T],
+    /// One for each row, or none.
+    about: &'a [T],
     outer: &'a Walk<1>,
     reduced: Axes<'a>,
     /// Elements of a row.
@@ -112,25 +129,39 @@ impl<T: Real, F: Fold<T>> Kernel<T> for RowsKernel<'_, T, F> {
     fn run<S: Simd<T>>(self, s: S) {
         let rows = self.rows;
         let mut walk = rows.outer.clone();
-        if rows.contiguous && rows.length <= S::LANES {
+        let about = |row: usize| rows.about.get(row).map_or(T::ZERO, |&x| x);
+        if rows.contiguous && rows.length <= TILE && self.out.len() > 1 {
             let mut at = walk.seek(self.start);
-            for out in self.out {
-                *out = fold_lanes::<T, S, F>(s, load_or(s, &rows.x[at[0]..][..rows.length], F::IDENTITY));
-                walk.step(1, &mut at);
+            let mut row = self.start;
+            for out in self.out.chunks_mut(S::LANES) {
+                let mut tiles = [T::Lanes::default(); MAX_LANES];
+                for tile in &mut tiles[..out.len()] {
+                    let v = fold_tile::<T, S, F>(s, &rows.x[at[0]..][..rows.length], about(row));
+                    // SAFETY: `Real::Lanes` is a vector's array.
+                    unsafe { s.store(tile.as_mut().as_mut_ptr(), v) };
+                    walk.step(1, &mut at);
+                    row += 1;
+                }
+                let folded = fold_across::<T, S, F>(s, &tiles);
+                // SAFETY: `out` has at most `LANES` elements.
+                unsafe { s.store_head(out.as_mut_ptr(), folded, out.len()) };
             }
             return;
         }
-        let mut at = walk.seek(self.start / rows.pieces);
+        let mut row = self.start / rows.pieces;
+        let mut at = walk.seek(row);
         let mut piece = self.start % rows.pieces;
         for out in self.out {
             let first = piece * PIECE;
             let length = PIECE.min(rows.length - first);
             let x = &rows.x[at[0]..];
             let stream = || Reader::new(View::new(x, rows.reduced.strides), rows.reduced.shape, first);
-            *out = fold_row::<T, S, F>(s, &x[first.min(x.len())..], length, (!rows.contiguous).then(stream));
+            let mut stream = (!rows.contiguous).then(stream);
+            *out = fold_row::<T, S, F>(s, &x[first.min(x.len())..], about(row), length, stream.as_mut());
             piece += 1;
             if piece == rows.pieces {
                 piece = 0;
+                row += 1;
                 walk.step(1, &mut at);
             }
         }
@@ -139,12 +170,19 @@ impl<T: Real, F: Fold<T>> Kernel<T> for RowsKernel<'_, T, F> {
 
 /// Folds `length` elements: those of the stream, or the first of `x`.
 #[inline(always)]
-fn fold_row<T: Real, S: Simd<T>, F: Fold<T>>(s: S, x: &[T], length: usize, mut stream: Option<Reader<T>>) -> T {
+fn fold_row<T: Real, S: Simd<T>, F: Fold<T>>(
+    s: S,
+    x: &[T],
+    about: T,
+    length: usize,
+    mut stream: Option<&mut Reader<T>>,
+) -> T {
     let mut cascade = Cascade::new();
     let mut done = 0;
     loop {
         let n = TILE.min(length - done);
-        let tile = fold_tile::<T, S, F>(s, stream.as_mut().map_or_else(|| &x[done..done + n], |stream| stream.next(n)));
+        let x = stream.as_mut().map_or_else(|| &x[done..done + n], |stream| stream.next(n));
+        let tile = fold_tile::<T, S, F>(s, x, about);
         done += n;
         if length <= TILE {
             return fold_lanes::<T, S, F>(s, tile);
@@ -161,6 +199,8 @@ fn fold_row<T: Real, S: Simd<T>, F: Fold<T>>(s: S, x: &[T], length: usize, mut s
 struct Columns<'a, T, F> {
     out: &'a mut [T],
     x: &'a [T],
+    /// One for each column, or none.
+    about: &'a [T],
     outer: &'a Walk<1>,
     inner: &'a Walk<1>,
     start: usize,
@@ -174,17 +214,26 @@ impl<T: Real, F: Fold<T>> Kernel<T> for Columns<'_, T, F> {
         let mut walk = self.outer.clone();
         let mut at = walk.seek(self.start);
         let mut out = self.out;
+        let mut about = self.about.get(self.start..).unwrap_or_default();
         while !out.is_empty() {
             let left = walk.dims().last().map_or(1, |d| d.size - d.at).min(out.len());
-            let n = if left >= WIDE * S::LANES { WIDE * S::LANES } else { left.min(S::LANES) };
+            let n = match left / S::LANES {
+                WIDE.. if S::REGISTERS >= 32 => WIDE * S::LANES,
+                NARROW.. => NARROW * S::LANES,
+                _ => left.min(S::LANES),
+            };
             let (part, rest) = out.split_at_mut(n);
+            let (center, others) = about.split_at(n.min(about.len()));
+            about = others;
             let x = self.x[at[0]..].as_ptr();
             // SAFETY: the kept and reduced dimensions were checked to stay within `x`, and `n` columns are left.
             unsafe {
                 if n == WIDE * S::LANES {
-                    fold_columns::<T, S, F, WIDE>(s, part, x, self.inner);
+                    fold_columns::<T, S, F, WIDE>(s, part, x, center, self.inner);
+                } else if n == NARROW * S::LANES {
+                    fold_columns::<T, S, F, NARROW>(s, part, x, center, self.inner);
                 } else {
-                    fold_columns::<T, S, F, 1>(s, part, x, self.inner);
+                    fold_columns::<T, S, F, 1>(s, part, x, center, self.inner);
                 }
             }
             walk.step(n, &mut at);
@@ -202,9 +251,14 @@ unsafe fn fold_columns<T: Real, S: Simd<T>, F: Fold<T>, const W: usize>(
     s: S,
     out: &mut [T],
     x: *const T,
+    about: &[T],
     inner: &Walk<1>,
 ) {
     let n = out.len();
+    let mut center = [s.splat(T::ZERO); W];
+    for (center, about) in center.iter_mut().zip(about.chunks(S::LANES)) {
+        *center = load_or(s, about, T::ZERO);
+    }
     let mut cascade = Cascade::<T, W>::new();
     let mut walk = inner.clone();
     let mut at = [0];
@@ -220,11 +274,11 @@ unsafe fn fold_columns<T: Real, S: Simd<T>, F: Fold<T>, const W: usize>(
             let run = block.min(size - done);
             let mut row = x.wrapping_add(at[0]);
             for _ in 0..run {
-                for (v, acc) in acc.iter_mut().enumerate() {
+                for (v, (acc, &center)) in acc.iter_mut().zip(&center).enumerate() {
                     // SAFETY: the caller's.
                     let x =
                         unsafe { if W == 1 { s.load_head(row, n) } else { s.load(row.wrapping_add(v * S::LANES)) } };
-                    *acc = F::vectors(s, *acc, x);
+                    *acc = F::step(s, *acc, x, center);
                 }
                 row = row.wrapping_add(stride);
             }
