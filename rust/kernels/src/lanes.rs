@@ -51,3 +51,17 @@ pub(crate) fn load_or<T: Real, S: Simd<T>>(s: S, x: &[T], fill: T) -> S::V {
     let (places, v) = unsafe { (s.load(places.as_ref().as_ptr()), s.load_head(x.as_ptr(), x.len())) };
     s.select(s.lt(places, s.splat(T::from_f64(x.len() as f64))), v, s.splat(fill))
 }
+
+/// Asks for the cache line of an address that will be read or written soon; a hint, and none where Rust has no stable way to
+/// give it.
+#[inline(always)]
+pub(crate) fn prefetch<T>(address: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch accesses nothing, so no address is wrong.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(address.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
+}

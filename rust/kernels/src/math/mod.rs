@@ -42,7 +42,7 @@ pub(crate) fn exp<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
 
 /// [`exp`] of numbers that are at most [`Coefficients::EXP_MAX`].
 #[inline(always)]
-fn exp_bounded<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
+pub(crate) fn exp_bounded<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
     // Processors take a hundred cycles to round a result to 0, so that is left to a selection.
     let zero = s.splat(T::ZERO);
     let vanishes = s.lt(x, s.splat(T::EXP_MIN));

@@ -1,11 +1,12 @@
 //! Softmax cross-entropy with its gradient, in one pass over the logits.
 
 use super::UNIT_ROWS;
-use super::rows::{max_row, narrow_read, narrow_write, shift_narrow, sum_exp_row, write_exp_row};
+use super::rows::{Narrow, group_rows, maxima, rows, sum_exp_row, write_exp_row};
 use crate::entries::entries;
 use crate::lanes::map_lanes;
 use crate::map::GRAIN_TRANSCENDENTAL;
 use crate::math;
+use crate::reduce::fold::Sum;
 use crate::simd::{Kernel, Real, Simd};
 use crate::split::split_rows;
 
@@ -77,85 +78,83 @@ impl<T: Real> Kernel<T> for CrossEntropy<'_, T> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
-        let block = S::LANES * self.cols;
+        let cols = self.cols;
+        let wide_rows = cols > S::LANES;
+        let count = if wide_rows { group_rows::<T, S>(cols) } else { S::LANES };
         let mut grad = self.grad;
-        let blocks = self.loss.chunks_mut(S::LANES).zip(self.logits.chunks(block));
-        for ((loss, x), labels) in blocks.zip(self.labels.chunks(S::LANES)) {
-            let (part, rest) = grad.split_at_mut(x.len().min(grad.len()));
-            grad = rest;
-            // The logarithm's argument, and what is added to it.
-            let (mut sum, mut rest) = (T::Lanes::default(), T::Lanes::default());
-            let (sums, rests) = (&mut sum.as_mut()[..loss.len()], &mut rest.as_mut()[..loss.len()]);
-            if self.cols > S::LANES {
-                wide(s, part, x, labels, self.scale, sums, rests);
+        let blocks = self.loss.chunks_mut(count).zip(self.logits.chunks(count * cols));
+        for ((loss, x), labels) in blocks.zip(self.labels.chunks(count)) {
+            let (part, others) = grad.split_at_mut(x.len().min(grad.len()));
+            grad = others;
+            let (max, sum) = if wide_rows {
+                wide(s, part, x, labels, self.scale, count * cols)
             } else {
-                narrow(s, part, x, labels, self.scale, sums, rests);
+                narrow(s, part, x, labels, self.scale)
+            };
+            let mut own = T::Lanes::default();
+            for ((own, &label), x) in own.as_mut().iter_mut().zip(labels).zip(x.chunks_exact(cols)) {
+                *own = x[label as usize];
             }
             // SAFETY: `Real::Lanes` is a vector's array, and `loss` has at most `LANES` elements.
             unsafe {
-                let log = math::log(s, s.load(sum.as_ref().as_ptr()));
-                s.store_head(loss.as_mut_ptr(), s.add(log, s.load(rest.as_ref().as_ptr())), loss.len());
+                let y = s.add(math::log(s, sum), s.sub(max, s.load(own.as_ref().as_ptr())));
+                s.store_head(loss.as_mut_ptr(), y, loss.len());
             }
         }
     }
 }
 
+/// The largest elements of rows of more than a vector, and the sums of their exponentials after these are subtracted; the next
+/// rows lie `ahead` elements behind.
 #[inline(always)]
-fn wide<T: Real, S: Simd<T>>(s: S, grad: &mut [T], x: &[T], labels: &[i64], scale: T, sums: &mut [T], rests: &mut [T]) {
+fn wide<T: Real, S: Simd<T>>(s: S, grad: &mut [T], x: &[T], labels: &[i64], scale: T, ahead: usize) -> (S::V, S::V) {
     let cols = x.len() / labels.len();
-    for (i, (x, &label)) in x.chunks_exact(cols).zip(labels).enumerate() {
-        let max = max_row(s, x);
-        rests[i] = max - x[label as usize];
-        if grad.is_empty() {
-            sums[i] = sum_exp_row(s, x, max);
-            continue;
-        }
-        sums[i] = write_exp_row(s, &mut grad[i * cols..][..cols], x, max);
-        finish_row(s, &mut grad[i * cols..][..cols], label, scale, sums[i]);
-    }
-}
-
-/// Makes the gradient of a row's exponentials.
-#[inline(always)]
-fn finish_row<T: Real, S: Simd<T>>(s: S, grad: &mut [T], label: i64, scale: T, sum: T) {
-    let factor = s.splat(scale / sum);
-    map_lanes!(s: S, [grad => e] <- [], (s.mul(e, factor),));
-    grad[label as usize] = grad[label as usize] - scale;
-}
-
-#[inline(always)]
-fn narrow<T: Real, S: Simd<T>>(
-    s: S,
-    grad: &mut [T],
-    x: &[T],
-    labels: &[i64],
-    scale: T,
-    sums: &mut [T],
-    rests: &mut [T],
-) {
-    let cols = x.len() / labels.len();
-    let mut v = narrow_read::<T, S>(s, x, cols);
-    let v = &mut v[..cols];
-    let max = s.to_array(shift_narrow(s, v));
-    let mut sum = s.splat(T::ZERO);
-    for v in v.iter_mut() {
-        *v = math::exp(s, *v);
-        sum = s.add(sum, *v);
-    }
-    let lanes = s.to_array(sum);
-    for (i, &label) in labels.iter().enumerate() {
-        sums[i] = lanes.as_ref()[i];
-        rests[i] = max.as_ref()[i] - x[i * cols + label as usize];
-    }
+    let max = maxima(s, x, cols);
+    let all = s.to_array(max);
+    let all = all.as_ref();
+    let row = |i: usize| &x[i * cols..][..cols];
     if grad.is_empty() {
-        return;
+        return (max, rows!(s: S, Sum, i in labels.len(), sum_exp_row(s, row(i), all[i])));
     }
-    let factor = s.div(s.splat(scale), sum);
-    for v in v.iter_mut() {
-        *v = s.mul(*v, factor);
+    let sums = rows!(s: S, Sum, i in labels.len(), {
+        write_exp_row(s, &mut grad[i * cols..][..cols], row(i), all[i], ahead)
+    });
+    let factors = s.to_array(s.div(s.splat(scale), sums));
+    for (i, grad) in grad.chunks_exact_mut(cols).enumerate() {
+        let factor = s.splat(factors.as_ref()[i]);
+        map_lanes!(s: S, [grad => e] <- [], (s.mul(e, factor),));
     }
-    narrow_write(s, grad, v, cols);
-    for (grad, &label) in grad.chunks_exact_mut(cols).zip(labels) {
+    less_labels(grad, labels, scale);
+    (max, sums)
+}
+
+/// The same of rows of at most a vector.
+#[inline(always)]
+fn narrow<T: Real, S: Simd<T>>(s: S, grad: &mut [T], x: &[T], labels: &[i64], scale: T) -> (S::V, S::V) {
+    let cols = x.len() / labels.len();
+    let mut v = Narrow::read(s, x, cols);
+    let max = v.maxima(s);
+    let mut sum = s.splat(T::ZERO);
+    for j in 0..cols {
+        let e = math::exp_bounded(s, s.sub(v.get(s, j), max));
+        sum = s.add(sum, e);
+        v.set(s, j, e);
+    }
+    if !grad.is_empty() {
+        let factor = s.div(s.splat(scale), sum);
+        for j in 0..cols {
+            v.set(s, j, s.mul(v.get(s, j), factor));
+        }
+        v.write(s, grad);
+        less_labels(grad, labels, scale);
+    }
+    (max, sum)
+}
+
+/// Subtracts `scale` at every row's label.
+#[inline(always)]
+fn less_labels<T: Real>(grad: &mut [T], labels: &[i64], scale: T) {
+    for (grad, &label) in grad.chunks_exact_mut(grad.len() / labels.len()).zip(labels) {
         grad[label as usize] = grad[label as usize] - scale;
     }
 }

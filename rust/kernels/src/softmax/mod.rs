@@ -4,17 +4,18 @@
 //! row makes the whole row NaN, and so does +∞, or −∞ everywhere (but for [`logsumexp`], which is then infinite).
 
 mod cross_entropy;
-mod rows;
+pub(crate) mod rows;
 
 pub(crate) use cross_entropy::CrossEntropies;
 pub use cross_entropy::{BadLabel, cross_entropy};
 
-use rows::{max_narrow, max_row, narrow_read, narrow_write, shift_narrow, sum_exp_row, write_exp_row};
+use rows::{Narrow, group_rows, maxima, rows, sum_exp_row, sum_row, write_exp_row};
 
 use crate::entries::entries;
 use crate::lanes::map_lanes;
 use crate::map::GRAIN_TRANSCENDENTAL;
 use crate::math;
+use crate::reduce::fold::Sum;
 use crate::simd::{Kernel, Real, Simd};
 use crate::split::split;
 
@@ -101,7 +102,7 @@ fn backward<T: Real>(op: Forward, out: &mut [T], y: &[T], g: &[T], cols: usize) 
         return;
     }
     assert!(cols > 0 && y.len().is_multiple_of(cols), "rows must be whole");
-    split(out, cols, GRAIN_TRANSCENDENTAL, |start, out| {
+    split(out, cols * UNIT_ROWS, GRAIN_TRANSCENDENTAL, |start, out| {
         let part = start..start + out.len();
         T::run(BackwardKernel { op, y: &y[part.clone()], g: &g[part], out, cols });
     });
@@ -119,55 +120,68 @@ impl<T: Real> Kernel<T> for ForwardKernel<'_, T> {
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
         let cols = self.cols;
-        if cols > S::LANES {
-            for (out, x) in self.out.chunks_exact_mut(cols).zip(self.x.chunks_exact(cols)) {
-                wide(s, self.op, out, x);
-            }
-            return;
-        }
-        let block = S::LANES * cols;
+        let wide_rows = cols > S::LANES;
+        let block = cols * if wide_rows { group_rows::<T, S>(cols) } else { S::LANES };
         for (out, x) in self.out.chunks_mut(block).zip(self.x.chunks(block)) {
-            let mut v = narrow_read::<T, S>(s, x, cols);
-            let v = &mut v[..cols];
-            shift_narrow(s, v);
-            let mut sum = s.splat(T::ZERO);
-            for v in v.iter_mut() {
-                let e = math::exp(s, *v);
-                sum = s.add(sum, e);
-                if self.op == Forward::Softmax {
-                    *v = e;
-                }
-            }
-            if self.op == Forward::Softmax {
-                let scale = s.div(s.splat(T::ONE), sum);
-                for v in v.iter_mut() {
-                    *v = s.mul(*v, scale);
-                }
+            if wide_rows {
+                wide(s, self.op, out, x, cols, block);
             } else {
-                let log = math::log(s, sum);
-                for v in v.iter_mut() {
-                    *v = s.sub(*v, log);
-                }
+                narrow(s, self.op, out, x, cols);
             }
-            narrow_write(s, out, v, cols);
         }
     }
 }
 
-/// One row of more than a vector.
+/// Rows of more than a vector, `ahead` elements before the next ones.
 #[inline(always)]
-fn wide<T: Real, S: Simd<T>>(s: S, op: Forward, out: &mut [T], x: &[T]) {
-    let max = max_row(s, x);
+fn wide<T: Real, S: Simd<T>>(s: S, op: Forward, out: &mut [T], x: &[T], cols: usize, ahead: usize) {
+    let max = s.to_array(maxima(s, x, cols));
+    let max = max.as_ref();
+    let count = x.len() / cols;
+    let row = |i: usize| &x[i * cols..][..cols];
     if op == Forward::Softmax {
-        let sum = write_exp_row(s, out, x, max);
-        let scale = s.splat(T::ONE / sum);
-        map_lanes!(s: S, [out => v] <- [], (s.mul(v, scale),));
+        let sums = rows!(s: S, Sum, i in count, {
+            write_exp_row(s, &mut out[i * cols..][..cols], row(i), max[i], ahead)
+        });
+        let scales = s.to_array(s.div(s.splat(T::ONE), sums));
+        for (out, &scale) in out.chunks_exact_mut(cols).zip(scales.as_ref()) {
+            let scale = s.splat(scale);
+            map_lanes!(s: S, [out => v] <- [], (s.mul(v, scale),));
+        }
     } else {
-        let sum = sum_exp_row(s, x, max);
-        let log = math::log(s, s.splat(sum));
-        let max = s.splat(max);
-        map_lanes!(s: S, [out => y] <- [x => x], (s.sub(s.sub(x, max), log),));
+        let sums = rows!(s: S, Sum, i in count, sum_exp_row(s, row(i), max[i]));
+        let logs = s.to_array(math::log(s, sums));
+        for (i, out) in out.chunks_exact_mut(cols).enumerate() {
+            let (max, log, x) = (s.splat(max[i]), s.splat(logs.as_ref()[i]), row(i));
+            map_lanes!(s: S, [out => y] <- [x => x], (s.sub(s.sub(x, max), log),));
+        }
     }
+}
+
+/// As many rows of at most a vector as a vector has lanes, or fewer.
+#[inline(always)]
+fn narrow<T: Real, S: Simd<T>>(s: S, op: Forward, out: &mut [T], x: &[T], cols: usize) {
+    let mut v = Narrow::read(s, x, cols);
+    let max = v.maxima(s);
+    let mut sum = s.splat(T::ZERO);
+    for j in 0..cols {
+        let d = s.sub(v.get(s, j), max);
+        let e = math::exp_bounded(s, d);
+        sum = s.add(sum, e);
+        v.set(s, j, if op == Forward::Softmax { e } else { d });
+    }
+    if op == Forward::Softmax {
+        let scale = s.div(s.splat(T::ONE), sum);
+        for j in 0..cols {
+            v.set(s, j, s.mul(v.get(s, j), scale));
+        }
+    } else {
+        let log = math::log(s, sum);
+        for j in 0..cols {
+            v.set(s, j, s.sub(v.get(s, j), log));
+        }
+    }
+    v.write(s, out);
 }
 
 struct LogSumExp<'a, T> {
@@ -181,24 +195,20 @@ impl<T: Real> Kernel<T> for LogSumExp<'_, T> {
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
         let cols = self.cols;
-        for (out, x) in self.out.chunks_mut(S::LANES).zip(self.x.chunks(S::LANES * cols)) {
-            let (max, sum) = if cols > S::LANES {
-                let (mut max, mut sum) = (T::Lanes::default(), T::Lanes::default());
-                let stats = max.as_mut().iter_mut().zip(sum.as_mut());
-                for ((max, sum), x) in stats.zip(x.chunks_exact(cols)) {
-                    *max = finite_or_zero(max_row(s, x));
-                    *sum = sum_exp_row(s, x, *max);
-                }
-                // SAFETY: `Real::Lanes` is a vector's array.
-                unsafe { (s.load(max.as_ref().as_ptr()), s.load(sum.as_ref().as_ptr())) }
+        let wide_rows = cols > S::LANES;
+        let count = if wide_rows { group_rows::<T, S>(cols) } else { S::LANES };
+        for (out, x) in self.out.chunks_mut(count).zip(self.x.chunks(count * cols)) {
+            let (max, sum) = if wide_rows {
+                let max = finite_or_zero(s, maxima(s, x, cols));
+                let all = s.to_array(max);
+                let row = |i: usize| &x[i * cols..][..cols];
+                (max, rows!(s: S, Sum, i in out.len(), sum_exp_row(s, row(i), all.as_ref()[i])))
             } else {
-                let v = narrow_read::<T, S>(s, x, cols);
-                let max = max_narrow(s, &v[..cols]);
-                // Differences of infinities would be NaN.
-                let max = s.select(s.lt(s.abs(max), s.splat(T::INFINITY)), max, s.splat(T::ZERO));
+                let v = Narrow::read(s, x, cols);
+                let max = finite_or_zero(s, v.maxima(s));
                 let mut sum = s.splat(T::ZERO);
-                for &v in &v[..cols] {
-                    sum = s.add(sum, math::exp(s, s.sub(v, max)));
+                for j in 0..cols {
+                    sum = s.add(sum, math::exp(s, s.sub(v.get(s, j), max)));
                 }
                 (max, sum)
             };
@@ -211,8 +221,8 @@ impl<T: Real> Kernel<T> for LogSumExp<'_, T> {
 
 /// Differences of infinities would be NaN.
 #[inline(always)]
-fn finite_or_zero<T: Real>(x: T) -> T {
-    if x > T::NEG_INFINITY && x < T::INFINITY { x } else { T::ZERO }
+fn finite_or_zero<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
+    s.select(s.lt(s.abs(x), s.splat(T::INFINITY)), x, s.splat(T::ZERO))
 }
 
 struct BackwardKernel<'a, T> {
@@ -223,19 +233,25 @@ struct BackwardKernel<'a, T> {
     cols: usize,
 }
 
-impl<T: Real> Kernel<T> for BackwardKernel<'_, T> {
+impl<'a, T: Real> Kernel<T> for BackwardKernel<'a, T> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
         let cols = self.cols;
-        let rows = self.y.chunks_exact(cols).zip(self.g.chunks_exact(cols));
-        for (out, (y, g)) in self.out.chunks_exact_mut(cols).zip(rows) {
-            if self.op == Forward::Softmax {
-                let dot = s.splat(rows::sum_row(s, g, Some(y)));
-                map_lanes!(s: S, [out => z] <- [y => y, g => g], (s.mul(y, s.sub(g, dot)),));
-            } else {
-                let sum = s.splat(rows::sum_row(s, g, None));
-                map_lanes!(s: S, [out => z] <- [y => y, g => g], (s.sub(g, s.mul(math::exp(s, y), sum)),));
+        let block = cols * group_rows::<T, S>(cols);
+        let inputs = self.y.chunks(block).zip(self.g.chunks(block));
+        for (out, (y, g)) in self.out.chunks_mut(block).zip(inputs) {
+            let row = |x: &'a [T], i: usize| &x[i * cols..][..cols];
+            let softmax = self.op == Forward::Softmax;
+            let sums = rows!(s: S, Sum, i in y.len() / cols, sum_row(s, row(g, i), softmax.then(|| row(y, i))));
+            let sums = s.to_array(sums);
+            for (i, out) in out.chunks_exact_mut(cols).enumerate() {
+                let (y, g, sum) = (row(y, i), row(g, i), s.splat(sums.as_ref()[i]));
+                if softmax {
+                    map_lanes!(s: S, [out => z] <- [y => y, g => g], (s.mul(y, s.sub(g, sum)),));
+                } else {
+                    map_lanes!(s: S, [out => z] <- [y => y, g => g], (s.sub(g, s.mul(math::exp(s, y), sum)),));
+                }
             }
         }
     }

@@ -1,19 +1,65 @@
-//! What the row kernels share: maxima, sums, and blocks of narrow rows held a column at a time.
+//! What the row kernels share: maxima and sums of rows, and blocks of narrow rows held a column at a time.
 
-use crate::lanes::load_or;
+use std::mem::MaybeUninit;
+
+use crate::lanes::{load_or, prefetch};
 use crate::math;
+use crate::reduce::fold::{Fold, MAX_LANES};
 use crate::simd::{Real, Simd};
 
 /// Vectors whose sum is taken before it is added to the row's: bounds the error of long rows.
 const BLOCK: usize = 32;
 /// Maxima and sums that are followed side by side: hides latencies, and keeps loops so short that their ends are foreseen.
 const CHAINS: usize = 4;
-/// The most columns of a narrow row: the lanes of the longest vector.
-const MAX_NARROW: usize = 16;
+/// Bytes of the rows that are processed together, so that they and their results stay in the L1 cache.
+const GROUP_BYTES: usize = 8 << 10;
 
-/// The largest element; with NaN in the row, any.
+/// How many rows are processed together: their results fill a vector, unless they are long.
 #[inline(always)]
-pub(super) fn max_row<T: Real, S: Simd<T>>(s: S, x: &[T]) -> T {
+pub(crate) fn group_rows<T: Real, S: Simd<T>>(cols: usize) -> usize {
+    (GROUP_BYTES / size_of::<T>() / cols).clamp(1, S::LANES)
+}
+
+/// The larger number; with NaN, any.
+#[derive(Clone, Copy)]
+pub(super) struct Largest;
+
+impl<T: Real> Fold<T> for Largest {
+    const IDENTITY: T = T::NEG_INFINITY;
+    #[inline(always)]
+    fn vectors<S: Simd<T>>(s: S, a: S::V, b: S::V) -> S::V {
+        s.max(a, b)
+    }
+    #[inline(always)]
+    fn numbers(a: T, b: T) -> T {
+        if a > b { a } else { b }
+    }
+}
+
+/// `rows!(s: S, F, rows, expression)`: for each row, which is bound to its number, a vector whose lanes are to be folded by
+/// `F`; gives a vector with what became of each row.
+macro_rules! rows {
+    ($s:ident: $S:ident, $F:ty, $i:ident in $rows:expr, $vector:expr) => {{
+        let mut vectors = [T::Lanes::default(); crate::reduce::fold::MAX_LANES];
+        for ($i, place) in vectors[..$rows].iter_mut().enumerate() {
+            let v = $vector;
+            // SAFETY: `Real::Lanes` is a vector's array.
+            unsafe { $s.store(place.as_mut().as_mut_ptr(), v) };
+        }
+        crate::reduce::fold::fold_across::<T, $S, $F>($s, &vectors)
+    }};
+}
+pub(crate) use rows;
+
+/// The largest elements of rows of `cols`.
+#[inline(always)]
+pub(super) fn maxima<T: Real, S: Simd<T>>(s: S, x: &[T], cols: usize) -> S::V {
+    rows!(s: S, Largest, i in x.len() / cols, max_row(s, &x[i * cols..][..cols]))
+}
+
+/// A vector whose largest lane is the largest element; with NaN in the row, any.
+#[inline(always)]
+fn max_row<T: Real, S: Simd<T>>(s: S, x: &[T]) -> S::V {
     let mut acc = [s.splat(T::NEG_INFINITY); CHAINS];
     let mut steps = x.chunks_exact(CHAINS * S::LANES);
     for step in &mut steps {
@@ -25,28 +71,35 @@ pub(super) fn max_row<T: Real, S: Simd<T>>(s: S, x: &[T]) -> T {
     for (v, acc) in steps.remainder().chunks(S::LANES).zip(&mut acc) {
         *acc = s.max(load_or(s, v, T::NEG_INFINITY), *acc);
     }
-    s.reduce_max(s.max(s.max(acc[0], acc[1]), s.max(acc[2], acc[3])))
+    s.max(s.max(acc[0], acc[1]), s.max(acc[2], acc[3]))
 }
 
-/// The sum of `exp(x - max)`.
+/// A vector whose lanes add up to the sum of `exp(x - max)`.
 #[inline(always)]
-pub(super) fn sum_exp_row<T: Real, S: Simd<T>>(s: S, x: &[T], max: T) -> T {
+pub(super) fn sum_exp_row<T: Real, S: Simd<T>>(s: S, x: &[T], max: T) -> S::V {
     // SAFETY: nothing is written.
-    unsafe { exp_row::<T, S, false>(s, x, max, std::ptr::null_mut()) }
+    unsafe { exp_row::<T, S, false>(s, x, max, std::ptr::null_mut(), 0) }
 }
 
-/// The sum of `exp(x - max)`, whose terms are written to `out`.
+/// As [`sum_exp_row`], for `x` of at most `max`; the terms are written to `out`. What lies `ahead` elements behind is asked
+/// for, to be there when its turn comes: memory is idle otherwise, since exponentials take longer than reading.
 #[inline(always)]
-pub(super) fn write_exp_row<T: Real, S: Simd<T>>(s: S, out: &mut [T], x: &[T], max: T) -> T {
+pub(super) fn write_exp_row<T: Real, S: Simd<T>>(s: S, out: &mut [T], x: &[T], max: T, ahead: usize) -> S::V {
     assert_eq!(out.len(), x.len());
     // SAFETY: the lengths are equal.
-    unsafe { exp_row::<T, S, true>(s, x, max, out.as_mut_ptr()) }
+    unsafe { exp_row::<T, S, true>(s, x, max, out.as_mut_ptr(), ahead) }
 }
 
 /// # Safety
 /// If `WRITE`, `out` must be valid for writes of as many elements as `x` has.
 #[inline(always)]
-unsafe fn exp_row<T: Real, S: Simd<T>, const WRITE: bool>(s: S, x: &[T], max: T, mut out: *mut T) -> T {
+unsafe fn exp_row<T: Real, S: Simd<T>, const WRITE: bool>(
+    s: S,
+    x: &[T],
+    max: T,
+    mut out: *mut T,
+    ahead: usize,
+) -> S::V {
     let max = s.splat(max);
     let mut total = s.splat(T::ZERO);
     for block in x.chunks(BLOCK * S::LANES) {
@@ -56,8 +109,12 @@ unsafe fn exp_row<T: Real, S: Simd<T>, const WRITE: bool>(s: S, x: &[T], max: T,
             for (c, acc) in acc.iter_mut().enumerate() {
                 // SAFETY: the chunk holds `CHAINS` vectors; and the caller's.
                 unsafe {
-                    let e = math::exp(s, s.sub(s.load(step.as_ptr().add(c * S::LANES)), max));
+                    let x = step.as_ptr().add(c * S::LANES);
+                    let d = s.sub(s.load(x), max);
+                    let e = if WRITE { math::exp_bounded(s, d) } else { math::exp(s, d) };
                     if WRITE {
+                        prefetch(x.wrapping_add(ahead));
+                        prefetch(out.wrapping_add(ahead));
                         s.store(out, e);
                         out = out.add(S::LANES);
                     }
@@ -79,98 +136,131 @@ unsafe fn exp_row<T: Real, S: Simd<T>, const WRITE: bool>(s: S, x: &[T], max: T,
         }
         total = s.add(total, s.add(s.add(acc[0], acc[1]), s.add(acc[2], acc[3])));
     }
-    s.reduce_add(total)
+    total
 }
 
-/// `Σ x[i]`, or `Σ x[i]·y[i]`.
+/// A vector whose lanes add up to `Σ x[i]`, or to `Σ x[i]·y[i]`.
 #[inline(always)]
-pub(super) fn sum_row<T: Real, S: Simd<T>>(s: S, x: &[T], y: Option<&[T]>) -> T {
+pub(crate) fn sum_row<T: Real, S: Simd<T>>(s: S, x: &[T], y: Option<&[T]>) -> S::V {
     let n = x.len();
     assert!(y.is_none_or(|y| y.len() == n));
-    let y = y.map(<[T]>::as_ptr);
+    let (x, y) = (x.as_ptr(), y.map(<[T]>::as_ptr));
     let mut total = s.splat(T::ZERO);
     for first in (0..n).step_by(BLOCK * S::LANES) {
         let last = n.min(first + BLOCK * S::LANES);
-        let mut sum = s.splat(T::ZERO);
+        let mut acc = [s.splat(T::ZERO); CHAINS];
         let mut i = first;
-        while i < last {
-            let lanes = S::LANES.min(last - i);
-            // SAFETY: both have `n` elements, of which at least `lanes` are left from `i` on.
-            let term = unsafe {
-                let x =
-                    if lanes == S::LANES { s.load(x.as_ptr().add(i)) } else { s.load_head(x.as_ptr().add(i), lanes) };
-                match y {
-                    None => x,
-                    Some(y) if lanes == S::LANES => s.mul(x, s.load(y.add(i))),
-                    Some(y) => s.mul(x, s.load_head(y.add(i), lanes)),
+        while i + CHAINS * S::LANES <= last {
+            for (c, acc) in acc.iter_mut().enumerate() {
+                // SAFETY: `CHAINS` vectors are left from `i` on.
+                unsafe {
+                    let v = s.load(x.add(i + c * S::LANES));
+                    *acc = match y {
+                        None => s.add(*acc, v),
+                        Some(y) => s.mul_add(v, s.load(y.add(i + c * S::LANES)), *acc),
+                    };
                 }
-            };
-            sum = s.add(sum, term);
+            }
+            i += CHAINS * S::LANES;
+        }
+        for acc in &mut acc {
+            if i >= last {
+                break;
+            }
+            let lanes = S::LANES.min(last - i);
+            // SAFETY: `lanes` elements are left from `i` on.
+            unsafe {
+                let v = s.load_head(x.add(i), lanes);
+                *acc = match y {
+                    None => s.add(*acc, v),
+                    Some(y) => s.mul_add(v, s.load_head(y.add(i), lanes), *acc),
+                };
+            }
             i += lanes;
         }
-        total = s.add(total, sum);
+        total = s.add(total, s.add(s.add(acc[0], acc[1]), s.add(acc[2], acc[3])));
     }
-    s.reduce_add(total)
+    total
 }
 
 /// Up to `LANES` rows of at most `LANES` columns, transposed: lane `i` of vector `j` is element `j` of row `i`. Lanes behind
 /// the last row are 0.
-#[inline(always)]
-pub(super) fn narrow_read<T: Real, S: Simd<T>>(s: S, x: &[T], cols: usize) -> [S::V; MAX_NARROW] {
-    debug_assert!(cols <= S::LANES && x.len() <= S::LANES * cols);
-    let mut tile = [T::Lanes::default(); MAX_NARROW];
-    let mut v = [s.splat(T::ZERO); MAX_NARROW];
-    // SAFETY: `Real::Lanes` is a vector's array, the tile has a row for every column, and `x` has so many rows.
-    unsafe {
-        s.transpose(x.as_ptr(), cols, x.len() / cols, cols, tile.as_mut_ptr().cast(), S::LANES);
-        for (v, column) in v.iter_mut().zip(&tile) {
-            *v = s.load(column.as_ref().as_ptr());
-        }
-    }
-    v
+pub(super) struct Narrow<T: Real> {
+    /// `LANES` of them, those behind the last column 0. As memory, not as vectors: the compiler cannot keep a number of
+    /// registers that it does not know.
+    columns: [MaybeUninit<T::Lanes>; MAX_LANES],
+    cols: usize,
 }
 
-/// The reverse of [`narrow_read`].
-#[inline(always)]
-pub(super) fn narrow_write<T: Real, S: Simd<T>>(s: S, out: &mut [T], v: &[S::V], cols: usize) {
-    debug_assert!(cols <= S::LANES && v.len() == cols && out.len() <= S::LANES * cols);
-    let (mut columns, mut rows) = ([T::Lanes::default(); MAX_NARROW], [T::Lanes::default(); MAX_NARROW]);
-    let (n, out) = (out.len(), out.as_mut_ptr());
-    // SAFETY: `Real::Lanes` is a vector's array, and both tiles have `LANES` of them at least; a row begins and ends within
-    // `out`.
-    unsafe {
-        for (column, &v) in columns.iter_mut().zip(v) {
-            s.store(column.as_mut().as_mut_ptr(), v);
+impl<T: Real> Narrow<T> {
+    #[inline(always)]
+    pub(super) fn read<S: Simd<T>>(s: S, x: &[T], cols: usize) -> Self {
+        assert!(cols <= S::LANES && x.len() <= S::LANES * cols);
+        let mut columns = [MaybeUninit::<T::Lanes>::uninit(); MAX_LANES];
+        // SAFETY: `Real::Lanes` is a vector's array, there is one for every column, and `x` has so many rows.
+        unsafe {
+            s.transpose(x.as_ptr(), cols, x.len() / cols, cols, columns.as_mut_ptr().cast(), S::LANES);
+            for column in &mut columns[cols..S::LANES] {
+                s.store(column.as_mut_ptr().cast(), s.splat(T::ZERO));
+            }
         }
-        s.transpose(columns.as_ptr().cast(), S::LANES, S::LANES, S::LANES, rows.as_mut_ptr().cast(), S::LANES);
-        for (start, row) in (0..n).step_by(cols).zip(&rows) {
-            let row = s.load(row.as_ref().as_ptr());
-            // What a whole vector writes behind its row, the next row overwrites; the last rows have no room for that.
-            if start + S::LANES <= n {
-                s.store(out.add(start), row);
-            } else {
-                s.store_head(out.add(start), row, cols);
+        Self { columns, cols }
+    }
+
+    /// Column `j`.
+    #[inline(always)]
+    pub(super) fn get<S: Simd<T>>(&self, s: S, j: usize) -> S::V {
+        assert!(j < self.cols);
+        // SAFETY: `read` wrote the columns.
+        unsafe { s.load(self.columns[j].as_ptr().cast()) }
+    }
+
+    #[inline(always)]
+    pub(super) fn set<S: Simd<T>>(&mut self, s: S, j: usize, v: S::V) {
+        assert!(j < self.cols);
+        // SAFETY: `Real::Lanes` is a vector's array.
+        unsafe { s.store(self.columns[j].as_mut_ptr().cast(), v) };
+    }
+
+    /// The reverse of [`Self::read`].
+    #[inline(always)]
+    pub(super) fn write<S: Simd<T>>(&self, s: S, out: &mut [T]) {
+        let (cols, n) = (self.cols, out.len());
+        assert!(n <= S::LANES * cols);
+        let (columns, out) = (self.columns.as_ptr().cast::<T>(), out.as_mut_ptr());
+        if cols < 4 {
+            for i in 0..n / cols {
+                for j in 0..cols {
+                    // SAFETY: `read` wrote the columns, and row `i` lies within `out`.
+                    unsafe { *out.add(i * cols + j) = *columns.add(j * S::LANES + i) };
+                }
+            }
+            return;
+        }
+        let mut rows = [MaybeUninit::<T::Lanes>::uninit(); MAX_LANES];
+        // SAFETY: `Real::Lanes` is a vector's array, both blocks have `LANES` of them at least, and `read` wrote the columns. A
+        // row begins and ends within `out`.
+        unsafe {
+            s.transpose(columns, S::LANES, S::LANES, S::LANES, rows.as_mut_ptr().cast(), S::LANES);
+            for (start, row) in (0..n).step_by(cols).zip(&rows) {
+                let row = s.load(row.as_ptr().cast());
+                // What a whole vector writes behind its row, the next row overwrites; the last rows have no room for that.
+                if start + S::LANES <= n {
+                    s.store(out.add(start), row);
+                } else {
+                    s.store_head(out.add(start), row, cols);
+                }
             }
         }
     }
-}
 
-/// The largest element of every row; with NaN in it, any.
-#[inline(always)]
-pub(super) fn max_narrow<T: Real, S: Simd<T>>(s: S, v: &[S::V]) -> S::V {
-    let mut max = s.splat(T::NEG_INFINITY);
-    for &v in v {
-        max = s.max(v, max);
+    /// The largest element of every row; with NaN in it, any.
+    #[inline(always)]
+    pub(super) fn maxima<S: Simd<T>>(&self, s: S) -> S::V {
+        let mut max = s.splat(T::NEG_INFINITY);
+        for j in 0..self.cols {
+            max = s.max(self.get(s, j), max);
+        }
+        max
     }
-    max
-}
-
-/// Subtracts from every row its largest element; returns those.
-#[inline(always)]
-pub(super) fn shift_narrow<T: Real, S: Simd<T>>(s: S, v: &mut [S::V]) -> S::V {
-    let max = max_narrow(s, v);
-    for v in v {
-        *v = s.sub(*v, max);
-    }
-    max
 }
