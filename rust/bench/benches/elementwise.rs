@@ -1,4 +1,4 @@
-//! Everything that is no product: maps, sums, softmax and cross-entropy, normalisation's sums, random numbers, gathered
+//! Everything that is no product: maps, sums, softmax and cross-entropy, normalisation, random numbers, gathered
 //! rows and optimizer steps, on one thread and on all, beside the bandwidth of plain passes of the same run.
 //!
 //! `cargo bench -p rgrad-bench --bench elementwise`; a part of a name after `--` picks cases, and `--json FILE` keeps the
@@ -11,13 +11,16 @@ use rgrad_kernels::View;
 use rgrad_kernels::buffer::Buffer;
 use rgrad_kernels::gather::gather_rows;
 use rgrad_kernels::map::{Binary, Unary, binary, unary};
+use rgrad_kernels::norm::{BLOCK, Normal, column_grad, normalize, row_grad, statistics, sums};
 use rgrad_kernels::optim::{Adam, Counts, Sgd, Slot, step};
 use rgrad_kernels::random::{bernoulli_mask, normal, uniform};
 use rgrad_kernels::reduce::{Axes, Reduce, reduce};
-use rgrad_kernels::softmax::{cross_entropy, softmax};
+use rgrad_kernels::softmax::{cross_entropy, log_softmax_grad, softmax, softmax_grad};
 
 /// Rows and classes of softmax and cross-entropy.
 const ROWS: [(usize, usize); 6] = [(100, 10), (1024, 10), (128, 1000), (1024, 1024), (64, 32768), (8192, 1024)];
+/// Examples and features of normalisation.
+const NORMS: [(usize, usize); 3] = [(64, 256), (128, 1024), (8192, 1024)];
 /// Elements of everything else: in L1, in L2, and in no cache.
 const SIZES: [usize; 3] = [1 << 11, 1 << 15, 1 << 24];
 
@@ -126,6 +129,49 @@ fn rows(sampler: &mut Sampler, rows: usize, cols: usize) {
             cross_entropy(loss, Some(out), x, &labels, cols, 1.0 / rows as f32).expect("the labels are in range");
         })],
     );
+    let mut g = numbers(n);
+    let g = &g.get_mut::<f32>()[..];
+    let work = elements(n, 2 * n, n);
+    sampler.case(&format!("softmax gradient {rows}x{cols}"), work, &mut [&mut timed(|| softmax_grad(out, x, g, cols))]);
+    sampler.case(
+        &format!("log-softmax gradient {rows}x{cols}"),
+        work,
+        &mut [&mut timed(|| log_softmax_grad(out, x, g, cols))],
+    );
+}
+
+/// Layer norm and batch norm, statistics included; and their gradients, those of the parameters included.
+fn norms(sampler: &mut Sampler, rows: usize, cols: usize) {
+    let n = rows * cols;
+    let (mut x, mut g, mut out) = (numbers(n), numbers(n), numbers(n));
+    let (x, g, out) = (&x.get_mut::<f32>()[..n], &g.get_mut::<f32>()[..n], &mut out.get_mut::<f32>()[..n]);
+    let (weight, bias) = (&g[..cols], &x[..cols]);
+    let mut parts = vec![0.0; rows.div_ceil(BLOCK) * 2 * cols];
+    for by_column in [false, true] {
+        let [mut mean, mut var, mut scale] = [(); 3].map(|()| vec![0.0; if by_column { cols } else { rows }]);
+        let name = format!("{} norm {rows}x{cols}", if by_column { "batch" } else { "layer" });
+        sampler.case(
+            &name,
+            elements(n, n, n),
+            &mut [&mut timed(|| {
+                statistics([&mut mean, &mut var, &mut scale], x, cols, by_column, true, 1e-5);
+                normalize(out, Normal { x, cols, mean: &mean, scale: &scale, by_column }, weight, bias);
+            })],
+        );
+        let of = Normal { x, cols, mean: &mean, scale: &scale, by_column };
+        sampler.case(
+            &format!("{name}, gradient"),
+            elements(n, 2 * n, n),
+            &mut [&mut timed(|| {
+                sums(&mut parts, of, g);
+                if by_column {
+                    column_grad(out, of, g, weight, &parts[..2 * cols]);
+                } else {
+                    row_grad(out, of, g, weight, true);
+                }
+            })],
+        );
+    }
 }
 
 /// A batch of 100 shuffled rows of MNIST's size, from as many as stay in cache and from all.
@@ -156,6 +202,9 @@ fn measure(sampler: &mut Sampler) {
     }
     for (m, n) in ROWS {
         rows(sampler, m, n);
+    }
+    for (m, n) in NORMS {
+        norms(sampler, m, n);
     }
     for n in [300, 60_000] {
         gather(sampler, n);

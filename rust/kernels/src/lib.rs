@@ -13,6 +13,7 @@ pub mod gemm;
 mod lanes;
 pub mod map;
 mod math;
+pub mod norm;
 pub mod optim;
 pub mod random;
 mod reader;

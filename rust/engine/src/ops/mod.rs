@@ -24,6 +24,7 @@ mod reduce;
 mod scan;
 mod softmax;
 mod sort;
+mod standardize;
 mod statistics;
 mod views;
 

@@ -1,13 +1,14 @@
 //! Normalisation: by the statistics of a batch or of each example, and by the length of vectors.
 
-use super::elementwise::{add, clamp, div, mul, number, sqrt, square, sub};
-use super::reduce::{mean, scale, sum};
-use super::views::{expand_to, reshape_to};
-use super::{cast, norm, only, op_table};
+use super::elementwise::{add, clamp, div, mul, number, sqrt};
+use super::reduce::{scale, sum};
+use super::standardize::{Standardize, scaled};
+use super::views::{expand_to, permute, reshape_to};
+use super::{cast, clone, contiguous, norm, op_table};
 use crate::dtype::DType;
 use crate::error::{Result, fail};
 use crate::shape::{Dims, Show, normalize_dim};
-use crate::tape::{Grads, Op, Saved, Saves, Want, apply, with_grad_enabled};
+use crate::tape::with_grad_enabled;
 use crate::tensor::Tensor;
 
 op_table! { $ normalize_ops
@@ -34,67 +35,6 @@ op_table! { $ normalize_ops
     function cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8);
 }
 
-/// `x` with mean 0 (if centred) and mean square 1 over some dimensions.
-///
-/// The inputs are `x` and, computed from it beforehand without history, `x − mean` and 1 / √(var + eps): this is a function of
-/// `x` alone. Its Jacobian s (1 − 1/n − y yᵀ/n), with s the third input, is symmetric, so that both modes have one rule. Ioffe
-/// and Szegedy, Batch normalization, 2015; Ba et al., Layer normalization, 2016.
-struct Standardize {
-    dims: Vec<isize>,
-    centre: bool,
-    eps: f64,
-}
-
-impl Standardize {
-    fn average(&self, x: &Tensor) -> Result<Tensor> {
-        mean(x, Some(&self.dims), true)
-    }
-
-    /// `x − mean`, its mean square, and the scale 1 / √(var + eps).
-    fn statistics(&self, x: &Tensor) -> Result<(Tensor, Tensor, Tensor)> {
-        let centred = if self.centre { sub(x, &self.average(x)?)? } else { x.clone() };
-        let var = self.average(&square(&centred)?)?;
-        let scale = div(&number(x, 1.0)?, &sqrt(&add(&var, &number(x, self.eps)?)?)?)?;
-        Ok((centred, var, scale))
-    }
-
-    fn times_jacobian(&self, g: &Tensor, y: &Tensor, scale: &Tensor) -> Result<Tensor> {
-        let along = mul(y, &self.average(&mul(g, y)?)?)?;
-        let rest = if self.centre { sub(g, &self.average(g)?)? } else { g.clone() };
-        mul(&sub(&rest, &along)?, scale)
-    }
-}
-
-impl Op for Standardize {
-    fn name(&self) -> &'static str {
-        "standardize"
-    }
-    fn saves(&self) -> Saves {
-        Saves { inputs: 0b101, output: true }
-    }
-    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
-        mul(&x[1].without_history(), &x[2].without_history())
-    }
-    fn backward(&self, saved: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
-        let x = saved.input(0);
-        let plain = !crate::tape::is_grad_enabled() && !x.has_tangent() && !g.has_tangent();
-        // To be differentiated again, the scale must be a function of x.
-        let scale = if plain { saved.input(2).clone() } else { self.statistics(x)?.2 };
-        Ok([Some(self.times_jacobian(g, saved.output(), &scale)?), None, None].into_iter().collect())
-    }
-    fn jvp(&self, x: &[&Tensor], y: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
-        self.times_jacobian(only(t), y, &self.statistics(x[0])?.2)
-    }
-}
-
-/// The standardized input, and the mean squares that it was divided by.
-fn standardize(x: &Tensor, dims: Vec<isize>, centre: bool, eps: f64) -> Result<(Tensor, Tensor)> {
-    let op = Standardize { dims, centre, eps };
-    let plain = x.without_history();
-    let (centred, var, scale) = with_grad_enabled(false, || op.statistics(&plain))?;
-    Ok((apply(op, &[x, &centred, &scale])?, var))
-}
-
 fn affine(y: Tensor, weight: Option<&Tensor>, bias: Option<&Tensor>) -> Result<Tensor> {
     let y = match weight {
         Some(w) => mul(&y, w)?,
@@ -113,7 +53,7 @@ fn floats(op: &str, x: &Tensor) -> Result<()> {
     Ok(())
 }
 
-/// The parameters (C,) of channels as (1, C, 1…) beside `x`.
+/// Numbers (C,), one for every channel of `x`, with its dtype.
 fn per_channel(op: &str, what: &str, t: Option<&Tensor>, x: &Tensor) -> Result<Option<Tensor>> {
     let Some(t) = t else { return Ok(None) };
     let channels = x.shape()[1];
@@ -121,9 +61,26 @@ fn per_channel(op: &str, what: &str, t: Option<&Tensor>, x: &Tensor) -> Result<O
         let (shape, input) = (Show(t.shape()), Show(x.shape()));
         fail!(Value, "{op}: {what} must have shape ({channels},) for an input of shape {input}, got {shape}");
     }
-    let mut shape: Dims = x.shape().iter().map(|_| 1).collect();
-    shape[1] = channels;
-    reshape_to(&cast(t, x.dtype())?, &shape).map(Some)
+    cast(t, x.dtype()).map(Some)
+}
+
+/// `x` (N, C) or (N, C, L…) as a row-major matrix with one column for every channel.
+fn channels_last(x: &Tensor) -> Result<Tensor> {
+    let order: Vec<isize> = [0].into_iter().chain(2..x.ndim() as isize).chain([1]).collect();
+    let last = if x.ndim() > 2 { permute(x, &order)? } else { x.clone() };
+    let rows = last.shape()[..x.ndim() - 1].iter().product();
+    contiguous(&reshape_to(&last, &[rows, x.shape()[1]])?)
+}
+
+/// The reverse of [`channels_last`], for a result of the shape `shape`.
+fn channels_second(y: &Tensor, shape: &[usize]) -> Result<Tensor> {
+    if shape.len() == 2 {
+        return Ok(y.clone());
+    }
+    let last: Dims = shape[..1].iter().chain(&shape[2..]).chain([&shape[1]]).copied().collect();
+    let end = shape.len() as isize - 1;
+    let order: Vec<isize> = [0, end].into_iter().chain(1..end).collect();
+    contiguous(&permute(&reshape_to(y, &last)?, &order)?)
 }
 
 /// (x − mean) / √(var + eps) · `weight` + `bias` for every channel.
@@ -155,37 +112,38 @@ pub fn batch_norm(
             fail!(Value, "{OP}: without running_mean and running_var, write training=True");
         };
         let scale = div(&number(&var, 1.0)?, &sqrt(&add(&var, &number(&var, eps)?)?)?)?;
-        return affine(mul(&sub(input, &centre)?, &scale)?, weight.as_ref(), bias.as_ref());
+        // A copy: training goes on changing the running mean, before the backward pass too.
+        let y = scaled(&channels_last(input)?, &clone(&centre)?, &scale, weight.as_ref(), bias.as_ref())?;
+        return channels_second(&y, input.shape());
     }
     let count = input.numel().checked_div(input.shape()[1]).unwrap_or(0);
     if count < 2 {
         let shape = Show(input.shape());
         fail!(Value, "{OP}: expected more than one value per channel in training, got an input of shape {shape}");
     }
-    let dims: Vec<isize> = (0..input.ndim() as isize).filter(|&d| d != 1).collect();
-    let (y, var) = standardize(input, dims.clone(), true, eps)?;
-    let y = affine(y, weight.as_ref(), bias.as_ref())?;
+    let op = Standardize { by_column: true, centred: true, eps };
+    let x = channels_last(input)?;
+    let statistics = op.statistics(&x)?;
+    let y = op.apply(&x, &statistics, weight.as_ref(), bias.as_ref())?;
     let n = count as f64;
-    let unbiased = scale(&var, n / (n - 1.0))?;
-    let new_mean =
-        running_mean.map(|r| moved(r, &mean(&input.without_history(), Some(&dims), true)?, momentum)).transpose()?;
-    let new_var = running_var.map(|r| moved(r, &unbiased, momentum)).transpose()?;
+    let new_mean = running_mean.map(|r| moved(r, &statistics.mean, momentum)).transpose()?;
+    let new_var = running_var.map(|r| moved(r, &scale(&statistics.var, n / (n - 1.0))?, momentum)).transpose()?;
     for (running, new) in [(running_mean, new_mean), (running_var, new_var)] {
         if let (Some(running), Some(new)) = (running, new) {
             with_grad_enabled(false, || running.without_history().copy_from(&new))?;
         }
     }
-    Ok(y)
+    channels_second(&y, input.shape())
 }
 
-/// The statistics `from` (C,) moved towards `to` (1, C, 1…) by the fraction `by`; no history.
+/// The statistics `from` moved towards `to` by the fraction `by`; no history.
 fn moved(from: &Tensor, to: &Tensor, by: f64) -> Result<Tensor> {
     let from = from.without_history();
-    with_grad_enabled(false, || add(&scale(&from, 1.0 - by)?, &scale(&reshape_to(to, from.shape())?, by)?))
+    with_grad_enabled(false, || add(&scale(&from, 1.0 - by)?, &scale(to, by)?))
 }
 
-/// The last dimensions, if `normalized_shape` is what they are, and the parameters too.
-fn last_dims(op: &str, x: &Tensor, normalized_shape: &[isize], parameters: &[Option<&Tensor>]) -> Result<Vec<isize>> {
+/// Refuses an input that does not end with `normalized_shape`, and parameters of other shapes.
+fn check_last(op: &str, x: &Tensor, normalized_shape: &[isize], parameters: &[Option<&Tensor>]) -> Result<()> {
     floats(op, x)?;
     let n = normalized_shape.len();
     let wanted: Vec<usize> = normalized_shape.iter().map(|&s| usize::try_from(s).unwrap_or(usize::MAX)).collect();
@@ -198,7 +156,28 @@ fn last_dims(op: &str, x: &Tensor, normalized_shape: &[isize], parameters: &[Opt
             fail!(Value, "{op}: a parameter has shape {}, normalized_shape is {}", Show(t.shape()), Show(&wanted));
         }
     }
-    Ok((1..=n as isize).map(|d| -d).collect())
+    Ok(())
+}
+
+/// Standardizes every example over the last `dims` dimensions.
+fn over_last(
+    op: Standardize,
+    x: &Tensor,
+    dims: usize,
+    weight: Option<&Tensor>,
+    bias: Option<&Tensor>,
+) -> Result<Tensor> {
+    let (examples, one) = x.shape().split_at(x.ndim() - dims);
+    let size = [one.iter().product()];
+    let rows = contiguous(&reshape_to(x, &[examples.iter().product(), size[0]])?)?;
+    let statistics = op.statistics(&rows)?;
+    if [weight, bias].iter().flatten().any(|t| t.dtype() != x.dtype()) {
+        // The result has the wider dtype.
+        return affine(reshape_to(&op.apply(&rows, &statistics, None, None)?, x.shape())?, weight, bias);
+    }
+    let flat = |t: Option<&Tensor>| t.map(|t| reshape_to(t, &size)).transpose();
+    let (weight, bias) = (flat(weight)?, flat(bias)?);
+    reshape_to(&op.apply(&rows, &statistics, weight.as_ref(), bias.as_ref())?, x.shape())
 }
 
 /// (x − mean) / √(var + `eps`) · `weight` + `bias` over the last dimensions.
@@ -209,8 +188,9 @@ pub fn layer_norm(
     bias: Option<&Tensor>,
     eps: f64,
 ) -> Result<Tensor> {
-    let dims = last_dims("layer_norm", input, normalized_shape, &[weight, bias])?;
-    affine(standardize(input, dims, true, eps)?.0, weight, bias)
+    check_last("layer_norm", input, normalized_shape, &[weight, bias])?;
+    let op = Standardize { by_column: false, centred: true, eps };
+    over_last(op, input, normalized_shape.len(), weight, bias)
 }
 
 /// x / √(mean of x² + `eps`) · `weight` over the last dimensions. Zhang and Sennrich, Root mean square layer normalization,
@@ -221,9 +201,10 @@ pub fn rms_norm(
     weight: Option<&Tensor>,
     eps: Option<f64>,
 ) -> Result<Tensor> {
-    let dims = last_dims("rms_norm", input, normalized_shape, &[weight])?;
+    check_last("rms_norm", input, normalized_shape, &[weight])?;
     let epsilon = if input.dtype() == DType::Float32 { f64::from(f32::EPSILON) } else { f64::EPSILON };
-    affine(standardize(input, dims, false, eps.unwrap_or(epsilon))?.0, weight, None)
+    let op = Standardize { by_column: false, centred: false, eps: eps.unwrap_or(epsilon) };
+    over_last(op, input, normalized_shape.len(), weight, None)
 }
 
 /// `x` along `dim` divided by its length or by `eps`, whichever is more.

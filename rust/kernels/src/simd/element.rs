@@ -10,6 +10,7 @@ use crate::gemm::Tiles;
 use crate::map::{Choices, Maps};
 use crate::math::Coefficients;
 use crate::math::library::Library;
+use crate::norm::Norms;
 use crate::random::Masks;
 use crate::reduce::Reductions;
 use crate::softmax::{CrossEntropies, Softmaxes};
@@ -58,6 +59,7 @@ pub trait Real:
     + CrossEntropies<Self>
     + ScatterAdds<Self>
     + Masks<Self>
+    + Norms<Self>
     + Add<Output = Self>
     + Sub<Output = Self>
     + Mul<Output = Self>

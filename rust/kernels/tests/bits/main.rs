@@ -4,6 +4,7 @@
 mod data;
 mod maps;
 mod moves;
+mod norms;
 mod products;
 mod rows;
 #[path = "../strided/mod.rs"]
@@ -24,7 +25,7 @@ const THREADS: [usize; 4] = [1, 2, 3, 8];
 type Row = (&'static str, fn(&mut Hash));
 
 fn table() -> Vec<Row> {
-    [maps::ROWS, moves::ROWS, products::ROWS, rows::ROWS, updates::ROWS].concat()
+    [maps::ROWS, moves::ROWS, norms::ROWS, products::ROWS, rows::ROWS, updates::ROWS].concat()
 }
 
 /// The crate's kernels: public functions, but not methods, that are given a slice to write to.

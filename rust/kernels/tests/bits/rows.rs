@@ -1,7 +1,7 @@
 //! Kernels that reduce: over any dimensions, or along rows.
 
 use rgrad_kernels::map::Int;
-use rgrad_kernels::reduce::{Axes, Ordered, Reduce, arg_reduce, reduce, reduce_int, sum_int};
+use rgrad_kernels::reduce::{Axes, Ordered, Reduce, arg_reduce, reduce, reduce_int, squares, sum_int};
 use rgrad_kernels::simd::Real;
 use rgrad_kernels::softmax::{cross_entropy, log_softmax, log_softmax_grad, logsumexp, softmax, softmax_grad};
 
@@ -12,6 +12,10 @@ pub const ROWS: &[Row] = &[
     ("reduce::reduce", |hash| {
         reductions::<f32>(hash);
         reductions::<f64>(hash);
+    }),
+    ("reduce::squares", |hash| {
+        sums_of_squares::<f32>(hash);
+        sums_of_squares::<f64>(hash);
     }),
     ("reduce::reduce_int", |hash| {
         int_reductions::<i64>(hash);
@@ -86,6 +90,19 @@ fn reductions<T: Real + Bits>(hash: &mut Hash) {
                 reduce(op, &mut out, &x, Axes::new(kept.0, kept.1), Axes::new(reduced.0, reduced.1));
                 hash.add(&out);
             }
+        }
+    }
+}
+
+fn sums_of_squares<T: Real + Bits>(hash: &mut Hash) {
+    for every in [N - 1, 997] {
+        let (x, about) = (odd::<T>(N, 1, every), odd::<T>(N, 2, every));
+        for [kept, reduced] in AXES {
+            let mut out = vec![T::NAN; kept.0.iter().product()];
+            let (kept, reduced) = (Axes::new(kept.0, kept.1), Axes::new(reduced.0, reduced.1));
+            let about = &about[..out.len()];
+            squares(&mut out, &x, about, kept, reduced);
+            hash.add(&out);
         }
     }
 }

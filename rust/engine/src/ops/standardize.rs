@@ -1,0 +1,243 @@
+//! Matrices standardized by the statistics of their rows or columns: what the layers that normalise have in common.
+
+use rgrad_kernels::norm::{self as kernels, Normal};
+
+use super::contiguous;
+use super::elementwise::{add, div, mul, neg, number, sqrt, square, sub};
+use super::pieces::select;
+use super::reduce::{mean, sum};
+use super::views::expand_to;
+use crate::dtype::match_float;
+use crate::error::Result;
+use crate::forward::total;
+use crate::tape::{Grads, Op, Saved, Saves, Want, apply, is_grad_enabled};
+use crate::tensor::{Number, Tensor};
+
+const OP: &str = "standardize";
+
+/// `(x − mean) / √(var + eps) · w + b` for a matrix `x`, with one mean and variance for each row or each column, and one `w`
+/// and `b` for each column. Unless centred, the mean is left out, and the variance is the mean square.
+///
+/// The inputs are `x` and, computed from it beforehand without history, the means and 1 / √(var + eps): this is a function of
+/// `x`, `w` and `b` alone. Ioffe and Szegedy, Batch normalization, 2015; Ba et al., Layer normalization, 2016.
+#[derive(Clone, Copy)]
+pub(super) struct Standardize {
+    pub(super) by_column: bool,
+    pub(super) centred: bool,
+    pub(super) eps: f64,
+}
+
+/// One of each for every row or column.
+pub(super) struct Statistics {
+    pub(super) mean: Tensor,
+    pub(super) var: Tensor,
+    /// 1 / √(var + eps).
+    pub(super) scale: Tensor,
+}
+
+impl Standardize {
+    /// The statistics of a row-major matrix, without history.
+    pub(super) fn statistics(self, x: &Tensor) -> Result<Statistics> {
+        let cols = x.shape()[1];
+        // Rows without columns have no statistics.
+        let groups = [if cols == 0 { 0 } else { x.shape()[usize::from(self.by_column)] }];
+        match_float!(x.dtype(), OP, T => {
+            let from = x.read::<T>();
+            let build = |fill: &mut dyn FnMut(&mut [T]) -> Result<()>| Tensor::build::<T>(OP, &groups, x.dtype(), fill);
+            let (mut var, mut scale) = (None, None);
+            let mean = build(&mut |mean| {
+                var = Some(build(&mut |var| {
+                    scale = Some(build(&mut |scale| {
+                        let eps = self.eps as T;
+                        kernels::statistics([mean, var, scale], from.slice(), cols, self.by_column, self.centred, eps);
+                        Ok(())
+                    })?);
+                    Ok(())
+                })?);
+                Ok(())
+            })?;
+            let (Some(var), Some(scale)) = (var, scale) else { unreachable!("built together") };
+            Ok(Statistics { mean, var, scale })
+        })
+    }
+
+    /// The standardized matrix, given its statistics; `weight` and `bias` (columns,) have its dtype.
+    pub(super) fn apply(
+        self,
+        x: &Tensor,
+        statistics: &Statistics,
+        weight: Option<&Tensor>,
+        bias: Option<&Tensor>,
+    ) -> Result<Tensor> {
+        let (weight, bias) = or_nothing(x, weight, bias)?;
+        apply(self, &[x, &statistics.mean, &statistics.scale, &weight, &bias])
+    }
+
+    fn average(self, x: &Tensor) -> Result<Tensor> {
+        mean(x, Some(&[isize::from(!self.by_column)]), true)
+    }
+
+    /// `x` with mean 0 and mean square 1, and 1 / √(var + eps), as functions of `x`.
+    fn of(self, x: &Tensor) -> Result<(Tensor, Tensor)> {
+        let centred = if self.centred { sub(x, &self.average(x)?)? } else { x.clone() };
+        let var = self.average(&square(&centred)?)?;
+        let scale = div(&number(x, 1.0)?, &sqrt(&add(&var, &number(x, self.eps)?)?)?)?;
+        Ok((mul(&centred, &scale)?, scale))
+    }
+
+    /// The Jacobian s (1 − 1/n − y yᵀ/n), with s the scale, is symmetric, so that both modes have one rule.
+    fn times_jacobian(self, g: &Tensor, y: &Tensor, scale: &Tensor) -> Result<Tensor> {
+        let along = mul(y, &self.average(&mul(g, y)?)?)?;
+        let rest = if self.centred { sub(g, &self.average(g)?)? } else { g.clone() };
+        mul(&sub(&rest, &along)?, scale)
+    }
+
+    /// The reverse rule by kernels, without history.
+    fn gradients(self, saved: &Saved, g: &Tensor, want: Want) -> Result<Grads> {
+        let (x, mean, scale, weight) = (saved.input(0), saved.input(1), saved.input(2), saved.input(3));
+        let (weight, g) = (contiguous(weight)?, contiguous(g)?);
+        let (rows, cols, dtype) = (x.shape()[0], x.shape()[1], x.dtype());
+        let affine = want.input(3) || want.input(4);
+        match_float!(dtype, OP, T => {
+            let (x_, g, weight) = (x.read::<T>(), g.read::<T>(), weight.read::<T>());
+            let (mean, scale) = (mean.read::<T>(), scale.read::<T>());
+            let by_column = self.by_column;
+            let of = Normal { x: x_.slice(), cols, mean: mean.slice(), scale: scale.slice(), by_column };
+            let mut sums = None;
+            if affine || by_column {
+                let blocks = [rows.div_ceil(kernels::BLOCK), 2, cols];
+                let parts = Tensor::build::<T>(OP, &blocks, dtype, |out| {
+                    kernels::sums(out, of, g.slice());
+                    Ok(())
+                })?;
+                sums = Some(sum(&parts, Some(&[0]), false)?);
+            }
+            let x = if want.input(0) {
+                Some(Tensor::build::<T>(OP, x.shape(), dtype, |out| {
+                    match &sums {
+                        Some(sums) if by_column => {
+                            kernels::column_grad(out, of, g.slice(), weight.slice(), sums.read::<T>().slice());
+                        }
+                        _ => kernels::row_grad(out, of, g.slice(), weight.slice(), self.centred),
+                    }
+                    Ok(())
+                })?)
+            } else {
+                None
+            };
+            let part = |i: isize| sums.as_ref().map(|s| select(s, 0, i)).transpose();
+            let weight = if want.input(3) { part(0)? } else { None };
+            let bias = if want.input(4) { part(1)? } else { None };
+            Ok([x, None, None, weight, bias].into_iter().collect())
+        })
+    }
+}
+
+impl Op for Standardize {
+    fn name(&self) -> &'static str {
+        OP
+    }
+    fn saves(&self) -> Saves {
+        Saves { inputs: 0b1111, output: false }
+    }
+    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
+        value(x, self.by_column)
+    }
+    fn backward(&self, saved: &Saved, g: &Tensor, want: Want) -> Result<Grads> {
+        let (x, w) = (saved.input(0), saved.input(3));
+        if !is_grad_enabled() && ![x, w, g].iter().any(|t| t.has_tangent()) {
+            return self.gradients(saved, g, want);
+        }
+        // To be differentiated again, the statistics must be functions of x.
+        let (y, scale) = self.of(x)?;
+        let gx = if want.input(0) { Some(self.times_jacobian(&mul(g, w)?, &y, &scale)?) } else { None };
+        let gw = if want.input(3) { Some(mul(g, &y)?) } else { None };
+        Ok([gx, None, None, gw, want.input(4).then(|| g.clone())].into_iter().collect())
+    }
+    fn jvp(&self, x: &[&Tensor], y: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
+        let (normal, scale) = self.of(x[0])?;
+        let wrt_x = |t: &Tensor| mul(&self.times_jacobian(t, &normal, &scale)?, x[3]);
+        total([
+            t[0].map(wrt_x).transpose()?,
+            t[3].map(|t| mul(&normal, t)).transpose()?,
+            t[4].map(|t| expand_to(t, y.shape())).transpose()?,
+        ])
+    }
+}
+
+/// `(x − mean) · scale · w + b` for a matrix `x` and one of the others for each column.
+struct Scale;
+
+impl Op for Scale {
+    fn name(&self) -> &'static str {
+        OP
+    }
+    fn saves(&self) -> Saves {
+        Saves { inputs: 0b1111, output: false }
+    }
+    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
+        value(x, true)
+    }
+    fn backward(&self, saved: &Saved, g: &Tensor, want: Want) -> Result<Grads> {
+        let (mean, scale, weight) = (saved.input(1), saved.input(2), saved.input(3));
+        let moved = || sub(saved.input(0), mean);
+        let gx = mul(g, &mul(scale, weight)?)?;
+        let wanted = |i: usize, grad: &dyn Fn() -> Result<Tensor>| want.input(i).then(grad).transpose();
+        Ok([
+            Some(gx.clone()),
+            wanted(1, &|| neg(&gx))?,
+            wanted(2, &|| mul(&mul(g, &moved()?)?, weight))?,
+            wanted(3, &|| mul(&mul(g, &moved()?)?, scale))?,
+            wanted(4, &|| Ok(g.clone()))?,
+        ]
+        .into_iter()
+        .collect())
+    }
+    fn jvp(&self, x: &[&Tensor], y: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
+        let moved = || sub(x[0], x[1]);
+        let slope = mul(x[2], x[3])?;
+        total([
+            t[0].map(|t| mul(t, &slope)).transpose()?,
+            t[1].map(|t| expand_to(&neg(&mul(t, &slope)?)?, y.shape())).transpose()?,
+            t[2].map(|t| mul(&moved()?, &mul(t, x[3])?)).transpose()?,
+            t[3].map(|t| mul(&moved()?, &mul(t, x[2])?)).transpose()?,
+            t[4].map(|t| expand_to(t, y.shape())).transpose()?,
+        ])
+    }
+}
+
+/// A matrix standardized by a mean and a scale for each column, which come from elsewhere.
+pub(super) fn scaled(
+    x: &Tensor,
+    mean: &Tensor,
+    scale: &Tensor,
+    weight: Option<&Tensor>,
+    bias: Option<&Tensor>,
+) -> Result<Tensor> {
+    let (weight, bias) = or_nothing(x, weight, bias)?;
+    apply(Scale, &[x, mean, scale, &weight, &bias])
+}
+
+/// The value of both operations.
+fn value(x: &[&Tensor], by_column: bool) -> Result<Tensor> {
+    let cols = x[0].shape()[1];
+    let others = [contiguous(x[1])?, contiguous(x[2])?, contiguous(x[3])?, contiguous(x[4])?];
+    match_float!(x[0].dtype(), OP, T => {
+        let from = x[0].read::<T>();
+        let [mean, scale, weight, bias] = others.each_ref().map(|t| t.read::<T>());
+        let of = Normal { x: from.slice(), cols, mean: mean.slice(), scale: scale.slice(), by_column };
+        Tensor::build::<T>(OP, x[0].shape(), x[0].dtype(), |out| {
+            kernels::normalize(out, of, weight.slice(), bias.slice());
+            Ok(())
+        })
+    })
+}
+
+/// The weight and the bias of each column, or ones and zeros.
+fn or_nothing(x: &Tensor, weight: Option<&Tensor>, bias: Option<&Tensor>) -> Result<(Tensor, Tensor)> {
+    let cols = [x.shape()[1]];
+    let or = |t: Option<&Tensor>, n: f64| {
+        t.map_or_else(|| Tensor::full(&cols, Number::Float(n), x.dtype()), |t| Ok(t.clone()))
+    };
+    Ok((or(weight, 1.0)?, or(bias, 0.0)?))
+}
