@@ -173,6 +173,13 @@ functions! {
     MulGrad, GRAIN_CHEAP, math::unless_zero(s, a, s.mul(a, b));
     /// `a ÷ b`, and 0 where `a` is 0 whatever `b` is: the gradient `a` of a function of slope `1/b`
     DivGrad, GRAIN_CHEAP, math::unless_zero(s, a, s.div(a, b));
+    /// `-b ln a - (1 - b) ln(1 - a)` with logarithms of at least -100
+    BinaryCrossEntropy, GRAIN_TRANSCENDENTAL, math::binary_cross_entropy(s, a, b);
+    /// `(a - b) ÷ max(a·(1 - a), 10⁻¹²)`: its slope
+    BinaryCrossEntropySlope, GRAIN_CHEAP, {
+        let variance = s.max(s.splat(T::from_f64(1e-12)), s.mul(a, s.sub(s.splat(T::ONE), a)));
+        s.div(s.sub(a, b), variance)
+    };
     /// `a × b`, and 0 where either is 0 whatever the other is: the product of two gradients
     MulGrads, GRAIN_CHEAP, math::unless_zero(s, b, math::unless_zero(s, a, s.mul(a, b)));
 }

@@ -325,3 +325,12 @@ pub(crate) fn xlogy<T: Real, S: Simd<T>>(s: S, a: S::V, b: S::V) -> S::V {
     let product = s.mul(a, log(s, b));
     s.select(s.eq(a, zero), s.select(s.eq(b, b), zero, b), product)
 }
+
+/// `-t ln p - (1 - t) ln(1 - p)` for probabilities, with logarithms of at least −100.
+#[inline(always)]
+pub(crate) fn binary_cross_entropy<T: Real, S: Simd<T>>(s: S, p: S::V, t: S::V) -> S::V {
+    // A NaN is the second operand of `max`.
+    let least = s.splat(T::from_f64(-100.0));
+    let (yes, no) = (s.max(least, log(s, p)), s.max(least, log1p(s, s.neg(p))));
+    s.neg(s.add(s.mul(t, yes), s.mul(s.sub(s.splat(T::ONE), t), no)))
+}

@@ -1,6 +1,6 @@
 //! Softmax and cross-entropy in one: fused for integer labels, with all that PyTorch's function takes around it.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 
 use rgrad_kernels::softmax as kernels;
 
@@ -22,13 +22,53 @@ use crate::tensor::{Number, Tensor};
 struct CrossEntropy {
     reduction: Reduction,
     labels: Tensor,
-    /// d loss / d logits, (softmax − one-hot) / rows for the mean: made in the same pass over the logits as the loss.
-    slope: OnceLock<Tensor>,
+    /// d loss / d logits, (softmax − one-hot) / rows for the mean: made in the same pass over the logits as the loss. The
+    /// backward pass takes it, to become the gradient without a copy; if there is another one, it is made again.
+    slope: Mutex<Option<Tensor>>,
 }
 
 impl CrossEntropy {
     fn factor(&self, rows: usize) -> f64 {
         if self.reduction == Reduction::Mean { 1.0 / rows as f64 } else { 1.0 }
+    }
+
+    /// The rows' losses and, if wanted, the slope; without history.
+    fn losses(&self, x: &Tensor, differentiate: bool) -> Result<(Tensor, Option<Tensor>)> {
+        let (rows, cols) = (x.shape()[0], x.shape()[1]);
+        match_float!(x.dtype(), "cross_entropy", T => {
+            let (logits, labels) = (x.read::<T>(), self.labels.read::<i64>());
+            let run = |loss: &mut [T], slope: Option<&mut [T]>| {
+                let scale = self.factor(rows) as T;
+                match kernels::cross_entropy(loss, slope, logits.slice(), labels.slice(), cols, scale) {
+                    Ok(()) => Ok(()),
+                    Err(bad) => fail!(
+                        Value,
+                        "cross_entropy: label {} in row {} is out of range for {cols} classes (expected 0 to {})",
+                        bad.label,
+                        bad.row,
+                        cols as isize - 1
+                    ),
+                }
+            };
+            let mut slope = None;
+            let losses = Tensor::build::<T>("cross_entropy", &[rows], x.dtype(), |loss| {
+                if !differentiate {
+                    return run(loss, None);
+                }
+                slope = Some(Tensor::build::<T>("cross_entropy", x.shape(), x.dtype(), |s| run(loss, Some(s)))?);
+                Ok(())
+            })?;
+            Ok((losses, slope))
+        })
+    }
+
+    /// The slope that the value left, or the same again.
+    fn made_slope(&self, x: &Tensor) -> Result<Tensor> {
+        let left = self.slope.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match left {
+            Some(slope) => Ok(slope),
+            None => Ok(self.losses(x, true)?.1.expect("the slope was asked for")),
+        }
     }
 
     /// softmax − one-hot, in tensor functions.
@@ -45,46 +85,18 @@ impl Op for CrossEntropy {
         Saves::INPUTS
     }
     fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
-        let x = x[0];
-        let (rows, cols) = (x.shape()[0], x.shape()[1]);
-        let differentiate = is_grad_enabled() && x.requires_grad();
-        match_float!(x.dtype(), "cross_entropy", T => {
-            let (logits, labels) = (x.read::<T>(), self.labels.read::<i64>());
-            let run = |loss: &mut [T], slope: Option<&mut [T]>| {
-                let scale = self.factor(rows) as T;
-                match kernels::cross_entropy(loss, slope, logits.slice(), labels.slice(), cols, scale) {
-                    Ok(()) => Ok(()),
-                    Err(bad) => fail!(
-                        Value,
-                        "cross_entropy: label {} in row {} is out of range for {cols} classes (expected 0 to {})",
-                        bad.label,
-                        bad.row,
-                        cols as isize - 1
-                    ),
-                }
-            };
-            let losses = Tensor::build::<T>("cross_entropy", &[rows], x.dtype(), |loss| {
-                if !differentiate {
-                    return run(loss, None);
-                }
-                let slope = Tensor::build::<T>("cross_entropy", x.shape(), x.dtype(), |s| run(loss, Some(s)))?;
-                let _ = self.slope.set(slope);
-                Ok(())
-            })?;
-            // The examples' losses are not taped here: this rule covers their reduction too.
-            crate::tape::with_grad_enabled(false, || self.reduction.apply(losses))
-        })
+        let (losses, slope) = self.losses(x[0], is_grad_enabled() && x[0].requires_grad())?;
+        *self.slope.lock().unwrap_or_else(PoisonError::into_inner) = slope;
+        // The examples' losses are not taped here: this rule covers their reduction too.
+        crate::tape::with_grad_enabled(false, || self.reduction.apply(losses))
     }
     fn backward(&self, saved: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
         let x = saved.input(0);
         let rows = x.shape()[0];
         let per_row = if self.reduction == Reduction::None { reshape_to(g, &[rows, 1])? } else { g.clone() };
-        // The slope that the value left has no history.
+        // The slope that the kernel makes has no history.
         let plain = !is_grad_enabled() && !x.has_tangent() && !g.has_tangent();
-        let slope = match self.slope.get() {
-            Some(slope) if plain => slope.clone(),
-            _ => scale(&self.slope_of(x)?, self.factor(rows))?,
-        };
+        let slope = if plain { self.made_slope(x)? } else { scale(&self.slope_of(x)?, self.factor(rows))? };
         let one = self.reduction != Reduction::None && plain && g.item()? == Number::Float(1.0);
         Ok([Some(if one { slope } else { mul(&per_row, &slope)? })].into_iter().collect())
     }
@@ -94,7 +106,7 @@ impl Op for CrossEntropy {
 }
 
 fn fused(scores: &Scores, labels: Tensor, reduction: Reduction) -> Result<Tensor> {
-    apply(CrossEntropy { reduction, labels, slope: OnceLock::new() }, &[&scores.rows])
+    apply(CrossEntropy { reduction, labels, slope: Mutex::default() }, &[&scores.rows])
 }
 
 /// Cross-entropy of softmax(input) against labels or probabilities.

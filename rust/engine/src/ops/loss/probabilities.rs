@@ -1,16 +1,17 @@
 //! Losses against probabilities.
 
-use rgrad_kernels::map::Compare;
+use rgrad_kernels::map::{Binary, Compare, binary};
 
 use super::super::elementwise::{add, clamp, compare, div, exp, log, log1p, logsigmoid, mul, neg, number, sub, where_};
 use super::super::reduce::{scale, sum};
 use super::super::views::expand_to;
 use super::super::{amax, amin, cast};
 use super::{Reduction, same_shape};
+use crate::dtype::match_float;
 use crate::error::{Result, fail};
 use crate::forward;
 use crate::shape::{Show, broadcast};
-use crate::tape::{Grads, Op, Saved, Saves, Want, apply};
+use crate::tape::{Grads, Op, Saved, Saves, Want, apply, is_grad_enabled};
 use crate::tensor::{Number, Tensor, result_dtype};
 
 /// −t ln p − (1 − t) ln(1 − p) of `p` and `t` of one shape and dtype, with logarithms of at least −100.
@@ -31,6 +32,18 @@ fn clamped_log1m(p: &Tensor) -> Result<Tensor> {
     where_(&certain, &number(p, -100.0)?, &log1p(&neg(&where_(&certain, &number(p, 0.0)?, p)?)?)?)
 }
 
+/// A function of probabilities and targets of one shape and dtype in one pass, without history.
+fn fused(function: Binary, p: &Tensor, t: &Tensor) -> Result<Tensor> {
+    const OP: &str = "binary_cross_entropy";
+    match_float!(p.dtype(), OP, T => {
+        let (a, b) = (p.read::<T>(), t.read::<T>());
+        Tensor::build::<T>(OP, p.shape(), p.dtype(), |out| {
+            binary(function, out, p.shape(), a.view(), b.view());
+            Ok(())
+        })
+    })
+}
+
 fn one_minus(x: &Tensor) -> Result<Tensor> {
     sub(&number(x, 1.0)?, x)
 }
@@ -39,7 +52,7 @@ impl BinaryCrossEntropy {
     /// `g · ∂/∂p`.
     fn wrt_input(g: &Tensor, p: &Tensor, t: &Tensor) -> Result<Tensor> {
         let variance = clamp(&mul(p, &one_minus(p)?)?, Some(&number(p, 1e-12)?), None)?;
-        div(&mul(g, &sub(p, t)?)?, &variance)
+        mul(g, &div(&sub(p, t)?, &variance)?)
     }
 
     /// `g · ∂/∂t`.
@@ -56,12 +69,16 @@ impl Op for BinaryCrossEntropy {
         Saves::INPUTS
     }
     fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
-        let (p, t) = (x[0].without_history(), x[1].without_history());
-        neg(&add(&mul(&t, &clamped_log(&p)?)?, &mul(&one_minus(&t)?, &clamped_log1m(&p)?)?)?)
+        fused(Binary::BinaryCrossEntropy, x[0], x[1])
     }
     fn backward(&self, saved: &Saved, g: &Tensor, want: Want) -> Result<Grads> {
         let (p, t) = (saved.input(0), saved.input(1));
-        let gp = if want.input(0) { Some(Self::wrt_input(g, p, t)?) } else { None };
+        let plain = !is_grad_enabled() && ![p, t, g].iter().any(|x| x.has_tangent());
+        let gp = match want.input(0) {
+            true if plain => Some(mul(g, &fused(Binary::BinaryCrossEntropySlope, p, t)?)?),
+            true => Some(Self::wrt_input(g, p, t)?),
+            false => None,
+        };
         let gt = if want.input(1) { Some(Self::wrt_target(g, p)?) } else { None };
         Ok([gp, gt].into_iter().collect())
     }
