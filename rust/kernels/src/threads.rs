@@ -67,7 +67,7 @@ pub fn num_threads() -> usize {
 
 /// Sets what [`num_threads`] returns, from the next region on.
 ///
-/// More threads than cores is allowed: the work is divided as asked, and no more workers wake than there are cores.
+/// More threads than cores is allowed: the work is divided into more parts, and no more workers wake than there are cores.
 ///
 /// # Panics
 /// If `n` is 0.
@@ -77,11 +77,11 @@ pub fn set_num_threads(n: usize) {
 }
 
 /// How many tasks `work` is worth, if a task needs at least `grain` of it to pay for its thread: at most [`num_threads`],
-/// and at least 1.
+/// at most two for a core, since more only cost, and at least 1.
 #[must_use]
 pub fn tasks_for(work: usize, grain: usize) -> usize {
     // Most work is small: settle that before anything is loaded.
-    if work < 2 * grain { 1 } else { (work / grain).min(num_threads()) }
+    if work < 2 * grain { 1 } else { (work / grain).min(num_threads()).min(2 * cores()) }
 }
 
 /// What [`set_num_threads`] asked for, or 0.
