@@ -83,7 +83,10 @@ stubs: $(BUILT) $(VENV)/checks.stamp ## write the type stub of the extension fro
 	$(PY) scripts/stubs.py
 
 bench: $(BUILT) ## time kernels and training steps against the peers that are installed in .venv
-	cargo bench -p rgrad-bench --locked
+	mkdir -p runs
+	cargo bench -p rgrad-bench --locked --bench elementwise
+	cargo bench -p rgrad-bench --locked --bench gemm -- --json $(CURDIR)/runs/gemm.json
+	$(PY) benches/roofline.py runs/gemm.json runs/roofline.png
 	$(PY) benches/imports.py
 	$(PY) benches/dispatch.py
 	$(PY) benches/kernels.py

@@ -24,44 +24,45 @@ CONTENDERS = [
     ("crate matrixmultiply", {"marker": "+", "color": "#009E73"}),
 ]
 """In the order of the bench's figures."""
-LABELS = {
-    "NN 1x784x256": (5, -10), "NN 100x784x10": (5, -9), "NN 32x64x32": (-28, -14), "NT 100x10x100": (5, -9),
-    "NN 64x64x64": (-4, -14), "NN 100x784x100": (0, -16), "NN 512x512x512": (-16, -14), "NN 2048x2048x2048": (-40, -14),
-}  # fmt: skip
-"""Products that are named, and where their names stand, in points."""
-LEAST = 1e9
-"""FLOP/s from which the axes show products: one by one number is no matter of roofs."""
+NAMED = [
+    "NN 1x784x256", "NN 100x784x10", "NN 32x64x32", "NN 64x64x64", "NN 4096x64x64", "NN 100x784x100", "NN 256x256x256",
+    "NN 512x512x512", "NN 1024x1024x1024", "NN 2048x2048x2048",
+]  # fmt: skip
+"""Products whose sizes stand below the others of their column."""
+LEAST = 10.0
+"""GFLOP/s at which the axes begin."""
 
 
 def panel(axes: Axes, figures: dict[str, Any], threads: int) -> None:
     """The products of one number of threads."""
     limits = {limit["name"]: limit["rate"] for limit in figures["limits"] if limit["threads"] == threads}
     peak = limits["f32 FMA"] / 1e9
+    top = 2e-9 * max(limit["rate"] for limit in figures["limits"] if limit["name"] == "f32 FMA")
     cases = [c for c in figures["cases"] if c["threads"] == threads and c["name"].startswith("f32 ")]
-    cases = [c for c in cases if c["count"] / c["seconds"][0] > LEAST]
+    cases = [c for c in cases if c["count"] / c["seconds"][0] > 1e9 * LEAST]
     intensities = [c["count"] / c["bytes"] for c in cases]
-    left, right = min(intensities) / 1.5, max(intensities) * 1.5
-    axes.axhline(peak, color="black", linewidth=1)
+    left, right = min(intensities) / 5, max(intensities) * 2
+    axes.plot([left, right], [peak, peak], color="black", linewidth=1)
     axes.annotate(f"{peak:.0f} GFLOP/s", (right, peak), (-2, 3), textcoords="offset points", ha="right", fontsize=8)
     for name, rate in limits.items():
         if name.startswith("read, "):
             rate /= 1e9
             axes.plot([left, peak / rate], [left * rate, peak], color="#999999", linewidth=0.8)
-            label = f"{name.removeprefix('read, ')}: {rate:.0f} GB/s"
-            turn = {"rotation": 45, "rotation_mode": "anchor", "transform_rotates_text": True}
-            axes.annotate(
-                label, (left * 1.05, left * 1.05 * rate), (0, 2), textcoords="offset points", fontsize=7, **turn
-            )
+            label = f"{rate:.0f} GB/s, {name.removeprefix('read, ').removesuffix(' a thread')}"
+            x = max(1.1 * left, 3 * LEAST / rate)
+            turn = {"rotation": 45, "rotation_mode": "anchor"}
+            axes.annotate(label, (x, x * rate), (-2, 2), textcoords="offset points", fontsize=7, **turn)
     for i, (name, style) in enumerate(CONTENDERS):
         rates = [c["count"] / c["seconds"][i] / 1e9 for c in cases]
-        axes.scatter(intensities, rates, s=22, linewidths=1, label=name, **style)
+        axes.scatter(intensities, rates, s=20, linewidths=1, label=name, **style)
     for case, x in zip(cases, intensities, strict=True):
-        shape = case["name"].removeprefix("f32 ")
-        if shape in LABELS:
-            point = (x, case["count"] / case["seconds"][0] / 1e9)
-            axes.annotate(shape, point, LABELS[shape], textcoords="offset points", fontsize=7)
+        layout, shape = case["name"].split()[1:]
+        if f"{layout} {shape}" in NAMED:
+            axes.annotate(shape, (x, LEAST * 1.15), rotation=90, ha="center", va="bottom", fontsize=7, color="#555555")
     axes.set_title(f"{threads} thread{'s' if threads > 1 else ''}")
-    axes.set(xscale="log", yscale="log", xlim=(left, right), xlabel="FLOP per byte of operands and result")
+    axes.set(xscale="log", yscale="log", xlim=(left, right), ylim=(LEAST, top))
+    # Decades of both axes are equally long, so that slopes rise by 45 degrees.
+    axes.set(aspect="equal", xlabel="FLOP per byte of operands and result", ylabel="GFLOP/s")
 
 
 def main() -> None:
@@ -75,12 +76,11 @@ def main() -> None:
     counts = sorted({case["threads"] for case in figures["cases"]})
     style: Any = {"axes.spines.top": False, "axes.spines.right": False, "font.size": 9, "legend.frameon": False}
     with mpl.rc_context(style):
-        figure = Figure(figsize=(4.8 * len(counts), 4.2), layout="constrained")
-        panels = figure.subplots(1, len(counts), sharey=True, squeeze=False)[0]
+        figure = Figure(figsize=(8, 0.3 + 4 * len(counts)), layout="constrained")
+        panels = figure.subplots(len(counts), 1, squeeze=False)[:, 0]
         for axes, threads in zip(panels, counts, strict=True):
             panel(axes, figures, threads)
-        panels[0].set_ylabel("GFLOP/s")
-        panels[0].legend(loc="lower right", fontsize=8)
+        panels[0].legend(loc="lower right", bbox_to_anchor=(1, 0.35), fontsize=8)
         figure.suptitle(f"float32 products on {harness.cpu_model()}, {figures['isa']}", fontsize=10)
         figure.savefig(args.picture, dpi=120)
 

@@ -215,12 +215,12 @@ fn show(results: &Results) {
     println!(
         "
 ns: an element; bw: GB/s read and written in percent of a plain pass over as many bytes; gain: the speed of one thread
-times this; region: ns of an empty region, which is near below {NEAR:.0}
+times this; meeting: ns in which all threads meet, near below {NEAR:.0}
 "
     );
     let rows = results.rows();
     let heads = |case: &&Case| {
-        let more = if case.threads > 1 { "   gain  region" } else { "" };
+        let more = if case.threads > 1 { "   gain meeting" } else { "" };
         format!("{:>2} threads, us      ns    GB/s    bw{more}", case.threads)
     };
     if let Some(row) = rows.first() {
@@ -239,8 +239,8 @@ fn cell(case: &Case, one: &Case) -> String {
     if case.threads == 1 {
         return cell;
     }
-    let state = if case.region < NEAR { "near" } else { "far" };
-    format!("{cell} {:6.2} {:3.0} {state:4}", one.seconds[0] / case.seconds[0], case.region)
+    let state = if case.meeting < NEAR { "near" } else { "far" };
+    format!("{cell} {:6.2} {:3.0} {state:4}", one.seconds[0] / case.seconds[0], case.meeting)
 }
 
 fn main() -> ExitCode {

@@ -156,12 +156,12 @@ fn show(results: &Results) {
         "
 peak: rgrad's GFLOP/s in percent of the FMA peak; bw: its GB/s in percent of a plain pass over as many bytes;
 gemm, mm: the times of the crates gemm and matrixmultiply over rgrad's; gain: the speed of one thread times this;
-region: ns of an empty region, which is near below {NEAR:.0}
+meeting: ns in which all threads meet, near below {NEAR:.0}
 "
     );
     let rows = results.rows();
     let heads = |case: &&Case| {
-        let more = if case.threads > 1 { "   gain  region" } else { "" };
+        let more = if case.threads > 1 { "   gain meeting" } else { "" };
         format!("{:>2} threads, us  GFLOP/s  peak    GB/s    bw   gemm     mm{more}", case.threads)
     };
     if let Some(row) = rows.first() {
@@ -183,8 +183,8 @@ fn cell(case: &Case, one: &Case) -> String {
     if case.threads == 1 {
         return cell;
     }
-    let state = if case.region < NEAR { "near" } else { "far" };
-    format!("{cell} {:6.2} {:3.0} {state:4}", one.seconds[0] / ours, case.region)
+    let state = if case.meeting < NEAR { "near" } else { "far" };
+    format!("{cell} {:6.2} {:3.0} {state:4}", one.seconds[0] / ours, case.meeting)
 }
 
 fn main() -> ExitCode {

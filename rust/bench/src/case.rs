@@ -15,8 +15,8 @@ pub struct Case {
     pub peak: f64,
     /// Bytes a second of a plain pass over as much memory.
     pub bandwidth: f64,
-    /// Nanoseconds of an empty region while this was timed: it tells how far apart the cores are.
-    pub region: f64,
+    /// Nanoseconds in which the threads met while this was timed: it tells how far apart the cores are.
+    pub meeting: f64,
     /// Seconds of a call: rgrad's, then its peers'.
     pub seconds: Vec<f64>,
 }
@@ -26,10 +26,10 @@ impl Case {
 
     /// A line for the parent process.
     pub(crate) fn line(&self) -> String {
-        let Self { name, threads, count, bytes, peak, bandwidth, region, seconds } = self;
+        let Self { name, threads, count, bytes, peak, bandwidth, meeting, seconds } = self;
         let seconds: Vec<String> = seconds.iter().map(f64::to_string).collect();
         let tag = Self::TAG;
-        format!("{tag}\t{name}\t{threads}\t{count}\t{bytes}\t{peak}\t{bandwidth}\t{region}\t{}", seconds.join("\t"))
+        format!("{tag}\t{name}\t{threads}\t{count}\t{bytes}\t{peak}\t{bandwidth}\t{meeting}\t{}", seconds.join("\t"))
     }
 
     /// The case in a line; `None` if it is another line.
@@ -41,14 +41,14 @@ impl Case {
         let name = fields.next()?.to_owned();
         let threads = fields.next()?.parse().ok()?;
         let numbers: Vec<f64> = fields.map(str::parse).collect::<Result<_, _>>().ok()?;
-        let (&[count, bytes, peak, bandwidth, region], seconds) = numbers.split_first_chunk()?;
-        Some(Self { name, threads, count, bytes, peak, bandwidth, region, seconds: seconds.to_vec() })
+        let (&[count, bytes, peak, bandwidth, meeting], seconds) = numbers.split_first_chunk()?;
+        Some(Self { name, threads, count, bytes, peak, bandwidth, meeting, seconds: seconds.to_vec() })
     }
 
-    /// Keeps the better figures of two runs; the empty region is that of the run in which rgrad was faster.
+    /// Keeps the better figures of two runs; the meeting is that of the run in which rgrad was faster.
     pub(crate) fn merge(&mut self, other: &Self) {
         if other.seconds[0] < self.seconds[0] {
-            self.region = other.region;
+            self.meeting = other.meeting;
         }
         self.peak = self.peak.max(other.peak);
         self.bandwidth = self.bandwidth.max(other.bandwidth);
@@ -82,10 +82,10 @@ impl Case {
     }
 
     pub(crate) fn json(&self) -> String {
-        let Self { name, threads, count, bytes, peak, bandwidth, region, seconds } = self;
+        let Self { name, threads, count, bytes, peak, bandwidth, meeting, seconds } = self;
         format!(
             "{{\"name\": \"{name}\", \"threads\": {threads}, \"count\": {count}, \"bytes\": {bytes}, \"peak\": {peak}, \
-             \"bandwidth\": {bandwidth}, \"region_ns\": {region}, \"seconds\": {seconds:?}}}"
+             \"bandwidth\": {bandwidth}, \"meeting_ns\": {meeting}, \"seconds\": {seconds:?}}}"
         )
     }
 }

@@ -1,7 +1,9 @@
 //! The limits of the machine, measured in the run that reports shares of them; with as many threads as kernels use.
 
-use std::hint::black_box;
+use std::hint::{black_box, spin_loop};
 use std::sync::Mutex;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::{AcqRel, Acquire};
 use std::time::{Duration, Instant};
 
 use rgrad_kernels::buffer::Buffer;
@@ -146,18 +148,26 @@ pub fn bandwidth(traffic: Traffic, bytes: usize) -> f64 {
     (passes * 4 * arrays * len * count) as f64 / time
 }
 
-/// The shortest time of a region without work, in nanoseconds; 0 for one thread, which has none.
+/// The shortest time, in nanoseconds, of a region whose tasks do nothing but meet: it tells how far apart the cores are. 0
+/// for one thread, which meets nobody.
 #[must_use]
-pub fn empty_region() -> f64 {
-    const TIMES: usize = 100;
+pub fn meeting() -> f64 {
+    /// Looks until a task gives up: if there are no workers, one thread runs all tasks.
+    const LOOKS: usize = 100_000;
     let count = threads::num_threads();
     if count == 1 {
         return 0.0;
     }
     let time = shortest(Duration::from_millis(2), || {
-        for _ in 0..TIMES {
-            threads::run(count, |_| ());
-        }
+        let arrived = AtomicUsize::new(0);
+        threads::run(count, |_| {
+            arrived.fetch_add(1, AcqRel);
+            let mut looks = 0;
+            while arrived.load(Acquire) < count && looks < LOOKS {
+                looks += 1;
+                spin_loop();
+            }
+        });
     });
-    1e9 * time / TIMES as f64
+    1e9 * time
 }

@@ -21,7 +21,7 @@ const THREADS: [&str; 3] = ["RGRAD_NUM_THREADS", "MATMUL_NUM_THREADS", "RAYON_NU
 const LEVELS: [(&str, usize); 4] =
     [("16 KiB a thread", 16 << 10), ("256 KiB", 256 << 10), ("4 MiB", 4 << 20), ("128 MiB", 128 << 20)];
 
-/// Nanoseconds below which an empty region tells that the cores are near each other.
+/// Nanoseconds below which a meeting of all threads tells that the cores are near each other.
 pub const NEAR: f64 = 200.0;
 
 /// What all processes measured.
@@ -143,10 +143,10 @@ impl Results {
             let rates: Vec<String> = rates.map(|limit| format!("{} threads {:7.1}", limit.1, limit.2 / 1e9)).collect();
             println!("  {name:24} {unit:8} {}", rates.join("    "));
         }
-        let regions = || self.cases.iter().filter(|case| case.threads > 1).map(|case| case.region);
-        if regions().next().is_some() {
-            let (nearest, farthest) = (regions().fold(f64::INFINITY, f64::min), regions().fold(0.0, f64::max));
-            println!("  an empty region: {nearest:.0} to {farthest:.0} ns (near: below {NEAR:.0})");
+        let meetings = || self.cases.iter().filter(|case| case.threads > 1).map(|case| case.meeting);
+        if meetings().next().is_some() {
+            let (nearest, farthest) = (meetings().fold(f64::INFINITY, f64::min), meetings().fold(0.0, f64::max));
+            println!("  a meeting of all threads: {nearest:.0} to {farthest:.0} ns (near: below {NEAR:.0})");
         }
     }
 

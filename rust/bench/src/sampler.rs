@@ -81,7 +81,7 @@ impl Sampler {
                 bytes: bytes as f64,
                 peak: work.peak,
                 bandwidth,
-                region: peak::empty_region(),
+                meeting: peak::meeting(),
                 seconds,
             };
             println!("{}", case.line());
