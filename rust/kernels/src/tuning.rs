@@ -24,8 +24,12 @@ pub const fn max_rows(registers: usize, vectors: usize) -> usize {
     }
 }
 
-/// Elements of A that stay in cache while B passes, strip by strip: half a MiB of `f32`.
-pub const A_BLOCK: usize = 1 << 17;
+/// Rows of A of which one block of k, half a MiB of `f32`, stays in cache while B passes, strip by strip.
+pub const BLOCK_ROWS: usize = 256;
+
+/// Elements of sums that wait for the next block of k, of the strips that are computed together: more of them use a block of
+/// A more often, and have to be fetched again for each block of k.
+pub const TOTALS: usize = 1 << 20;
 
 /// An operand whose rows (or whose steps of k) lie this many bytes apart is copied first if it is used at least
 /// [`COPY_REUSE`] times: each of them is on a page of its own, and all fall into the same few sets of the cache.
@@ -34,9 +38,9 @@ pub const COPY_STRIDE: usize = 4096;
 /// See [`COPY_STRIDE`]: 1024×1024×1024 is three times as fast with copies; with few uses they cost more than they save.
 pub const COPY_REUSE: usize = 64;
 
-/// FLOPs that pay for a thread: a product of twice as many runs 1.4 times as fast on two threads, or no slower where cores
-/// are far apart.
-pub const GEMM_GRAIN: usize = 125_000;
+/// FLOPs that pay for a thread: a product of twice as many runs 1.2 times as fast on two threads, where one of four times as
+/// many runs 1.7 times as fast.
+pub const GEMM_GRAIN: usize = 60_000;
 
 /// What packing a part's columns of B costs, in rows of the product: about 12, doubled because it is work that another grid
 /// may save.

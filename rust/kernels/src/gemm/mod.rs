@@ -207,7 +207,7 @@ fn divide<T: Real>(mut product: Product<T>, tasks: usize) {
     let far = b.rows * size_of::<T>() >= tuning::COPY_STRIDE && m >= tuning::COPY_REUSE;
     if k == 0 || ((b.cols == 1 || n == 1) && !far) {
         divide_grid(&mut product, tasks);
-    } else if m <= product.block_rows() {
+    } else if m <= tuning::BLOCK_ROWS {
         product.source = Source::Pack;
         divide_grid(&mut product, tasks);
     } else {

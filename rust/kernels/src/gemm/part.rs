@@ -7,7 +7,7 @@ use super::micro::{Finish, Panel};
 use super::pack::{CopyTo, Strided, with_scratch};
 use super::{Activation, lanes, share};
 use crate::simd::Real;
-use crate::tuning::{A_BLOCK, COPY_REUSE, COPY_STRIDE, KC, max_rows, max_vectors};
+use crate::tuning::{BLOCK_ROWS, COPY_REUSE, COPY_STRIDE, KC, TOTALS, max_rows, max_vectors};
 
 /// A product, checked: all that its pointers describe is valid while tasks run, and C is written by disjoint parts.
 #[derive(Clone, Copy)]
@@ -65,11 +65,6 @@ impl<T: Real> Product<T> {
         share(0..self.vectors(), self.strips, i)
     }
 
-    /// Rows of A that stay in cache while all strips of B pass.
-    pub fn block_rows(&self) -> usize {
-        (A_BLOCK / self.k.max(KC)).max(4 * max_rows(self.registers, 4))
-    }
-
     /// Copies steps `k` of a strip of B to `to`, `stride` apart.
     pub fn pack(&self, vectors: &Range<usize>, k: Range<usize>, to: *mut T) {
         let column = vectors.start * lanes::<T>();
@@ -80,31 +75,48 @@ impl<T: Real> Product<T> {
 }
 
 impl<T: Real> Part<'_, T> {
-    /// Computes the part.
+    /// Computes the part: block of rows by block of rows, and for each of these block of k by block of k, all strips.
     pub fn run(&self) {
         let p = self.product;
         let width = lanes::<T>() * max_vectors(p.registers);
-        let blocks = self.rows.len().div_ceil(p.block_rows()).max(1);
+        let blocks = self.rows.len().div_ceil(BLOCK_ROWS).max(1);
         let height = self.rows.len().div_ceil(blocks);
         let copies = self.copies_a();
-        let a_row = p.k.next_multiple_of(lanes::<T>()) + lanes::<T>();
+        let a_row = p.k.min(KC).next_multiple_of(lanes::<T>()) + lanes::<T>();
+        let unfinished = p.transposed || p.k > KC;
+        let group = if unfinished { (TOTALS / (height * width).max(1)).max(1) } else { self.strips.len().max(1) };
         let sizes = [
             if copies { height * a_row } else { 0 },
             if matches!(p.source, Source::Pack) { p.k.min(KC) * width } else { 0 },
-            if p.transposed || p.k > KC { height * width } else { 0 },
+            if unfinished { group.min(self.strips.len()) * height * width } else { 0 },
         ];
         with_scratch::<T, _>(sizes.iter().sum(), |scratch| {
             let packed = scratch.wrapping_add(sizes[0]);
             let totals = packed.wrapping_add(sizes[1]);
             for i in 0..blocks {
                 let rows = share(self.rows.clone(), blocks, i);
-                let mut a = p.a.at(rows.start, 0);
-                if copies {
-                    T::run(CopyTo { from: a, rows: rows.len(), cols: p.k, to: scratch, stride: a_row });
-                    a = Strided { start: scratch, rows: a_row, cols: 1 };
-                }
-                for strip in self.strips.clone() {
-                    self.strip(a, &rows, &p.strip(strip), packed, totals);
+                for first in self.strips.clone().step_by(group) {
+                    let strips = first..self.strips.end.min(first + group);
+                    let totals = |strip: usize| totals.wrapping_add((strip - first) * height * width);
+                    // A product of no terms has one block, which is empty.
+                    for block in 0..p.k.div_ceil(KC).max(1) {
+                        let k = block * KC..p.k.min((block + 1) * KC);
+                        let mut a = p.a.at(rows.start, k.start);
+                        if copies {
+                            T::run(CopyTo { from: a, rows: rows.len(), cols: k.len(), to: scratch, stride: a_row });
+                            a = Strided { start: scratch, rows: a_row, cols: 1 };
+                        }
+                        for strip in strips.clone() {
+                            self.strip(a, &rows, &p.strip(strip), &k, packed, totals(strip));
+                        }
+                    }
+                    for strip in strips.filter(|_| p.transposed) {
+                        let vectors = p.strip(strip);
+                        let columns = vectors.start * lanes::<T>()..p.n.min(vectors.end * lanes::<T>());
+                        let stride = vectors.len() * lanes::<T>();
+                        let (rows, totals) = (rows.clone(), totals(strip).cast_const());
+                        T::run(FinishTransposed { product: p, rows, columns, totals, stride });
+                    }
                 }
             }
         });
@@ -117,67 +129,67 @@ impl<T: Real> Part<'_, T> {
         k > 1 && n >= COPY_REUSE && (far(a.cols) || (self.rows.len() > 1 && far(a.rows)))
     }
 
-    /// A block of rows of one strip: `a` starts there, `packed` has room for a block of B, and `totals` for sums that are
-    /// not final.
-    fn strip(&self, a: Strided<T>, rows: &Range<usize>, vectors: &Range<usize>, packed: *mut T, totals: *mut T) {
+    /// Steps `k` of a block of rows of one strip: `a` starts there, `packed` has room for a block of B, and `totals` for sums
+    /// that are not final.
+    fn strip(
+        &self,
+        a: Strided<T>,
+        rows: &Range<usize>,
+        vectors: &Range<usize>,
+        k: &Range<usize>,
+        packed: *mut T,
+        totals: *mut T,
+    ) {
         let p = self.product;
         let lanes = lanes::<T>();
         let (column, width) = (vectors.start * lanes, vectors.len() * lanes);
         // Nearly equal tiles: some of `height` rows, and then some of one less.
         let tiles = rows.len().div_ceil(max_rows(p.registers, vectors.len()));
         let height = rows.len().div_ceil(tiles);
-        // A product of no terms has one block, which is empty.
-        for block in 0..p.k.div_ceil(KC).max(1) {
-            let k = block * KC..p.k.min((block + 1) * KC);
-            let last = k.end == p.k && !p.transposed;
-            let (b, b_step) = match p.source {
-                Source::InPlace => (p.b.at(k.start, column).start, p.b.rows),
-                Source::Packed(start) => (start.wrapping_add(column * p.k + k.start * width), width),
-                Source::Pack => {
-                    p.pack(vectors, k.clone(), packed);
-                    (packed.cast_const(), width)
-                }
-            };
-            let k_whole = self.whole_steps(vectors, &k);
-            let finish = Finish {
-                partial: None,
-                accumulate: last && p.accumulate,
-                bias: p.bias.filter(|_| last).map(|bias| bias.wrapping_add(column)),
-                relu: last && p.activation == Activation::Relu,
-            };
-            let whole = rows.len() - (height - 1) * tiles;
-            for (first, height, tiles) in [(0, height, whole), (whole * height, height - 1, tiles - whole)] {
-                if tiles == 0 {
-                    continue;
-                }
-                let total = totals.wrapping_add(first * width);
-                let (c, c_stride) =
-                    if last { (p.c.wrapping_add((rows.start + first) * p.n + column), p.n) } else { (total, width) };
-                let panel = Panel {
-                    a: a.at(first, k.start).start,
-                    a_row: a.rows,
-                    a_step: a.cols,
-                    b,
-                    b_step,
-                    k: k.len(),
-                    k_whole,
-                    tiles,
-                    last: p.n.min(vectors.end * lanes) - (vectors.end - 1) * lanes,
-                    c,
-                    c_stride,
-                    finish: Finish { partial: (block > 0).then_some((total.cast_const(), width)), ..finish },
-                };
-                // SAFETY: the product was checked, and this panel lies within it.
-                unsafe { T::panel(height, vectors.len(), &panel) };
-                if last && matches!(p.activation, Activation::Tanh | Activation::Sigmoid) {
-                    let (rows, vectors) = (tiles * height, vectors.len());
-                    T::run(Activate { panel: &panel, rows, vectors, activation: p.activation });
-                }
+        let last = k.end == p.k && !p.transposed;
+        let (b, b_step) = match p.source {
+            Source::InPlace => (p.b.at(k.start, column).start, p.b.rows),
+            Source::Packed(start) => (start.wrapping_add(column * p.k + k.start * width), width),
+            Source::Pack => {
+                p.pack(vectors, k.clone(), packed);
+                (packed.cast_const(), width)
             }
-        }
-        if p.transposed {
-            let columns = column..p.n.min(column + width);
-            T::run(FinishTransposed { product: p, rows: rows.clone(), columns, totals, stride: width });
+        };
+        let k_whole = self.whole_steps(vectors, k);
+        let finish = Finish {
+            partial: None,
+            accumulate: last && p.accumulate,
+            bias: p.bias.filter(|_| last).map(|bias| bias.wrapping_add(column)),
+            relu: last && p.activation == Activation::Relu,
+        };
+        let whole = rows.len() - (height - 1) * tiles;
+        for (first, height, tiles) in [(0, height, whole), (whole * height, height - 1, tiles - whole)] {
+            if tiles == 0 {
+                continue;
+            }
+            let total = totals.wrapping_add(first * width);
+            let (c, c_stride) =
+                if last { (p.c.wrapping_add((rows.start + first) * p.n + column), p.n) } else { (total, width) };
+            let panel = Panel {
+                a: a.at(first, 0).start,
+                a_row: a.rows,
+                a_step: a.cols,
+                b,
+                b_step,
+                k: k.len(),
+                k_whole,
+                tiles,
+                last: p.n.min(vectors.end * lanes) - (vectors.end - 1) * lanes,
+                c,
+                c_stride,
+                finish: Finish { partial: (k.start > 0).then_some((total.cast_const(), width)), ..finish },
+            };
+            // SAFETY: the product was checked, and this panel lies within it.
+            unsafe { T::panel(height, vectors.len(), &panel) };
+            if last && matches!(p.activation, Activation::Tanh | Activation::Sigmoid) {
+                let (rows, vectors) = (tiles * height, vectors.len());
+                T::run(Activate { panel: &panel, rows, vectors, activation: p.activation });
+            }
         }
     }
 

@@ -191,10 +191,11 @@ unsafe fn transpose_f32(from: [*const f32; 4], stride: usize, (): (), to: *mut f
     for half in 0..2 {
         // SAFETY: the caller's.
         unsafe {
-            let rows: [__m256; 4] = std::array::from_fn(|i| {
+            let row = |i: usize| {
                 let x = _mm256_castps128_ps256(_mm_loadu_ps(from[2 * half].add(i * stride)));
                 _mm256_insertf128_ps::<1>(x, _mm_loadu_ps(from[2 * half + 1].add(i * stride)))
-            });
+            };
+            let rows = [row(0), row(1), row(2), row(3)];
             let (a, b) = (_mm256_unpacklo_ps(rows[0], rows[1]), _mm256_unpacklo_ps(rows[2], rows[3]));
             let (c, d) = (_mm256_unpackhi_ps(rows[0], rows[1]), _mm256_unpackhi_ps(rows[2], rows[3]));
             let to = to.add(8 * half);
@@ -215,10 +216,11 @@ unsafe fn transpose_f64(from: [*const f64; 4], stride: usize, (): (), to: *mut f
     for half in 0..2 {
         // SAFETY: the caller's.
         unsafe {
-            let rows: [__m256d; 2] = std::array::from_fn(|i| {
+            let row = |i: usize| {
                 let x = _mm256_castpd128_pd256(_mm_loadu_pd(from[2 * half].add(i * stride)));
                 _mm256_insertf128_pd::<1>(x, _mm_loadu_pd(from[2 * half + 1].add(i * stride)))
-            });
+            };
+            let rows = [row(0), row(1)];
             let to = to.add(4 * half);
             _mm256_storeu_pd(to, _mm256_unpacklo_pd(rows[0], rows[1]));
             _mm256_storeu_pd(to.add(to_stride), _mm256_unpackhi_pd(rows[0], rows[1]));

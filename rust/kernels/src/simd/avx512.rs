@@ -137,6 +137,21 @@ avx512!(f64, __m512d, __mmask8, 8, _mm512_castpd_si512, _mm512_castsi512_pd,
     _mm512_sub_epi64, _mm512_sll_epi64, _mm512_srl_epi64,
     _mm512_scalef_pd, _mm256_loadu_pd, _mm512_broadcast_f64x4, 2, [hidden(0x0C) as u8, hidden(0x30) as u8, hidden(0xC0) as u8], transpose_f64);
 
+/// Four elements from `at` on behind each of `from`.
+///
+/// # Safety
+/// The CPU must have AVX-512, and the elements must be readable.
+#[inline(always)]
+unsafe fn quarters_f32(from: [*const f32; 4], at: usize, masks: [__mmask16; 3]) -> __m512 {
+    // SAFETY: the caller's.
+    unsafe {
+        let x = _mm512_castps128_ps512(_mm_loadu_ps(from[0].add(at)));
+        let x = _mm512_mask_broadcast_f32x4(x, masks[0], _mm_loadu_ps(from[1].add(at)));
+        let x = _mm512_mask_broadcast_f32x4(x, masks[1], _mm_loadu_ps(from[2].add(at)));
+        _mm512_mask_broadcast_f32x4(x, masks[2], _mm_loadu_ps(from[3].add(at)))
+    }
+}
+
 /// Transposes four elements of 16 rows, given every fourth row: quarters of registers are loaded from rows four apart, so
 /// that only the 4 × 4 elements within each quarter are left to transpose. Loads that are masked need no port for shuffles,
 /// as inserts do; the compiler must not know the masks of the last three quarters, or it makes inserts of them.
@@ -147,18 +162,29 @@ avx512!(f64, __m512d, __mmask8, 8, _mm512_castpd_si512, _mm512_castsi512_pd,
 unsafe fn transpose_f32(from: [*const f32; 4], stride: usize, masks: [__mmask16; 3], to: *mut f32, to_stride: usize) {
     // SAFETY: the caller's.
     unsafe {
-        let rows: [__m512; 4] = std::array::from_fn(|i| {
-            let x = _mm512_castps128_ps512(_mm_loadu_ps(from[0].add(i * stride)));
-            let x = _mm512_mask_broadcast_f32x4(x, masks[0], _mm_loadu_ps(from[1].add(i * stride)));
-            let x = _mm512_mask_broadcast_f32x4(x, masks[1], _mm_loadu_ps(from[2].add(i * stride)));
-            _mm512_mask_broadcast_f32x4(x, masks[2], _mm_loadu_ps(from[3].add(i * stride)))
-        });
+        let row = |i: usize| quarters_f32(from, i * stride, masks);
+        let rows = [row(0), row(1), row(2), row(3)];
         let (a, b) = (_mm512_unpacklo_ps(rows[0], rows[1]), _mm512_unpacklo_ps(rows[2], rows[3]));
         let (c, d) = (_mm512_unpackhi_ps(rows[0], rows[1]), _mm512_unpackhi_ps(rows[2], rows[3]));
         _mm512_storeu_ps(to, _mm512_shuffle_ps::<0x44>(a, b));
         _mm512_storeu_ps(to.add(to_stride), _mm512_shuffle_ps::<0xEE>(a, b));
         _mm512_storeu_ps(to.add(2 * to_stride), _mm512_shuffle_ps::<0x44>(c, d));
         _mm512_storeu_ps(to.add(3 * to_stride), _mm512_shuffle_ps::<0xEE>(c, d));
+    }
+}
+
+/// Two elements from `at` on behind each of `from`.
+///
+/// # Safety
+/// The CPU must have AVX-512, and the elements must be readable.
+#[inline(always)]
+unsafe fn quarters_f64(from: [*const f64; 4], at: usize, masks: [__mmask8; 3]) -> __m512d {
+    // SAFETY: the caller's.
+    unsafe {
+        let x = _mm512_castpd128_pd512(_mm_loadu_pd(from[0].add(at)));
+        let x = _mm512_mask_broadcast_f64x2(x, masks[0], _mm_loadu_pd(from[1].add(at)));
+        let x = _mm512_mask_broadcast_f64x2(x, masks[1], _mm_loadu_pd(from[2].add(at)));
+        _mm512_mask_broadcast_f64x2(x, masks[2], _mm_loadu_pd(from[3].add(at)))
     }
 }
 
@@ -170,12 +196,8 @@ unsafe fn transpose_f32(from: [*const f32; 4], stride: usize, masks: [__mmask16;
 unsafe fn transpose_f64(from: [*const f64; 4], stride: usize, masks: [__mmask8; 3], to: *mut f64, to_stride: usize) {
     // SAFETY: the caller's.
     unsafe {
-        let rows: [__m512d; 2] = std::array::from_fn(|i| {
-            let x = _mm512_castpd128_pd512(_mm_loadu_pd(from[0].add(i * stride)));
-            let x = _mm512_mask_broadcast_f64x2(x, masks[0], _mm_loadu_pd(from[1].add(i * stride)));
-            let x = _mm512_mask_broadcast_f64x2(x, masks[1], _mm_loadu_pd(from[2].add(i * stride)));
-            _mm512_mask_broadcast_f64x2(x, masks[2], _mm_loadu_pd(from[3].add(i * stride)))
-        });
+        let row = |i: usize| quarters_f64(from, i * stride, masks);
+        let rows = [row(0), row(1)];
         _mm512_storeu_pd(to, _mm512_unpacklo_pd(rows[0], rows[1]));
         _mm512_storeu_pd(to.add(to_stride), _mm512_unpackhi_pd(rows[0], rows[1]));
     }
