@@ -40,6 +40,7 @@ demo: $(BUILT) ## train softmax regression and an MLP on digits, with pictures (
 test: $(BUILT) $(VENV)/checks.stamp ## run every test, once for each instruction set of this machine
 	set -e; isas=$$($(PY) -c 'from rgrad import _core; print(*_core.available_isas())'); \
 	for isa in $$isas; do echo "RGRAD_ISA=$$isa cargo test"; RGRAD_ISA=$$isa cargo test --quiet $(CRATES); done; \
+	cargo test --quiet --locked -p rgrad-kernels --test math -- --ignored activations; \
 	$(PY) -m pytest -m slow; \
 	for isa in $$isas; do echo "RGRAD_ISA=$$isa pytest"; RGRAD_ISA=$$isa $(PY) -m pytest; done
 

@@ -2,11 +2,14 @@
 
 mod strided;
 
+use std::f64::consts::FRAC_PI_2;
+
 use rgrad_kernels::View;
 use rgrad_kernels::copy::{cast, cast_to_bool, copy, copy_into};
 use rgrad_kernels::gather::{BadIndex, gather_rows, scatter_add_rows};
 use rgrad_kernels::map::{
-    Binary, Compare, IntBinary, IntUnary, Unary, add_assign, binary, binary_int, compare, select, unary, unary_int,
+    Binary, Compare, Curve, IntBinary, IntUnary, Unary, add_assign, binary, binary_int, compare, curve, curve_grad,
+    select, unary, unary_int,
 };
 use strided::{indices, layouts, numbers, place, reach, row_major, shapes};
 
@@ -156,17 +159,75 @@ fn functions_at_zero_and_infinity() {
         (Unary::Log1p, [0.0, -0.0, inf, nan, nan]),
         (Unary::Tanh, [0.0, -0.0, 1.0, -1.0, nan]),
         (Unary::Sigmoid, [0.5, 0.5, 1.0, 0.0, nan]),
-        (Unary::Softplus, [2.0_f64.ln(), 2.0_f64.ln(), inf, 0.0, nan]),
-        (Unary::LogSigmoid, [-(2.0_f64.ln()), -(2.0_f64.ln()), 0.0, -inf, nan]),
+        (Unary::Exp2, [1.0, 1.0, inf, 0.0, nan]),
+        (Unary::Log2, [-inf, -inf, inf, nan, nan]),
+        (Unary::Log10, [-inf, -inf, inf, nan, nan]),
+        (Unary::Tan, [0.0, -0.0, nan, nan, nan]),
+        (Unary::Asin, [0.0, -0.0, nan, nan, nan]),
+        (Unary::Acos, [FRAC_PI_2, FRAC_PI_2, nan, nan, nan]),
+        (Unary::Atan, [0.0, -0.0, FRAC_PI_2, -FRAC_PI_2, nan]),
+        (Unary::Sinh, [0.0, -0.0, inf, -inf, nan]),
+        (Unary::Cosh, [1.0, 1.0, inf, inf, nan]),
+        (Unary::Asinh, [0.0, -0.0, inf, -inf, nan]),
+        (Unary::Acosh, [nan, nan, inf, nan, nan]),
+        (Unary::Atanh, [0.0, -0.0, nan, nan, nan]),
+        (Unary::Erf, [0.0, -0.0, 1.0, -1.0, nan]),
+        (Unary::Erfc, [1.0, 1.0, 0.0, 2.0, nan]),
     ];
     for (op, want) in cases {
         let mut got = [7.0; 5];
         unary(op, &mut got, &[5], View::new(&[0.0, -0.0, inf, -inf, nan], &[1]));
         for (got, want) in got.iter().zip(want) {
-            let same = got == &want && (got.is_sign_negative() == want.is_sign_negative() || op == Unary::LogSigmoid);
+            let same = got.to_bits() == want.to_bits();
             assert!(same || got.is_nan() && want.is_nan(), "{op:?} gave {got}, not {want}");
         }
     }
+}
+
+#[test]
+fn curves_and_their_slopes_at_infinity_and_behind_a_gradient_of_zero() {
+    let x = [f64::INFINITY, f64::NEG_INFINITY, 1e300, -1e300, f64::NAN];
+    let elu = Curve::Elu { alpha: 0.5, scale: 2.0, rate: 3.0 };
+    let softplus = Curve::Softplus { beta: 1.0, threshold: 20.0 };
+    // What values at −∞ are, and slopes at −∞ and ∞.
+    let cases = [
+        (Curve::LeakyRelu(0.5), -f64::INFINITY, 0.5, 1.0),
+        (elu, -1.0, 0.0, 2.0),
+        (softplus, 0.0, 0.0, 1.0),
+        (Curve::LogSigmoid, -f64::INFINITY, 1.0, 0.0),
+        (Curve::Gelu, 0.0, 0.0, 1.0),
+        (Curve::GeluTanh, 0.0, 0.0, 1.0),
+        (Curve::Silu, 0.0, 0.0, 1.0),
+        (Curve::Mish, 0.0, 0.0, 1.0),
+    ];
+    for (f, low, slope_low, slope_high) in cases {
+        let mut got = [7.0; 5];
+        curve(f, &mut got, &[5], View::new(&x, &[1]));
+        let high = if f == Curve::LogSigmoid { 0.0 } else { f64::INFINITY };
+        assert!(got[0] == high && got[1] == low && got[4].is_nan(), "{f:?} gave {got:?}");
+        curve_grad(f, &mut got, &[5], View::new(&[2.0], &[0]), View::new(&x, &[1]));
+        let want = [slope_high, slope_low, slope_high, slope_low].map(|slope| 2.0 * slope);
+        assert_eq!(got[..4], want, "{f:?}");
+        curve_grad(f, &mut got, &[5], View::new(&[0.0], &[0]), View::new(&x, &[1]));
+        assert_eq!(got, [0.0; 5], "{f:?}");
+    }
+}
+
+#[test]
+fn curves_read_every_layout() {
+    for_pairs(|shape, sa, sb| {
+        let (g, x) = (f32s(reach(shape, sa), 1), f32s(reach(shape, sb), 2));
+        let plain = row_major(shape);
+        let gather = |x: &[f32], strides: &[usize]| indices(shape).iter().map(|i| x[place(i, strides)]).collect();
+        let (flat_g, flat_x): (Vec<f32>, Vec<f32>) = (gather(&g, sa), gather(&x, sb));
+        let (mut got, mut want) = (vec![f32::NAN; flat_x.len()], vec![f32::NAN; flat_x.len()]);
+        curve(Curve::Gelu, &mut got, shape, View::new(&x, sb));
+        curve(Curve::Gelu, &mut want, shape, View::new(&flat_x, &plain));
+        assert_eq!(got, want, "{shape:?} {sb:?}");
+        curve_grad(Curve::Gelu, &mut got, shape, View::new(&g, sa), View::new(&x, sb));
+        curve_grad(Curve::Gelu, &mut want, shape, View::new(&flat_g, &plain), View::new(&flat_x, &plain));
+        assert_eq!(got, want, "{shape:?} {sa:?} {sb:?}");
+    });
 }
 
 #[test]
@@ -186,6 +247,27 @@ fn powers_follow_c99() {
         (-inf, 3.0, -inf),
         (3.0, 1.0, 3.0),
         (4.0, 0.5, 2.0),
+        (-1.0, inf, 1.0),
+        (-1.0, -inf, 1.0),
+        (-1.0, nan, nan),
+        (nan, 1.5, nan),
+        (2.0, nan, nan),
+        (2.0, inf, inf),
+        (0.5, inf, 0.0),
+        (-0.5, -inf, inf),
+        (-2.0, -inf, 0.0),
+        (0.0, inf, 0.0),
+        (0.0, -inf, inf),
+        (inf, -0.5, 0.0),
+        (inf, 1e-300, inf),
+        (-inf, -3.0, -0.0),
+        (-inf, -2.0, 0.0),
+        (-0.0, -3.0, -inf),
+        (-2.0, 1e300, inf),
+        (-2.0, -1e300, 0.0),
+        (-3.0, 5.0, -243.0),
+        (2.0, -1074.0, 5e-324),
+        (5e-324, -0.5, 2.0_f64.powi(537)),
     ];
     for (a, b, want) in cases {
         // One exponent for all elements, and one for each.

@@ -1,22 +1,17 @@
-//! Activation functions, composed of other operations: their derivatives of any order and mode follow.
+//! Activation functions: the common ones by kernels of their own, the others composed of other operations, from which their
+//! derivatives of any order and mode follow.
 //!
 //! Formulas and derivatives at kinks are PyTorch's. Where a function is one formula on one side and another on the other, the
 //! *argument* of each is chosen as well as the result, so that a side which was not chosen cannot overflow into the
 //! gradient. Integers become floats.
 
-use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, SQRT_2};
+use rgrad_kernels::map::{Compare, Curve};
 
-use rgrad_kernels::map::Compare;
-
-use super::elementwise::{
-    abs, add, clamp, compare, div, erfc, expm1, floats, log1p_exp, mul, neg, number, relu, sigmoid, square, sub, tanh,
-    where_,
-};
+use super::curve::curve;
+use super::elementwise::{abs, add, clamp, compare, div, floats, mul, neg, number, relu, sub, tanh, where_};
 use super::op_table;
-use super::reduce::scale;
 use super::softmax::softmax;
 use super::views::reshape_to;
-use crate::dtype::DType;
 use crate::error::{Result, fail};
 use crate::shape::{Dims, Show};
 use crate::tensor::Tensor;
@@ -42,6 +37,8 @@ op_table! { $ activation_ops
     function silu(input: Tensor);
     /// x tanh(softplus(x)).
     function mish(input: Tensor);
+    /// ln(1 / (1 + e⁻ˣ)), without overflow.
+    method logsigmoid(x: Tensor);
     /// ln(1 + exp(beta · x)) / beta, without overflow; x itself where beta · x > threshold.
     method softplus(x: Tensor, beta: float = 1.0, threshold: float = 20.0);
     /// x / (1 + |x|).
@@ -78,11 +75,6 @@ fn size_is(x: &Tensor, order: Compare, bound: f64) -> Result<Tensor> {
     is(&abs(&x.without_history())?, order, bound)
 }
 
-/// `x · by`, which costs nothing for 1.
-fn times(x: &Tensor, by: f64) -> Result<Tensor> {
-    if by == 1.0 { Ok(x.clone()) } else { scale(x, by) }
-}
-
 /// min(max(x, 0), 6).
 pub fn relu6(input: &Tensor) -> Result<Tensor> {
     hardtanh(input, 0.0, 6.0)
@@ -90,9 +82,7 @@ pub fn relu6(input: &Tensor) -> Result<Tensor> {
 
 /// x where x > 0, else `negative_slope` · x.
 pub fn leaky_relu(input: &Tensor, negative_slope: f64) -> Result<Tensor> {
-    let x = floats(input)?;
-    let slope = where_(&is(&x, Compare::Gt, 0.0)?, &number(&x, 1.0)?, &number(&x, negative_slope)?)?;
-    mul(&x, &slope)
+    curve("leaky_relu", Curve::LeakyRelu(negative_slope), input)
 }
 
 /// x where x > 0, else `weight` · x, with one weight or one for each channel. `ValueError` for another number of weights.
@@ -116,22 +106,14 @@ pub fn prelu(input: &Tensor, weight: &Tensor) -> Result<Tensor> {
     where_(&positive, &x, &mul(&reshape_to(weight, &shape)?, &below)?)
 }
 
-/// `scale` · x where x > 0, else `scale · alpha` (exp(`rate` · x) − 1).
-fn exponential_unit(input: &Tensor, alpha: f64, scale: f64, rate: f64) -> Result<Tensor> {
-    let x = floats(input)?;
-    let positive = is(&x, Compare::Gt, 0.0)?;
-    let below = where_(&positive, &number(&x, 0.0)?, &x)?;
-    where_(&positive, &times(&x, scale)?, &times(&expm1(&times(&below, rate)?)?, alpha * scale)?)
-}
-
 /// x where x > 0, else `alpha` (eˣ − 1).
 pub fn elu(input: &Tensor, alpha: f64) -> Result<Tensor> {
-    exponential_unit(input, alpha, 1.0, 1.0)
+    curve("elu", Curve::Elu { alpha, scale: 1.0, rate: 1.0 }, input)
 }
 
 /// `elu` scaled so that it keeps mean 0 and variance 1.
 pub fn selu(input: &Tensor) -> Result<Tensor> {
-    exponential_unit(input, SELU_ALPHA, SELU_SCALE, 1.0)
+    curve("selu", Curve::Elu { alpha: SELU_ALPHA, scale: SELU_SCALE, rate: 1.0 }, input)
 }
 
 /// x where x > 0, else `alpha` (exp(x / alpha) − 1). `ValueError` if alpha is 0.
@@ -139,36 +121,32 @@ pub fn celu(input: &Tensor, alpha: f64) -> Result<Tensor> {
     if alpha == 0.0 {
         fail!(Value, "celu: alpha must not be 0");
     }
-    exponential_unit(input, alpha, 1.0, 1.0 / alpha)
+    curve("celu", Curve::Elu { alpha, scale: 1.0, rate: 1.0 / alpha }, input)
 }
 
 /// x Φ(x), or its approximation by the hyperbolic tangent. `ValueError` for another `approximate` than "none" and "tanh".
 /// Hendrycks and Gimpel, Gaussian error linear units, 2016.
 pub fn gelu(input: &Tensor, approximate: &str) -> Result<Tensor> {
-    let x = floats(input)?;
     match approximate {
-        // As erfc, which keeps its digits where Φ is small.
-        "none" => scale(&mul(&x, &erfc(&scale(&x, -FRAC_1_SQRT_2)?)?)?, 0.5),
-        "tanh" => {
-            // (1 + tanh u) / 2 is σ(2u).
-            let rate = SQRT_2 * FRAC_2_SQRT_PI;
-            let cubic = add(&scale(&square(&x)?, 0.044_715 * rate)?, &number(&x, rate)?)?;
-            mul(&x, &sigmoid(&mul(&x, &cubic)?)?)
-        }
+        "none" => curve("gelu", Curve::Gelu, input),
+        "tanh" => curve("gelu", Curve::GeluTanh, input),
         other => fail!(Value, "gelu: approximate must be \"none\" or \"tanh\", got {other:?}"),
     }
 }
 
 /// x σ(x).
 pub fn silu(input: &Tensor) -> Result<Tensor> {
-    let x = floats(input)?;
-    mul(&x, &sigmoid(&x)?)
+    curve("silu", Curve::Silu, input)
 }
 
 /// x tanh(softplus(x)).
 pub fn mish(input: &Tensor) -> Result<Tensor> {
-    let x = floats(input)?;
-    mul(&x, &tanh(&log1p_exp(&x)?)?)
+    curve("mish", Curve::Mish, input)
+}
+
+/// ln(1 / (1 + e⁻ˣ)), without overflow.
+pub fn logsigmoid(x: &Tensor) -> Result<Tensor> {
+    curve("logsigmoid", Curve::LogSigmoid, x)
 }
 
 /// ln(1 + exp(`beta` · x)) / `beta`; x itself where `beta` · x > `threshold`. `ValueError` if beta is 0.
@@ -176,14 +154,7 @@ pub fn softplus(x: &Tensor, beta: f64, threshold: f64) -> Result<Tensor> {
     if beta == 0.0 {
         fail!(Value, "softplus: beta must not be 0");
     }
-    let x = floats(x)?;
-    let argument = times(&x, beta)?;
-    let curve = times(&log1p_exp(&argument)?, 1.0 / beta)?;
-    // Above 20, ln(1 + eˣ) is x to the last bit of a float32.
-    if threshold >= 20.0 && x.dtype() == DType::Float32 && beta == 1.0 {
-        return Ok(curve);
-    }
-    where_(&is(&argument, Compare::Gt, threshold)?, &x, &curve)
+    curve("softplus", Curve::Softplus { beta, threshold }, x)
 }
 
 /// x / (1 + |x|).

@@ -7,6 +7,7 @@
 
 mod activation;
 mod arrange;
+mod curve;
 mod diagonal;
 mod einsum;
 mod elementwise;

@@ -1,11 +1,15 @@
 //! Elementwise maps: the output is contiguous, the operands are views that may be broadcast, transposed or sliced.
 
 mod compare;
+mod curve;
 mod integer;
 mod real;
 
+pub use crate::math::GELU_TANH;
 pub(crate) use compare::Choices;
 pub use compare::{Compare, compare, select};
+pub(crate) use curve::Curves;
+pub use curve::{Curve, curve, curve_grad};
 pub use integer::{Int, IntBinary, IntUnary, binary_int, unary_int};
 pub(crate) use real::Maps;
 pub use real::{Binary, Unary, add_assign, binary, unary};

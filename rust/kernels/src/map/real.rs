@@ -78,10 +78,6 @@ functions! {
     Sigmoid, GRAIN_TRANSCENDENTAL, math::sigmoid(s, x);
     /// `max(x, 0)`
     Relu, GRAIN_CHEAP, math::relu(s, x);
-    /// `ln(1 + eˣ)`
-    Softplus, GRAIN_TRANSCENDENTAL, math::softplus(s, x);
-    /// `-ln(1 + e⁻ˣ)`
-    LogSigmoid, GRAIN_TRANSCENDENTAL, s.neg(math::softplus(s, s.neg(x)));
     /// -1, 0 or 1
     Sign, GRAIN_CHEAP, math::sign(s, x);
     /// The largest integer not above `x`
@@ -97,37 +93,37 @@ functions! {
     /// The integer next to `x` on the side of 0
     Trunc, GRAIN_CHEAP, math::trunc(s, x);
     /// `2ˣ`
-    Exp2, GRAIN_LIBRARY, library::exp2(s, x);
+    Exp2, GRAIN_TRANSCENDENTAL, math::exp2(s, x);
     /// The logarithm to base 2
-    Log2, GRAIN_LIBRARY, library::log2(s, x);
+    Log2, GRAIN_TRANSCENDENTAL, math::log2(s, x);
     /// The logarithm to base 10
-    Log10, GRAIN_LIBRARY, library::log10(s, x);
+    Log10, GRAIN_TRANSCENDENTAL, math::log10(s, x);
     /// The sine
     Sin, GRAIN_TRANSCENDENTAL, math::sin(s, x);
     /// The cosine
     Cos, GRAIN_TRANSCENDENTAL, math::cos(s, x);
     /// The tangent
-    Tan, GRAIN_LIBRARY, library::tan(s, x);
+    Tan, GRAIN_TRANSCENDENTAL, math::tan(s, x);
     /// The inverse of the sine
-    Asin, GRAIN_LIBRARY, library::asin(s, x);
+    Asin, GRAIN_TRANSCENDENTAL, math::asin(s, x);
     /// The inverse of the cosine
-    Acos, GRAIN_LIBRARY, library::acos(s, x);
+    Acos, GRAIN_TRANSCENDENTAL, math::acos(s, x);
     /// The inverse of the tangent
-    Atan, GRAIN_LIBRARY, library::atan(s, x);
+    Atan, GRAIN_TRANSCENDENTAL, math::atan(s, x);
     /// The hyperbolic sine
-    Sinh, GRAIN_LIBRARY, library::sinh(s, x);
+    Sinh, GRAIN_TRANSCENDENTAL, math::sinh(s, x);
     /// The hyperbolic cosine
-    Cosh, GRAIN_LIBRARY, library::cosh(s, x);
+    Cosh, GRAIN_TRANSCENDENTAL, math::cosh(s, x);
     /// The inverse of the hyperbolic sine
-    Asinh, GRAIN_LIBRARY, library::asinh(s, x);
+    Asinh, GRAIN_TRANSCENDENTAL, math::asinh(s, x);
     /// The inverse of the hyperbolic cosine
-    Acosh, GRAIN_LIBRARY, library::acosh(s, x);
+    Acosh, GRAIN_TRANSCENDENTAL, math::acosh(s, x);
     /// The inverse of the hyperbolic tangent
-    Atanh, GRAIN_LIBRARY, library::atanh(s, x);
+    Atanh, GRAIN_TRANSCENDENTAL, math::atanh(s, x);
     /// The error function
-    Erf, GRAIN_LIBRARY, library::erf(s, x);
+    Erf, GRAIN_TRANSCENDENTAL, math::erf(s, x);
     /// One less the error function
-    Erfc, GRAIN_LIBRARY, library::erfc(s, x);
+    Erfc, GRAIN_TRANSCENDENTAL, math::erfc(s, x);
     /// The inverse of the error function
     Erfinv, GRAIN_LIBRARY, library::erfinv(s, x);
 }
@@ -144,9 +140,9 @@ functions! {
     /// `a ÷ b`
     Div, GRAIN_CHEAP, s.div(a, b);
     /// `aᵇ`, with the special cases of C99
-    Pow, GRAIN_LIBRARY, library::pow(s, a, b);
+    Pow, GRAIN_TRANSCENDENTAL, math::pow(s, a, b);
     /// The angle of the point (b, a)
-    Atan2, GRAIN_LIBRARY, library::atan2(s, a, b);
+    Atan2, GRAIN_TRANSCENDENTAL, math::atan2(s, a, b);
     /// `√(a² + b²)`
     Hypot, GRAIN_LIBRARY, library::hypot(s, a, b);
     /// The remainder of `a ÷ b` with the sign of `a`

@@ -6,7 +6,27 @@ directly comparable with the unit roundoff of the type: 2**-24 for f32, 2**-53 f
 
 from collections.abc import Callable
 
-from mpmath import cos, expm1, linspace, log, log1p, lu_solve, matrix, mp, mpf, nstr, pi, polyval, sin, sqrt
+from mpmath import (
+    atan,
+    atanh,
+    cos,
+    erf,
+    erfc,
+    exp,
+    expm1,
+    linspace,
+    log,
+    log1p,
+    lu_solve,
+    matrix,
+    mp,
+    mpf,
+    nstr,
+    pi,
+    polyval,
+    sin,
+    sqrt,
+)
 
 mp.prec = 300
 Function = Callable[[mpf], mpf]
@@ -42,7 +62,15 @@ def removable(f: Function, at_zero: mpf) -> Function:
     return lambda x: f(x) if abs(x) > mpf(2) ** -60 else at_zero
 
 
+def erfcx(t: mpf) -> mpf:
+    """(1 + 2a)·exp(a²)·erfc(a) with a = 3 (1 + t)/(1 - t)."""
+    a = 3 * (1 + t) / (1 - t)
+    return (1 + 2 * a) * exp(a * a) * erfc(a)
+
+
 EIGHTH_TURN = (pi / 4 * (1 + mpf(2) ** -10)) ** 2
+# f/(2 + f) at 1 + f = √2.
+LARGEST_QUOTIENT = (sqrt(mpf(2)) - 1) / (sqrt(mpf(2)) + 1) * (1 + mpf(2) ** -10)
 HALF_LN2 = log(2) / 2 * (1 + mpf(2) ** -20)
 # name, function, weight, interval, degrees for f32 and f64
 FITS = [
@@ -60,6 +88,18 @@ FITS = [
     # sin(r) = r + r·z·p(z) with z = r²
     ("SINE", removable(lambda z: (sin(sqrt(z)) / sqrt(z) - 1) / z, mpf(-1) / 6), lambda z: z + mpf(2) ** -60,
      (mpf(0), EIGHTH_TURN), (2, 5)),
+    # arctan(t) = t + t·z·p(z) with z = t²
+    ("ATAN", removable(lambda z: (atan(sqrt(z)) / sqrt(z) - 1) / z, mpf(-1) / 3), lambda z: z + mpf(2) ** -60,
+     (mpf(0), mpf(1)), (8, 19)),
+    # artanh(q) = q (1 + z/3 + z²·p(z)) with z = q²
+    ("ATANH", removable(lambda z: (atanh(sqrt(z)) / sqrt(z) - 1 - z / 3) / z**2, mpf(1) / 5),
+     lambda z: z**2 + mpf(2) ** -80, (mpf(0), LARGEST_QUOTIENT**2), (2, 7)),
+    # erf(x) = x + x·p(x²)
+    ("ERF", removable(lambda z: erf(sqrt(z)) / sqrt(z) - 1, 2 / sqrt(pi) - 1), lambda _: mpf(1),
+     (mpf(0), mpf(1) / 4), (4, 8)),
+    # exp(a²)·erfc(a) = p((a - 3)/(a + 3))/(1 + 2a), down to where erfc(a) rounds to 0
+    ("ERFCX_F32", erfcx, lambda t: 1 / erfcx(t), (mpf(-1), mpf(75) / 135), (10, 0)),
+    ("ERFCX_F64", erfcx, lambda t: 1 / erfcx(t), (mpf(-1), mpf(246) / 306), (0, 24)),
     # cos(r) = 1 - z/2 + z²·p(z) with z = r²
     ("COSINE", removable(lambda z: (cos(sqrt(z)) - 1 + z / 2) / z**2, mpf(1) / 24), lambda z: z**2 + mpf(2) ** -60,
      (mpf(0), EIGHTH_TURN), (2, 5)),

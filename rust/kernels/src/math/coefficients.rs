@@ -18,8 +18,12 @@ pub trait Coefficients: Sized + 'static {
     const INTEGER: Self;
     /// The exponent's bias.
     const BIAS: Self;
+    /// Below this a power of two rounds to 0.
+    const EXP2_MIN: Self;
     /// The smallest normal number.
     const MIN_NORMAL: Self;
+    /// A power of two whose square is far from overflow, and beside whose square 1 vanishes.
+    const LARGE: Self;
     /// 2^(`MANTISSA` + 1), which makes every subnormal number normal, and its exponent.
     const NORMALISE: (Self, Self);
 
@@ -56,6 +60,18 @@ pub trait Coefficients: Sized + 'static {
     const SINE: &'static [Self];
     /// cos r = 1 − z/2 + z²·p(z) with z = r² for |r| a little above π/4.
     const COSINE: &'static [Self];
+    /// arctan t = t + t·z·p(z) with z = t² for |t| ≤ 1.
+    const ATAN: &'static [Self];
+    /// artanh q = q·(1 + z/3 + z²·p(z)) with z = q² for |q| ≤ (√2 − 1)/(√2 + 1).
+    const ATANH: &'static [Self];
+    /// erf x = x + x·p(x²) for |x| ≤ ½.
+    const ERF: &'static [Self];
+    /// exp(a²)·erfc a = p((a − 3)/(a + 3))/(1 + 2a) for 0 ≤ a ≤ `ERFC_MAX`.
+    const ERFCX: &'static [Self];
+    /// From here on the error function rounds to 1.
+    const ERF_MAX: Self;
+    /// From here on its complement rounds to 0, and so does its product with numbers of this size in [`super::normal`].
+    const ERFC_MAX: Self;
 }
 
 impl Coefficients for f32 {
@@ -64,7 +80,9 @@ impl Coefficients for f32 {
     const ROUND: Self = 12583039.0;
     const INTEGER: Self = 8388608.0;
     const BIAS: Self = 127.0;
+    const EXP2_MIN: Self = -150.0;
     const MIN_NORMAL: Self = f32::MIN_POSITIVE;
+    const LARGE: Self = 1152921504606846976.0;
     const NORMALISE: (Self, Self) = (16777216.0, 24.0);
 
     const LOG2_E: Self = LOG2_E as Self;
@@ -108,6 +126,30 @@ impl Coefficients for f32 {
     const COSINE: &'static [Self] = &[
         0.0416666468, -0.00138873616, 2.44377509e-5,
     ];
+    // Error 2^-28.7.
+    #[rustfmt::skip]
+    const ATAN: &'static [Self] = &[
+        -0.333333019, 0.199986384, -0.142652437, 0.109575687, -0.0841944057, 0.0582342848, -0.0314554838, 0.0110643466,
+        -0.00182719644,
+    ];
+    // Error 2^-36.77.
+    #[rustfmt::skip]
+    const ATANH: &'static [Self] = &[
+        0.200000765, 0.142735183, 0.117104962,
+    ];
+    // Error 2^-29.34.
+    #[rustfmt::skip]
+    const ERF: &'static [Self] = &[
+        0.128379166, -0.376126093, 0.112828381, -0.0267581568, 0.00471993042,
+    ];
+    // Error 2^-28.79.
+    #[rustfmt::skip]
+    const ERFCX: &'static [Self] = &[
+        1.25300806, -0.135621142, -0.0475624418, 0.129646483, -0.119270247, 0.0682957734, -0.0238015113, 0.00256395251,
+        0.00200769125, -0.000767879642, -0.000264361717,
+    ];
+    const ERF_MAX: Self = 4.0;
+    const ERFC_MAX: Self = 10.46;
 }
 
 impl Coefficients for f64 {
@@ -116,7 +158,9 @@ impl Coefficients for f64 {
     const ROUND: Self = 6755399441056767.0;
     const INTEGER: Self = 4503599627370496.0;
     const BIAS: Self = 1023.0;
+    const EXP2_MIN: Self = -1075.0;
     const MIN_NORMAL: Self = f64::MIN_POSITIVE;
+    const LARGE: Self = 1267650600228229401496703205376.0;
     const NORMALISE: (Self, Self) = (9007199254740992.0, 53.0);
 
     const LOG2_E: Self = LOG2_E;
@@ -168,4 +212,37 @@ impl Coefficients for f64 {
         0.041666666666666599, -0.0013888888888873994, 2.4801587289397218e-5, -2.7557314326719831e-7,
         2.0875719655893272e-9, -1.1359453884920707e-11,
     ];
+    // Error 2^-57.75.
+    #[rustfmt::skip]
+    const ATAN: &'static [Self] = &[
+        -0.33333333333333093, 0.19999999999955433, -0.14285714282802073, 0.1111111101364645, -0.090909071191808977,
+        0.076922811859119642, -0.06666414990818902, 0.058805925173881995, -0.052538054028421263, 0.047232929037012541,
+        -0.042217167341934964, 0.036693506390654734, -0.029985538039036671, 0.022085112250030636, -0.013994954027567291,
+        0.007263338660383335, -0.0029193349888371892, 0.00084348330898810204, -0.0001547970361534125,
+        1.3489304658942971e-5,
+    ];
+    // Error 2^-73.52.
+    #[rustfmt::skip]
+    const ATANH: &'static [Self] = &[
+        0.19999999999999989, 0.14285714285722666, 0.11111111108741518, 0.090909094384357227, 0.076922782117463975,
+        0.066681673229211607, 0.058372342831327834, 0.059959649441314369,
+    ];
+    // Error 2^-57.71.
+    #[rustfmt::skip]
+    const ERF: &'static [Self] = &[
+        0.12837916709551257, -0.37612638903183476, 0.11283791670925561, -0.026866170632954401, 0.005223977374065506,
+        -0.00085482978427290874, 0.00012053339332722416, -1.4845952819751094e-5, 1.4726900816224758e-6,
+    ];
+    // Error 2^-59.37.
+    #[rustfmt::skip]
+    const ERFCX: &'static [Self] = &[
+        1.2530080582697297, -0.13562110612458115, -0.047562294353450941, 0.12964515870275697, -0.11927366341529065,
+        0.068308027344139538, -0.023770514919207027, 0.0025293918128946276, 0.001888690367037268,
+        -0.00077983223824156269, -0.00010515985735670351, 0.00012509913517027317, 4.9497245604287741e-6,
+        -2.0099684118340788e-5, -7.32085711875736e-7, 3.4700763977954578e-6, 3.5754999515683771e-7,
+        -6.1263865705920413e-7, -1.4174432103181361e-7, 9.7565078904573444e-8, 4.1055959445030837e-8,
+        -1.0698237392067047e-8, -7.6031536498632238e-9, 2.917543416629585e-10, 5.5556687544701062e-10,
+    ];
+    const ERF_MAX: Self = 6.0;
+    const ERFC_MAX: Self = 27.36;
 }

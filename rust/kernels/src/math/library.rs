@@ -5,15 +5,6 @@ use crate::simd::{Real, Simd};
 
 /// Functions of one and of two numbers, with the special cases of C99 where C99 has them. A supertrait of [`Real`].
 pub trait Library: Sized {
-    /// `2ˣ`
-    #[must_use]
-    fn exp2(self) -> Self;
-    /// The logarithm to base 2.
-    #[must_use]
-    fn log2(self) -> Self;
-    /// The logarithm to base 10.
-    #[must_use]
-    fn log10(self) -> Self;
     /// The sine of an angle in radians.
     #[must_use]
     fn sin(self) -> Self;
@@ -23,45 +14,9 @@ pub trait Library: Sized {
     /// The tangent of an angle in radians.
     #[must_use]
     fn tan(self) -> Self;
-    /// The angle from −π/2 to π/2 with this sine.
-    #[must_use]
-    fn asin(self) -> Self;
-    /// The angle from 0 to π with this cosine.
-    #[must_use]
-    fn acos(self) -> Self;
-    /// The angle from −π/2 to π/2 with this tangent.
-    #[must_use]
-    fn atan(self) -> Self;
-    /// The hyperbolic sine.
-    #[must_use]
-    fn sinh(self) -> Self;
-    /// The hyperbolic cosine.
-    #[must_use]
-    fn cosh(self) -> Self;
-    /// The number with this hyperbolic sine.
-    #[must_use]
-    fn asinh(self) -> Self;
-    /// The number from 0 on with this hyperbolic cosine.
-    #[must_use]
-    fn acosh(self) -> Self;
-    /// The number with this hyperbolic tangent.
-    #[must_use]
-    fn atanh(self) -> Self;
-    /// The error function, 2/√π ∫₀ˣ exp(−t²) dt.
-    #[must_use]
-    fn erf(self) -> Self;
-    /// 1 − erf x, accurate where that is small.
-    #[must_use]
-    fn erfc(self) -> Self;
     /// The number with this error function: ±∞ at ±1, NaN beyond.
     #[must_use]
     fn erfinv(self) -> Self;
-    /// `self` to the power `b`.
-    #[must_use]
-    fn pow(self, b: Self) -> Self;
-    /// The angle of the point (b, self), from −π to π.
-    #[must_use]
-    fn atan2(self, b: Self) -> Self;
     /// √(self² + b²) without overflow.
     #[must_use]
     fn hypot(self, b: Self) -> Self;
@@ -77,7 +32,7 @@ pub trait Library: Sized {
 }
 
 macro_rules! library {
-    ($t:ident, $acosh:ident { $($name:ident($($b:ident)?) = $routine:ident;)* }) => {
+    ($t:ident { $($name:ident($($b:ident)?) = $routine:ident;)* }) => {
         impl Library for $t {
             $(
                 #[inline]
@@ -85,11 +40,6 @@ macro_rules! library {
                     libm::$routine(self $(, $b)?)
                 }
             )*
-            #[inline]
-            fn acosh(self) -> Self {
-                // The routine's result below 1 is arbitrary.
-                if self < 1.0 { $t::NAN } else { libm::$acosh(self) }
-            }
             #[inline]
             fn erfinv(self) -> Self {
                 inverse_error_function(f64::from(self)) as $t
@@ -118,20 +68,14 @@ macro_rules! library {
     };
 }
 
-library! { f32, acoshf {
-    exp2() = exp2f; log2() = log2f; log10() = log10f;
-    sin() = sinf; cos() = cosf; tan() = tanf; asin() = asinf; acos() = acosf; atan() = atanf;
-    sinh() = sinhf; cosh() = coshf; asinh() = asinhf; atanh() = atanhf;
-    erf() = erff; erfc() = erfcf;
-    pow(b) = powf; atan2(b) = atan2f; hypot(b) = hypotf; fmod(b) = fmodf;
+library! { f32 {
+    sin() = sinf; cos() = cosf; tan() = tanf;
+    hypot(b) = hypotf; fmod(b) = fmodf;
 } }
 
-library! { f64, acosh {
-    exp2() = exp2; log2() = log2; log10() = log10;
-    sin() = sin; cos() = cos; tan() = tan; asin() = asin; acos() = acos; atan() = atan;
-    sinh() = sinh; cosh() = cosh; asinh() = asinh; atanh() = atanh;
-    erf() = erf; erfc() = erfc;
-    pow(b) = pow; atan2(b) = atan2; hypot(b) = hypot; fmod(b) = fmod;
+library! { f64 {
+    sin() = sin; cos() = cos; tan() = tan;
+    hypot(b) = hypot; fmod(b) = fmod;
 } }
 
 /// Writes a function of vectors for each of the functions above.
@@ -151,11 +95,8 @@ macro_rules! lane_by_lane {
 }
 
 lane_by_lane! {
-    exp2(x); log2(x); log10(x);
-    sin(x); cos(x); tan(x); asin(x); acos(x); atan(x);
-    sinh(x); cosh(x); asinh(x); acosh(x); atanh(x);
-    erf(x); erfc(x); erfinv(x);
-    pow(a, b); atan2(a, b); hypot(a, b); fmod(a, b); remainder(a, b); floor_divide(a, b);
+    sin(x); cos(x); tan(x); erfinv(x);
+    hypot(a, b); fmod(a, b); remainder(a, b); floor_divide(a, b);
 }
 
 /// The inverse of the error function, from that of the normal distribution: Φ⁻¹((1 + x)/2) / √2.

@@ -1,13 +1,24 @@
-//! Elementary functions on vectors: exponential, logarithm, hyperbolic tangent, logistic function, sine and cosine.
+//! Elementary functions on vectors. Here: exponential, logarithm, and the arithmetic that all share.
 //!
 //! Written once for both types and all instruction sets, from operations that IEEE 754 specifies exactly, so the bits of
 //! a result depend on nothing but its argument. Infinities, NaN, zeros and subnormal numbers need no branches. Errors, in
 //! units in the last place, are those of the slow tests.
 
+mod activation;
+mod angles;
 mod coefficients;
+mod hyperbolic;
 pub(crate) mod library;
+mod normal;
+mod power;
 
+pub use activation::GELU_TANH;
+pub(crate) use activation::{gelu_tanh, gelu_tanh_slope, mish, mish_slope, silu, silu_slope};
+pub(crate) use angles::{acos, asin, atan, atan2, cos, sin, sincos_turns, tan};
 pub use coefficients::Coefficients;
+pub(crate) use hyperbolic::{acosh, asinh, atanh, cosh, sigmoid, sinh, tanh};
+pub(crate) use normal::{erf, erfc, gelu, gelu_slope};
+pub(crate) use power::{exp2, log2, log10, pow};
 
 use crate::simd::{Real, Simd};
 
@@ -19,6 +30,27 @@ fn polynomial<T: Real, S: Simd<T>>(s: S, p: &[T], x: S::V) -> S::V {
         y = s.mul_add(y, x, s.splat(c));
     }
     y
+}
+
+/// A constant as a number of this type and what that lacks, given as a number of double precision and what that lacks.
+#[inline(always)]
+fn constant<T: Real, S: Simd<T>>(s: S, c: f64, rest: f64) -> (S::V, S::V) {
+    let high = T::from_f64(c);
+    (s.splat(high), s.splat(T::from_f64(c - high.to_f64() + rest)))
+}
+
+/// `a·b`, and what rounding took from it.
+#[inline(always)]
+fn exact_product<T: Real, S: Simd<T>>(s: S, a: S::V, b: S::V) -> (S::V, S::V) {
+    let y = s.mul(a, b);
+    (y, s.mul_add(a, b, s.neg(y)))
+}
+
+/// `a + b`, and what rounding took from it, if `a` is 0 or not smaller than `b`.
+#[inline(always)]
+fn exact_sum<T: Real, S: Simd<T>>(s: S, a: S::V, b: S::V) -> (S::V, S::V) {
+    let y = s.add(a, b);
+    (y, s.add(s.sub(a, y), b))
 }
 
 /// `(n, r, e)` with `x = n·ln 2 + r + e`, where `n` is an integer, to which [`Coefficients::ROUND`] has been added,
@@ -80,21 +112,24 @@ pub(crate) fn expm1<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
     s.select(s.lt(s.abs(x), s.splat(T::MIN_NORMAL + T::MIN_NORMAL)), x, y)
 }
 
-/// `ln x + c` for a positive, finite `x`.
+/// `(k, f)` with `x = 2ᵏ·(1 + f)` and `√½ ≤ 1 + f < √2`, of a positive, finite `x`.
 #[inline(always)]
-fn log_plus<T: Real, S: Simd<T>>(s: S, x: S::V, c: S::V) -> S::V {
+fn exponent<T: Real, S: Simd<T>>(s: S, x: S::V) -> (S::V, S::V) {
     let tiny = s.lt(x, s.splat(T::MIN_NORMAL));
     let x = s.select(tiny, s.mul(x, s.splat(T::NORMALISE.0)), x);
     let bias = s.select(tiny, s.splat(T::INTEGER + T::BIAS + T::NORMALISE.1), s.splat(T::INTEGER + T::BIAS));
-    // x = 2ᵏ·m with √½ ≤ m < √2.
     let bits = s.int_add(x, s.splat(T::ONE_LESS_SQRT_HALF));
     let k = s.sub(s.or(s.shr(bits, T::MANTISSA), s.splat(T::INTEGER)), bias);
     let m = s.int_add(s.and(bits, s.splat(T::MANTISSA_MASK)), s.splat(T::SQRT_HALF));
-    let f = s.sub(m, s.splat(T::ONE));
-    // k·ln 2 + f with its rounding error, as f is smaller than the product unless that is 0.
-    let base = s.mul(k, s.splat(T::LN2.0));
-    let high = s.add(base, f);
-    let error = s.add(s.sub(base, high), f);
+    (k, s.sub(m, s.splat(T::ONE)))
+}
+
+/// `ln x + c` for a positive, finite `x`.
+#[inline(always)]
+fn log_plus<T: Real, S: Simd<T>>(s: S, x: S::V, c: S::V) -> S::V {
+    let (k, f) = exponent(s, x);
+    // f is smaller than the product unless that is 0.
+    let (high, error) = exact_sum(s, s.mul(k, s.splat(T::LN2.0)), f);
     let low = s.mul_add(k, s.splat(T::LN2.1), s.add(error, c));
     let rest = s.mul_add(f, polynomial(s, T::LOG, f), s.splat(T::from_f64(-0.5)));
     s.add(high, s.mul_add(s.mul(f, f), rest, low))
@@ -116,52 +151,23 @@ pub(crate) fn log<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
     log_specials(s, x, log_plus(s, x, s.splat(T::ZERO)))
 }
 
-/// `ln(1 + x)`, within 1 unit in the last place.
+/// `ln(1 + x + low)` for a `low` that is small beside `x`.
 #[inline(always)]
-pub(crate) fn log1p<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
+fn log1p_sum<T: Real, S: Simd<T>>(s: S, x: S::V, low: S::V) -> S::V {
     let one = s.splat(T::ONE);
     let y = s.add(one, x);
     // The rounding error of 1 + x moves the logarithm by its ratio to y.
     let back = s.sub(y, one);
     let error = s.add(s.sub(one, s.sub(y, back)), s.sub(x, back));
-    let y = log_specials(s, y, log_plus(s, y, s.div(error, y)));
+    log_specials(s, y, log_plus(s, y, s.div(s.add(error, low), y)))
+}
+
+/// `ln(1 + x)`, within 1 unit in the last place.
+#[inline(always)]
+pub(crate) fn log1p<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
+    let zero = s.splat(T::ZERO);
     // −0 stays −0.
-    s.select(s.eq(x, s.splat(T::ZERO)), x, y)
-}
-
-/// The hyperbolic tangent, within 2.5 units in the last place of an `f32` and 1 of an `f64`.
-#[inline(always)]
-pub(crate) fn tanh<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
-    let a = s.min(s.splat(T::TANH_MAX), s.abs(x));
-    let two = s.splat(T::ONE + T::ONE);
-    // tanh a = t/(t + 2) with t = e²ᵃ − 1.
-    let y = if T::REFINE {
-        let (t, t_low) = expm1_parts(s, s.add(a, a), T::ZERO, T::ONE);
-        let d = s.add(t, two);
-        let d_low = s.add(s.add(s.sub(s.max(two, t), d), s.min(two, t)), t_low);
-        quotient(s, t, t_low, d, d_low)
-    } else {
-        let (shifted, r, _) = reduce(s, s.add(a, a));
-        let power = s.shl(shifted, T::MANTISSA);
-        let e = s.mul_add(s.mul(r, r), polynomial(s, T::EXP, r), r);
-        let t = s.mul_add(power, e, s.sub(power, s.splat(T::ONE)));
-        s.div(t, s.add(t, two))
-    };
-    s.or(y, s.and(x, s.splat(T::NEG_ZERO)))
-}
-
-/// The logistic function `1/(1 + e⁻ˣ)`, within 2.5 units in the last place of an `f32` and 2 of an `f64`.
-#[inline(always)]
-pub(crate) fn sigmoid<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
-    let one = s.splat(T::ONE);
-    // The exponential of −|x| cannot overflow.
-    let z = exp_bounded(s, s.or(x, s.splat(T::NEG_ZERO)));
-    let numerator = s.select(s.lt(x, s.splat(T::ZERO)), z, one);
-    let d = s.add(one, z);
-    if !T::REFINE {
-        return s.div(numerator, d);
-    }
-    quotient(s, numerator, s.splat(T::ZERO), d, s.add(s.sub(one, d), z))
+    s.select(s.eq(x, zero), x, log1p_sum(s, x, zero))
 }
 
 /// `(a + a_low)/(b + b_low)`, where the second terms are rounding errors of the first, refined by the remainder.
@@ -179,86 +185,6 @@ pub(crate) fn softplus<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
     let z = exp_bounded(s, s.or(x, s.splat(T::NEG_ZERO)));
     // A NaN is the second operand of `max`.
     s.add(s.max(s.splat(T::ZERO), x), log1p(s, z))
-}
-
-/// `(sin 2πu, cos 2πu)` for `|u| ≤ 1`.
-#[inline(always)]
-pub(crate) fn sincos_turns<T: Real, S: Simd<T>>(s: S, u: S::V) -> (S::V, S::V) {
-    // Quarter turns: the nearest whole number q, and the rest t, exactly.
-    let quarters = s.mul(u, s.splat(T::from_f64(4.0)));
-    let q = s.round(quarters);
-    let t = s.sub(quarters, q);
-    let z = s.mul(t, t);
-    turned(s, q, s.mul(t, polynomial(s, T::SIN, z)), polynomial(s, T::COS, z))
-}
-
-/// Sine and cosine of an angle, from those of what q quarter turns leave of it.
-#[inline(always)]
-fn turned<T: Real, S: Simd<T>>(s: S, q: S::V, sin: S::V, cos: S::V) -> (S::V, S::V) {
-    // An odd q exchanges the two, and q modulo 4 decides the signs.
-    let half = s.splat(T::from_f64(0.5));
-    let odd = s.eq(s.abs(s.sub(q, s.mul(s.splat(T::ONE + T::ONE), s.round(s.mul(q, half))))), s.splat(T::ONE));
-    let sin_out = s.select(odd, cos, sin);
-    let cos_out = s.select(odd, sin, cos);
-    (s.xor(sin_out, sign_of_quarter(s, q)), s.xor(cos_out, sign_of_quarter(s, s.add(q, s.splat(T::ONE)))))
-}
-
-/// Sine and cosine of angles from 0 to [`Coefficients::ANGLE_MAX`].
-#[inline(always)]
-fn sincos<T: Real, S: Simd<T>>(s: S, a: S::V) -> (S::V, S::V) {
-    let one = s.splat(T::ONE);
-    let [p1, p2, p3] = [s.splat(T::HALF_PI[0]), s.splat(T::HALF_PI[1]), s.splat(T::HALF_PI[2])];
-    let q = s.round(s.mul(a, s.splat(T::from_f64(std::f64::consts::FRAC_2_PI))));
-    let n = s.neg(q);
-    // Exact, because the difference is a multiple of the last place of both and small.
-    let first = s.mul_add(n, p1, a);
-    // The product is `second` + `lost`, and the angle r + e: Knuth's sum keeps what rounding takes from r.
-    let second = s.mul(n, p2);
-    let lost = s.mul_add(n, p2, s.neg(second));
-    let r = s.add(first, second);
-    let part = s.sub(r, first);
-    let rounded = s.add(s.sub(first, s.sub(r, part)), s.sub(second, part));
-    let e = s.mul_add(n, p3, s.add(rounded, lost));
-    let z = s.mul(r, r);
-    let half_z = s.mul(z, s.splat(T::from_f64(0.5)));
-    // To first order in e: sin r + e cos r and cos r − e sin r.
-    let sin = s.add(r, s.mul_add(s.mul(r, z), polynomial(s, T::SINE, z), s.mul(e, s.sub(one, half_z))));
-    let whole = s.sub(one, half_z);
-    let rest = s.mul_add(s.mul(z, z), polynomial(s, T::COSINE, z), s.neg(s.mul(r, e)));
-    let cos = s.add(whole, s.add(s.sub(s.sub(one, whole), half_z), rest));
-    turned(s, q, sin, cos)
-}
-
-/// The sine of an angle in radians.
-#[inline(always)]
-pub(crate) fn sin<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
-    let a = s.abs(x);
-    // An odd function, −0 included.
-    let y = s.xor(sincos(s, a).0, s.and(x, s.splat(T::NEG_ZERO)));
-    let far = s.lt(s.splat(T::ANGLE_MAX), a);
-    if any(s, far) { s.select(far, library::sin(s, x), y) } else { y }
-}
-
-/// The cosine of an angle in radians.
-#[inline(always)]
-pub(crate) fn cos<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
-    let a = s.abs(x);
-    let y = sincos(s, a).1;
-    let far = s.lt(s.splat(T::ANGLE_MAX), a);
-    if any(s, far) { s.select(far, library::cos(s, x), y) } else { y }
-}
-
-/// Whether any lane is set.
-#[inline(always)]
-fn any<T: Real, S: Simd<T>>(s: S, mask: S::M) -> bool {
-    s.reduce_max(s.select(mask, s.splat(T::ONE), s.splat(T::ZERO))) > T::ZERO
-}
-
-/// −0 for q = 2 and 3 modulo 4, else 0.
-#[inline(always)]
-fn sign_of_quarter<T: Real, S: Simd<T>>(s: S, q: S::V) -> S::V {
-    let wrapped = s.sub(q, s.mul(s.splat(T::from_f64(4.0)), s.floor(s.mul(q, s.splat(T::from_f64(0.25))))));
-    s.select(s.lt(wrapped, s.splat(T::ONE + T::ONE)), s.splat(T::ZERO), s.splat(T::NEG_ZERO))
 }
 
 /// `max(x, 0)`; NaN at NaN.

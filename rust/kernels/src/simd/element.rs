@@ -7,7 +7,7 @@ use super::dispatch::Kernel;
 use crate::copy::Copies;
 use crate::gather::{Gathers, ScatterAdds};
 use crate::gemm::Tiles;
-use crate::map::{Choices, Maps};
+use crate::map::{Choices, Curves, Maps};
 use crate::math::Coefficients;
 use crate::math::library::Library;
 use crate::norm::Norms;
@@ -54,6 +54,7 @@ pub trait Real:
     + Library
     + Tiles
     + Maps<Self>
+    + Curves<Self>
     + Reductions<Self>
     + Softmaxes<Self>
     + CrossEntropies<Self>

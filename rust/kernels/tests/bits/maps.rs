@@ -64,7 +64,7 @@ macro_rules! every {
 fn unaries<T: Real + Bits>(hash: &mut Hash) {
     let x = odd::<T>(N, 1, 97);
     let mut out = vec![T::NAN; N];
-    for op in every!(Unary: Neg Abs Exp Expm1 Log Log1p Sqrt Rsqrt Reciprocal Square Tanh Sigmoid Relu Softplus LogSigmoid
+    for op in every!(Unary: Neg Abs Exp Expm1 Log Log1p Sqrt Rsqrt Reciprocal Square Tanh Sigmoid Relu
         Sign Floor Ceil Round Root Cube Trunc Exp2 Log2 Log10 Sin Cos Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh Erf
         Erfc Erfinv)
     {

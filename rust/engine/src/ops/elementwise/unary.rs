@@ -187,8 +187,6 @@ unary! {
     fn erfinv = Erfinv, BecomeFloats, |g, y| div_grad(g, &bell(y)?);
     /// Logistic function, 1 / (1 + e⁻ˣ).
     fn sigmoid = Sigmoid, BecomeFloats, |g, y| sigmoid_grad(g, y);
-    /// ln(1 / (1 + e⁻ˣ)), without overflow.
-    fn logsigmoid = LogSigmoid, BecomeFloats, |g, x| mul_grad(g, &sigmoid(&neg(x)?)?);
     /// Rectified linear unit, max(x, 0). The derivative at 0 is 0.
     fn relu = Relu, Stay, |g, y| relu_grad(g, y);
     /// The largest integer that is not above x. The derivative is 0.
@@ -222,10 +220,4 @@ fn one_less_square(x: &Tensor) -> Result<Tensor> {
 /// 2/√π exp(−x²), the derivative of the error function.
 fn bell(x: &Tensor) -> Result<Tensor> {
     times(&exp(&neg(&square(x)?)?)?, FRAC_2_SQRT_PI)
-}
-
-unary! {
-    @define
-    /// ln(1 + eˣ), without overflow, for the activations and losses that are made of it.
-    pub(crate) fn log1p_exp = Softplus, BecomeFloats, |g, x| mul_grad(g, &sigmoid(x)?)
 }

@@ -2,10 +2,10 @@
 
 use rgrad_kernels::map::{Binary, Compare, binary};
 
-use super::super::elementwise::{add, clamp, compare, div, exp, log, log1p, logsigmoid, mul, neg, number, sub, where_};
+use super::super::elementwise::{add, clamp, compare, div, exp, log, log1p, mul, neg, number, sub, where_};
 use super::super::reduce::{scale, sum};
 use super::super::views::expand_to;
-use super::super::{amax, amin, cast};
+use super::super::{amax, amin, cast, logsigmoid};
 use super::{Reduction, same_shape};
 use crate::dtype::match_float;
 use crate::error::{Result, fail};

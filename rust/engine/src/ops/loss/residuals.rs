@@ -1,7 +1,8 @@
 //! Losses of differences and margins, element by element.
 
 use super::super::cast;
-use super::super::elementwise::{abs, add, clamp, log1p_exp, mul, ne, neg, number, square, sub, where_};
+use super::super::curve::log1p_exp;
+use super::super::elementwise::{abs, add, clamp, mul, ne, neg, number, square, sub, where_};
 use super::super::reduce::scale;
 use super::{Reduction, same_shape};
 use crate::error::{Result, fail};
