@@ -2,7 +2,8 @@
 
 use rgrad_kernels::View;
 use rgrad_kernels::map::{
-    Binary, Compare, Int, IntBinary, IntUnary, Unary, add_assign, binary, binary_int, compare, select, unary, unary_int,
+    Binary, Compare, Curve, Int, IntBinary, IntUnary, Unary, add_assign, binary, binary_int, compare, curve,
+    curve_grad, select, unary, unary_int,
 };
 use rgrad_kernels::simd::Real;
 
@@ -17,6 +18,14 @@ pub const ROWS: &[Row] = &[
     ("map::binary", |hash| {
         binaries::<f32>(hash);
         binaries::<f64>(hash);
+    }),
+    ("map::curve", |hash| {
+        curves::<f32>(hash);
+        curves::<f64>(hash);
+    }),
+    ("map::curve_grad", |hash| {
+        slopes::<f32>(hash);
+        slopes::<f64>(hash);
     }),
     ("map::add_assign", |hash| {
         add_assigns::<f32>(hash);
@@ -89,6 +98,39 @@ fn binaries<T: Real + Bits>(hash: &mut Hash) {
         binary(op, &mut out, &[N], View::new(&a, &[1]), View::new(&b, &[1]));
         hash.add(&out);
         binary(op, &mut out[..149 * 467], &SHAPE, View::new(&a, &[467, 1]), View::new(&b, &[1, 0]));
+        hash.add(&out);
+    }
+}
+
+const CURVES: [Curve; 8] = [
+    Curve::LeakyRelu(0.01),
+    Curve::Elu { alpha: 1.5, scale: 1.1, rate: 0.7 },
+    Curve::Softplus { beta: 1.3, threshold: 20.0 },
+    Curve::LogSigmoid,
+    Curve::Gelu,
+    Curve::GeluTanh,
+    Curve::Silu,
+    Curve::Mish,
+];
+
+fn curves<T: Real + Bits>(hash: &mut Hash) {
+    let x = odd::<T>(N, 1, 97);
+    let mut out = vec![T::NAN; N];
+    for op in CURVES {
+        curve(op, &mut out, &[N], View::new(&x, &[1]));
+        hash.add(&out);
+        curve(op, &mut out[..149 * 467], &SHAPE, View::new(&x, &[1, 149]));
+        hash.add(&out);
+    }
+}
+
+fn slopes<T: Real + Bits>(hash: &mut Hash) {
+    let (g, x) = (odd::<T>(N, 1, 97), odd::<T>(N, 2, 89));
+    let mut out = vec![T::NAN; N];
+    for op in CURVES {
+        curve_grad(op, &mut out, &[N], View::new(&g, &[1]), View::new(&x, &[1]));
+        hash.add(&out);
+        curve_grad(op, &mut out[..149 * 467], &SHAPE, View::new(&g, &[467, 1]), View::new(&x, &[1, 149]));
         hash.add(&out);
     }
 }
