@@ -65,10 +65,18 @@ def test_memory_that_there_is_not_is_a_memory_error_with_its_size(call, size):
 
 
 def test_a_product_that_cannot_be_packed_is_a_memory_error():
-    a, b = rg.zeros(1).expand(300, 2**45), rg.zeros(1).expand(2**45, 17)
+    a, b = rg.zeros(1).expand(300, 2**40), rg.zeros(1).expand(2**40, 17)
     with pytest.raises(MemoryError, match=r"cannot allocate \d+ bytes"):
         a @ b
     assert (rg.ones(2, 3) @ rg.ones(3, 2)).tolist() == [[3, 3], [3, 3]]
+
+
+def test_a_product_of_more_elements_than_there_are_addresses_is_a_value_error():
+    a, b = rg.zeros(1).expand(300, 2**48), rg.zeros(1).expand(2**48, 17)
+    with pytest.raises(ValueError, match="matmul: a matrix of shape .* has too many elements"):
+        a @ b
+    with pytest.raises(ValueError, match="linear: a matrix of shape .* has too many elements"):
+        rg.nn.functional.linear(a, b.T)
 
 
 def test_a_step_that_finds_no_memory_changes_nothing():

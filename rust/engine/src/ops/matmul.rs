@@ -26,15 +26,14 @@ op_table! { $ matmul_ops
 struct Matmul;
 
 /// The two last dimensions of `x` as the kernel takes them, from the first element on.
-fn mat<'a, T>(x: &Tensor, data: &'a [T]) -> Mat<'a, T> {
+fn mat<'a, T>(op: &str, x: &Tensor, data: &'a [T]) -> Result<Mat<'a, T>> {
     let (layout, n) = (x.layout(), x.ndim());
-    Mat {
-        data,
-        rows: layout.shape[n - 2],
-        cols: layout.shape[n - 1],
-        row_stride: layout.strides[n - 2],
-        col_stride: layout.strides[n - 1],
+    let (rows, cols) = (layout.shape[n - 2], layout.shape[n - 1]);
+    // Only a repeated element can get that far.
+    if rows.checked_mul(cols).is_none_or(|size| size > gemm::MAX_ELEMENTS) {
+        fail!(Value, "{op}: a matrix of shape {} has too many elements", Show(x.shape()));
     }
+    Ok(Mat { data, rows, cols, row_stride: layout.strides[n - 2], col_stride: layout.strides[n - 1] })
 }
 
 /// Where each matrix of a stack begins, with the dimensions before the last two broadcast to `batch`.
@@ -75,7 +74,7 @@ impl Op for Matmul {
         let (starts_a, starts_b) = (starts(a, &batch), starts(b, &batch));
         match_float!(a.dtype(), "matmul", T => {
             let (da, db) = (a.read::<T>(), b.read::<T>());
-            let (ma, mb) = (mat(a, da.tail()), mat(b, db.tail()));
+            let (ma, mb) = (mat("matmul", a, da.tail())?, mat("matmul", b, db.tail())?);
             Tensor::build::<T>("matmul", &shape, a.dtype(), |out| {
                 gemm::gemm_batched(out, ma, mb, &starts_a, &starts_b, Epilogue::default());
                 Ok(())
@@ -149,7 +148,7 @@ impl Op for Linear {
         match_float!(a.dtype(), "linear", T => {
             let (da, dw) = (a.read::<T>(), w.read::<T>());
             let db = x.get(2).map(|b| b.read::<T>());
-            let (ma, mw) = (mat(a, da.tail()), mat(w, dw.tail()));
+            let (ma, mw) = (mat("linear", a, da.tail())?, mat("linear", w, dw.tail())?);
             let wt = Mat { rows: mw.cols, cols: mw.rows, row_stride: mw.col_stride, col_stride: mw.row_stride, ..mw };
             Tensor::build::<T>("linear", &[a.shape()[0], w.shape()[0]], a.dtype(), |out| {
                 gemm::gemm(out, ma, wt, Epilogue { bias: db.as_ref().map(crate::tensor::Reader::slice), ..Epilogue::default() });

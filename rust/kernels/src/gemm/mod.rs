@@ -25,6 +25,10 @@ use crate::{threads, tuning};
 use pack::{Strided, with_scratch};
 use part::{Part, Product, Source};
 
+/// The largest number of elements of an operand, which strides of 0 let have any size: padding makes its copy up to 32 times
+/// as large, and that must have a size in bytes.
+pub const MAX_ELEMENTS: usize = isize::MAX as usize >> 10;
+
 /// A matrix operand: element `(i, j)` is `data[i·row_stride + j·col_stride]`. Strides may be 0.
 #[derive(Clone, Copy, Debug)]
 pub struct Mat<'a, T> {
@@ -63,9 +67,8 @@ impl<'a, T> Mat<'a, T> {
             .zip((self.cols - 1).checked_mul(self.col_stride))
             .and_then(|(i, j)| offset.checked_add(i)?.checked_add(j));
         assert!(end.is_some_and(|end| end < self.data.len()), "matrix {name} reaches outside its data");
-        // Strides of 0 let a matrix have any size; padding makes its copy up to 32 times as large.
         let size = self.rows.checked_mul(self.cols);
-        assert!(size.is_some_and(|size| size <= isize::MAX as usize >> 10), "the size of matrix {name} overflows");
+        assert!(size.is_some_and(|size| size <= MAX_ELEMENTS), "the size of matrix {name} overflows");
     }
 }
 
