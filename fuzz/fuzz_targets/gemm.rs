@@ -12,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use contract::{assert_same, reference};
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
-use rgrad_kernels::gemm::{Activation, Epilogue, Mat, gemm, gemm_batched};
+use rgrad_kernels::gemm::{Activation, Epilogue, Mat, Slope, gemm, gemm_batched};
 use rgrad_kernels::simd::Real;
 use rgrad_kernels::threads::set_num_threads;
 
@@ -62,6 +62,7 @@ struct Case {
     margin: usize,
     bias_len: Option<usize>,
     activation: Activation,
+    slope: Option<(Slope, usize)>,
     accumulate: bool,
 }
 
@@ -71,13 +72,14 @@ impl Case {
         let k_of_b = if rarely(u)? { size(u)? } else { k };
         let batch = if u.int_in_range(0..=3)? == 3 { u.int_in_range(0..=6)? } else { 1 };
         let batch_of_b = if rarely(u)? { size(u)?.min(9) } else { batch };
+        let c_len = nearly(u, m.saturating_mul(n).saturating_mul(batch))?.min(MAX_LEN);
         Ok(Self {
             double: u.arbitrary()?,
             threads: u.int_in_range(1..=4)?,
             seed: u.arbitrary()?,
             a: Operand::from(u, m, k, batch)?,
             b: Operand::from(u, k_of_b, n, batch_of_b)?,
-            c_len: nearly(u, m.saturating_mul(n).saturating_mul(batch))?.min(MAX_LEN),
+            c_len,
             margin: u.int_in_range(0..=3)?,
             bias_len: if u.arbitrary()? { Some(nearly(u, n)?.min(MAX_LEN)) } else { None },
             activation: *u.choose(&[
@@ -87,6 +89,10 @@ impl Case {
                 Activation::Tanh,
                 Activation::Sigmoid,
             ])?,
+            slope: match u.int_in_range(0..=7)? {
+                at @ 0..=2 => Some(([Slope::Relu, Slope::Tanh, Slope::Sigmoid][at], nearly(u, c_len)?.min(MAX_LEN))),
+                _ => None,
+            },
             accumulate: u.arbitrary()?,
         })
     }
@@ -99,6 +105,7 @@ impl Case {
             && self.a.offsets.len() == self.b.offsets.len()
             && len == Some(self.c_len as u128)
             && self.bias_len.is_none_or(|len| len == n)
+            && self.slope.is_none_or(|(_, len)| len == self.c_len)
             && self.a.fits()
             && self.b.fits()
     }
@@ -113,12 +120,18 @@ impl Case {
         let mut values = Values(self.seed);
         let (a, b) = (values.some::<T>(self.a.len), values.some(self.b.len));
         let bias = self.bias_len.map(|len| values.some(len));
+        let slope = self.slope.map(|(slope, len)| (slope, values.some(len)));
         // What C holds is read only if it is added to, and what lies around it never.
         let old = if self.accumulate { values.some(self.c_len) } else { vec![T::NAN; self.c_len] };
         let around = vec![T::from_f64(-77.0); self.margin];
         let mut memory = [&around[..], &old, &around].concat();
         let c = &mut memory[self.margin..][..self.c_len];
-        let epilogue = Epilogue { bias: bias.as_deref(), activation: self.activation, accumulate: self.accumulate };
+        let epilogue = Epilogue {
+            bias: bias.as_deref(),
+            activation: self.activation,
+            slope: slope.as_ref().map(|(slope, values)| (*slope, &values[..])),
+            accumulate: self.accumulate,
+        };
 
         REFUSING.set(!fits);
         let (x, y) = (self.a.matrix(&a, 0), self.b.matrix(&b, 0));
@@ -133,6 +146,8 @@ impl Case {
         if fits {
             let size = self.a.rows * self.b.cols;
             for (i, (&a_at, &b_at)) in self.a.offsets.iter().zip(&self.b.offsets).enumerate() {
+                let slope = epilogue.slope.map(|(slope, values)| (slope, &values[i * size..][..size]));
+                let epilogue = Epilogue { slope, ..epilogue };
                 reference(&mut want[i * size..][..size], self.a.matrix(&a, a_at), self.b.matrix(&b, b_at), epilogue);
             }
         }

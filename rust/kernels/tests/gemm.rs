@@ -7,7 +7,7 @@ mod contract;
 use std::sync::Mutex;
 
 use contract::{assert_same, reference};
-use rgrad_kernels::gemm::{Activation, Epilogue, Mat, gemm, gemm_batched};
+use rgrad_kernels::gemm::{Activation, Epilogue, Mat, Slope, gemm, gemm_batched};
 use rgrad_kernels::simd::{Real, isa};
 use rgrad_kernels::threads::set_num_threads;
 use rgrad_kernels::tuning::KC;
@@ -48,6 +48,8 @@ enum Layout {
     /// One column, repeated.
     SameCols,
 }
+
+const SLOPES: [Slope; 3] = [Slope::Relu, Slope::Tanh, Slope::Sigmoid];
 
 const LAYOUTS: [Layout; 7] =
     [Layout::Rows, Layout::Cols, Layout::Slice, Layout::Steps, Layout::Far, Layout::SameRows, Layout::SameCols];
@@ -91,12 +93,14 @@ fn check<T: Real>(r: &mut Random, (m, k, n): (usize, usize, usize), la: Layout, 
     let (ars, acs, alen) = lay_out(la, m, k);
     let (brs, bcs, blen) = lay_out(lb, k, n);
     let (a, b, bias, old) = (r.values::<T>(alen), r.values::<T>(blen), r.values::<T>(n), r.values::<T>(m * n));
+    let values = r.values::<T>(m * n);
     let a = Mat { data: &a, rows: m, cols: k, row_stride: ars, col_stride: acs };
     let b = Mat { data: &b, rows: k, cols: n, row_stride: brs, col_stride: bcs };
     let accumulate = r.below(2) == 1;
     let bias = (r.below(2) == 1).then_some(&bias[..]);
     let activation = if r.below(2) == 1 { Activation::Relu } else { Activation::None };
-    let epilogue = Epilogue { bias, activation, accumulate };
+    let slope = SLOPES.get(r.below(6)).map(|&slope| (slope, &values[..]));
+    let epilogue = Epilogue { bias, activation, slope, accumulate };
     // What C holds must not be read unless it is added to.
     let start = if accumulate { old } else { vec![T::NAN; m * n] };
     let mut want = start.clone();
@@ -106,7 +110,7 @@ fn check<T: Real>(r: &mut Random, (m, k, n): (usize, usize, usize), la: Layout, 
         gemm(&mut got, a, b, epilogue);
         let what = format!(
             "{m}x{k}x{n} {la:?} {lb:?} {:?} on {count} threads, {:?}",
-            (bias.is_some(), activation, accumulate),
+            (bias.is_some(), activation, slope.map(|(slope, _)| slope), accumulate),
             isa()
         );
         assert_same(&got, &want, &what);
@@ -236,14 +240,17 @@ fn batches_with_broadcast_operands() {
             continue;
         }
         let (a, b, bias) = (r.values::<f32>(batch * m * k + 1), r.values::<f32>(3 * k * n + 1), r.values::<f32>(n));
+        let values = r.values::<f32>(batch * m * n);
         let a_offsets: Vec<usize> = (0..batch).map(|i| i * m * k).collect();
         for b_offsets in [(0..batch).map(|i| i % 3 * k * n).collect::<Vec<_>>(), vec![1; batch]] {
             for lb in [Mat::new(&b, k, n), Mat::new(&b, n, k).t()] {
-                let epilogue = Epilogue { bias: Some(&bias), ..Epilogue::default() };
+                let slope = Some((Slope::Tanh, &values[..]));
+                let epilogue = Epilogue { bias: Some(&bias), slope, ..Epilogue::default() };
                 let mut want = vec![f32::NAN; batch * m * n];
                 for (i, want) in want.chunks_exact_mut(m * n).enumerate() {
                     let a = Mat::new(&a[a_offsets[i]..], m, k);
-                    reference(want, a, Mat { data: &b[b_offsets[i]..], ..lb }, epilogue);
+                    let slope = Some((Slope::Tanh, &values[i * m * n..][..m * n]));
+                    reference(want, a, Mat { data: &b[b_offsets[i]..], ..lb }, Epilogue { slope, ..epilogue });
                 }
                 with_threads(&[1, 2, 8], |count| {
                     let mut got = vec![f32::NAN; batch * m * n];
@@ -277,6 +284,44 @@ fn tanh_and_sigmoid_are_applied_last() {
             }
         }
     }
+}
+
+/// Sums of both zeros, infinities, NaN, and ordinary numbers, with values of all these kinds: what functions make of them in
+/// the epilogue is what maps make of them.
+fn odd_sums<T: Real>() {
+    let tiny = T::from_f64(if size_of::<T>() == 4 { 1e-30 } else { 1e-200 });
+    let one = T::ONE;
+    // Products of tiny numbers vanish, with their sign.
+    let a = [-tiny, tiny, T::ONE, T::INFINITY];
+    let b = [tiny, -tiny, T::ZERO, T::NEG_ZERO, one, -one, T::NAN, T::INFINITY, T::NEG_INFINITY, T::from_f64(0.3)];
+    let (m, n) = (if cfg!(miri) { 4 } else { 40 }, 3 * b.len());
+    let a: Vec<T> = (0..m).map(|i| a[i % a.len()]).collect();
+    let b: Vec<T> = (0..n).map(|j| b[j % b.len()]).collect();
+    let bias = vec![T::NEG_ZERO; n];
+    let values: Vec<T> = (0..m * n).map(|i| b[i / n % b.len()]).collect();
+    // As rows and as columns: the second product is computed transposed where B is narrow.
+    for (a, b) in [(Mat::new(&a, m, 1), Mat::new(&b, 1, n)), (Mat::new(&b, n, 1), Mat::new(&a[..4], 1, 4))] {
+        let (bias, values) = (&bias[..b.cols], &values[..a.rows * b.cols]);
+        for activation in [Activation::None, Activation::Relu, Activation::Tanh, Activation::Sigmoid] {
+            for slope in SLOPES.into_iter().map(Some).chain([None]) {
+                let slope = slope.map(|slope| (slope, values));
+                let epilogue = Epilogue { bias: Some(bias), activation, slope, accumulate: false };
+                let mut want = vec![T::NAN; values.len()];
+                reference(&mut want, a, b, epilogue);
+                let mut got = vec![T::NAN; values.len()];
+                gemm(&mut got, a, b, epilogue);
+                assert_same(&got, &want, &format!("{activation:?}, {:?}", slope.map(|(slope, _)| slope)));
+                let negative = want.iter().any(|x| x.to_f64().to_bits() == (-0.0_f64).to_bits());
+                assert!(negative || activation != Activation::None || slope.is_some(), "there is a negative zero");
+            }
+        }
+    }
+}
+
+#[test]
+fn functions_in_the_epilogue_are_those_of_maps() {
+    odd_sums::<f32>();
+    odd_sums::<f64>();
 }
 
 #[test]

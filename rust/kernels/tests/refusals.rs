@@ -7,7 +7,7 @@ use rgrad_kernels::View;
 use rgrad_kernels::copy::{cast, cast_to_bool, copy, copy_into};
 use rgrad_kernels::flip::flip;
 use rgrad_kernels::gather::{gather_rows, scatter_add_rows};
-use rgrad_kernels::gemm::{Epilogue, Mat, gemm, gemm_batched};
+use rgrad_kernels::gemm::{Epilogue, Mat, Slope, gemm, gemm_batched};
 use rgrad_kernels::map::{
     Binary, Compare, IntBinary, IntUnary, Unary, add_assign, binary, binary_int, compare, select, unary, unary_int,
 };
@@ -187,6 +187,10 @@ fn products() {
     }
     for bias in [2, 4] {
         refuse("bias", 9, |c| gemm(c, a, b, Epilogue { bias: Some(&x[..bias]), ..plain }));
+    }
+    for values in [8, 10] {
+        let slope = Some((Slope::Relu, &[1.0; 10][..values]));
+        refuse("values of a slope", 9, |c| gemm(c, a, b, Epilogue { slope, ..plain }));
     }
     for (what, len, a_offsets, b_offsets) in [
         ("as many offsets", 9, &[0, 0][..], &[0][..]),

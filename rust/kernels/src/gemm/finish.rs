@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::Activation;
 use super::micro::Panel;
 use super::part::Product;
+use super::{Activation, Slope};
 use crate::math;
 use crate::simd::{Kernel, Real, Simd};
 
@@ -12,31 +12,49 @@ use crate::simd::{Kernel, Real, Simd};
 fn activate<T: Real, S: Simd<T>>(s: S, activation: Activation, x: S::V) -> S::V {
     match activation {
         Activation::None => x,
-        Activation::Relu => s.max(s.splat(T::ZERO), x),
+        Activation::Relu => math::relu(s, x),
         Activation::Tanh => math::tanh(s, x),
         Activation::Sigmoid => math::sigmoid(s, x),
     }
 }
 
-/// Applies an activation that is too long for unrolled code to a panel in C.
-pub(super) struct Activate<'a, T> {
+#[inline(always)]
+fn descend<T: Real, S: Simd<T>>(s: S, slope: Slope, g: S::V, y: S::V) -> S::V {
+    match slope {
+        Slope::Relu => math::relu_grad(s, g, y),
+        Slope::Tanh => math::tanh_grad(s, g, y),
+        Slope::Sigmoid => math::sigmoid_grad(s, g, y),
+    }
+}
+
+/// Applies to a panel in C what is too long for unrolled code.
+pub(super) struct Apply<'a, T> {
     pub panel: &'a Panel<T>,
     pub rows: usize,
     pub vectors: usize,
     pub activation: Activation,
+    /// With the values of the panel's rows, as far apart as those are.
+    pub slope: Option<(Slope, *const T)>,
 }
 
-impl<T: Real> Kernel<T> for Activate<'_, T> {
+impl<T: Real> Kernel<T> for Apply<'_, T> {
     type Out = ();
 
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
         for i in 0..self.rows {
             for v in 0..self.vectors {
-                let p = self.panel.c.wrapping_add(i * self.panel.c_stride + v * S::LANES);
+                let at = i * self.panel.c_stride + v * S::LANES;
+                let c = self.panel.c.wrapping_add(at);
                 let lanes = if v == self.vectors - 1 { self.panel.last } else { S::LANES };
-                // SAFETY: the panel has been written here.
-                unsafe { s.store_head(p, activate(s, self.activation, s.load_head(p, lanes)), lanes) };
+                // SAFETY: the panel has been written here, and each of its elements has a value.
+                unsafe {
+                    let mut x = activate(s, self.activation, s.load_head(c, lanes));
+                    if let Some((slope, values)) = self.slope {
+                        x = descend(s, slope, x, s.load_head(values.wrapping_add(at), lanes));
+                    }
+                    s.store_head(c, x, lanes);
+                }
             }
         }
     }
@@ -65,12 +83,13 @@ impl<T: Real> Kernel<T> for FinishTransposed<'_, T> {
             let mut square = [T::Lanes::default(); 16];
             let square = square.as_mut_ptr().cast::<T>();
             // SAFETY: the totals hold `rows × columns`; the square has room for `LANES` vectors; row `j` of C (columns here)
-            // has `m` elements, of which `rows` are this part's, as the bias has.
+            // has `m` elements, of which `rows` are this part's, as the bias and the slope's values have.
             unsafe {
                 let from = self.totals.wrapping_add(first - self.columns.start);
                 s.transpose(from, self.stride, lanes, width, square, S::LANES);
                 for j in 0..width {
-                    let c = p.c.wrapping_add((first + j) * p.m + self.rows.start);
+                    let at = (first + j) * p.m + self.rows.start;
+                    let c = p.c.wrapping_add(at);
                     let mut x = s.load(square.add(j * S::LANES));
                     if p.accumulate {
                         x = s.add(x, s.load_head(c, lanes));
@@ -78,7 +97,11 @@ impl<T: Real> Kernel<T> for FinishTransposed<'_, T> {
                     if let Some(bias) = p.bias {
                         x = s.add(x, s.load_head(bias.wrapping_add(self.rows.start), lanes));
                     }
-                    s.store_head(c, activate(s, p.activation, x), lanes);
+                    x = activate(s, p.activation, x);
+                    if let Some((slope, values)) = p.slope {
+                        x = descend(s, slope, x, s.load_head(values.wrapping_add(at), lanes));
+                    }
+                    s.store_head(c, x, lanes);
                 }
             }
         }

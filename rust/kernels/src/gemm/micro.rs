@@ -1,5 +1,6 @@
 //! The microkernel: a tile of C that stays in registers while k runs.
 
+use crate::math;
 use crate::simd::{Kernel, Real, Simd, opaque};
 use crate::tuning::{max_rows, max_vectors};
 
@@ -213,7 +214,7 @@ unsafe fn finish<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(
     }
     if p.finish.relu {
         for x in acc.as_flattened_mut() {
-            *x = s.max(s.splat(T::ZERO), *x);
+            *x = math::relu(s, *x);
         }
     }
     for (i, sums) in acc.iter().enumerate() {

@@ -2,7 +2,7 @@
 //!
 //! # Bits
 //! Every element of C is summed over k in order, with fused multiply-adds, in blocks of [`tuning::KC`] steps. A block
-//! starts at zero, and the blocks' sums are added in order; then come what C held, the bias, and the activation. That is all
+//! starts at zero, and the blocks' sums are added in order; then comes the epilogue, in the order of [`Epilogue`]. That is all
 //! that determines the bits: instruction set, number of threads, strides, and the number of rows and columns do not.
 //!
 //! # Structure
@@ -86,20 +86,35 @@ pub enum Activation {
     Sigmoid,
 }
 
-/// What becomes of the sums: what C held is added, then the bias, and then the activation is applied.
+/// A function that turns a gradient `g` into that of an activation's input, given the activation's value `y`: those of
+/// [`crate::map::Binary`], bit for bit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Slope {
+    /// `y > 0 ? g : 0`.
+    Relu,
+    /// `g·(1 - y²)`, and 0 where `g` is 0.
+    Tanh,
+    /// `g·y·(1 - y)`, and 0 where `g` is 0.
+    Sigmoid,
+}
+
+/// What becomes of the sums: what C held is added, then the bias, then the activation is applied, and at last the slope. The
+/// functions give the bits that [`crate::map`]'s give of the product without them.
 #[derive(Clone, Copy, Debug)]
 pub struct Epilogue<'a, T> {
     /// A row that is added to every row: one element for each column of C.
     pub bias: Option<&'a [T]>,
-    /// Applied last.
+    /// Applied to the sum of all these.
     pub activation: Activation,
+    /// Applied last, and the activation's values, one for each element of `c`.
+    pub slope: Option<(Slope, &'a [T])>,
     /// Adds what C held; without it C is not read.
     pub accumulate: bool,
 }
 
 impl<T> Default for Epilogue<'_, T> {
     fn default() -> Self {
-        Self { bias: None, activation: Activation::None, accumulate: false }
+        Self { bias: None, activation: Activation::None, slope: None, accumulate: false }
     }
 }
 
@@ -130,6 +145,10 @@ pub fn gemm_batched<T: Real>(
     let size = m.checked_mul(n).expect("the product's size overflows");
     assert_eq!(size.checked_mul(a_offsets.len()), Some(c.len()), "C must hold the products");
     assert!(epilogue.bias.is_none_or(|bias| bias.len() == n), "the bias must have one element for each column of C");
+    assert!(
+        epilogue.slope.is_none_or(|(_, values)| values.len() == c.len()),
+        "a slope must have one value for each element of C"
+    );
     for (&a_offset, &b_offset) in a_offsets.iter().zip(b_offsets) {
         a.check("A", a_offset);
         b.check("B", b_offset);
@@ -162,6 +181,7 @@ pub fn gemm_batched<T: Real>(
             transposed: false,
             bias: epilogue.bias.map(<[T]>::as_ptr),
             activation: epilogue.activation,
+            slope: epilogue.slope.map(|(slope, values)| (slope, values[i * size..].as_ptr())),
             accumulate: epilogue.accumulate,
         };
         orient(product, a.data.len() - a_at, tasks);

@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use super::finish::{Activate, FinishTransposed};
+use super::finish::{Apply, FinishTransposed};
 use super::micro::{Finish, Panel};
 use super::pack::{CopyTo, Strided, with_scratch};
-use super::{Activation, lanes, share};
+use super::{Activation, Slope, lanes, share};
 use crate::simd::Real;
 use crate::tuning::{BLOCK_ROWS, COPY_REUSE, COPY_STRIDE, KC, TOTALS, max_rows, max_vectors};
 
@@ -30,6 +30,8 @@ pub(super) struct Product<T> {
     pub transposed: bool,
     pub bias: Option<*const T>,
     pub activation: Activation,
+    /// With values that lie as C's elements do.
+    pub slope: Option<(Slope, *const T)>,
     pub accumulate: bool,
 }
 
@@ -168,8 +170,8 @@ impl<T: Real> Part<'_, T> {
                 continue;
             }
             let total = totals.wrapping_add(first * width);
-            let (c, c_stride) =
-                if last { (p.c.wrapping_add((rows.start + first) * p.n + column), p.n) } else { (total, width) };
+            let at = (rows.start + first) * p.n + column;
+            let (c, c_stride) = if last { (p.c.wrapping_add(at), p.n) } else { (total, width) };
             let panel = Panel {
                 a: a.at(first, 0).start,
                 a_row: a.rows,
@@ -186,9 +188,11 @@ impl<T: Real> Part<'_, T> {
             };
             // SAFETY: the product was checked, and this panel lies within it.
             unsafe { T::panel(height, vectors.len(), &panel) };
-            if last && matches!(p.activation, Activation::Tanh | Activation::Sigmoid) {
+            let activation = if finish.relu { Activation::None } else { p.activation };
+            if last && (activation != Activation::None || p.slope.is_some()) {
+                let slope = p.slope.map(|(slope, values)| (slope, values.wrapping_add(at)));
                 let (rows, vectors) = (tiles * height, vectors.len());
-                T::run(Activate { panel: &panel, rows, vectors, activation: p.activation });
+                T::run(Apply { panel: &panel, rows, vectors, activation, slope });
             }
         }
     }

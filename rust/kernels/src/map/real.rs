@@ -160,11 +160,11 @@ functions! {
     /// The smaller; NaN if either is
     Minimum, GRAIN_CHEAP, math::minimum(s, a, b);
     /// `b > 0 ? a : 0`: the gradient `a` of a rectifier whose value was `b`
-    ReluGrad, GRAIN_CHEAP, s.select(s.lt(s.splat(T::ZERO), b), a, s.splat(T::ZERO));
+    ReluGrad, GRAIN_CHEAP, math::relu_grad(s, a, b);
     /// `a·(1 - b²)`, and 0 where `a` is 0: the gradient `a` of a hyperbolic tangent whose value was `b`
-    TanhGrad, GRAIN_CHEAP, math::unless_zero(s, a, s.mul(a, s.mul_add(s.neg(b), b, s.splat(T::ONE))));
+    TanhGrad, GRAIN_CHEAP, math::tanh_grad(s, a, b);
     /// `a·b·(1 - b)`, and 0 where `a` is 0: the gradient `a` of a logistic function whose value was `b`
-    SigmoidGrad, GRAIN_CHEAP, math::unless_zero(s, a, s.mul(a, s.mul_add(s.neg(b), b, b)));
+    SigmoidGrad, GRAIN_CHEAP, math::sigmoid_grad(s, a, b);
     /// `a × b`, and 0 where `a` is 0 whatever `b` is: the gradient `a` of a function of slope `b`
     MulGrad, GRAIN_CHEAP, math::unless_zero(s, a, s.mul(a, b));
     /// `a ÷ b`, and 0 where `a` is 0 whatever `b` is: the gradient `a` of a function of slope `1/b`

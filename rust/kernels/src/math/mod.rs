@@ -193,6 +193,25 @@ pub(crate) fn relu<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
     s.max(s.splat(T::ZERO), x)
 }
 
+/// `y > 0 ? g : 0`: the gradient `g` of a [`relu`] whose value was `y`.
+#[inline(always)]
+pub(crate) fn relu_grad<T: Real, S: Simd<T>>(s: S, g: S::V, y: S::V) -> S::V {
+    let zero = s.splat(T::ZERO);
+    s.select(s.lt(zero, y), g, zero)
+}
+
+/// `g·(1 - y²)`, and 0 where `g` is 0: the gradient `g` of a [`tanh`] whose value was `y`.
+#[inline(always)]
+pub(crate) fn tanh_grad<T: Real, S: Simd<T>>(s: S, g: S::V, y: S::V) -> S::V {
+    unless_zero(s, g, s.mul(g, s.mul_add(s.neg(y), y, s.splat(T::ONE))))
+}
+
+/// `g·y·(1 - y)`, and 0 where `g` is 0: the gradient `g` of a [`sigmoid`] whose value was `y`.
+#[inline(always)]
+pub(crate) fn sigmoid_grad<T: Real, S: Simd<T>>(s: S, g: S::V, y: S::V) -> S::V {
+    unless_zero(s, g, s.mul(g, s.mul_add(s.neg(y), y, y)))
+}
+
 /// The larger number, or NaN if either is NaN.
 #[inline(always)]
 pub(crate) fn maximum<T: Real, S: Simd<T>>(s: S, a: S::V, b: S::V) -> S::V {

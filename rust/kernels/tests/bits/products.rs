@@ -1,6 +1,6 @@
 //! Matrix products; each row's bits do not depend on how many rows there are either.
 
-use rgrad_kernels::gemm::{Activation, Epilogue, Mat, gemm, gemm_batched};
+use rgrad_kernels::gemm::{Activation, Epilogue, Mat, Slope, gemm, gemm_batched};
 use rgrad_kernels::simd::Real;
 use rgrad_kernels::tuning::KC;
 
@@ -74,11 +74,12 @@ impl<T: Real + Bits> Operand<T> {
     }
 }
 
-fn epilogue<T: Real>(i: usize, bias: &[T]) -> Epilogue<'_, T> {
+fn epilogue<'a, T: Real>(i: usize, bias: &'a [T], values: &'a [T]) -> Epilogue<'a, T> {
     use Activation::{None as Plain, Relu, Sigmoid, Tanh};
     Epilogue {
         bias: (!i.is_multiple_of(3)).then_some(bias),
         activation: [Plain, Relu, Tanh, Sigmoid, Plain][i % 5],
+        slope: [Slope::Relu, Slope::Tanh, Slope::Sigmoid].get(i % 4).map(|&slope| (slope, values)),
         accumulate: i % 2 == 1,
     }
 }
@@ -91,7 +92,8 @@ fn products<T: Real + Bits>(hash: &mut Hash) {
             let a = Operand::<T>::new(m, k, a_layout, 1, every);
             let b = Operand::<T>::new(k, n, b_layout, 2, every);
             let (bias, before) = (plain::<T>(n, 3), plain::<T>(m * n, 4));
-            let epilogue = epilogue(i + a_layout + 2 * b_layout, &bias);
+            let values = odd::<T>(m * n, 5, 101);
+            let epilogue = epilogue(i + a_layout + 2 * b_layout, &bias, &values);
             let mut c = before.clone();
             gemm(&mut c, a.all(), b.all(), epilogue);
             hash.add(&c);
@@ -109,6 +111,8 @@ fn rows_alone<T: Real + Bits>(c: &[T], before: &[T], a: &Operand<T>, b: &Operand
         let count = count.min(m - first);
         let part = first * n..(first + count) * n;
         let mut alone = before[part.clone()].to_vec();
+        let slope = epilogue.slope.map(|(slope, values)| (slope, &values[part.clone()]));
+        let epilogue = Epilogue { slope, ..epilogue };
         gemm(&mut alone, a.rows(first, count), b.all(), epilogue);
         assert_eq!(bits(&alone), bits(&c[part]), "rows {first} to {} of {m}×{k}×{n}", first + count);
     }
@@ -127,15 +131,22 @@ fn batches<T: Real + Bits>(hash: &mut Hash) {
     .enumerate()
     {
         let (a, b) = (odd::<T>(batch * m * k + 5, 1, 5003), odd::<T>(batch * k * n + 5, 2, 5003));
-        let bias = plain::<T>(n, 3);
+        let (bias, values) = (plain::<T>(n, 3), plain::<T>(batch * m * n, 5));
         // The matrices of B, and those of A transposed, each also one for all products.
         let every = |size: usize, on: bool| (0..batch).map(|i| if on { i * size } else { 5 }).collect::<Vec<_>>();
         for (a_own, b_own) in [(true, true), (false, true), (true, false)] {
             let mut c = plain::<T>(batch * m * n, 4);
             let (at, bt) = (every(m * k, a_own), every(k * n, b_own));
-            gemm_batched(&mut c, Mat::new(&a, m, k), Mat::new(&b, k, n), &at, &bt, epilogue(i, &bias));
+            gemm_batched(&mut c, Mat::new(&a, m, k), Mat::new(&b, k, n), &at, &bt, epilogue(i, &bias, &values));
             hash.add(&c);
-            gemm_batched(&mut c, Mat::new(&a, k, m).t(), Mat::new(&b, n, k).t(), &at, &bt, epilogue(i + 1, &bias));
+            gemm_batched(
+                &mut c,
+                Mat::new(&a, k, m).t(),
+                Mat::new(&b, n, k).t(),
+                &at,
+                &bt,
+                epilogue(i + 1, &bias, &values),
+            );
             hash.add(&c);
         }
     }

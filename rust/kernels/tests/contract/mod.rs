@@ -1,8 +1,8 @@
 //! The product's contract: a plain loop over k of fused multiply-adds, in blocks. Tests and the fuzz target share it.
 
 use rgrad_kernels::View;
-use rgrad_kernels::gemm::{Activation, Epilogue, Mat};
-use rgrad_kernels::map::{Unary, unary};
+use rgrad_kernels::gemm::{Activation, Epilogue, Mat, Slope};
+use rgrad_kernels::map::{Binary, Unary, binary, unary};
 use rgrad_kernels::simd::Real;
 use rgrad_kernels::tuning::KC;
 
@@ -24,15 +24,28 @@ pub fn reference<T: Real>(c: &mut [T], a: Mat<T>, b: Mat<T>, epilogue: Epilogue<
         if let Some(bias) = epilogue.bias {
             total = total + bias[j];
         }
-        *c = if epilogue.activation == Activation::Relu && total < T::ZERO { T::ZERO } else { total };
+        *c = total;
     }
+    let shape = [c.len()];
     let function = match epilogue.activation {
-        Activation::None | Activation::Relu => return,
-        Activation::Tanh => Unary::Tanh,
-        Activation::Sigmoid => Unary::Sigmoid,
+        Activation::None => None,
+        Activation::Relu => Some(Unary::Relu),
+        Activation::Tanh => Some(Unary::Tanh),
+        Activation::Sigmoid => Some(Unary::Sigmoid),
     };
-    let sums = c.to_vec();
-    unary(function, c, &[sums.len()], View::new(&sums, &[1]));
+    if let Some(function) = function {
+        let sums = c.to_vec();
+        unary(function, c, &shape, View::new(&sums, &[1]));
+    }
+    if let Some((slope, values)) = epilogue.slope {
+        let function = match slope {
+            Slope::Relu => Binary::ReluGrad,
+            Slope::Tanh => Binary::TanhGrad,
+            Slope::Sigmoid => Binary::SigmoidGrad,
+        };
+        let sums = c.to_vec();
+        binary(function, c, &shape, View::new(&sums, &[1]), View::new(values, &[1]));
+    }
 }
 
 /// Equal bits, but any NaN for any NaN.
