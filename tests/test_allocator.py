@@ -87,8 +87,9 @@ def test_the_figures_fit_together():
     assert freed["in_use_bytes"] == before["in_use_bytes"]
     assert freed["cached_bytes"] - before["cached_bytes"] == 4 << 20
     rg.__config__.empty_cache()
-    assert stats()["cached_bytes"] == 0
-    assert stats()["reserved_bytes"] == before["in_use_bytes"]
+    # Other threads, such as the pool's, keep a little for themselves.
+    assert stats()["cached_bytes"] == before["cached_bytes"]
+    assert stats()["reserved_bytes"] == before["reserved_bytes"]
 
 
 @pytest.mark.parametrize("make", [rg.zeros, rg.empty, rg.ones, rg.rand, rg.randn])
