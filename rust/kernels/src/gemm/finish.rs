@@ -27,17 +27,17 @@ fn descend<T: Real, S: Simd<T>>(s: S, slope: Slope, g: S::V, y: S::V) -> S::V {
     }
 }
 
-/// Applies to a panel in C what is too long for unrolled code.
-pub(super) struct Apply<'a, T> {
+/// Applies an activation that is too long for unrolled code to a panel in C, and the slope that comes behind it.
+pub(super) struct Activate<'a, T> {
     pub panel: &'a Panel<T>,
     pub rows: usize,
     pub vectors: usize,
     pub activation: Activation,
-    /// With the values of the panel's rows, as far apart as those are.
+    /// With the first of the values, which lie as C's elements do.
     pub slope: Option<(Slope, *const T)>,
 }
 
-impl<T: Real> Kernel<T> for Apply<'_, T> {
+impl<T: Real> Kernel<T> for Activate<'_, T> {
     type Out = ();
 
     #[inline(always)]

@@ -1,5 +1,6 @@
 //! The microkernel: a tile of C that stays in registers while k runs.
 
+use super::Slope;
 use crate::math;
 use crate::simd::{Kernel, Real, Simd, opaque};
 use crate::tuning::{max_rows, max_vectors};
@@ -44,11 +45,13 @@ pub struct Finish<T> {
     pub bias: Option<*const T>,
     /// Replaces negative results by zero.
     pub relu: bool,
+    /// Applies a slope, given the first of the values, which lie as the results do.
+    pub slope: Option<(Slope, *const T)>,
 }
 
 impl<T> Finish<T> {
     fn is_plain(&self) -> bool {
-        self.partial.is_none() && !self.accumulate && self.bias.is_none() && !self.relu
+        self.partial.is_none() && !self.accumulate && self.bias.is_none() && !self.relu && self.slope.is_none()
     }
 }
 
@@ -58,7 +61,7 @@ type Rows<T> = [*const T; 4];
 /// Computes a panel of tiles of `MR` rows and `NV` vectors.
 ///
 /// # Safety
-/// All elements of A, B, C, `partial` and `bias` that the fields describe must be valid for what is done with them.
+/// All elements of A, B, C, `partial`, `bias` and `slope` that the fields describe must be valid for what is done with them.
 #[inline(always)]
 unsafe fn panel<T: Real, S: Simd<T>, const MR: usize, const NV: usize, const QUADS: bool>(s: S, p: &Panel<T>) {
     let plain = p.finish.is_plain() && p.last == S::LANES;
@@ -217,6 +220,23 @@ unsafe fn finish<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(
             *x = math::relu(s, *x);
         }
     }
+    if let Some((slope, values)) = p.finish.slope {
+        // Loops that contain a choice are not unrolled, and then the sums leave their registers.
+        macro_rules! descend {
+            ($function:path) => {
+                for (i, sums) in acc.iter_mut().enumerate() {
+                    for (v, x) in sums.iter_mut().enumerate() {
+                        *x = $function(s, *x, load(at(values, p.c_stride, row + i, v), v));
+                    }
+                }
+            };
+        }
+        match slope {
+            Slope::Relu => descend!(math::relu_grad),
+            Slope::Tanh => descend!(math::tanh_grad),
+            Slope::Sigmoid => descend!(math::sigmoid_grad),
+        }
+    }
     for (i, sums) in acc.iter().enumerate() {
         for (v, &x) in sums.iter().enumerate() {
             let to = at(c, p.c_stride, i, v).cast_mut();
@@ -250,7 +270,7 @@ pub trait Tiles: Sized {
     /// Computes a panel of tiles of `rows` rows and `vectors` vectors, at most what [`max_rows`] and [`max_vectors`] allow.
     ///
     /// # Safety
-    /// All elements of A, B, C, `partial` and `bias` that the panel describes must be valid for what is done with them.
+    /// All elements of A, B, C, `partial`, `bias` and `slope` that the panel describes must be valid for what is done with them.
     unsafe fn panel(rows: usize, vectors: usize, panel: &Panel<Self>);
 }
 

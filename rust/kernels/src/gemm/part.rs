@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::finish::{Apply, FinishTransposed};
+use super::finish::{Activate, FinishTransposed};
 use super::micro::{Finish, Panel};
 use super::pack::{CopyTo, Strided, with_scratch};
 use super::{Activation, Slope, lanes, share};
@@ -163,14 +163,17 @@ impl<T: Real> Part<'_, T> {
             accumulate: last && p.accumulate,
             bias: p.bias.filter(|_| last).map(|bias| bias.wrapping_add(column)),
             relu: last && p.activation == Activation::Relu,
+            slope: None,
         };
+        let long = last && matches!(p.activation, Activation::Tanh | Activation::Sigmoid);
         let whole = rows.len() - (height - 1) * tiles;
         for (first, height, tiles) in [(0, height, whole), (whole * height, height - 1, tiles - whole)] {
             if tiles == 0 {
                 continue;
             }
-            let total = totals.wrapping_add(first * width);
             let at = (rows.start + first) * p.n + column;
+            let slope = p.slope.filter(|_| last).map(|(slope, values)| (slope, values.wrapping_add(at)));
+            let total = totals.wrapping_add(first * width);
             let (c, c_stride) = if last { (p.c.wrapping_add(at), p.n) } else { (total, width) };
             let panel = Panel {
                 a: a.at(first, 0).start,
@@ -184,15 +187,17 @@ impl<T: Real> Part<'_, T> {
                 last: p.n.min(vectors.end * lanes) - (vectors.end - 1) * lanes,
                 c,
                 c_stride,
-                finish: Finish { partial: (k.start > 0).then_some((total.cast_const(), width)), ..finish },
+                finish: Finish {
+                    partial: (k.start > 0).then_some((total.cast_const(), width)),
+                    slope: slope.filter(|_| !long),
+                    ..finish
+                },
             };
             // SAFETY: the product was checked, and this panel lies within it.
             unsafe { T::panel(height, vectors.len(), &panel) };
-            let activation = if finish.relu { Activation::None } else { p.activation };
-            if last && (activation != Activation::None || p.slope.is_some()) {
-                let slope = p.slope.map(|(slope, values)| (slope, values.wrapping_add(at)));
+            if long {
                 let (rows, vectors) = (tiles * height, vectors.len());
-                T::run(Apply { panel: &panel, rows, vectors, activation, slope });
+                T::run(Activate { panel: &panel, rows, vectors, activation: p.activation, slope });
             }
         }
     }
