@@ -12,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use contract::{assert_same, reference};
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
-use rgrad_kernels::gemm::{Activation, Epilogue, Mat, Slope, gemm, gemm_batched};
+use rgrad_kernels::gemm::{Activation, Epilogue, Mat, Packed, Slope, gemm, gemm_batched, gemm_packed};
 use rgrad_kernels::simd::Real;
 use rgrad_kernels::threads::set_num_threads;
 
@@ -64,6 +64,8 @@ struct Case {
     activation: Activation,
     slope: Option<(Slope, usize)>,
     accumulate: bool,
+    /// B is packed first, if there is only one.
+    packed: bool,
 }
 
 impl Case {
@@ -94,6 +96,7 @@ impl Case {
                 _ => None,
             },
             accumulate: u.arbitrary()?,
+            packed: u.arbitrary()?,
         })
     }
 
@@ -136,6 +139,11 @@ impl Case {
         REFUSING.set(!fits);
         let (x, y) = (self.a.matrix(&a, 0), self.b.matrix(&b, 0));
         let done = catch_unwind(AssertUnwindSafe(|| match (&self.a.offsets[..], &self.b.offsets[..]) {
+            ([0], [0]) if self.packed && self.b.fits() && y.rows.saturating_mul(y.cols) <= MAX_LEN => {
+                let mut packed = Packed::new(y.rows, y.cols).unwrap();
+                packed.fill(y);
+                gemm_packed(c, x, &packed, epilogue);
+            }
             ([0], [0]) => gemm(c, x, y, epilogue),
             (a_offsets, b_offsets) => gemm_batched(c, x, y, a_offsets, b_offsets, epilogue),
         }));

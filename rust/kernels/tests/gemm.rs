@@ -7,7 +7,7 @@ mod contract;
 use std::sync::Mutex;
 
 use contract::{assert_same, reference};
-use rgrad_kernels::gemm::{Activation, Epilogue, Mat, Slope, gemm, gemm_batched};
+use rgrad_kernels::gemm::{Activation, Epilogue, Mat, Packed, Slope, gemm, gemm_batched, gemm_packed};
 use rgrad_kernels::simd::{Real, isa};
 use rgrad_kernels::threads::set_num_threads;
 use rgrad_kernels::tuning::KC;
@@ -105,15 +105,20 @@ fn check<T: Real>(r: &mut Random, (m, k, n): (usize, usize, usize), la: Layout, 
     let start = if accumulate { old } else { vec![T::NAN; m * n] };
     let mut want = start.clone();
     reference(&mut want, a, b, epilogue);
+    let mut packed = Packed::new(k, n).unwrap();
     with_threads(threads, |count| {
         let mut got = start.clone();
         gemm(&mut got, a, b, epilogue);
+        let mut again = start.clone();
+        packed.fill(b);
+        gemm_packed(&mut again, a, &packed, epilogue);
         let what = format!(
             "{m}x{k}x{n} {la:?} {lb:?} {:?} on {count} threads, {:?}",
             (bias.is_some(), activation, slope.map(|(slope, _)| slope), accumulate),
             isa()
         );
         assert_same(&got, &want, &what);
+        assert_same(&again, &want, &format!("{what}, packed"));
     });
 }
 
@@ -169,6 +174,33 @@ fn shapes_around_tiles_and_blocks() {
             }
         }
     }
+}
+
+#[test]
+fn a_packed_matrix_is_zero_until_it_is_filled_and_can_be_filled_again() {
+    let mut r = Random(11);
+    for (m, k, n) in [(1, 70, 200), (3, KC + 3, 10), (40, 5, 3), (2, 0, 100), (2, 100, 0)] {
+        if skipped(&mut r, m * k * n) {
+            continue;
+        }
+        let a = r.values::<f32>(m * k);
+        let a = Mat::new(&a, m, k);
+        let mut packed = Packed::new(k, n).unwrap();
+        assert_eq!((packed.rows(), packed.cols()), (k, n));
+        let mut got = vec![f32::NAN; m * n];
+        gemm_packed(&mut got, a, &packed, Epilogue::default());
+        assert_same(&got, &vec![0.0; m * n], "unfilled");
+        for _ in 0..2 {
+            let b = r.values::<f32>(k * n);
+            let b = Mat::new(&b, n, k).t();
+            packed.fill(b);
+            let mut want = vec![f32::NAN; m * n];
+            reference(&mut want, a, b, Epilogue::default());
+            gemm_packed(&mut got, a, &packed, Epilogue::default());
+            assert_same(&got, &want, "filled");
+        }
+    }
+    assert!(Packed::<f32>::new(1 << 40, 1 << 40).is_err(), "no memory has this size");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use rgrad_kernels::View;
 use rgrad_kernels::copy::{cast, cast_to_bool, copy, copy_into};
 use rgrad_kernels::flip::flip;
 use rgrad_kernels::gather::{gather_rows, scatter_add_rows};
-use rgrad_kernels::gemm::{Epilogue, Mat, Slope, gemm, gemm_batched};
+use rgrad_kernels::gemm::{Epilogue, Mat, Packed, Slope, gemm, gemm_batched, gemm_packed};
 use rgrad_kernels::map::{
     Binary, Compare, IntBinary, IntUnary, Unary, add_assign, binary, binary_int, compare, select, unary, unary_int,
 };
@@ -187,6 +187,15 @@ fn products() {
     }
     for bias in [2, 4] {
         refuse("bias", 9, |c| gemm(c, a, b, Epilogue { bias: Some(&x[..bias]), ..plain }));
+    }
+    let packed = Packed::<f32>::new(3, 3).unwrap();
+    for (what, a) in [("rows", Mat::new(&x, 2, 3)), ("inner sizes", Mat::new(&x, 3, 2)), ("A", Mat::new(&x[..8], 3, 3))]
+    {
+        refuse(what, 9, |c| gemm_packed(c, a, &packed, plain));
+    }
+    for (what, b) in [("size", Mat::new(&x, 3, 2)), ("data", Mat::new(&x[..8], 3, 3))] {
+        let mut packed = Packed::<f32>::new(3, 3).unwrap();
+        assert!(catch_unwind(AssertUnwindSafe(|| packed.fill(b))).is_err(), "{what}: accepted");
     }
     for values in [8, 10] {
         let slope = Some((Slope::Relu, &[1.0; 10][..values]));

@@ -8,21 +8,23 @@
 //! # Structure
 //! [`gemm`] divides C between threads, in rows and in vectors of columns; [`part`] walks one thread's part, in blocks that
 //! stay in cache, down to tiles; [`micro`] computes a tile in registers. A is read in place whatever its strides, B if its
-//! rows are contiguous; where that is impossible, or slow, [`pack`] copies them first.
+//! rows are contiguous; where that is impossible, or slow, [`pack`] copies them first. [`gemm_packed`] takes a B that keeps
+//! such a copy from product to product.
 
 mod finish;
 mod micro;
 mod pack;
+mod packed;
 mod part;
 
-use micro::Registers;
 pub(crate) use micro::Tiles;
+pub use packed::{Packed, gemm_packed};
 
 use std::ops::Range;
 
 use crate::simd::Real;
 use crate::{threads, tuning};
-use pack::{Strided, with_scratch};
+use pack::{Strided, Strips, pack_all, with_scratch};
 use part::{Part, Product, Source};
 
 /// The largest number of elements of an operand, which strides of 0 let have any size: padding makes its copy up to 32 times
@@ -139,16 +141,8 @@ pub fn gemm_batched<T: Real>(
     b_offsets: &[usize],
     epilogue: Epilogue<T>,
 ) {
-    let (m, k, n) = (a.rows, a.cols, b.cols);
-    assert_eq!(b.rows, k, "the columns of A and the rows of B must agree");
     assert_eq!(a_offsets.len(), b_offsets.len(), "a batch needs as many offsets for A as for B");
-    let size = m.checked_mul(n).expect("the product's size overflows");
-    assert_eq!(size.checked_mul(a_offsets.len()), Some(c.len()), "C must hold the products");
-    assert!(epilogue.bias.is_none_or(|bias| bias.len() == n), "the bias must have one element for each column of C");
-    assert!(
-        epilogue.slope.is_none_or(|(_, values)| values.len() == c.len()),
-        "a slope must have one value for each element of C"
-    );
+    let size = check(c, (a.rows, a.cols), (b.rows, b.cols), a_offsets.len(), &epilogue);
     for (&a_offset, &b_offset) in a_offsets.iter().zip(b_offsets) {
         a.check("A", a_offset);
         b.check("B", b_offset);
@@ -156,35 +150,13 @@ pub fn gemm_batched<T: Real>(
     if size == 0 {
         return;
     }
-    let registers = T::run(Registers);
-    let flops = 2_usize.saturating_mul(size).saturating_mul(k);
-    let tasks = threads::tasks_for(flops.saturating_mul(a_offsets.len()), tuning::GEMM_GRAIN);
-    let strided = |mat: &Mat<T>, at: usize| Strided {
-        start: mat.data[at..].as_ptr(),
-        // Larger strides lead nowhere, and sums of them could overflow.
-        rows: mat.row_stride.min(mat.data.len()),
-        cols: mat.col_stride.min(mat.data.len()),
-    };
+    let tasks = tasks_for(size.saturating_mul(a_offsets.len()), a.cols);
     let one = |i: usize, c: *mut T, tasks: usize| {
         let (a_at, b_at) = (a_offsets[i].min(a.data.len()), b_offsets[i].min(b.data.len()));
-        let product = Product {
-            m,
-            k,
-            n,
-            a: strided(&a, a_at),
-            b: strided(&b, b_at),
-            b_len: b.data.len() - b_at,
-            source: Source::InPlace,
-            registers,
-            strips: 0,
-            c,
-            transposed: false,
-            bias: epilogue.bias.map(<[T]>::as_ptr),
-            activation: epilogue.activation,
-            slope: epilogue.slope.map(|(slope, values)| (slope, values[i * size..].as_ptr())),
-            accumulate: epilogue.accumulate,
-        };
-        orient(product, a.data.len() - a_at, tasks);
+        let slope = epilogue.slope.map(|(slope, values)| (slope, &values[i * size..]));
+        let (sizes, b_len) = ((a.rows, a.cols, b.cols), b.data.len() - b_at);
+        let product = Product::new(sizes, Strided::new(&a, a_at), c, Epilogue { slope, ..epilogue });
+        orient(Product { b: Strided::new(&b, b_at), b_len, ..product }, a.data.len() - a_at, tasks);
     };
     let start = Shared(c.as_mut_ptr());
     if a_offsets.len() >= 2 * tasks {
@@ -199,6 +171,25 @@ pub fn gemm_batched<T: Real>(
             one(i, start.get().wrapping_add(i * size), tasks);
         }
     }
+}
+
+/// The number of elements of a product of matrices of these sizes. Panics unless they, a batch's results and the epilogue fit
+/// together.
+fn check<T>(c: &[T], (m, k): (usize, usize), (rows, n): (usize, usize), batch: usize, epilogue: &Epilogue<T>) -> usize {
+    assert_eq!(rows, k, "the columns of A and the rows of B must agree");
+    let size = m.checked_mul(n).expect("the product's size overflows");
+    assert_eq!(size.checked_mul(batch), Some(c.len()), "C must hold the products");
+    assert!(epilogue.bias.is_none_or(|bias| bias.len() == n), "the bias must have one element for each column of C");
+    assert!(
+        epilogue.slope.is_none_or(|(_, values)| values.len() == c.len()),
+        "a slope must have one value for each element of C"
+    );
+    size
+}
+
+/// Tasks for products with so many elements together, of `k` terms each.
+fn tasks_for(size: usize, k: usize) -> usize {
+    threads::tasks_for(2_usize.saturating_mul(size).saturating_mul(k), tuning::GEMM_GRAIN)
 }
 
 /// The `i`-th of `parts` nearly equal parts of a range.
@@ -218,9 +209,9 @@ fn orient<T: Real>(mut product: Product<T>, a_len: usize, tasks: usize) {
     // Columns that do not fill a vector waste the rest of it, so they become rows.
     let narrow = if a.rows == 1 { n < lanes::<T>() } else { n <= tuning::TRANSPOSE_COLS };
     if narrow && m >= tuning::TRANSPOSE_ROWS * lanes::<T>() {
-        product = Product { m: n, n: m, a: b.t(), b: a.t(), b_len: a_len, transposed: true, ..product };
+        let strips = Strips::new::<T>(m, product.registers);
+        product = Product { m: n, n: m, a: b.t(), b: a.t(), b_len: a_len, strips, transposed: true, ..product };
     }
-    product.strips = product.vectors().div_ceil(tuning::max_vectors(product.registers));
     divide(product, tasks);
 }
 
@@ -235,7 +226,7 @@ fn divide<T: Real>(mut product: Product<T>, tasks: usize) {
         divide_grid(&mut product, tasks);
     } else {
         with_scratch::<T, _>(k * n.next_multiple_of(lanes::<T>()), |start| {
-            pack_all(&product, tasks, start);
+            pack_all(b, (k, n), product.strips, tasks, start);
             product.source = Source::Packed(start);
             divide_grid(&mut product, tasks);
         });
@@ -244,45 +235,28 @@ fn divide<T: Real>(mut product: Product<T>, tasks: usize) {
 
 /// Computes a product in a grid of at most `tasks` parts: the one whose largest part is smallest.
 fn divide_grid<T: Real>(product: &mut Product<T>, tasks: usize) {
-    let (m, vectors) = (product.m, product.vectors());
+    let (m, Strips { vectors, count }) = (product.m, product.strips);
     if tasks == 1 {
-        return Part { product, rows: 0..m, strips: 0..product.strips }.run();
+        return Part { product, rows: 0..m, strips: 0..count }.run();
     }
+    let packed = matches!(product.source, Source::Packed(_));
     let packing = if matches!(product.source, Source::Pack) { tuning::PACK_ROWS } else { 0 };
-    let across = |down: usize| (tasks / down).min(vectors);
-    let largest = |down: usize| (m.div_ceil(down) + packing) * vectors.div_ceil(across(down));
+    // Strips that have been packed are not divided.
+    let columns = if packed { count } else { vectors };
+    let across = |down: usize| (tasks / down).min(columns);
+    let largest = |down: usize| (m.div_ceil(down) + packing) * columns.div_ceil(across(down));
     // Rows of a transposed product are parts of lines of C, which two threads had better not share. Of equal grids, the
     // one with the most rows is taken: its parts share B, and write to separate lines.
     let most = if product.transposed { 1 } else { tasks.min(m) };
     let down = (1..=most).rev().min_by_key(|&down| largest(down)).unwrap_or(1);
     let across = across(down);
-    if !matches!(product.source, Source::Packed(_)) {
-        product.strips = product.strips.next_multiple_of(across).min(vectors);
+    if !packed {
+        product.strips = product.strips.multiple_of(across);
     }
     let product = &*product;
     threads::run(down * across, |task| {
         let (i, j) = (task / across, task % across);
-        Part { product, rows: share(0..m, down, i), strips: share(0..product.strips, across, j) }.run();
-    });
-}
-
-/// Packs all of B.
-fn pack_all<T: Real>(product: &Product<T>, tasks: usize, start: *mut T) {
-    /// Steps of k that are packed at once, so that narrow matrices have enough of them to share.
-    const STEPS: usize = 64;
-    let (k, strips) = (product.k, product.strips);
-    let pieces = k.div_ceil(STEPS);
-    let start = Shared(start);
-    threads::run(tasks, |task| {
-        for i in share(0..strips * pieces, tasks, task) {
-            // In the order in which B lies in memory.
-            let (strip, piece) =
-                if product.b.rows > product.b.cols { (i % strips, i / strips) } else { (i / pieces, i % pieces) };
-            let vectors = product.strip(strip);
-            let steps = piece * STEPS..k.min((piece + 1) * STEPS);
-            let at = lanes::<T>() * (vectors.start * k + vectors.len() * steps.start);
-            product.pack(&vectors, steps, start.get().wrapping_add(at));
-        }
+        Part { product, rows: share(0..m, down, i), strips: share(0..product.strips.count, across, j) }.run();
     });
 }
 

@@ -1,10 +1,14 @@
 //! Copies of operands that cannot be read in place, and the memory that they are made in.
 
 use std::cell::RefCell;
+use std::ops::Range;
 use std::panic::resume_unwind;
 
+use super::{Mat, Shared, lanes, share};
 use crate::buffer::AllocError;
 use crate::simd::{Kernel, Real, Simd};
+use crate::threads;
+use crate::tuning::max_vectors;
 
 /// A matrix as the kernels see it: element `(i, j)` is at `start + i·rows + j·cols`.
 #[derive(Clone, Copy)]
@@ -15,6 +19,16 @@ pub(super) struct Strided<T> {
 }
 
 impl<T> Strided<T> {
+    /// The matrix that starts at an offset, which must not lie behind the end of the data.
+    pub fn new(mat: &Mat<T>, offset: usize) -> Self {
+        Self {
+            start: mat.data[offset..].as_ptr(),
+            // Larger strides lead nowhere, and sums of them could overflow.
+            rows: mat.row_stride.min(mat.data.len()),
+            cols: mat.col_stride.min(mat.data.len()),
+        }
+    }
+
     /// The matrix from element `(i, j)` on.
     pub fn at(self, i: usize, j: usize) -> Self {
         Self { start: self.start.wrapping_add(i * self.rows + j * self.cols), ..self }
@@ -69,6 +83,59 @@ impl<T: Real> Kernel<T> for CopyTo<T> {
             }
         }
     }
+}
+
+/// How columns are divided: into nearly equal strips of vectors, none wider than a tile may be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Strips {
+    pub vectors: usize,
+    pub count: usize,
+}
+
+impl Strips {
+    /// The fewest strips.
+    pub fn new<T: Real>(columns: usize, registers: usize) -> Self {
+        let vectors = columns.div_ceil(lanes::<T>());
+        Self { vectors, count: vectors.div_ceil(max_vectors(registers)) }
+    }
+
+    /// As many strips as `parts` can share, as long as there are vectors.
+    pub fn multiple_of(self, parts: usize) -> Self {
+        Self { count: self.count.next_multiple_of(parts).min(self.vectors), ..self }
+    }
+
+    /// The vectors of a strip.
+    pub fn get(self, i: usize) -> Range<usize> {
+        share(0..self.vectors, self.count, i)
+    }
+}
+
+/// Copies steps `k` of a strip of a B with `n` columns to `to`, row by row, one behind the other.
+pub(super) fn pack<T: Real>(b: Strided<T>, n: usize, vectors: &Range<usize>, k: Range<usize>, to: *mut T) {
+    let column = vectors.start * lanes::<T>();
+    let stride = vectors.len() * lanes::<T>();
+    let cols = stride.min(n - column);
+    T::run(CopyTo { from: b.at(k.start, column), rows: k.len(), cols, to, stride });
+}
+
+/// Packs all of a `k × n` B, strip by strip.
+pub(super) fn pack_all<T: Real>(b: Strided<T>, (k, n): (usize, usize), strips: Strips, tasks: usize, to: *mut T) {
+    /// Steps of k that are packed at once, so that narrow matrices have enough of them to share.
+    const STEPS: usize = 64;
+    let pieces = k.div_ceil(STEPS);
+    let shared = Shared((b, to));
+    threads::run(tasks, |task| {
+        for i in share(0..strips.count * pieces, tasks, task) {
+            // In the order in which B lies in memory.
+            let (strip, piece) =
+                if b.rows > b.cols { (i % strips.count, i / strips.count) } else { (i / pieces, i % pieces) };
+            let vectors = strips.get(strip);
+            let steps = piece * STEPS..k.min((piece + 1) * STEPS);
+            let (b, to) = shared.get();
+            let at = lanes::<T>() * (vectors.start * k + vectors.len() * steps.start);
+            pack(b, n, &vectors, steps, to.wrapping_add(at));
+        }
+    });
 }
 
 /// A cache line, so that scratch memory is aligned to them.

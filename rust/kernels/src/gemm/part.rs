@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use super::finish::{Activate, FinishTransposed};
-use super::micro::{Finish, Panel};
-use super::pack::{CopyTo, Strided, with_scratch};
-use super::{Activation, Slope, lanes, share};
+use super::micro::{Finish, Panel, Registers};
+use super::pack::{CopyTo, Strided, Strips, pack, with_scratch};
+use super::{Activation, Epilogue, Slope, lanes, share};
 use crate::simd::Real;
 use crate::tuning::{BLOCK_ROWS, COPY_REUSE, COPY_STRIDE, KC, TOTALS, max_rows, max_vectors};
 
@@ -16,14 +16,14 @@ pub(super) struct Product<T> {
     pub k: usize,
     pub n: usize,
     pub a: Strided<T>,
+    /// Without a meaning if B has been packed.
     pub b: Strided<T>,
     /// Elements that are readable from B's first on.
     pub b_len: usize,
     pub source: Source<T>,
     /// Logical vectors that fit into registers.
     pub registers: usize,
-    /// Strips that the columns are divided into, none wider than a tile may be.
-    pub strips: usize,
+    pub strips: Strips,
     /// Row-major and contiguous: `m × n`, or `n × m` if `transposed`.
     pub c: *mut T,
     /// The result is written transposed; then `m` is less than a vector.
@@ -57,22 +57,26 @@ pub(super) struct Part<'a, T> {
 }
 
 impl<T: Real> Product<T> {
-    /// Vectors of columns.
-    pub fn vectors(&self) -> usize {
-        self.n.div_ceil(lanes::<T>())
-    }
-
-    /// The vectors of columns of a strip.
-    pub fn strip(&self, i: usize) -> Range<usize> {
-        share(0..self.vectors(), self.strips, i)
-    }
-
-    /// Copies steps `k` of a strip of B to `to`, `stride` apart.
-    pub fn pack(&self, vectors: &Range<usize>, k: Range<usize>, to: *mut T) {
-        let column = vectors.start * lanes::<T>();
-        let stride = vectors.len() * lanes::<T>();
-        let cols = stride.min(self.n - column);
-        T::run(CopyTo { from: self.b.at(k.start, column), rows: k.len(), cols, to, stride });
+    /// A product of an `m × k` matrix and a `k × n` matrix, which is still to be set.
+    pub fn new((m, k, n): (usize, usize, usize), a: Strided<T>, c: *mut T, epilogue: Epilogue<T>) -> Self {
+        let registers = T::run(Registers);
+        Self {
+            m,
+            k,
+            n,
+            a,
+            b: a,
+            b_len: 0,
+            source: Source::InPlace,
+            registers,
+            strips: Strips::new::<T>(n, registers),
+            c,
+            transposed: false,
+            bias: epilogue.bias.map(<[T]>::as_ptr),
+            activation: epilogue.activation,
+            slope: epilogue.slope.map(|(slope, values)| (slope, values.as_ptr())),
+            accumulate: epilogue.accumulate,
+        }
     }
 }
 
@@ -109,11 +113,11 @@ impl<T: Real> Part<'_, T> {
                             a = Strided { start: scratch, rows: a_row, cols: 1 };
                         }
                         for strip in strips.clone() {
-                            self.strip(a, &rows, &p.strip(strip), &k, packed, totals(strip));
+                            self.strip(a, &rows, &p.strips.get(strip), &k, packed, totals(strip));
                         }
                     }
                     for strip in strips.filter(|_| p.transposed) {
-                        let vectors = p.strip(strip);
+                        let vectors = p.strips.get(strip);
                         let columns = vectors.start * lanes::<T>()..p.n.min(vectors.end * lanes::<T>());
                         let stride = vectors.len() * lanes::<T>();
                         let (rows, totals) = (rows.clone(), totals(strip).cast_const());
@@ -153,7 +157,7 @@ impl<T: Real> Part<'_, T> {
             Source::InPlace => (p.b.at(k.start, column).start, p.b.rows),
             Source::Packed(start) => (start.wrapping_add(column * p.k + k.start * width), width),
             Source::Pack => {
-                p.pack(vectors, k.clone(), packed);
+                pack(p.b, p.n, vectors, k.clone(), packed);
                 (packed.cast_const(), width)
             }
         };

@@ -1,6 +1,6 @@
 //! Matrix products; each row's bits do not depend on how many rows there are either.
 
-use rgrad_kernels::gemm::{Activation, Epilogue, Mat, Slope, gemm, gemm_batched};
+use rgrad_kernels::gemm::{Activation, Epilogue, Mat, Packed, Slope, gemm, gemm_batched, gemm_packed};
 use rgrad_kernels::simd::Real;
 use rgrad_kernels::tuning::KC;
 
@@ -11,6 +11,10 @@ pub const ROWS: &[Row] = &[
     ("gemm::gemm", |hash| {
         products::<f32>(hash);
         products::<f64>(hash);
+    }),
+    ("gemm::gemm_packed", |hash| {
+        packed_products::<f32>(hash);
+        packed_products::<f64>(hash);
     }),
     ("gemm::gemm_batched", |hash| {
         batches::<f32>(hash);
@@ -99,6 +103,18 @@ fn products<T: Real + Bits>(hash: &mut Hash) {
             hash.add(&c);
             rows_alone(&c, &before, &a, &b, epilogue);
         }
+    }
+}
+
+fn packed_products<T: Real + Bits>(hash: &mut Hash) {
+    for (i, [m, k, n]) in shapes().into_iter().enumerate() {
+        let (a, b) = (Operand::<T>::new(m, k, i % 2, 1, 3001), Operand::<T>::new(k, n, i / 2 % 4, 2, 3001));
+        let (bias, values) = (plain::<T>(n, 3), odd::<T>(m * n, 5, 101));
+        let mut packed = Packed::new(k, n).unwrap();
+        packed.fill(b.all());
+        let mut c = plain::<T>(m * n, 4);
+        gemm_packed(&mut c, a.all(), &packed, epilogue(i, &bias, &values));
+        hash.add(&c);
     }
 }
 

@@ -1,0 +1,99 @@
+//! Right operands that are packed once and used many times.
+
+use std::marker::PhantomData;
+
+use super::micro::Registers;
+use super::pack::{Strided, Strips, pack_all};
+use super::part::{Product, Source};
+use super::{Epilogue, Mat, check, divide_grid, gemm, lanes, tasks_for};
+use crate::buffer::{AllocError, Buffer};
+use crate::map::GRAIN_CHEAP;
+use crate::simd::Real;
+use crate::threads;
+
+/// A matrix in the form in which products read their right operand, whatever strides it had: for the weights of layers, which
+/// are used more often than they change. Its form depends on its size alone, not on the products.
+#[derive(Debug)]
+pub struct Packed<T> {
+    /// Strip by strip, the columns' rows one behind the other.
+    buffer: Buffer,
+    rows: usize,
+    cols: usize,
+    strips: Strips,
+    of: PhantomData<T>,
+}
+
+impl<T: Real> Packed<T> {
+    /// A `rows × cols` matrix of zeros.
+    ///
+    /// # Errors
+    /// If there is no memory for it: it takes that of `rows` times `cols`, rounded up to whole vectors.
+    pub fn new(rows: usize, cols: usize) -> Result<Self, AllocError> {
+        let padded = cols.checked_next_multiple_of(lanes::<T>()).and_then(|cols| cols.checked_mul(rows));
+        let bytes = padded.and_then(|elements| elements.checked_mul(size_of::<T>())).unwrap_or(usize::MAX);
+        let mut buffer = Buffer::new(bytes)?;
+        buffer.get_mut::<T>().fill(T::ZERO);
+        let mut strips = Strips::new::<T>(cols, T::run(Registers));
+        if strips.count > 1 {
+            // Threads share whole strips, so there is a number of them that two can share.
+            strips = strips.multiple_of(2);
+        }
+        Ok(Self { buffer, rows, cols, strips, of: PhantomData })
+    }
+
+    /// The number of rows.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The number of columns.
+    #[must_use]
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// Makes this a copy of `b`.
+    ///
+    /// # Panics
+    /// If `b` has another size, or reaches outside its data.
+    pub fn fill(&mut self, b: Mat<T>) {
+        assert_eq!((b.rows, b.cols), (self.rows, self.cols), "a packed matrix keeps its size");
+        b.check("B", 0);
+        let size = self.rows * self.cols;
+        if size > 0 {
+            let to = self.buffer.get_mut::<T>().as_mut_ptr();
+            let tasks = threads::tasks_for(size, GRAIN_CHEAP);
+            pack_all(Strided::new(&b, 0), (self.rows, self.cols), self.strips, tasks, to);
+        }
+    }
+
+    /// The elements: initialised, and written only through `&mut self`.
+    fn data(&self) -> &[T] {
+        let len = self.buffer.bytes() / size_of::<T>();
+        // SAFETY: the buffer is this struct's own, so nobody holds a guard that could write while `self` is borrowed.
+        unsafe { std::slice::from_raw_parts(self.buffer.as_ptr().cast(), len) }
+    }
+}
+
+/// `C = epilogue(A·B)`, with the bits of [`gemm`], for a matrix that has been packed; `c` is row-major and contiguous.
+///
+/// # Panics
+/// If the sizes do not fit together, or A reaches outside its data.
+pub fn gemm_packed<T: Real>(c: &mut [T], a: Mat<T>, b: &Packed<T>, epilogue: Epilogue<T>) {
+    let strips = b.strips;
+    if strips.count <= 1 {
+        // One strip is a matrix whose rows are padded.
+        let row_stride = b.cols.next_multiple_of(lanes::<T>());
+        let b = Mat { data: b.data(), rows: b.rows, cols: b.cols, row_stride, col_stride: 1 };
+        return gemm(c, a, b, epilogue);
+    }
+    let size = check(c, (a.rows, a.cols), (b.rows, b.cols), 1, &epilogue);
+    a.check("A", 0);
+    if size == 0 {
+        return;
+    }
+    let source = Source::Packed(b.data().as_ptr());
+    let product = Product::new((a.rows, a.cols, b.cols), Strided::new(&a, 0), c.as_mut_ptr(), epilogue);
+    divide_grid(&mut Product { source, strips, ..product }, tasks_for(size, a.cols));
+}
