@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from rgrad import (
         __config__ as __config__,
         autograd as autograd,
+        config as config,
         data as data,
         datasets as datasets,
         linalg as linalg,
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
         transforms as transforms,
         tutorial as tutorial,
     )
+    from rgrad._compile import compile as compile
     from rgrad.transforms import (
         grad as grad,
         hessian as hessian,
@@ -114,7 +116,19 @@ except ValueError as error:
 
 _threadpools.follow()
 
-_LAZY = {"__config__", "autograd", "data", "datasets", "linalg", "nn", "optim", "testing", "transforms", "tutorial"}
+_LAZY = {
+    "__config__",
+    "autograd",
+    "config",
+    "data",
+    "datasets",
+    "linalg",
+    "nn",
+    "optim",
+    "testing",
+    "transforms",
+    "tutorial",
+}
 _TRANSFORMS = {"grad", "hessian", "hvp", "jacfwd", "jacrev", "jvp", "value_and_grad", "vjp"}
 
 
@@ -122,13 +136,15 @@ def __getattr__(name: str) -> Any:
     # Submodules load when they are first used: a script that only wants tensors should not wait for the rest.
     if name in _LAZY:
         return importlib.import_module(f"rgrad.{name}")
+    if name == "compile":
+        return importlib.import_module("rgrad._compile").compile
     if name in _TRANSFORMS:
         return getattr(importlib.import_module("rgrad.transforms"), name)
     raise AttributeError(f"module 'rgrad' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted(set(globals()) | _LAZY | _TRANSFORMS)
+    return sorted(set(globals()) | _LAZY | _TRANSFORMS | {"compile"})
 
 
 __all__ = [
@@ -140,6 +156,7 @@ __all__ = [
     "allclose",
     "arange",
     "bool",
+    "compile",
     "empty",
     "empty_like",
     "enable_grad",

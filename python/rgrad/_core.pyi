@@ -21,8 +21,10 @@ __all__ = [
     "DType",
     "Generator",
     "Hook",
+    "Program",
     "Tensor",
     "_Level",
+    "_abandon",
     "_alias",
     "_captured",
     "_clock",
@@ -34,6 +36,8 @@ __all__ = [
     "_optim_step",
     "_pin_isa",
     "_rebuild",
+    "_record",
+    "_recorded",
     "_set_anomaly",
     "_set_grad_enabled",
     "_split",
@@ -345,6 +349,17 @@ class Hook:
     def remove(self, /) -> None:
         """
         Takes the hook off its tensor.
+        """
+
+@final
+class Program:
+    """
+    A recorded function that can be run again.
+    """
+    def __str__(self, /) -> str: ...
+    def run(self, /, arguments: Iterable[Tensor]) -> list[Tensor] | None:
+        """
+        Runs the program on arguments of the recorded shapes and dtypes; None if what it was recorded with is no longer there.
         """
 
 @disjoint_base
@@ -1595,6 +1610,11 @@ class _Level:
     def __exit__(self, /, *_error: object) -> None: ...
     def __new__(cls, /) -> Self: ...
 
+def _abandon() -> None:
+    """
+    Ends the recording, and puts everything back that it has changed.
+    """
+
 def _alias(x: Tensor | float | NDArray[Any]) -> Tensor:
     """
     `x` as another variable: a tensor of its own for gradients, which flow on to `x` where it requires them itself.
@@ -1666,6 +1686,16 @@ def _pin_isa(name: str) -> None:
 def _rebuild(cls: type, array: Any, requires_grad: bool) -> Any:
     """
     What unpickling and copying call.
+    """
+
+def _record(arguments: Iterable[Tensor]) -> None:
+    """
+    Starts recording on this thread what a function does with `arguments`, which are contiguous.
+    """
+
+def _recorded(outputs: Iterable[Tensor], without: SupportsGetItem[int, str]) -> Program:
+    """
+    Ends the recording: the program of a function that returned `outputs`, after the passes that are not named in `without`.
     """
 
 def _set_anomaly(on: bool) -> bool:

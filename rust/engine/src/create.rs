@@ -1,13 +1,14 @@
 //! Tensors from nothing: ranges, identity, random numbers.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rgrad_kernels::random as kernels;
 
+use crate::compile;
 use crate::dtype::{DType, match_float};
 use crate::error::{Result, fail};
 use crate::ops::{cast, pow};
+use crate::shape::Dims;
 use crate::tensor::{Number, Tensor};
 
 /// `start, start + step, …` up to but without `end`. Integers if all three are and no dtype is given.
@@ -84,9 +85,11 @@ pub fn eye(n: usize, m: usize, dtype: DType) -> Result<Tensor> {
 
 /// A stream of random numbers: element `i` of everything drawn so far depends on the seed and on `i` alone, on every
 /// platform, instruction set and number of threads.
-#[derive(Debug)]
+///
+/// A clone is another handle to the same stream.
+#[derive(Clone, Debug)]
 pub struct Generator {
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 /// Where a generator stands.
@@ -101,8 +104,8 @@ pub struct State {
 impl Generator {
     /// The stream of this seed, from its beginning.
     #[must_use]
-    pub const fn new(seed: u64) -> Self {
-        Self { state: Mutex::new(State { seed, offset: 0 }) }
+    pub fn new(seed: u64) -> Self {
+        Self { state: Arc::new(Mutex::new(State { seed, offset: 0 })) }
     }
 
     /// Where the stream stands.
@@ -116,6 +119,11 @@ impl Generator {
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
     }
 
+    /// Whether two handles are of one stream.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.state, &other.state)
+    }
+
     /// Reserves `count` numbers of the stream.
     fn take(&self, count: usize) -> State {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -126,29 +134,38 @@ impl Generator {
 
     /// Uniform on [0, 1).
     pub fn rand(&self, shape: &[usize], dtype: DType) -> Result<Tensor> {
-        match_float!(dtype, "rand", T => Tensor::build::<T>("rand", shape, dtype, |out| {
-            let s = self.take(out.len());
-            kernels::uniform(out, s.seed, s.offset);
-            Ok(())
-        }))
+        let shape: Dims = shape.into();
+        compile::drawn("rand", self, move |g| {
+            match_float!(dtype, "rand", T => Tensor::build::<T>("rand", &shape, dtype, |out| {
+                let s = g.take(out.len());
+                kernels::uniform(out, s.seed, s.offset);
+                Ok(())
+            }))
+        })
     }
 
     /// Standard normal.
     pub fn randn(&self, shape: &[usize], dtype: DType) -> Result<Tensor> {
-        match_float!(dtype, "randn", T => Tensor::build::<T>("randn", shape, dtype, |out| {
-            let s = self.take(out.len());
-            kernels::normal(out, s.seed, s.offset);
-            Ok(())
-        }))
+        let shape: Dims = shape.into();
+        compile::drawn("randn", self, move |g| {
+            match_float!(dtype, "randn", T => Tensor::build::<T>("randn", &shape, dtype, |out| {
+                let s = g.take(out.len());
+                kernels::normal(out, s.seed, s.offset);
+                Ok(())
+            }))
+        })
     }
 
     /// `scale` with probability `keep`, else 0: what dropout multiplies by.
     pub fn mask(&self, shape: &[usize], dtype: DType, keep: f64, scale: f64) -> Result<Tensor> {
-        match_float!(dtype, "dropout", T => Tensor::build::<T>("dropout", shape, dtype, |out| {
-            let s = self.take(out.len());
-            kernels::bernoulli_mask(out, keep, scale as T, s.seed, s.offset);
-            Ok(())
-        }))
+        let shape: Dims = shape.into();
+        compile::drawn("dropout", self, move |g| {
+            match_float!(dtype, "dropout", T => Tensor::build::<T>("dropout", &shape, dtype, |out| {
+                let s = g.take(out.len());
+                kernels::bernoulli_mask(out, keep, scale as T, s.seed, s.offset);
+                Ok(())
+            }))
+        })
     }
 
     /// Integers, uniform on `low` to `high − 1`. `ValueError` if there are none, or not all have a place in the dtype.
@@ -165,20 +182,25 @@ impl Generator {
         if low < least || high > end {
             fail!(Value, "randint: {dtype} does not hold all integers from {low} to below {high}");
         }
-        let all = Tensor::build::<i64>("randint", shape, DType::Int64, |out| {
-            let s = self.take(out.len());
-            kernels::randint(out, low, high, s.seed, s.offset);
-            Ok(())
+        let shape: Dims = shape.into();
+        let all = compile::drawn("randint", self, move |g| {
+            Tensor::build::<i64>("randint", &shape, DType::Int64, |out| {
+                let s = g.take(out.len());
+                kernels::randint(out, low, high, s.seed, s.offset);
+                Ok(())
+            })
         })?;
         cast(&all, dtype)
     }
 
     /// The integers 0 to n − 1 in random order, each order equally likely.
     pub fn randperm(&self, n: usize, dtype: DType) -> Result<Tensor> {
-        let all = Tensor::build::<i64>("randperm", &[n], DType::Int64, |out| {
-            let s = self.take(out.len());
-            kernels::permutation(out, s.seed, s.offset);
-            Ok(())
+        let all = compile::drawn("randperm", self, move |g| {
+            Tensor::build::<i64>("randperm", &[n], DType::Int64, |out| {
+                let s = g.take(out.len());
+                kernels::permutation(out, s.seed, s.offset);
+                Ok(())
+            })
         })?;
         cast(&all, dtype)
     }

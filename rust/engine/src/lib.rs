@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod compile;
 pub mod create;
 pub mod dtype;
 pub mod error;

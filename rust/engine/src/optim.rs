@@ -3,10 +3,13 @@
 use std::array::from_fn;
 use std::iter::once;
 use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use rgrad_kernels::optim as kernels;
+use rgrad_kernels::optim::{self as kernels, MAX_STATES};
 pub use rgrad_kernels::optim::{Adadelta, Adagrad, Adam, Counts, NAdam, RmsProp, Rule, Sgd};
+use smallvec::SmallVec;
 
+use crate::compile;
 use crate::dtype::{DType, match_float};
 use crate::error::{Result, fail};
 use crate::ops::contiguous;
@@ -23,7 +26,7 @@ pub struct Slot<R> {
     /// Its gradient.
     pub grad: Tensor,
     /// The tensors that the rule names, updated in place.
-    pub state: Vec<Tensor>,
+    pub state: States,
     /// How it is updated.
     pub rule: R,
     /// The numbers kept of it, this step included.
@@ -32,21 +35,88 @@ pub struct Slot<R> {
     pub fresh: bool,
 }
 
+/// The tensors that an optimizer keeps of a parameter.
+pub type States = SmallVec<[Tensor; MAX_STATES]>;
+
 /// One step over parameters of any dtypes. An error comes before anything is changed.
 pub fn step<R: Rule>(slots: &[Slot<R>]) -> Result<()> {
     check(slots)?;
+    update(slots)
+}
+
+/// A step that programs repeat, with the settings and the counts of the next one.
+#[derive(Debug)]
+pub struct Update<R> {
+    slots: Mutex<Vec<(R, Counts)>>,
+}
+
+impl<R: Rule + 'static> Update<R> {
+    /// Does a step, which the recording on this thread writes down. Errors as [`step`]'s.
+    pub fn record(slots: &[Slot<R>]) -> Result<Arc<Self>> {
+        check(slots)?;
+        let next = slots.iter().map(|s| (s.rule, s.counts)).collect();
+        let action = Arc::new(Self { slots: Mutex::new(next) });
+        // State that the step has made stays when the step is over, unlike anything else that it makes.
+        slots.iter().flat_map(|s| &s.state).for_each(compile::forget);
+        let grads: Vec<&Tensor> = slots.iter().map(|s| &s.grad).collect();
+        let written: Vec<&Tensor> = slots.iter().flat_map(|s| once(&s.param).chain(&s.state)).collect();
+        compile::change(action.clone(), &grads, &written, || update(slots))?;
+        Ok(action)
+    }
+
+    /// Sets the settings and counts with which the next step starts, one for each parameter.
+    pub fn set(&self, settings: impl IntoIterator<Item = (R, Counts)>) {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.iter_mut().zip(settings).for_each(|(slot, new)| *slot = new);
+    }
+
+    /// The counts of each parameter after the last step.
+    pub fn counts(&self) -> Vec<Counts> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|s| s.1).collect()
+    }
+}
+
+impl<R: Rule + 'static> compile::Action for Update<R> {
+    fn name(&self) -> &str {
+        R::NAME
+    }
+
+    fn run(&self, grads: &[&Tensor], mut out: &[&Tensor]) -> Result<()> {
+        let mut settings = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slots: SmallVec<[Slot<R>; CHUNK]> = SmallVec::new();
+        for (index, (&grad, (rule, counts))) in grads.iter().zip(settings.iter_mut()).enumerate() {
+            *counts = rule.count(*counts);
+            let (own, rest) = out.split_at(1 + rule.states().len());
+            out = rest;
+            let state = own[1..].iter().map(|&t| t.clone()).collect();
+            let (param, grad) = (own[0].clone(), grad.clone());
+            slots.push(Slot { index, param, grad, state, rule: *rule, counts: *counts, fresh: false });
+            if slots.len() == CHUNK {
+                update(&slots)?;
+                slots.clear();
+            }
+        }
+        update(&slots)
+    }
+}
+
+/// Parameters that are updated at once, without an allocation.
+const CHUNK: usize = 16;
+
+/// A checked step.
+fn update<R: Rule>(slots: &[Slot<R>]) -> Result<()> {
     // Before any parameter changes, because copies need memory.
-    let grads = slots.iter().map(|s| contiguous(&s.grad)).collect::<Result<Vec<_>>>()?;
+    let grads = slots.iter().map(|s| contiguous(&s.grad)).collect::<Result<SmallVec<[Tensor; CHUNK]>>>()?;
     for dtype in [DType::Float32, DType::Float64] {
-        let (some, grads): (Vec<_>, Vec<_>) =
+        let (some, grads): (SmallVec<[&Slot<R>; CHUNK]>, SmallVec<[&Tensor; CHUNK]>) =
             slots.iter().zip(&grads).filter(|(s, _)| s.param.dtype() == dtype).unzip();
         if some.is_empty() {
             continue;
         }
         match_float!(dtype, R::NAME, T => {
-            let grads: Vec<_> = grads.into_iter().map(Tensor::read::<T>).collect();
+            let grads: SmallVec<[_; CHUNK]> = grads.into_iter().map(Tensor::read::<T>).collect();
             let written = some.iter().flat_map(|s| once(&s.param).chain(&s.state));
-            let mut guards: Vec<_> = written.map(|t| (t.write::<T>(), range(t))).collect();
+            let mut guards: SmallVec<[_; 4 * CHUNK]> = written.map(|t| (t.write::<T>(), range(t))).collect();
             let mut parts = guards.iter_mut().map(|(guard, at)| &mut guard[at.clone()]);
             let slot = |(s, g): (&&Slot<R>, _)| {
                 let p = parts.next().unwrap_or_default();
@@ -54,7 +124,7 @@ pub fn step<R: Rule>(slots: &[Slot<R>]) -> Result<()> {
                 let state = from_fn(|i| if i < kept { parts.next() } else { None }.unwrap_or_default());
                 kernels::Slot { p, g, state, rule: s.rule, counts: s.counts, fresh: s.fresh }
             };
-            let mut all: Vec<_> = some.iter().zip(grads.iter().map(Reader::slice)).map(slot).collect();
+            let mut all: SmallVec<[_; CHUNK]> = some.iter().zip(grads.iter().map(Reader::slice)).map(slot).collect();
             kernels::step(&mut all);
         });
     }

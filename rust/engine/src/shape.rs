@@ -33,6 +33,15 @@ impl Layout {
         self.shape.iter().product()
     }
 
+    /// One more than the position of the last element; the offset if there are none.
+    #[must_use]
+    pub fn end(&self) -> usize {
+        if self.numel() == 0 {
+            return self.offset;
+        }
+        self.offset + self.shape.iter().zip(&self.strides).map(|(&n, &s)| (n - 1) * s).sum::<usize>() + 1
+    }
+
     /// Whether the elements lie one after another in row-major order.
     #[must_use]
     pub fn is_contiguous(&self) -> bool {

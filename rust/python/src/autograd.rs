@@ -64,7 +64,7 @@ pub fn _set_anomaly(on: bool) -> bool {
 }
 
 /// The line of the user's program that is being run: the innermost one outside this package.
-fn place() -> String {
+pub(crate) fn place() -> String {
     let find = |py: Python<'_>| -> PyResult<String> {
         let mut frame = py.import("sys")?.call_method0("_getframe")?;
         while frame.getattr("f_globals")?.get_item("__name__")?.extract::<String>()?.split('.').next() == Some("rgrad")

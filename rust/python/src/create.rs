@@ -1,6 +1,6 @@
 //! Functions that make tensors, and the random generator.
 
-use std::sync::Arc;
+use std::sync::LazyLock;
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -159,16 +159,16 @@ pub fn meshgrid(tensors: &Bound<'_, PyTuple>, indexing: &str) -> PyResult<Tuple>
 
 /// A stream of random numbers: the same numbers for a seed on every platform, instruction set and number of threads.
 #[pyclass(name = "Generator", module = "rgrad", frozen)]
-pub struct PyGenerator(Arc<create::Generator>);
+pub struct PyGenerator(create::Generator);
 
-static DEFAULT: create::Generator = create::Generator::new(0);
+static DEFAULT: LazyLock<create::Generator> = LazyLock::new(|| create::Generator::new(0));
 
 #[pymethods]
 impl PyGenerator {
     #[new]
     #[pyo3(signature = (seed=0))]
     fn new(seed: u64) -> Self {
-        Self(Arc::new(create::Generator::new(seed)))
+        Self(create::Generator::new(seed))
     }
     /// Starts the stream of this seed from its beginning, and returns this generator.
     fn manual_seed(slf: Bound<'_, Self>, seed: u64) -> Bound<'_, Self> {
@@ -227,7 +227,7 @@ fn draw<R: Send>(
     f: impl FnOnce(&create::Generator) -> rgrad_engine::Result<R> + Send,
 ) -> PyResult<R> {
     let own = generator.map(|g| g.get().0.clone());
-    run(py, elements, || f(own.as_deref().unwrap_or(&DEFAULT)))
+    run(py, elements, || f(own.as_ref().unwrap_or(&DEFAULT)))
 }
 
 macro_rules! random {

@@ -11,6 +11,7 @@
 
 mod args;
 mod autograd;
+mod compile;
 mod config;
 mod create;
 mod custom;
@@ -42,6 +43,8 @@ macro_rules! module {
             use crate::autograd::{
                 _captured, _clock, _gradients, _set_anomaly, _set_grad_enabled, Hook, is_grad_enabled,
             };
+            #[pymodule_export]
+            use crate::compile::{_abandon, _record, _recorded, PyProgram};
             #[pymodule_export]
             use crate::config::{
                 _pin_isa, available_isas, empty_cache, get_num_threads, isa, memory_stats, set_num_threads,

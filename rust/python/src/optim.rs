@@ -1,14 +1,16 @@
 //! Steps of optimizers: Python keeps settings and state in dicts, which are read and written here, once a step.
 
 use std::fmt::Display;
+use std::sync::Arc;
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
-use rgrad_engine::optim::{self, Adadelta, Adagrad, Adam, Counts, NAdam, RmsProp, Rule, Sgd, Slot};
+use rgrad_engine::optim::{self, Adadelta, Adagrad, Adam, Counts, NAdam, RmsProp, Rule, Sgd, Slot, Update};
 use rgrad_engine::{Number, Tensor};
 
+use crate::compile;
 use crate::error::{run, to_py};
 use crate::tensor::PyTensor;
 
@@ -165,15 +167,16 @@ struct Entry<'py> {
     made: Vec<(Bound<'py, PyString>, Tensor)>,
 }
 
-fn step<'py, R: Rule>(
+fn step<'py, R: Rule + 'static>(
     groups: &Bound<'py, PyList>,
     state: &Bound<'py, PyDict>,
-    read: impl Fn(&Settings<'_, 'py>) -> PyResult<R>,
+    read: impl for<'a, 'b> Fn(&Settings<'a, 'b>) -> PyResult<R> + Send + Sync + 'static,
 ) -> PyResult<()> {
     let py = groups.py();
     let (mut slots, mut entries) = (Vec::new(), Vec::new());
     let mut index = 0;
-    for group in groups.iter() {
+    let mut owners = Vec::new();
+    for (number, group) in groups.iter().enumerate() {
         let settings = Settings(group.cast::<PyDict>()?);
         let rule = read(&settings)?;
         let names: Vec<_> = rule.states().iter().map(|name| PyString::intern(py, name)).collect();
@@ -184,16 +187,124 @@ fn step<'py, R: Rule>(
                 let mut entry = Entry { param, dict: None, made: Vec::new() };
                 slots.push(slot(rule, &names, (index, t, grad), state, &mut entry)?);
                 entries.push(entry);
+                owners.push(number);
             }
             index += 1;
         }
     }
     let elements = slots.iter().map(|s| s.param.numel()).sum();
-    run(py, elements, || optim::step(&slots))?;
-    for (entry, slot) in entries.into_iter().zip(slots) {
-        keep::<R>(py, entry, slot.counts, state)?;
+    if !compile::is_recording() {
+        run(py, elements, || optim::step(&slots))?;
+        for (entry, slot) in entries.into_iter().zip(slots) {
+            keep::<R>(py, entry, slot.counts, state)?;
+        }
+        return Ok(());
     }
+    let update = run(py, elements, || Update::record(&slots))?;
+    let mut parameters = Vec::with_capacity(slots.len());
+    for ((entry, slot), group) in entries.into_iter().zip(slots).zip(owners) {
+        let known = entry.dict.is_some();
+        let before = entry.dict.as_ref().map(PyDictMethods::copy).transpose()?;
+        let param = entry.param.clone();
+        keep::<R>(py, entry, slot.counts, state)?;
+        parameters.push(Parameter {
+            group,
+            param: param.unbind(),
+            state: slot.state.to_vec(),
+            before: before.filter(|_| known).map(Bound::unbind),
+        });
+    }
+    let (groups, state) = (groups.clone().unbind(), state.clone().unbind());
+    compile::note(Box::new(Recorded { groups, state, read: Box::new(read), update, parameters }));
     Ok(())
+}
+
+/// A parameter of a recorded step.
+struct Parameter {
+    group: usize,
+    param: Py<PyAny>,
+    /// The tensors that the program updates.
+    state: Vec<Tensor>,
+    /// The dict of its state before the step, if there was one.
+    before: Option<Py<PyDict>>,
+}
+
+/// A recorded step: it reads settings and counts when a program is about to run, and writes counts afterwards.
+struct Recorded<R> {
+    groups: Py<PyList>,
+    state: Py<PyDict>,
+    #[expect(clippy::type_complexity, reason = "a function of settings")]
+    read: Box<dyn for<'a, 'b> Fn(&Settings<'a, 'b>) -> PyResult<R> + Send + Sync>,
+    update: Arc<Update<R>>,
+    parameters: Vec<Parameter>,
+}
+
+impl<R: Rule + 'static> Recorded<R> {
+    fn dict<'py>(&self, py: Python<'py>, parameter: &Parameter) -> PyResult<Option<Bound<'py, PyDict>>> {
+        let found = self.state.bind(py).get_item(&parameter.param)?;
+        Ok(found.and_then(|kept| kept.cast_into().ok()))
+    }
+}
+
+impl<R: Rule + 'static> compile::Outside for Recorded<R> {
+    fn prepare(&self, py: Python<'_>) -> PyResult<bool> {
+        let groups = self.groups.bind(py);
+        let mut settings = Vec::with_capacity(self.parameters.len());
+        let mut known: Option<(usize, R)> = None;
+        for parameter in &self.parameters {
+            let rule = match known {
+                Some((group, rule)) if group == parameter.group => rule,
+                _ => (self.read)(&Settings(groups.get_item(parameter.group)?.cast::<PyDict>()?))?,
+            };
+            known = Some((parameter.group, rule));
+            let mut counts = Counts::default();
+            if rule.states().len() != parameter.state.len() {
+                return Ok(false);
+            }
+            if !parameter.state.is_empty() {
+                let Some(dict) = self.dict(py, parameter)? else { return Ok(false) };
+                for (name, mine) in rule.states().iter().zip(&parameter.state) {
+                    let Some(theirs) = dict.get_item(PyString::intern(py, name))? else { return Ok(false) };
+                    let Ok(theirs) = theirs.cast::<PyTensor>() else { return Ok(false) };
+                    if !theirs.get().inner.is_same(mine) {
+                        return Ok(false);
+                    }
+                }
+                counts = counts_of::<R>(&dict, parameter.group)?;
+            }
+            settings.push((rule, counts));
+        }
+        self.update.set(settings);
+        Ok(true)
+    }
+
+    fn settle(&self, py: Python<'_>) -> PyResult<()> {
+        for (parameter, counts) in self.parameters.iter().zip(self.update.counts()) {
+            if !parameter.state.is_empty()
+                && let Some(dict) = self.dict(py, parameter)?
+            {
+                set_counts::<R>(&dict, counts)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn undo(&self, py: Python<'_>) -> PyResult<()> {
+        let all = self.state.bind(py);
+        for parameter in &self.parameters {
+            match &parameter.before {
+                Some(before) => {
+                    if let Some(dict) = self.dict(py, parameter)? {
+                        dict.clear();
+                        dict.update(before.bind(py).as_mapping())?;
+                    }
+                }
+                None if all.contains(&parameter.param)? => all.del_item(&parameter.param)?,
+                None => {}
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The slot of a parameter with a gradient.
@@ -204,9 +315,8 @@ fn slot<'py, R: Rule>(
     all: &Bound<'py, PyDict>,
     entry: &mut Entry<'py>,
 ) -> PyResult<Slot<R>> {
-    let py = all.py();
     let mut counts = Counts::default();
-    let mut state = Vec::with_capacity(names.len());
+    let mut state = optim::States::new();
     if !names.is_empty() {
         entry.dict = all
             .get_item(&entry.param)?
@@ -224,19 +334,40 @@ fn slot<'py, R: Rule>(
                 state.push(first);
             }
         }
-        if let Some(dict) = entry.dict.as_ref().filter(|_| !R::COUNTS.is_empty()) {
-            if let Some(step) = dict.get_item(intern!(py, "step"))? {
-                counts.step = step.extract().map_err(|_| unfit("step", index, &step, "an integer, at least 0"))?;
-            }
-            if R::COUNTS.len() > 1
-                && let Some(product) = dict.get_item(intern!(py, "mu_product"))?
-            {
-                counts.mu_product = product.extract().map_err(|_| unfit("mu_product", index, &product, "a number"))?;
-            }
+        if let Some(dict) = &entry.dict {
+            counts = counts_of::<R>(dict, index)?;
         }
     }
     let fresh = !entry.made.is_empty();
     Ok(Slot { index, param, grad, state, rule, counts: rule.count(counts), fresh })
+}
+
+/// The numbers that are kept of a parameter.
+fn counts_of<R: Rule>(dict: &Bound<'_, PyDict>, index: usize) -> PyResult<Counts> {
+    let py = dict.py();
+    let mut counts = Counts::default();
+    if !R::COUNTS.is_empty()
+        && let Some(step) = dict.get_item(intern!(py, "step"))?
+    {
+        counts.step = step.extract().map_err(|_| unfit("step", index, &step, "an integer, at least 0"))?;
+    }
+    if R::COUNTS.len() > 1
+        && let Some(product) = dict.get_item(intern!(py, "mu_product"))?
+    {
+        counts.mu_product = product.extract().map_err(|_| unfit("mu_product", index, &product, "a number"))?;
+    }
+    Ok(counts)
+}
+
+fn set_counts<R: Rule>(dict: &Bound<'_, PyDict>, counts: Counts) -> PyResult<()> {
+    let py = dict.py();
+    for name in R::COUNTS {
+        match *name {
+            "step" => dict.set_item(intern!(py, "step"), counts.step)?,
+            _ => dict.set_item(intern!(py, "mu_product"), counts.mu_product)?,
+        }
+    }
+    Ok(())
 }
 
 /// What an entry of the state should have been.
@@ -251,12 +382,7 @@ fn keep<'py, R: Rule>(py: Python<'py>, entry: Entry<'py>, counts: Counts, all: &
         return Ok(());
     }
     let dict = entry.dict.unwrap_or_else(|| PyDict::new(py));
-    for name in R::COUNTS {
-        match *name {
-            "step" => dict.set_item(intern!(py, "step"), counts.step)?,
-            _ => dict.set_item(intern!(py, "mu_product"), counts.mu_product)?,
-        }
-    }
+    set_counts::<R>(&dict, counts)?;
     if !entry.made.is_empty() {
         for (name, tensor) in entry.made {
             dict.set_item(name, Bound::new(py, PyTensor::from(tensor))?)?;

@@ -10,6 +10,7 @@ use super::elementwise::{
 };
 use super::reduce::scale;
 use super::{only, view_of};
+use crate::compile::Kind;
 use crate::dtype::match_float;
 use crate::error::Result;
 use crate::forward;
@@ -31,6 +32,9 @@ struct Value(&'static str, Curve);
 impl Op for Value {
     fn name(&self) -> &str {
         self.0
+    }
+    fn kind(&self) -> Kind {
+        Kind::Curve(self.1)
     }
     fn saves(&self) -> Saves {
         Saves::INPUTS
@@ -65,6 +69,9 @@ impl Slope {
 impl Op for Slope {
     fn name(&self) -> &str {
         self.0
+    }
+    fn kind(&self) -> Kind {
+        Kind::Slope(self.1)
     }
     fn saves(&self) -> Saves {
         Saves::INPUTS

@@ -6,6 +6,7 @@ use rgrad_kernels::reduce::{self as kernels, Axes, Reduce};
 use super::elementwise::{compare, div, eq, number, sub, where_};
 use super::reduce::{Split, sum_over};
 use super::{cast, only, op_table};
+use crate::compile;
 use crate::dtype::{DType, match_any};
 use crate::error::Result;
 use crate::shape::Dims;
@@ -92,6 +93,10 @@ fn arg_extremum(op: &'static str, max: bool, x: &Tensor, dim: Option<isize>, kee
     let dims = dim.map(|d| [d]);
     let split = Split::new(op, x, dims.as_ref().map(<[isize; 1]>::as_slice), keepdim)?;
     split.not_empty(op)?;
+    compile::plain(op, &[&x.without_history()], move |x| positions(op, max, x[0], &split))
+}
+
+fn positions(op: &str, max: bool, x: &Tensor, split: &Split) -> Result<Tensor> {
     let (kept, gone) = (split.part(x.layout(), true), split.part(x.layout(), false));
     let (kept, gone) = (Axes::new(&kept.0, &kept.1), Axes::new(&gone.0, &gone.1));
     match_any!(x.dtype(), T => {
@@ -118,33 +123,37 @@ struct Pick {
     name: &'static str,
     kind: Reduce,
     split: Split,
-    index: Tensor,
 }
 
+/// The inputs are the elements and these indices.
 impl Op for Pick {
     fn name(&self) -> &'static str {
         self.name
     }
+    fn saves(&self) -> Saves {
+        Saves { inputs: 2, output: false }
+    }
     fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
         self.split.run(self.name, self.kind, x[0])
     }
-    fn backward(&self, _: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
-        Ok([Some(where_(&self.hit()?, &self.split.spread(g)?, &number(g, 0.0)?)?)].into_iter().collect())
+    fn backward(&self, saved: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
+        let hit = self.hit(saved.input(1))?;
+        Ok([Some(where_(&hit, &self.split.spread(g)?, &number(g, 0.0)?)?), None].into_iter().collect())
     }
-    fn jvp(&self, _: &[&Tensor], y: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
-        let chosen = where_(&self.hit()?, only(t), &number(y, 0.0)?)?;
+    fn jvp(&self, x: &[&Tensor], y: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
+        let chosen = where_(&self.hit(x[1])?, only(t), &number(y, 0.0)?)?;
         sum_over(&chosen, &self.split.dims, self.split.keepdim)
     }
 }
 
 impl Pick {
     /// Where the picked elements are.
-    fn hit(&self) -> Result<Tensor> {
+    fn hit(&self, index: &Tensor) -> Result<Tensor> {
         let dim = self.split.dims[0];
         let mut shape: Dims = self.split.shape.iter().map(|_| 1).collect();
         shape[dim] = self.split.shape[dim];
         let positions: Vec<i64> = (0..shape[dim] as i64).collect();
-        eq(&Tensor::from_slice(&positions, &shape)?, &self.split.spread(&self.index)?)
+        eq(&Tensor::from_slice(&positions, &shape)?, &self.split.spread(index)?)
     }
 }
 
@@ -158,7 +167,7 @@ fn pick(op: &'static str, max: bool, x: &Tensor, dim: isize, keepdim: bool) -> R
         return Ok((cast(&values, DType::Bool)?, index));
     }
     let index = arg_extremum(op, max, x, Some(dim), keepdim)?;
-    Ok((apply(Pick { name: op, kind, split, index: index.clone() }, &[x])?, index))
+    Ok((apply(Pick { name: op, kind, split }, &[x, &index])?, index))
 }
 
 /// Largest elements along `dim` and their indices. The gradient goes to the first of ties.

@@ -7,6 +7,7 @@ use super::linalg::dot;
 use super::reduce::sum;
 use super::views::{expand_to, reshape_to, transpose};
 use super::{cast, op_table, strides_over};
+use crate::compile::Kind;
 use crate::dtype::match_float;
 use crate::error::{Result, fail};
 use crate::forward;
@@ -51,6 +52,9 @@ fn starts(x: &Tensor, batch: &[usize]) -> SmallVec<[usize; 4]> {
 impl Op for Matmul {
     fn name(&self) -> &'static str {
         "matmul"
+    }
+    fn kind(&self) -> Kind {
+        Kind::Matmul
     }
     fn saves(&self) -> Saves {
         Saves::INPUTS
@@ -139,6 +143,9 @@ struct Linear;
 impl Op for Linear {
     fn name(&self) -> &'static str {
         "linear"
+    }
+    fn kind(&self) -> Kind {
+        Kind::Linear
     }
     fn saves(&self) -> Saves {
         Saves { inputs: 3, output: false }

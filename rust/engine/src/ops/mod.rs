@@ -51,6 +51,7 @@ pub use sort::*;
 pub use statistics::*;
 pub use views::*;
 
+use crate::compile::{self, Kind};
 use crate::dtype::{DType, match_any};
 use crate::error::Result;
 use crate::shape::Dims;
@@ -100,6 +101,10 @@ macro_rules! for_each_op {
 
 /// `x` with its elements in a new row-major block; no history.
 pub(crate) fn copy(x: &Tensor) -> Result<Tensor> {
+    compile::plain_as(Kind::Copy, "copy", &[&x.without_history()], |x| copied(x[0]))
+}
+
+fn copied(x: &Tensor) -> Result<Tensor> {
     match_any!(x.dtype(), T => {
         let from = x.read::<T>();
         Tensor::build::<T>("copy", x.shape(), x.dtype(), |out| {
@@ -120,8 +125,11 @@ impl Op for Contiguous {
     fn name(&self) -> &'static str {
         "contiguous"
     }
+    fn kind(&self) -> Kind {
+        Kind::Copy
+    }
     fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
-        copy(x[0])
+        copied(x[0])
     }
     fn backward(&self, _: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
         Ok([Some(g.clone())].into_iter().collect())
@@ -149,6 +157,9 @@ struct Cast {
 impl Op for Cast {
     fn name(&self) -> &'static str {
         "to"
+    }
+    fn kind(&self) -> Kind {
+        Kind::Cast
     }
     fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
         let x = x[0];

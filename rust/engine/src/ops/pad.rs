@@ -7,6 +7,7 @@ use super::index_select;
 use super::loss::indicator;
 use super::views::{Range, reshape_to, slice, unslice};
 use super::{cast, contiguous, op_table};
+use crate::compile;
 use crate::dtype::DType;
 use crate::error::{Result, fail};
 use crate::shape::{Dims, Show};
@@ -112,14 +113,19 @@ pub fn one_hot(tensor: &Tensor, num_classes: isize) -> Result<Tensor> {
         fail!(Value, "one_hot: num_classes must be positive, or -1 to count them, got {num_classes}");
     }
     let labels = contiguous(&reshape_to(&cast(tensor, DType::Int64)?, &[tensor.numel()])?)?;
-    let values = labels.to_vec::<i64>()?;
-    let Some(largest) = values.iter().max().copied().or((num_classes > 0).then_some(0)) else {
-        fail!(Value, "one_hot: there are no labels to count the classes of; give num_classes");
+    let classes = match num_classes {
+        -1 => match labels.to_vec::<i64>()?.iter().max() {
+            Some(largest) => largest.saturating_add(1),
+            None => fail!(Value, "one_hot: there are no labels to count the classes of; give num_classes"),
+        },
+        given => given as i64,
     };
-    let classes = if num_classes > 0 { num_classes as i64 } else { largest + 1 };
-    if let Some(bad) = values.iter().find(|v| !(0..classes).contains(v)) {
-        fail!(Value, "one_hot: label {bad} is out of range for {classes} classes");
-    }
+    compile::check("one_hot", &[&labels], move |labels| {
+        if let Some(bad) = labels[0].to_vec::<i64>()?.iter().find(|v| !(0..classes).contains(v)) {
+            fail!(Value, "one_hot: label {bad} is out of range for {classes} classes");
+        }
+        Ok(())
+    })?;
     let mut shape: Dims = tensor.shape().into();
     shape.push(classes as usize);
     crate::shape::checked_numel("one_hot", &shape)?;

@@ -5,6 +5,7 @@ use rgrad_kernels::reduce::{self as kernels, Axes, Reduce};
 use super::elementwise::{div, mul, number};
 use super::views::{expand_to, reshape_to};
 use super::{cast, only, op_table};
+use crate::compile::{self, Kind};
 use crate::dtype::{DType, match_float, match_int};
 use crate::error::{Result, fail};
 use crate::shape::{Dims, Layout, Show, normalize_dims, reduced};
@@ -83,6 +84,11 @@ impl Split {
         })
     }
 
+    /// The same as a primitive of its own, without derivative.
+    fn run_plain(self, op: &'static str, kind: Reduce, x: &Tensor) -> Result<Tensor> {
+        compile::plain(op, &[x], move |x| self.run(op, kind, x[0]))
+    }
+
     /// The sum of integers or truth values of any width as int64.
     fn sum_int(&self, x: &Tensor) -> Result<Tensor> {
         let (kept, gone) = (self.part(x.layout(), true), self.part(x.layout(), false));
@@ -112,6 +118,9 @@ impl Split {
 struct Sum(Split);
 
 impl Op for Sum {
+    fn kind(&self) -> Kind {
+        Kind::Reduce
+    }
     fn name(&self) -> &'static str {
         "sum"
     }
@@ -130,6 +139,9 @@ impl Op for Sum {
 struct Mean(Split);
 
 impl Op for Mean {
+    fn kind(&self) -> Kind {
+        Kind::Reduce
+    }
     fn name(&self) -> &'static str {
         "mean"
     }
@@ -173,10 +185,10 @@ pub fn mean(x: &Tensor, dims: Option<&[isize]>, keepdim: bool) -> Result<Tensor>
 }
 
 /// Whether elements are true, the largest or smallest of each group deciding.
-fn truth(op: &str, kind: Reduce, x: &Tensor, dims: Option<&[isize]>, keepdim: bool) -> Result<Tensor> {
+fn truth(op: &'static str, kind: Reduce, x: &Tensor, dims: Option<&[isize]>, keepdim: bool) -> Result<Tensor> {
     let split = Split::new(op, x, dims, keepdim)?;
     let bits = cast(&cast(&x.without_history(), DType::Bool)?, DType::UInt8)?;
-    cast(&split.run(op, kind, &bits)?, DType::Bool)
+    cast(&split.run_plain(op, kind, &bits)?, DType::Bool)
 }
 
 /// Whether all elements over `dims`, or of everything, are true; true over nothing.
@@ -191,7 +203,9 @@ pub fn any(x: &Tensor, dims: Option<&[isize]>, keepdim: bool) -> Result<Tensor> 
 
 /// Number of elements over `dims`, or of everything, that are not 0.
 pub fn count_nonzero(x: &Tensor, dims: Option<&[isize]>, keepdim: bool) -> Result<Tensor> {
-    Split::new("count_nonzero", x, dims, keepdim)?.sum_int(&cast(&x.without_history(), DType::Bool)?)
+    let split = Split::new("count_nonzero", x, dims, keepdim)?;
+    let bits = cast(&x.without_history(), DType::Bool)?;
+    compile::plain("count_nonzero", &[&bits], move |x| split.sum_int(x[0]))
 }
 
 pub(super) fn sum_over(x: &Tensor, dims: &[usize], keepdim: bool) -> Result<Tensor> {

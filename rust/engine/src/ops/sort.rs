@@ -4,6 +4,7 @@ use rgrad_kernels::sort::order_rows;
 
 use super::scan::along;
 use super::{contiguous, gather, op_table};
+use crate::compile;
 use crate::dtype::{DType, match_any};
 use crate::error::{Result, fail};
 use crate::shape::{Dims, normalize_dims};
@@ -21,17 +22,20 @@ op_table! { $ sort_ops
 }
 
 /// The indices of the `count` first elements along `dim` in order; all of them for `None`.
-fn order(op: &str, x: &Tensor, dim: isize, count: Option<usize>, descending: bool) -> Result<Tensor> {
+fn order(op: &'static str, x: &Tensor, dim: isize, count: Option<usize>, descending: bool) -> Result<Tensor> {
     along(op, &x.without_history(), dim, |x| {
         let x = contiguous(x)?;
-        let mut shape: Dims = x.shape().into();
-        let length = shape.pop().expect("one dimension is the last");
-        let rows = shape.iter().product();
-        shape.push(count.unwrap_or(length));
-        match_any!(x.dtype(), T => {
-            let from = x.read::<T>();
-            Tensor::build::<i64>(op, &shape, DType::Int64, |out| {
-                Ok(order_rows(out, from.slice(), rows, descending)?)
+        compile::plain(op, &[&x], move |x| {
+            let x = x[0];
+            let mut shape: Dims = x.shape().into();
+            let length = shape.pop().expect("one dimension is the last");
+            let rows = shape.iter().product();
+            shape.push(count.unwrap_or(length));
+            match_any!(x.dtype(), T => {
+                let from = x.read::<T>();
+                Tensor::build::<i64>(op, &shape, DType::Int64, |out| {
+                    Ok(order_rows(out, from.slice(), rows, descending)?)
+                })
             })
         })
     })

@@ -1,12 +1,14 @@
 //! Matrices standardized by the statistics of their rows or columns: what the layers that normalise have in common.
 
 use rgrad_kernels::norm::{self as kernels, Normal};
+use smallvec::SmallVec;
 
 use super::contiguous;
 use super::elementwise::{add, div, mul, neg, number, sqrt, square, sub};
 use super::pieces::select;
 use super::reduce::{mean, sum};
 use super::views::expand_to;
+use crate::compile;
 use crate::dtype::match_float;
 use crate::error::Result;
 use crate::forward::total;
@@ -40,25 +42,20 @@ impl Standardize {
     pub(super) fn statistics(self, x: &Tensor) -> Result<Statistics> {
         let cols = x.shape()[1];
         // Rows without columns have no statistics.
-        let groups = [if cols == 0 { 0 } else { x.shape()[usize::from(self.by_column)] }];
-        match_float!(x.dtype(), OP, T => {
-            let from = x.read::<T>();
-            let build = |fill: &mut dyn FnMut(&mut [T]) -> Result<()>| Tensor::build::<T>(OP, &groups, x.dtype(), fill);
-            let (mut var, mut scale) = (None, None);
-            let mean = build(&mut |mean| {
-                var = Some(build(&mut |var| {
-                    scale = Some(build(&mut |scale| {
-                        let eps = self.eps as T;
-                        kernels::statistics([mean, var, scale], from.slice(), cols, self.by_column, self.centred, eps);
-                        Ok(())
-                    })?);
+        let groups = if cols == 0 { 0 } else { x.shape()[usize::from(self.by_column)] };
+        let all = compile::plain(OP, &[&x.without_history()], move |x| {
+            match_float!(x[0].dtype(), OP, T => {
+                let from = x[0].read::<T>();
+                Tensor::build::<T>(OP, &[3, groups], x[0].dtype(), |out| {
+                    let (mean, rest) = out.split_at_mut(groups);
+                    let (var, scale) = rest.split_at_mut(groups);
+                    let eps = self.eps as T;
+                    kernels::statistics([mean, var, scale], from.slice(), cols, self.by_column, self.centred, eps);
                     Ok(())
-                })?);
-                Ok(())
-            })?;
-            let (Some(var), Some(scale)) = (var, scale) else { unreachable!("built together") };
-            Ok(Statistics { mean, var, scale })
-        })
+                })
+            })
+        })?;
+        Ok(Statistics { mean: select(&all, 0, 0)?, var: select(&all, 0, 1)?, scale: select(&all, 0, 2)? })
     }
 
     /// The standardized matrix, given its statistics; `weight` and `bias` (columns,) have its dtype.
@@ -94,41 +91,54 @@ impl Standardize {
 
     /// The reverse rule by kernels, without history.
     fn gradients(self, saved: &Saved, g: &Tensor, want: Want) -> Result<Grads> {
-        let (x, mean, scale, weight) = (saved.input(0), saved.input(1), saved.input(2), saved.input(3));
-        let (weight, g) = (contiguous(weight)?, contiguous(g)?);
-        let (rows, cols, dtype) = (x.shape()[0], x.shape()[1], x.dtype());
-        let affine = want.input(3) || want.input(4);
+        let plain = |i: usize| saved.input(i).without_history();
+        let (x, mean, scale, weight) = (plain(0), plain(1), plain(2), contiguous(&plain(3))?);
+        let g = contiguous(&g.without_history())?;
+        let mut sums = None;
+        if want.input(3) || want.input(4) || self.by_column {
+            let parts = compile::plain(OP, &[&x, &mean, &scale, &g], move |x| self.partial_sums(x))?;
+            sums = Some(sum(&parts, Some(&[0]), false)?);
+        }
+        let of_x = if want.input(0) {
+            let mut inputs: SmallVec<[&Tensor; 6]> = [&x, &mean, &scale, &g, &weight].into_iter().collect();
+            inputs.extend(sums.as_ref().filter(|_| self.by_column));
+            Some(compile::plain(OP, &inputs, move |x| self.input_grad(x))?)
+        } else {
+            None
+        };
+        let part = |i: isize| sums.as_ref().map(|s| select(s, 0, i)).transpose();
+        let weight = if want.input(3) { part(0)? } else { None };
+        let bias = if want.input(4) { part(1)? } else { None };
+        Ok([of_x, None, None, weight, bias].into_iter().collect())
+    }
+
+    /// Sums over blocks of rows, for each column, of `g · y` and of `g`; from x, mean, scale and g.
+    fn partial_sums(self, x: &[&Tensor]) -> Result<Tensor> {
+        let (rows, cols, dtype) = (x[0].shape()[0], x[0].shape()[1], x[0].dtype());
         match_float!(dtype, OP, T => {
-            let (x_, g, weight) = (x.read::<T>(), g.read::<T>(), weight.read::<T>());
-            let (mean, scale) = (mean.read::<T>(), scale.read::<T>());
-            let by_column = self.by_column;
-            let of = Normal { x: x_.slice(), cols, mean: mean.slice(), scale: scale.slice(), by_column };
-            let mut sums = None;
-            if affine || by_column {
-                let blocks = [rows.div_ceil(kernels::BLOCK), 2, cols];
-                let parts = Tensor::build::<T>(OP, &blocks, dtype, |out| {
-                    kernels::sums(out, of, g.slice());
-                    Ok(())
-                })?;
-                sums = Some(sum(&parts, Some(&[0]), false)?);
-            }
-            let x = if want.input(0) {
-                Some(Tensor::build::<T>(OP, x.shape(), dtype, |out| {
-                    match &sums {
-                        Some(sums) if by_column => {
-                            kernels::column_grad(out, of, g.slice(), weight.slice(), sums.read::<T>().slice());
-                        }
-                        _ => kernels::row_grad(out, of, g.slice(), weight.slice(), self.centred),
-                    }
-                    Ok(())
-                })?)
-            } else {
-                None
-            };
-            let part = |i: isize| sums.as_ref().map(|s| select(s, 0, i)).transpose();
-            let weight = if want.input(3) { part(0)? } else { None };
-            let bias = if want.input(4) { part(1)? } else { None };
-            Ok([x, None, None, weight, bias].into_iter().collect())
+            let [from, mean, scale, g] = [x[0], x[1], x[2], x[3]].map(|t| t.read::<T>());
+            let of =
+                Normal { x: from.slice(), cols, mean: mean.slice(), scale: scale.slice(), by_column: self.by_column };
+            Tensor::build::<T>(OP, &[rows.div_ceil(kernels::BLOCK), 2, cols], dtype, |out| {
+                kernels::sums(out, of, g.slice());
+                Ok(())
+            })
+        })
+    }
+
+    /// The gradient of x; from x, mean, scale, g, weight, and for columns the sums.
+    fn input_grad(self, x: &[&Tensor]) -> Result<Tensor> {
+        match_float!(x[0].dtype(), OP, T => {
+            let [from, mean, scale, g, weight] = [x[0], x[1], x[2], x[3], x[4]].map(|t| t.read::<T>());
+            let (cols, by_column) = (x[0].shape()[1], self.by_column);
+            let of = Normal { x: from.slice(), cols, mean: mean.slice(), scale: scale.slice(), by_column };
+            Tensor::build::<T>(OP, x[0].shape(), x[0].dtype(), |out| {
+                match x.get(5) {
+                    Some(sums) => kernels::column_grad(out, of, g.slice(), weight.slice(), sums.read::<T>().slice()),
+                    None => kernels::row_grad(out, of, g.slice(), weight.slice(), self.centred),
+                }
+                Ok(())
+            })
         })
     }
 }

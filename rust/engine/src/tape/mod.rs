@@ -9,9 +9,11 @@ mod node;
 mod reverse;
 
 use std::cell::Cell;
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use crate::compile::{self, Kind};
 use crate::error::Result;
 use crate::forward;
 use crate::tensor::Tensor;
@@ -57,6 +59,11 @@ pub type Grads = SmallVec<[Option<Tensor>; 2]>;
 pub trait Op: Send + Sync + 'static {
     /// The name that users know it by.
     fn name(&self) -> &str;
+
+    /// What passes over programs need to know of it.
+    fn kind(&self) -> Kind {
+        Kind::Other
+    }
 
     /// Which tensors the reverse rule reads.
     fn saves(&self) -> Saves {
@@ -191,13 +198,52 @@ impl Saved {
 /// Runs an operation, tapes it if gradients may be asked for, and pushes the inputs' tangents through it.
 #[inline]
 pub fn apply<O: Op>(op: O, x: &[&Tensor]) -> Result<Tensor> {
+    if compile::is_recording() {
+        return recorded(Arc::new(op), x);
+    }
     let y = op.forward(x)?;
+    taped(op, x, y)
+}
+
+/// The same, written down for a compiled step.
+#[cold]
+fn recorded(op: Arc<dyn Op>, x: &[&Tensor]) -> Result<Tensor> {
+    let y = compile::compute(Arc::new(op.clone()), x, false, || op.forward(x))?;
+    taped(op, x, y)
+}
+
+#[inline]
+fn taped<O: Op>(op: O, x: &[&Tensor], y: Tensor) -> Result<Tensor> {
     let tangents = x.iter().any(|t| t.has_tangent());
     let taped = is_grad_enabled() && x.iter().any(|t| t.requires_grad());
     if (tangents || taped || is_anomaly_enabled()) && y.dtype().is_float() {
         return follow(op, x, y, taped, tangents);
     }
     Ok(y)
+}
+
+impl Op for Arc<dyn Op> {
+    fn kind(&self) -> Kind {
+        (**self).kind()
+    }
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+    fn saves(&self) -> Saves {
+        (**self).saves()
+    }
+    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
+        (**self).forward(x)
+    }
+    fn backward(&self, saved: &Saved, g: &Tensor, want: Want) -> Result<Grads> {
+        (**self).backward(saved, g, want)
+    }
+    fn add_backward(&self, g: &Tensor, total: &Tensor) -> Result<bool> {
+        (**self).add_backward(g, total)
+    }
+    fn jvp(&self, x: &[&Tensor], y: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
+        (**self).jvp(x, y, t)
+    }
 }
 
 fn follow<O: Op>(op: O, x: &[&Tensor], y: Tensor, taped: bool, tangents: bool) -> Result<Tensor> {

@@ -9,6 +9,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::node::{Edge, Hooks, Key, Node};
 use super::{Grads, Saves, Want, anomaly, is_grad_enabled, with_grad_enabled};
+use crate::compile;
 use crate::error::{Result, fail};
 use crate::forward;
 use crate::ops;
@@ -307,7 +308,9 @@ fn push(pending: &mut BTreeMap<Key, Pending>, edge: &Edge, grad: Tensor) -> Resu
 
 /// `total += grad`, in place where nobody else holds `total` and nothing is taped.
 fn add_into(total: &mut Tensor, grad: &Tensor) -> Result<()> {
-    if !is_grad_enabled() && total.is_exclusive() && grad.is_contiguous() && !grad.has_tangent() {
+    // A recording sees values, not whether anybody holds them.
+    let plain = !is_grad_enabled() && !compile::is_recording();
+    if plain && total.is_exclusive() && grad.is_contiguous() && !grad.has_tangent() {
         return ops::add_assign(total, grad);
     }
     *total = ops::add(total, grad)?;

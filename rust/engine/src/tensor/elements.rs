@@ -8,6 +8,7 @@ use rgrad_kernels::buffer::{Read, Write};
 use rgrad_kernels::simd::Element;
 
 use super::{Number, Scalar, Tensor};
+use crate::compile;
 use crate::dtype::{DType, match_any};
 use crate::error::{Result, fail};
 use crate::ops;
@@ -44,12 +45,14 @@ impl Tensor {
     /// The elements for reading. `T` must be the dtype's type.
     pub(crate) fn read<T: Element>(&self) -> Reader<'_, T> {
         debug_assert_eq!(self.dtype().size(), size_of::<T>());
+        compile::touched(self);
         Reader { guard: self.storage().buffer.read(), layout: &self.data.layout }
     }
 
     /// The whole storage for writing; counts as a change. The tensor's first element is at `layout().offset`.
     pub(crate) fn write<T: Element>(&self) -> Write<'_, T> {
         debug_assert_eq!(self.dtype().size(), size_of::<T>());
+        compile::touched(self);
         let guard = self.storage().buffer.write();
         self.storage().version.fetch_add(1, Release);
         guard
@@ -79,6 +82,7 @@ impl Tensor {
         if !same {
             fail!(Type, "to_vec: the tensor holds {}, not {}", self.dtype(), T::DTYPE);
         }
+        compile::check_free("reading its elements", self)?;
         let t = ops::contiguous(self)?;
         Ok(t.read::<T>().slice().to_vec())
     }
@@ -88,6 +92,7 @@ impl Tensor {
         if self.numel() != 1 {
             fail!(Value, "item: only a tensor of one element is a number, this one has shape {}", Show(self.shape()));
         }
+        compile::check_free("reading its value", self)?;
         Ok(match self.dtype() {
             DType::Float32 => Number::Float(f64::from(self.read::<f32>().tail()[0])),
             DType::Float64 => Number::Float(self.read::<f64>().tail()[0]),
@@ -164,6 +169,12 @@ impl Tensor {
         if self.numel() == 0 {
             return Ok(());
         }
+        let (out, value) = (self.without_history(), value.without_history());
+        compile::write("copy_", &out, &[&value], |out, x| out.overwrite(x[0]))
+    }
+
+    /// Writes a value that fits.
+    fn overwrite(&self, value: &Tensor) -> Result<()> {
         let mut value = ops::cast(value, self.dtype())?;
         if value.shares_storage(self) {
             value = ops::copy(&value)?;

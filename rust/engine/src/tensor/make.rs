@@ -1,23 +1,49 @@
 //! Making tensors.
 
-use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use rgrad_kernels::buffer::Buffer;
 use rgrad_kernels::simd::Element;
 
 use super::{Data, Home, Number, Scalar, Storage, Tensor};
+use crate::compile;
 use crate::dtype::DType;
 use crate::error::{Result, fail};
 use crate::shape::{Layout, Show, checked_numel};
+
+impl Storage {
+    fn new(buffer: Buffer) -> Self {
+        Self { buffer, version: AtomicU32::new(0), mark: AtomicU64::new(compile::built()) }
+    }
+}
+
+thread_local! {
+    /// The place for the next tensor of its shape and dtype.
+    static OFFERED: Cell<Option<Tensor>> = const { Cell::new(None) };
+}
+
+/// Runs `f`, and lets the first tensor of the shape and dtype of `place` that it makes take that place: it then shares its
+/// storage. `place` is contiguous.
+pub(crate) fn offer<R>(place: &Tensor, f: impl FnOnce() -> R) -> R {
+    struct Withdraw;
+    impl Drop for Withdraw {
+        fn drop(&mut self) {
+            OFFERED.set(None);
+        }
+    }
+    OFFERED.set(Some(place.clone()));
+    let _withdraw = Withdraw;
+    f()
+}
 
 impl Tensor {
     // ---- Making ----
 
     /// A tensor over `buffer`, which holds its elements in row-major order.
     pub(crate) fn from_buffer(buffer: Buffer, shape: &[usize], dtype: DType) -> Self {
-        let storage = Storage { buffer, version: AtomicU32::new(0) };
-        Self::from_parts(Home::Own(storage), Layout::contiguous(shape), dtype)
+        Self::from_parts(Home::Own(Storage::new(buffer)), Layout::contiguous(shape), dtype)
     }
 
     pub(super) fn from_parts(home: Home, layout: Layout, dtype: DType) -> Self {
@@ -41,6 +67,14 @@ impl Tensor {
         fill: impl FnOnce(&mut [T]) -> Result<()>,
     ) -> Result<Self> {
         debug_assert_eq!(dtype.size(), size_of::<T>());
+        if let Some(place) = OFFERED.take() {
+            if place.shape() == shape && place.dtype() == dtype {
+                let at = place.layout().offset;
+                fill(&mut place.write::<T>()[at..at + place.numel()])?;
+                return Ok(place);
+            }
+            OFFERED.set(Some(place));
+        }
         let n = checked_numel(op, shape)?;
         let mut buffer = Buffer::new(n * size_of::<T>())?;
         fill(&mut buffer.get_mut::<T>()[..n])?;
@@ -66,8 +100,7 @@ impl Tensor {
     pub fn from_foreign(buffer: Buffer, layout: Layout, dtype: DType) -> Self {
         let last: usize = layout.shape.iter().zip(&layout.strides).map(|(&n, &s)| n.saturating_sub(1) * s).sum();
         assert!(layout.numel() == 0 || (layout.offset + last + 1) * dtype.size() <= buffer.bytes());
-        let storage = Storage { buffer, version: AtomicU32::new(0) };
-        Self::from_parts(Home::Own(storage), layout, dtype)
+        Self::from_parts(Home::Own(Storage::new(buffer)), layout, dtype)
     }
 
     /// A tensor full of one number.

@@ -5,11 +5,12 @@ mod make;
 mod number;
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Acquire, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rgrad_kernels::buffer::Buffer;
 
+use crate::compile;
 use crate::dtype::DType;
 use crate::error::{Result, fail};
 use crate::forward::{self, Tangents};
@@ -17,6 +18,7 @@ use crate::shape::{Layout, Show};
 use crate::tape::{Hooks, Node};
 
 pub(crate) use elements::Reader;
+pub(crate) use make::offer;
 pub use number::{Number, Scalar, result_dtype};
 
 /// Elements shared by a tensor and its views.
@@ -25,6 +27,27 @@ pub struct Storage {
     buffer: Buffer,
     /// Counts the writes, so that a rule can tell whether what it saved has changed.
     version: AtomicU32,
+    /// What recordings of compiled steps have noted: see [`Mark`].
+    mark: AtomicU64,
+}
+
+/// What a recording knows of a storage.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Mark {
+    /// Nothing: it was there before.
+    None,
+    /// It was made during this recording, by something that the recording did not see.
+    Built {
+        /// The recording's number.
+        recording: u32,
+    },
+    /// It is this cell of this recording's program.
+    Cell {
+        /// The recording's number.
+        recording: u32,
+        /// The cell's number.
+        cell: usize,
+    },
 }
 
 /// Where a tensor's elements are.
@@ -89,6 +112,23 @@ impl Tensor {
             Home::Of(base) => base,
         };
         Self::from_parts(Home::Of(base.clone()), layout, self.data.dtype)
+    }
+
+    /// A tensor of another dtype over the same storage, whose bytes are its elements.
+    pub(crate) fn with_layout_as(&self, layout: Layout, dtype: DType) -> Self {
+        let base = match &self.data.home {
+            Home::Own(_) => &self.data,
+            Home::Of(base) => base,
+        };
+        Self::from_parts(Home::Of(base.clone()), layout, dtype)
+    }
+
+    /// The tensor that the storage was made with: all of its elements, without history.
+    pub(crate) fn whole(&self) -> Self {
+        match &self.data.home {
+            Home::Own(_) => self.without_history(),
+            Home::Of(base) => Self { data: base.clone(), node: None, tangents: None },
+        }
     }
 
     /// The same tensor with this history.
@@ -219,6 +259,12 @@ impl Tensor {
         self.storage().buffer.is_read_only()
     }
 
+    /// Whether two handles are of one tensor.
+    #[must_use]
+    pub fn is_same(&self, other: &Tensor) -> bool {
+        self.identity() == other.identity()
+    }
+
     /// Whether two tensors share their elements' storage.
     #[must_use]
     pub fn shares_storage(&self, other: &Tensor) -> bool {
@@ -228,6 +274,31 @@ impl Tensor {
     /// What makes a storage itself: equal for a tensor and its views.
     pub(crate) fn storage_identity(&self) -> usize {
         std::ptr::from_ref(self.storage()).addr()
+    }
+
+    /// What a recording has noted of the storage.
+    pub(crate) fn mark(&self) -> Mark {
+        let mark = self.storage().mark.load(Relaxed);
+        let (recording, cell) = ((mark >> 32) as u32, mark as u32);
+        match (recording, cell) {
+            (0, _) => Mark::None,
+            (recording, 0) => Mark::Built { recording },
+            (recording, cell) => Mark::Cell { recording, cell: cell as usize - 1 },
+        }
+    }
+
+    pub(crate) fn set_mark(&self, mark: Mark) {
+        let word = match mark {
+            Mark::None => 0,
+            Mark::Built { recording } => u64::from(recording) << 32,
+            Mark::Cell { recording, cell } => u64::from(recording) << 32 | (cell as u64 + 1),
+        };
+        self.storage().mark.store(word, Relaxed);
+    }
+
+    /// How many handles there are to the tensor's data, views of them included.
+    pub(crate) fn handles(&self) -> usize {
+        Arc::strong_count(&self.data)
     }
 
     /// How often the storage was written to.
@@ -263,7 +334,18 @@ impl Tensor {
     /// The gradient accumulated so far.
     #[must_use]
     pub fn grad(&self) -> Option<Tensor> {
+        compile::grad_read(self);
         self.data.grad.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The gradient, for who does not want it recorded that it was looked at.
+    pub(crate) fn peek_grad(&self) -> Option<Tensor> {
+        self.data.grad.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts a gradient of this tensor's shape and dtype in the place of the one that there was.
+    pub(crate) fn swap_grad(&self, grad: Option<Tensor>) -> Option<Tensor> {
+        std::mem::replace(&mut *self.data.grad.lock().unwrap_or_else(PoisonError::into_inner), grad)
     }
 
     /// Replaces the gradient. `ValueError` or `TypeError` unless shape and dtype are this tensor's.
@@ -280,12 +362,14 @@ impl Tensor {
                 fail!(Type, "grad: a tensor of {} cannot have a gradient of {}", self.dtype(), g.dtype());
             }
         }
+        compile::grad_written(self);
         *self.data.grad.lock().unwrap_or_else(PoisonError::into_inner) = grad;
         Ok(())
     }
 
     /// Lets `f` change the gradient.
     pub(crate) fn with_grad(&self, f: impl FnOnce(&mut Option<Tensor>) -> Result<()>) -> Result<()> {
+        compile::grad_read(self);
         f(&mut self.data.grad.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

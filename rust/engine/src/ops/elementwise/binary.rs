@@ -6,6 +6,7 @@ use super::choice::{compare, where_};
 use super::logic::{isinf, logical_and};
 use super::unary::{log, neg, sigmoid, trunc};
 use super::{number, zeros_like};
+use crate::compile::{self, Kind};
 use crate::dtype::{DType, match_float, match_int};
 use crate::error::{Result, fail};
 use crate::forward;
@@ -31,6 +32,9 @@ struct BinaryRule {
 impl Op for &'static BinaryRule {
     fn name(&self) -> &'static str {
         self.name
+    }
+    fn kind(&self) -> Kind {
+        Kind::Binary(self.kernel)
     }
     fn saves(&self) -> Saves {
         self.saves
@@ -98,12 +102,21 @@ fn apply_binary(rule: &'static BinaryRule, a: &Tensor, b: &Tensor) -> Result<Ten
     let (a, b) = (operand(rule.name, a, dtype)?, operand(rule.name, b, dtype)?);
     match rule.integers {
         _ if dtype.is_float() => {}
-        Some(IntBinary::Pow) if holds(Compare::Lt, &b)? => {
+        Some(IntBinary::Pow) => compile::check(rule.name, &[&b.without_history()], |b| {
+            if !holds(Compare::Lt, b[0])? {
+                return Ok(());
+            }
             let name = rule.name;
             fail!(Value, "{name}: integers have no negative integer powers; make one of them a float: x.to(rg.float32)")
-        }
-        Some(IntBinary::FloorDivide | IntBinary::Remainder | IntBinary::Fmod) if holds(Compare::Eq, &b)? => {
-            fail!(ZeroDivision, "{}: an integer is divided by 0; floats give inf or nan: x.to(rg.float32)", rule.name)
+        })?,
+        Some(IntBinary::FloorDivide | IntBinary::Remainder | IntBinary::Fmod) => {
+            compile::check(rule.name, &[&b.without_history()], |b| {
+                if !holds(Compare::Eq, b[0])? {
+                    return Ok(());
+                }
+                let name = rule.name;
+                fail!(ZeroDivision, "{name}: an integer is divided by 0; floats give inf or nan: x.to(rg.float32)")
+            })?;
         }
         _ => {}
     }

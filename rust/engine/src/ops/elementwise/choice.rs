@@ -3,6 +3,7 @@
 use rgrad_kernels::map::{self, Compare};
 
 use super::number;
+use crate::compile::{self, Kind};
 use crate::dtype::{DType, match_any};
 use crate::error::{Result, fail};
 use crate::ops::views::expand_to;
@@ -40,11 +41,16 @@ pub fn compare(op: Compare, a: &Tensor, b: &Tensor) -> Result<Tensor> {
         dtype = DType::Int64;
     }
     let (a, b) = (cast(&a.without_history(), dtype)?, cast(&b.without_history(), dtype)?);
+    compile::plain_as(Kind::Compare(op), name, &[&a, &b], move |x| compared(name, op, x[0], x[1]))
+}
+
+/// The comparison of tensors of one dtype.
+fn compared(name: &str, op: Compare, a: &Tensor, b: &Tensor) -> Result<Tensor> {
     let shape = broadcast(name, a.shape(), b.shape())?;
     let mut rooms = [Dims::new(), Dims::new()];
     let [room_a, room_b] = &mut rooms;
-    let (sa, sb) = (strides_over(&a, &shape, room_a), strides_over(&b, &shape, room_b));
-    match_any!(dtype, T => {
+    let (sa, sb) = (strides_over(a, &shape, room_a), strides_over(b, &shape, room_b));
+    match_any!(a.dtype(), T => {
         let (ra, rb) = (a.read::<T>(), b.read::<T>());
         Tensor::build::<u8>(name, &shape, DType::Bool, |out| {
             map::compare(op, out, &shape, view_of(&ra, sa), view_of(&rb, sb));
@@ -85,6 +91,9 @@ struct Where;
 impl Op for Where {
     fn name(&self) -> &'static str {
         "where"
+    }
+    fn kind(&self) -> Kind {
+        Kind::Where
     }
     fn saves(&self) -> Saves {
         FIRST

@@ -6,6 +6,7 @@ use super::binary::operand;
 use super::choice::compare;
 use super::number;
 use super::unary::abs;
+use crate::compile;
 use crate::dtype::DType;
 use crate::error::{Result, fail};
 use crate::ops::{cast, op_table, strides_over, view_of};
@@ -89,17 +90,23 @@ bitwise! {
     fn logical_xor = Xor;
 }
 
-fn bitwise(name: &str, kernel: IntBinary, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+fn bitwise(name: &'static str, kernel: IntBinary, a: &Tensor, b: &Tensor) -> Result<Tensor> {
     let dtype = result_dtype(&[a, b]);
     if dtype.is_float() {
         let (a, b) = (a.dtype(), b.dtype());
         fail!(Type, "{name}: expected integers or bool, got {a} and {b}");
     }
     let (a, b) = (operand(name, a, dtype)?, operand(name, b, dtype)?);
+    compile::plain(name, &[&a, &b], move |x| combined(name, kernel, x[0], x[1]))
+}
+
+/// The combination of tensors of one dtype.
+fn combined(name: &str, kernel: IntBinary, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    let dtype = a.dtype();
     let shape = broadcast(name, a.shape(), b.shape())?;
     let mut rooms = [Dims::new(), Dims::new()];
     let [room_a, room_b] = &mut rooms;
-    let (sa, sb) = (strides_over(&a, &shape, room_a), strides_over(&b, &shape, room_b));
+    let (sa, sb) = (strides_over(a, &shape, room_a), strides_over(b, &shape, room_b));
     macro_rules! compute {
         ($t:ident) => {{
             let (ra, rb) = (a.read::<$t>(), b.read::<$t>());

@@ -6,6 +6,7 @@ use rgrad_kernels::map::{self, IntUnary, Unary};
 
 use super::binary::{add, div_grad, hypot, mul, mul_grad, relu_grad, sigmoid_grad, sub, tanh_grad};
 use super::{number, zeros_like};
+use crate::compile::Kind;
 use crate::dtype::{DType, match_float, match_int};
 use crate::error::{Result, fail};
 use crate::ops::{cast, only, op_table};
@@ -45,6 +46,9 @@ struct UnaryRule {
 impl Op for &'static UnaryRule {
     fn name(&self) -> &'static str {
         self.name
+    }
+    fn kind(&self) -> Kind {
+        Kind::Unary(self.kernel)
     }
     fn saves(&self) -> Saves {
         match self.reads {

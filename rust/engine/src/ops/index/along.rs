@@ -4,6 +4,7 @@ use rgrad_kernels::gather as kernels;
 
 use super::read::{gather_rows, scatter_rows};
 use super::{Index, check_range, index_put, out_of_range, places};
+use crate::compile;
 use crate::dtype::DType;
 use crate::error::{Result, fail};
 use crate::ops::views::{Range, expand_to, ravel, reshape_to, slice};
@@ -58,7 +59,7 @@ pub fn index_select(x: &Tensor, dim: isize, index: &Tensor) -> Result<Tensor> {
 }
 
 /// Row-major numbers (n,) of the elements of a tensor of shape `shape` at the positions `index` along `dim`.
-fn elements(op: &str, shape: &[usize], dim: isize, index: &Tensor) -> Result<Tensor> {
+fn elements(op: &'static str, shape: &[usize], dim: isize, index: &Tensor) -> Result<Tensor> {
     let d = normalize_dim(op, dim, shape.len().max(1))?;
     let index = integers(op, index)?;
     let fits = index.shape().iter().zip(shape).enumerate().all(|(e, (i, n))| e == d || i <= n);
@@ -66,15 +67,18 @@ fn elements(op: &str, shape: &[usize], dim: isize, index: &Tensor) -> Result<Ten
         let (of, over) = (Show(index.shape()), Show(shape));
         fail!(Value, "{op}: an index of shape {of} does not fit a tensor of shape {over}, but for dim {dim}");
     }
-    let index = contiguous(&index)?;
-    let positions = index.read::<i64>();
-    Tensor::build::<i64>(op, &[index.numel()], DType::Int64, |out| {
-        // A tensor without dimensions is a vector of one element.
-        let (over, of) = if shape.is_empty() { (&[1][..], &[1][..]) } else { (index.shape(), shape) };
-        match kernels::numbers_along(out, positions.slice(), over, of, d) {
-            Ok(()) => Ok(()),
-            Err(bad) => out_of_range(op, bad.index, bad.position, d, of[d]),
-        }
+    let shape: Dims = shape.into();
+    compile::plain(op, &[&contiguous(&index)?], move |index| {
+        let index = index[0];
+        let positions = index.read::<i64>();
+        Tensor::build::<i64>(op, &[index.numel()], DType::Int64, |out| {
+            // A tensor without dimensions is a vector of one element.
+            let (over, of) = if shape.is_empty() { (&[1][..], &[1][..]) } else { (index.shape(), &shape[..]) };
+            match kernels::numbers_along(out, positions.slice(), over, of, d) {
+                Ok(()) => Ok(()),
+                Err(bad) => out_of_range(op, bad.index, bad.position, d, of[d]),
+            }
+        })
     })
 }
 

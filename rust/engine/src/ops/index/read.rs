@@ -1,8 +1,10 @@
 //! `x[index]`.
 
 use rgrad_kernels::gather as kernels;
+use smallvec::SmallVec;
 
 use super::{Index, Plan, Positions, out_of_range, true_elements};
+use crate::compile;
 use crate::dtype::{DType, match_any, match_float, match_int};
 use crate::error::Result;
 use crate::ops::views::{expand_to, permute, reshape_to};
@@ -151,15 +153,20 @@ impl Selection {
 
     /// For every place of the positions' common shape, the sum of `stride · position` over the dimensions.
     pub(super) fn offsets(&self, positions: &[Positions], sizes: &[usize], strides: &[usize]) -> Result<Vec<usize>> {
-        let mut offsets = vec![0; self.common.iter().product()];
-        for ((p, &n), &stride) in positions.iter().zip(sizes).zip(strides) {
-            let at = contiguous(&expand_to(&p.at, &self.common)?)?;
-            for (sum, &i) in offsets.iter_mut().zip(at.read::<i64>().slice()) {
-                *sum += stride * (if i < 0 { i + n as i64 } else { i }) as usize;
-            }
-        }
-        Ok(offsets)
+        let at: SmallVec<[&Tensor; 2]> = positions.iter().map(|p| &p.at).collect();
+        offsets(&self.common, &at, sizes, strides)
     }
+}
+
+fn offsets(common: &[usize], at: &[&Tensor], sizes: &[usize], strides: &[usize]) -> Result<Vec<usize>> {
+    let mut offsets = vec![0; common.iter().product()];
+    for ((at, &n), &stride) in at.iter().zip(sizes).zip(strides) {
+        let at = contiguous(&expand_to(at, common)?)?;
+        for (sum, &i) in offsets.iter_mut().zip(at.read::<i64>().slice()) {
+            *sum += stride * (if i < 0 { i + n as i64 } else { i }) as usize;
+        }
+    }
+    Ok(offsets)
 }
 
 /// `x[index]`: a view where only slices with positive steps, integers, new axes and an ellipsis are used, else a copy.
@@ -189,9 +196,14 @@ pub fn getitem(x: &Tensor, index: &[Index]) -> Result<Tensor> {
     };
     let (lead, rest) = moved.shape().split_at(s.lead);
     let (head, rest) = rest.split_at(s.count);
-    let offsets = s.offsets(&plan.positions, head, &crate::shape::contiguous_strides(head))?;
-    let rows: Vec<i64> = offsets.into_iter().map(|o| o as i64).collect();
+    let at: SmallVec<[&Tensor; 2]> = plan.positions.iter().map(|p| &p.at).collect();
+    let (common, sizes): (Dims, Dims) = (s.common.clone(), head.into());
+    let rows = compile::plain("index", &at, move |at| {
+        let offsets = offsets(&common, at, &sizes, &crate::shape::contiguous_strides(&sizes))?;
+        let rows: Vec<i64> = offsets.into_iter().map(|o| o as i64).collect();
+        Tensor::from_slice(&rows, &[rows.len()])
+    })?;
     let matrices = [lead.iter().product(), head.iter().product(), rest.iter().product()];
-    let picked = gather_rows(&reshape_to(&moved, &matrices)?, &Tensor::from_slice(&rows, &[rows.len()])?)?;
+    let picked = gather_rows(&reshape_to(&moved, &matrices)?, &rows)?;
     reshape_to(&picked, &s.shape)
 }

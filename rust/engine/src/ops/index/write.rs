@@ -1,14 +1,17 @@
 //! `x[index] = value`, and the same as a function.
 
+use smallvec::SmallVec;
+
 use super::read::{Selection, getitem};
 use super::{Index, Plan};
+use crate::compile;
 use crate::dtype::{DType, match_any};
 use crate::error::{Result, fail};
 use crate::ops::arrange::flip_dims;
 use crate::ops::views::{expand_to, reshape_to};
 use crate::ops::{cast, contiguous, copy, eq, where_};
 use crate::shape::{Dims, Show, broadcast};
-use crate::tape::{Grads, Op, Saved, Want, apply, with_grad_enabled};
+use crate::tape::{Grads, Op, Saved, Saves, Want, apply, with_grad_enabled};
 use crate::tensor::{Number, Tensor};
 
 /// `value` with the dtype of `x`, and without leading dimensions of size 1 that `shape` does not have. `ValueError` unless it
@@ -28,7 +31,32 @@ fn fitted(value: &Tensor, x: &Tensor, shape: &[usize]) -> Result<Tensor> {
 /// the last value stays. Errors as those of [`Tensor::copy_from`] and [`getitem`]; nothing is written if there is one.
 pub fn setitem(x: &Tensor, index: &[Index], value: &Tensor) -> Result<()> {
     x.check_write(value)?;
-    with_grad_enabled(false, || write(&x.without_history(), index, &value.without_history()))
+    let (x, value) = (x.without_history(), value.without_history());
+    let tensors = tensors_of(index);
+    if tensors.is_empty() {
+        return with_grad_enabled(false, || write(&x, index, &value));
+    }
+    let index: Vec<Index> = index.into();
+    let inputs: SmallVec<[&Tensor; 4]> = [&value].into_iter().chain(tensors.iter()).collect();
+    compile::write("index_put_", &x, &inputs, move |x, inputs| {
+        with_grad_enabled(false, || write(x, &with_tensors(&index, &inputs[1..]), inputs[0]))
+    })
+}
+
+/// The tensors of an index.
+fn tensors_of(index: &[Index]) -> SmallVec<[Tensor; 2]> {
+    let tensor = |item: &Index| if let Index::Tensor(t) = item { Some(t.clone()) } else { None };
+    index.iter().filter_map(tensor).collect()
+}
+
+/// An index with other tensors.
+fn with_tensors(index: &[Index], tensors: &[&Tensor]) -> Vec<Index> {
+    let mut tensors = tensors.iter();
+    let next = |item: &Index| match item {
+        Index::Tensor(_) => Index::Tensor((*tensors.next().expect("one for each")).clone()),
+        other => other.clone(),
+    };
+    index.iter().map(next).collect()
 }
 
 fn write(x: &Tensor, index: &[Index], value: &Tensor) -> Result<()> {
@@ -98,21 +126,32 @@ fn write(x: &Tensor, index: &[Index], value: &Tensor) -> Result<()> {
     Ok(())
 }
 
-/// `x` with other values, `v`, at an index.
+/// `x` with other values, `v`, at an index, whose tensors are further inputs.
 #[derive(Clone)]
 struct IndexPut {
-    /// Its tensors are the operation's own.
+    /// With other tensors.
     index: Vec<Index>,
 }
 
 impl IndexPut {
+    /// The index with the tensors that are inputs.
+    fn at(&self, saved: &Saved) -> Vec<Index> {
+        let tensors: SmallVec<[&Tensor; 2]> = (2..saved.inputs()).map(|i| saved.input(i)).collect();
+        with_tensors(&self.index, &tensors)
+    }
+
     /// Which of the selected values are in the result: where positions repeat, the last one.
-    fn winners(&self, shape: &[usize], selected: &[usize]) -> Result<Tensor> {
+    fn winners(index: &[Index], shape: &[usize], selected: &[usize]) -> Result<Tensor> {
         let marks = Tensor::full(shape, Number::Int(0), DType::Int64)?;
         let numbers = (0..selected.iter().product::<usize>() as i64).collect::<Vec<_>>();
         let numbers = Tensor::from_slice(&numbers, selected)?;
-        setitem(&marks, &self.index, &numbers)?;
-        eq(&getitem(&marks, &self.index)?, &numbers)
+        setitem(&marks, index, &numbers)?;
+        eq(&getitem(&marks, index)?, &numbers)
+    }
+
+    fn put(&self, x: &Tensor, v: &Tensor, tensors: &[Tensor]) -> Result<Tensor> {
+        let inputs: SmallVec<[&Tensor; 4]> = [x, v].into_iter().chain(tensors).collect();
+        apply(self.clone(), &inputs)
     }
 
     /// Whether a place may be written twice.
@@ -125,26 +164,32 @@ impl Op for IndexPut {
     fn name(&self) -> &'static str {
         "index_put"
     }
+    fn saves(&self) -> Saves {
+        Saves { inputs: !0b11, output: false }
+    }
     fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
         let y = copy(x[0])?;
-        with_grad_enabled(false, || write(&y, &self.index, &x[1].without_history()))?;
+        with_grad_enabled(false, || write(&y, &with_tensors(&self.index, &x[2..]), &x[1].without_history()))?;
         Ok(y)
     }
-    fn backward(&self, _: &Saved, g: &Tensor, want: Want) -> Result<Grads> {
+    fn backward(&self, saved: &Saved, g: &Tensor, want: Want) -> Result<Grads> {
         let zero = Tensor::scalar(Number::Int(0), g.dtype())?;
-        let x = if want.input(0) { Some(apply(self.clone(), &[g, &zero])?) } else { None };
-        let mut v = if want.input(1) { Some(getitem(g, &self.index)?) } else { None };
+        let index = self.at(saved);
+        let tensors = tensors_of(&index);
+        let x = if want.input(0) { Some(self.put(g, &zero, &tensors)?) } else { None };
+        let mut v = if want.input(1) { Some(getitem(g, &index)?) } else { None };
         if let Some(all) = &v
             && self.may_repeat()
         {
-            v = Some(where_(&self.winners(g.shape(), all.shape())?, all, &zero)?);
+            v = Some(where_(&Self::winners(&index, g.shape(), all.shape())?, all, &zero)?);
         }
-        Ok([x, v].into_iter().collect())
+        Ok([x, v].into_iter().chain(tensors.iter().map(|_| None)).collect())
     }
     fn jvp(&self, x: &[&Tensor], _: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
         let zeros = Tensor::full(x[0].shape(), Number::Int(0), x[0].dtype())?;
         let zero = Tensor::scalar(Number::Int(0), x[0].dtype())?;
-        apply(self.clone(), &[t[0].unwrap_or(&zeros), t[1].unwrap_or(&zero)])
+        let tensors: SmallVec<[Tensor; 2]> = x[2..].iter().map(|&t| t.clone()).collect();
+        self.put(t[0].unwrap_or(&zeros), t[1].unwrap_or(&zero), &tensors)
     }
 }
 
@@ -162,5 +207,6 @@ pub fn index_put(x: &Tensor, index: &[Index], value: &Tensor) -> Result<Tensor> 
     } else {
         Selection::new(&selected.view, &selected.positions)?.shape
     };
-    apply(op, &[x, &fitted(value, x, &shape)?])
+    let tensors = tensors_of(&op.index);
+    op.put(x, &fitted(value, x, &shape)?, &tensors)
 }

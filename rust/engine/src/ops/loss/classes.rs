@@ -1,11 +1,12 @@
 //! Losses against labels of classes, and what they share: rows of scores, labels, weights of classes.
 
-use super::super::elementwise::{add, div, mul, neg, number, relu, square, sub, where_};
+use super::super::elementwise::{add, div, eq, mul, neg, number, relu, square, sub, where_};
 use super::super::index::index_select;
 use super::super::reduce::{scale, sum};
 use super::super::views::{expand_to, permute, reshape_to};
 use super::super::{cast, contiguous};
 use super::Reduction;
+use crate::compile;
 use crate::create;
 use crate::dtype::DType;
 use crate::error::{Result, fail};
@@ -72,7 +73,15 @@ pub(super) struct Labels {
 
 impl Labels {
     /// `ValueError` if a label is neither ignored nor one of the classes; the first is named with its row.
-    pub(super) fn new(op: &str, labels: &Tensor, classes: usize, ignore_index: Option<i64>) -> Result<Self> {
+    pub(super) fn new(op: &'static str, labels: &Tensor, classes: usize, ignore_index: Option<i64>) -> Result<Self> {
+        if compile::is_recording() {
+            // Which labels there will be is not known: some may have to be ignored.
+            let found = move |x: &[&Tensor]| Self::new(op, x[0], classes, ignore_index);
+            let index = compile::plain(op, &[labels], move |x| Ok(found(x)?.index))?;
+            let ignored =
+                ignore_index.map(|i| eq(labels, &Tensor::scalar(Number::Int(i), DType::Int64)?)).transpose()?;
+            return Ok(Self { index, ignored });
+        }
         let mut index = labels.to_vec::<i64>()?;
         if classes == 0 && !index.is_empty() {
             fail!(Value, "{op}: there are labels but no classes");
@@ -119,10 +128,12 @@ impl Labels {
     /// Row i's score of class `index[i]`.
     fn pick(&self, scores: &Scores) -> Result<Tensor> {
         let width = scores.classes as i64;
-        let flat: Vec<i64> =
-            self.index.to_vec::<i64>()?.iter().enumerate().map(|(row, label)| row as i64 * width + label).collect();
-        let all = reshape_to(&scores.rows, &[scores.rows.numel()])?;
-        index_select(&all, 0, &Tensor::from_slice(&flat, &[flat.len()])?)
+        let flat = compile::plain("pick", &[&self.index], move |index| {
+            let labels = index[0].to_vec::<i64>()?;
+            let flat: Vec<i64> = labels.iter().enumerate().map(|(row, label)| row as i64 * width + label).collect();
+            Tensor::from_slice(&flat, &[flat.len()])
+        })?;
+        index_select(&reshape_to(&scores.rows, &[scores.rows.numel()])?, 0, &flat)
     }
 }
 
@@ -173,7 +184,7 @@ pub(in crate::ops) fn indicator(labels: &Tensor, classes: usize) -> Result<Tenso
     let positions = create::arange(Number::Int(0), Number::Int(classes as i64), Number::Int(1), None)?;
     let rows = labels.numel();
     let column = expand_to(&reshape_to(labels, &[rows, 1])?, &[rows, classes])?;
-    super::super::eq(&positions, &column)
+    eq(&positions, &column)
 }
 
 /// Σ max(0, `margin` − x\[label\] + x\[i\])ᵖ / C over the classes i that are not the label, times `weight`\[label\].

@@ -12,16 +12,16 @@ use super::super::{cast, only};
 use super::classes::{Labels, Scores, class_dim, class_weights, indicator, labels_of, reduced};
 use super::probabilities::expected_surprise;
 use super::{Reduction, same_shape};
+use crate::compile;
 use crate::dtype::match_float;
 use crate::error::{Kind, Result, fail};
 use crate::shape::Dims;
 use crate::tape::{Grads, Op, Saved, Saves, Want, apply, is_grad_enabled};
 use crate::tensor::{Number, Tensor};
 
-/// Softmax cross-entropy of (rows, classes) logits with one label per row.
+/// Softmax cross-entropy of (rows, classes) logits with one label per row, the second input.
 struct CrossEntropy {
     reduction: Reduction,
-    labels: Tensor,
     /// d loss / d logits, (softmax − one-hot) / rows for the mean: made in the same pass over the logits as the loss. The
     /// backward pass takes it, to become the gradient without a copy; if there is another one, it is made again.
     slope: Mutex<Option<Tensor>>,
@@ -33,10 +33,10 @@ impl CrossEntropy {
     }
 
     /// The rows' losses and, if wanted, the slope; without history.
-    fn losses(&self, x: &Tensor, differentiate: bool) -> Result<(Tensor, Option<Tensor>)> {
+    fn losses(&self, x: &Tensor, labels: &Tensor, differentiate: bool) -> Result<(Tensor, Option<Tensor>)> {
         let (rows, cols) = (x.shape()[0], x.shape()[1]);
         match_float!(x.dtype(), "cross_entropy", T => {
-            let (logits, labels) = (x.read::<T>(), self.labels.read::<i64>());
+            let (logits, labels) = (x.read::<T>(), labels.read::<i64>());
             let run = |loss: &mut [T], slope: Option<&mut [T]>| {
                 let scale = self.factor(rows) as T;
                 match kernels::cross_entropy(loss, slope, logits.slice(), labels.slice(), cols, scale) {
@@ -63,17 +63,24 @@ impl CrossEntropy {
     }
 
     /// The slope that the value left, or the same again.
-    fn made_slope(&self, x: &Tensor) -> Result<Tensor> {
+    fn made_slope(&self, x: &Tensor, labels: &Tensor) -> Result<Tensor> {
         let left = self.slope.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if compile::is_recording() {
+            let again = Self { reduction: self.reduction, slope: Mutex::default() };
+            let kind = compile::Kind::CrossEntropySlope { mean: self.reduction == Reduction::Mean };
+            return compile::plain_as(kind, "cross_entropy_slope", &[&x.without_history(), labels], move |x| {
+                again.made_slope(x[0], x[1])
+            });
+        }
         match left {
             Some(slope) => Ok(slope),
-            None => Ok(self.losses(x, true)?.1.expect("the slope was asked for")),
+            None => Ok(self.losses(x, labels, true)?.1.expect("the slope was asked for")),
         }
     }
 
     /// softmax − one-hot, in tensor functions.
-    fn slope_of(&self, x: &Tensor) -> Result<Tensor> {
-        sub(&softmax(x, 1)?, &cast(&indicator(&self.labels, x.shape()[1])?, x.dtype())?)
+    fn slope_of(x: &Tensor, labels: &Tensor) -> Result<Tensor> {
+        sub(&softmax(x, 1)?, &cast(&indicator(labels, x.shape()[1])?, x.dtype())?)
     }
 }
 
@@ -81,32 +88,36 @@ impl Op for CrossEntropy {
     fn name(&self) -> &'static str {
         "cross_entropy"
     }
+    fn kind(&self) -> compile::Kind {
+        compile::Kind::CrossEntropy { mean: self.reduction == Reduction::Mean }
+    }
     fn saves(&self) -> Saves {
         Saves::INPUTS
     }
     fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
-        let (losses, slope) = self.losses(x[0], is_grad_enabled() && x[0].requires_grad())?;
+        let (losses, slope) = self.losses(x[0], x[1], is_grad_enabled() && x[0].requires_grad())?;
         *self.slope.lock().unwrap_or_else(PoisonError::into_inner) = slope;
         // The examples' losses are not taped here: this rule covers their reduction too.
         crate::tape::with_grad_enabled(false, || self.reduction.apply(losses))
     }
     fn backward(&self, saved: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
-        let x = saved.input(0);
+        let (x, labels) = (saved.input(0), saved.input(1));
         let rows = x.shape()[0];
         let per_row = if self.reduction == Reduction::None { reshape_to(g, &[rows, 1])? } else { g.clone() };
         // The slope that the kernel makes has no history.
         let plain = !is_grad_enabled() && !x.has_tangent() && !g.has_tangent();
-        let slope = if plain { self.made_slope(x)? } else { scale(&self.slope_of(x)?, self.factor(rows))? };
-        let one = self.reduction != Reduction::None && plain && g.item()? == Number::Float(1.0);
-        Ok([Some(if one { slope } else { mul(&per_row, &slope)? })].into_iter().collect())
+        let slope =
+            if plain { self.made_slope(x, labels)? } else { scale(&Self::slope_of(x, labels)?, self.factor(rows))? };
+        let one = self.reduction != Reduction::None && plain && compile::is_known(g) && g.item()? == Number::Float(1.0);
+        Ok([Some(if one { slope } else { mul(&per_row, &slope)? }), None].into_iter().collect())
     }
     fn jvp(&self, x: &[&Tensor], _: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
-        self.reduction.apply(sum(&mul(&self.slope_of(x[0])?, only(t))?, Some(&[1]), false)?)
+        self.reduction.apply(sum(&mul(&Self::slope_of(x[0], x[1])?, only(t))?, Some(&[1]), false)?)
     }
 }
 
-fn fused(scores: &Scores, labels: Tensor, reduction: Reduction) -> Result<Tensor> {
-    apply(CrossEntropy { reduction, labels, slope: Mutex::default() }, &[&scores.rows])
+fn fused(scores: &Scores, labels: &Tensor, reduction: Reduction) -> Result<Tensor> {
+    apply(CrossEntropy { reduction, slope: Mutex::default() }, &[&scores.rows, labels])
 }
 
 /// Cross-entropy of softmax(input) against labels or probabilities.
@@ -144,8 +155,9 @@ pub fn cross_entropy(
     let in_range = (0..scores.classes as i64).contains(&ignored);
     if weight.is_none() && label_smoothing == 0.0 && !in_range {
         // The fused kernel refuses labels that are out of range, and so finds ignored ones without a pass of its own.
-        match fused(&scores, flat.clone(), reduction) {
-            Err(e) if e.kind == Kind::Value && flat.to_vec::<i64>()?.contains(&ignored) => {}
+        match fused(&scores, &flat, reduction) {
+            Err(e) if e.kind == Kind::Value && !compile::is_recording() && flat.to_vec::<i64>()?.contains(&ignored) => {
+            }
             loss if reduction == Reduction::None => return reshape_to(&loss?, target.shape()),
             loss => return loss,
         }
@@ -153,7 +165,7 @@ pub fn cross_entropy(
     let labels = Labels::new(OP, &flat, scores.classes, Some(ignored))?;
     let scores = Scores { rows: labels.counted(&scores.rows)?, ..scores };
     let weights = labels.weights(weight.as_ref(), input)?;
-    let mut losses = mul(&fused(&scores, labels.index.clone(), Reduction::None)?, &weights)?;
+    let mut losses = mul(&fused(&scores, &labels.index, Reduction::None)?, &weights)?;
     if label_smoothing > 0.0 {
         let even = number(input, label_smoothing / scores.classes as f64)?;
         let spread = expected_surprise(&log_softmax(&scores.rows, 1)?, &even, weight.as_ref(), 1)?;

@@ -7,6 +7,7 @@ use super::super::reduce::{scale, sum};
 use super::super::views::expand_to;
 use super::super::{amax, amin, cast, logsigmoid};
 use super::{Reduction, same_shape};
+use crate::compile;
 use crate::dtype::match_float;
 use crate::error::{Result, fail};
 use crate::forward;
@@ -35,11 +36,14 @@ fn clamped_log1m(p: &Tensor) -> Result<Tensor> {
 /// A function of probabilities and targets of one shape and dtype in one pass, without history.
 fn fused(function: Binary, p: &Tensor, t: &Tensor) -> Result<Tensor> {
     const OP: &str = "binary_cross_entropy";
-    match_float!(p.dtype(), OP, T => {
-        let (a, b) = (p.read::<T>(), t.read::<T>());
-        Tensor::build::<T>(OP, p.shape(), p.dtype(), |out| {
-            binary(function, out, p.shape(), a.view(), b.view());
-            Ok(())
+    compile::plain(OP, &[&p.without_history(), &t.without_history()], move |x| {
+        let (p, t) = (x[0], x[1]);
+        match_float!(p.dtype(), OP, T => {
+            let (a, b) = (p.read::<T>(), t.read::<T>());
+            Tensor::build::<T>(OP, p.shape(), p.dtype(), |out| {
+                binary(function, out, p.shape(), a.view(), b.view());
+                Ok(())
+            })
         })
     })
 }
@@ -137,16 +141,18 @@ pub fn binary_cross_entropy(
     weight_fits(OP, "weight", weight, input)?;
     let (p, t) = floats(OP, input, target)?;
     if p.numel() > 0 {
-        let plain = p.without_history();
-        let (low, high) = (number_of(&amin(&plain, None, false)?)?, number_of(&amax(&plain, None, false)?)?);
-        // Written so that NaN is refused as well.
-        if !(low >= 0.0 && high <= 1.0) {
-            fail!(
-                Value,
-                "{OP}: expected probabilities from 0 to 1, got values from {low} to {high}; for logits write \
-                 binary_cross_entropy_with_logits"
-            );
-        }
+        compile::check(OP, &[&p.without_history()], |p| {
+            let (low, high) = (number_of(&amin(p[0], None, false)?)?, number_of(&amax(p[0], None, false)?)?);
+            // Written so that NaN is refused as well.
+            if !(low >= 0.0 && high <= 1.0) {
+                fail!(
+                    Value,
+                    "{OP}: expected probabilities from 0 to 1, got values from {low} to {high}; for logits write \
+                     binary_cross_entropy_with_logits"
+                );
+            }
+            Ok(())
+        })?;
     }
     reduction.apply(weighted(apply(BinaryCrossEntropy, &[&p, &t])?, weight)?)
 }

@@ -1,0 +1,24 @@
+//! Compiled steps: what a function executes is recorded once, as one linear program, and replayed.
+//!
+//! [`record`] watches every primitive that runs on its thread, forward, backward and update alike, and writes down an
+//! [`program::Instr`] for each: which action, from which cells, into which. A cell stands for a storage: an argument, a
+//! tensor from outside, a constant, or a value of the step's own. [`passes`] make the program shorter without changing a
+//! bit of its results, [`plan`] gives the step's own values places in memory that are used again as soon as they may, and
+//! [`replay`] runs it all, with no allocation.
+
+mod action;
+mod passes;
+mod plan;
+mod program;
+mod record;
+mod replay;
+mod show;
+
+pub(crate) use action::Action;
+pub use action::Kind;
+pub use program::{Cost, Program};
+pub use record::{Recording, check_free, is_recording, set_place};
+pub(crate) use record::{
+    built, change, check, compute, drawn, forget, grad_read, grad_written, is_known, plain, plain_as, touched, write,
+};
+pub use replay::Replay;

@@ -1,0 +1,20 @@
+//! Dead code: what nobody reads is not computed. Gradients of inputs, slopes that only another order of derivatives needs.
+
+use super::super::program::{Home, Output, Program};
+
+pub(super) fn run(program: &mut Program) {
+    let mut live: Vec<bool> = program.cells.iter().map(|c| !matches!(c.home, Home::Temporary)).collect();
+    for output in &program.outputs {
+        let (Output::Copy(operand) | Output::Alias(operand)) = output;
+        live[operand.cell] = true;
+    }
+    let mut keep = vec![false; program.instrs.len()];
+    for (keep, instr) in keep.iter_mut().zip(&program.instrs).rev() {
+        *keep = instr.effect || instr.outputs.iter().any(|o| live[o.cell]);
+        if *keep {
+            instr.inputs.iter().for_each(|o| live[o.cell] = true);
+        }
+    }
+    let mut keep = keep.into_iter();
+    program.instrs.retain(|_| keep.next().unwrap_or(true));
+}

@@ -1,0 +1,434 @@
+//! The recorder: it watches the primitives that run on its thread.
+//!
+//! Every storage carries a mark, which says what cell of which recording it is. A storage that a recording made without any
+//! primitive that it saw holds a constant; one that was there before is captured. Reading a value of the step's own outside a
+//! primitive would freeze it into the program, so that is an error.
+
+use std::cell::{Cell as Slot, RefCell};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use smallvec::SmallVec;
+
+use super::action::{Action, Check, Kind as What, Plain, Write};
+use super::program::{Cell, Gradient, Home, Instr, Operand, Output, Program};
+use crate::create::{Generator, State};
+use crate::error::{Error, Kind, Result, fail};
+use crate::ops;
+use crate::shape::Layout;
+use crate::tensor::{Mark, Tensor};
+
+thread_local! {
+    /// The number of the recording that watches this thread now, or 0.
+    static WATCHING: Slot<u32> = const { Slot::new(0) };
+    static RECORDER: RefCell<Option<Recorder>> = const { RefCell::new(None) };
+    static PLACE: Slot<Option<fn() -> String>> = const { Slot::new(None) };
+}
+
+/// Whether primitives on this thread are being written down.
+#[inline]
+#[must_use]
+pub fn is_recording() -> bool {
+    WATCHING.get() != 0
+}
+
+/// Says how to find the line of the user's program that is running, for messages.
+pub fn set_place(place: fn() -> String) {
+    PLACE.set(Some(place));
+}
+
+fn place() -> String {
+    PLACE.get().map_or_else(String::new, |find| format!(" ({})", find()))
+}
+
+/// Runs `f` unwatched: what it does is one primitive, or none.
+fn unwatched<R>(f: impl FnOnce() -> R) -> R {
+    struct Restore(u32);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            WATCHING.set(self.0);
+        }
+    }
+    let _restore = Restore(WATCHING.replace(0));
+    f()
+}
+
+struct Recorder {
+    number: u32,
+    program: Program,
+    /// Where each argument begins in its storage, and its size, in elements.
+    places: Vec<(usize, usize)>,
+    /// Of every cell, what it held before the recording changed it, if it did.
+    before: Vec<Option<Tensor>>,
+    /// The gradients that the leaves of the program had.
+    gradients: Vec<Option<Tensor>>,
+    generators: Vec<(Generator, State)>,
+    /// What made the function one that cannot be recorded.
+    refused: Option<Error>,
+}
+
+/// A function being recorded. Dropped before [`Recording::finish`], it puts everything that was changed in place back as it
+/// was.
+pub struct Recording(());
+
+impl Recording {
+    /// Starts watching this thread. The arguments are those of the function, contiguous. `RuntimeError` inside another
+    /// recording.
+    pub fn begin(arguments: &[Tensor]) -> Result<Self> {
+        static NUMBERS: AtomicU32 = AtomicU32::new(0);
+        if RECORDER.with_borrow(Option::is_some) {
+            fail!(Runtime, "compile: a step is being recorded on this thread already");
+        }
+        // 0 stands for no recording, also after four billion of them.
+        let number = NUMBERS.fetch_add(1, Relaxed).checked_add(1).unwrap_or(1).max(1);
+        let mut recorder = Recorder {
+            number,
+            program: Program::default(),
+            places: arguments.iter().map(|x| (x.layout().offset, x.numel())).collect(),
+            before: Vec::new(),
+            gradients: Vec::new(),
+            generators: Vec::new(),
+            refused: None,
+        };
+        for (i, x) in arguments.iter().enumerate() {
+            debug_assert!(x.is_contiguous());
+            if recorder.known(x).is_some() {
+                fail!(Value, "compile: arguments {i} and another one share memory; pass a clone()");
+            }
+            recorder.cell(x, Home::Argument(i));
+        }
+        RECORDER.set(Some(recorder));
+        WATCHING.set(number);
+        Ok(Self(()))
+    }
+
+    /// The program whose results are `outputs`. An error if something was done that cannot be repeated; what was changed in
+    /// place is as it was before then.
+    pub fn finish(self, outputs: &[Tensor]) -> Result<Program> {
+        WATCHING.set(0);
+        let finished = with(|recorder| recorder.finish(outputs))?;
+        RECORDER.set(None);
+        Ok(finished)
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        WATCHING.set(0);
+        if let Some(recorder) = RECORDER.take() {
+            recorder.undo();
+        }
+    }
+}
+
+impl Recorder {
+    /// The cell of a storage, if it has one.
+    fn known(&self, t: &Tensor) -> Option<usize> {
+        match t.mark() {
+            Mark::Cell { recording, cell } if recording == self.number => Some(cell),
+            _ => None,
+        }
+    }
+
+    fn cell(&mut self, t: &Tensor, home: Home) -> usize {
+        let cell = self.program.cells.len();
+        self.program.cells.push(Cell { home, dtype: t.dtype(), shape: t.shape().into() });
+        self.before.push(None);
+        t.set_mark(Mark::Cell { recording: self.number, cell });
+        cell
+    }
+
+    /// `t` as an operand: of what is not known yet, a constant or a captured tensor.
+    fn operand(&mut self, t: &Tensor) -> Result<Operand> {
+        let cell = match self.known(t) {
+            Some(cell) => cell,
+            None if t.mark() == (Mark::Built { recording: self.number }) => {
+                // A copy, because the step may go on to change it.
+                let whole = t.whole();
+                let held = unwatched(|| ops::copy(&whole))?;
+                self.cell(&whole, Home::Constant(held))
+            }
+            None => self.cell(t, Home::Captured(t.whole())),
+        };
+        let mut layout = t.layout().clone();
+        if let Home::Argument(i) = self.program.cells[cell].home {
+            let (start, size) = self.places[i];
+            if layout.offset < start || layout.end() > start + size {
+                fail!(Value, "compile: a tensor from outside shares memory with argument {i}; pass argument.clone()");
+            }
+            layout.offset -= start;
+        }
+        Ok(Operand { cell, layout })
+    }
+
+    fn push(&mut self, action: Arc<dyn Action>, x: &[&Tensor], out: &Tensor, effect: bool) -> Result<()> {
+        let inputs = x.iter().map(|t| self.operand(t)).collect::<Result<SmallVec<_>>>()?;
+        let output = Operand { cell: self.cell(out, Home::Temporary), layout: out.layout().clone() };
+        let outputs = [output].into_iter().collect();
+        self.program.instrs.push(Instr { action, inputs, outputs, in_place: false, effect });
+        Ok(())
+    }
+
+    /// Prepares for a change of `t` in place: keeps what a tensor from outside holds, and lets the program start from a copy of
+    /// a constant every time.
+    fn keep(&mut self, t: &Tensor) -> Result<()> {
+        let cell = self.operand(t)?.cell;
+        if let Home::Constant(_) = self.program.cells[cell].home {
+            let Cell { dtype, shape, .. } = self.program.cells[cell].clone();
+            let layout = Layout::contiguous(&shape);
+            let action = Arc::new(Plain { kind: What::Other, name: "copy", f: |x: &[&Tensor]| ops::copy(x[0]) });
+            let inputs = [Operand { cell, layout: layout.clone() }].into_iter().collect();
+            let own = self.program.cells.len();
+            self.program.cells.push(Cell { home: Home::Temporary, dtype, shape });
+            self.before.push(None);
+            t.set_mark(Mark::Cell { recording: self.number, cell: own });
+            let outputs = [Operand { cell: own, layout }].into_iter().collect();
+            self.program.instrs.push(Instr { action, inputs, outputs, in_place: false, effect: false });
+            return Ok(());
+        }
+        if self.before[cell].is_none()
+            && let Home::Captured(_) | Home::Argument(_) = self.program.cells[cell].home
+        {
+            self.before[cell] = Some(unwatched(|| ops::copy(&t.whole()))?);
+        }
+        Ok(())
+    }
+
+    fn is_constant(&self, t: &Tensor) -> bool {
+        match t.mark() {
+            Mark::Built { recording } => recording == self.number,
+            Mark::Cell { recording, cell } if recording == self.number => {
+                matches!(self.program.cells[cell].home, Home::Constant(_))
+            }
+            _ => false,
+        }
+    }
+
+    fn touched(&mut self, t: &Tensor) {
+        if !self.is_constant(t) && self.refused.is_none() {
+            let message = refusal("an operation that looks at elements to decide what it does");
+            self.refused = Some(Error { kind: Kind::Runtime, message });
+        }
+    }
+
+    /// Notes the first look at a leaf's gradient: whether the program starts from what it was.
+    fn leaf(&mut self, leaf: &Tensor, read: bool) {
+        if !self.program.gradients.iter().any(|g| g.leaf.identity() == leaf.identity()) {
+            let before = leaf.peek_grad();
+            let expected = before.as_ref().filter(|_| read).map(Tensor::storage_identity);
+            let gradient = Gradient { leaf: leaf.without_history(), read, expected, made: false, after: None };
+            self.program.gradients.push(gradient);
+            self.gradients.push(before);
+        }
+    }
+
+    fn finish(&mut self, outputs: &[Tensor]) -> Result<Program> {
+        if let Some(refused) = self.refused.take() {
+            return Err(refused);
+        }
+        for i in 0..self.program.gradients.len() {
+            let leaf = self.program.gradients[i].leaf.clone();
+            if let Some(grad) = leaf.peek_grad() {
+                let operand = self.operand(&grad)?;
+                let cell = &mut self.program.cells[operand.cell];
+                // From now on it is the gradient's own memory that the program writes to.
+                if let Home::Temporary = cell.home {
+                    cell.home = Home::Captured(grad.whole());
+                    self.program.gradients[i].made = true;
+                }
+                self.program.gradients[i].after = Some(operand);
+            }
+        }
+        for y in outputs {
+            let operand = self.operand(y)?;
+            self.program.outputs.push(match self.program.cells[operand.cell].home {
+                Home::Temporary | Home::Constant(_) => Output::Copy(operand),
+                Home::Argument(_) | Home::Captured(_) => Output::Alias(operand),
+            });
+        }
+        Ok(std::mem::take(&mut self.program))
+    }
+
+    /// Puts back what was changed.
+    fn undo(self) {
+        for (generator, state) in self.generators {
+            generator.set_state(state);
+        }
+        for (cell, before) in self.program.cells.iter().zip(self.before) {
+            if let (Home::Captured(t), Some(before)) = (&cell.home, before) {
+                // It was written to a moment ago, and `before` has its shape.
+                let _ = crate::tape::with_grad_enabled(false, || t.whole().copy_from(&before));
+            }
+        }
+        for (gradient, before) in self.program.gradients.into_iter().zip(self.gradients) {
+            drop(gradient.leaf.swap_grad(before));
+        }
+    }
+}
+
+fn with<R>(f: impl FnOnce(&mut Recorder) -> R) -> R {
+    RECORDER.with_borrow_mut(|slot| f(slot.as_mut().expect("a watched thread has a recorder")))
+}
+
+// ---- What primitives call ----
+
+/// Runs a primitive that makes a tensor, and writes it down unless its result is a view of what was there.
+pub(crate) fn compute(
+    action: Arc<dyn Action>,
+    x: &[&Tensor],
+    effect: bool,
+    f: impl FnOnce() -> Result<Tensor>,
+) -> Result<Tensor> {
+    let y = unwatched(f)?;
+    let view =
+        y.mark() != Mark::None && with(|r| r.known(&y).is_some() || y.mark() == Mark::Built { recording: r.number });
+    if !view && !x.iter().any(|x| x.shares_storage(&y)) {
+        with(|r| r.push(action, x, &y, effect))?;
+    }
+    Ok(y)
+}
+
+/// Runs `f`, a primitive without derivatives, which reads nothing but its inputs.
+#[inline]
+pub(crate) fn plain<F>(name: &'static str, x: &[&Tensor], f: F) -> Result<Tensor>
+where
+    F: Fn(&[&Tensor]) -> Result<Tensor> + Send + Sync + 'static,
+{
+    plain_as(What::Other, name, x, f)
+}
+
+/// The same for one that passes know.
+#[inline]
+pub(crate) fn plain_as<F>(kind: What, name: &'static str, x: &[&Tensor], f: F) -> Result<Tensor>
+where
+    F: Fn(&[&Tensor]) -> Result<Tensor> + Send + Sync + 'static,
+{
+    if !is_recording() {
+        return f(x);
+    }
+    let action = Arc::new(Plain { kind, name, f });
+    compute(action.clone(), x, false, || (action.f)(x))
+}
+
+/// Runs `f`, a primitive that draws from a generator.
+pub(crate) fn drawn<F>(name: &'static str, generator: &Generator, f: F) -> Result<Tensor>
+where
+    F: Fn(&Generator) -> Result<Tensor> + Send + Sync + 'static,
+{
+    if !is_recording() {
+        return f(generator);
+    }
+    with(|r| {
+        if !r.generators.iter().any(|(g, _)| g.is(generator)) {
+            r.generators.push((generator.clone(), generator.state()));
+        }
+    });
+    let generator = generator.clone();
+    let action = Arc::new(Plain { kind: What::Other, name, f: move |_: &[&Tensor]| f(&generator) });
+    compute(action.clone(), &[], true, || (action.f)(&[]))
+}
+
+/// Runs `f`, which refuses some inputs.
+pub(crate) fn check<F>(name: &'static str, x: &[&Tensor], f: F) -> Result<()>
+where
+    F: Fn(&[&Tensor]) -> Result<()> + Send + Sync + 'static,
+{
+    if !is_recording() {
+        return f(x);
+    }
+    unwatched(|| f(x))?;
+    with(|r| {
+        let inputs = x.iter().map(|t| r.operand(t)).collect::<Result<SmallVec<_>>>()?;
+        let action = Arc::new(Check { name, f });
+        r.program.instrs.push(Instr { action, inputs, outputs: SmallVec::new(), in_place: false, effect: true });
+        Ok(())
+    })
+}
+
+/// Runs `f`, which is an action that changes tensors in place.
+pub(crate) fn change(
+    action: Arc<dyn Action>,
+    x: &[&Tensor],
+    out: &[&Tensor],
+    f: impl FnOnce() -> Result<()>,
+) -> Result<()> {
+    with(|r| out.iter().try_for_each(|t| r.keep(t)))?;
+    unwatched(f)?;
+    with(|r| {
+        let inputs = x.iter().map(|t| r.operand(t)).collect::<Result<SmallVec<_>>>()?;
+        let outputs = out.iter().map(|t| r.operand(t)).collect::<Result<SmallVec<_>>>()?;
+        r.program.instrs.push(Instr { action, inputs, outputs, in_place: true, effect: false });
+        Ok(())
+    })
+}
+
+/// Runs `f`, which changes `out` in place.
+pub(crate) fn write<F>(name: &'static str, out: &Tensor, x: &[&Tensor], f: F) -> Result<()>
+where
+    F: Fn(&Tensor, &[&Tensor]) -> Result<()> + Send + Sync + 'static,
+{
+    if !is_recording() {
+        return f(out, x);
+    }
+    let action = Arc::new(Write { name, f });
+    change(action.clone(), x, &[out], || (action.f)(out, x))
+}
+
+// ---- What tensors call ----
+
+/// The mark of a storage that is made now.
+pub(crate) fn built() -> u64 {
+    u64::from(WATCHING.get()) << 32
+}
+
+/// Makes a tensor one that was there before the recording.
+pub(crate) fn forget(t: &Tensor) {
+    t.set_mark(Mark::None);
+}
+
+/// Notes that elements are read or written by something that is not written down: the step can be recorded only if they are
+/// a constant's.
+#[inline]
+pub(crate) fn touched(t: &Tensor) {
+    if is_recording() {
+        with(|r| r.touched(t));
+    }
+}
+
+/// `RuntimeError` if the elements of `t` may be others when the step is repeated.
+pub fn check_free(what: &str, t: &Tensor) -> Result<()> {
+    if is_recording() && with(|r| !r.is_constant(t)) {
+        fail!(Runtime, "{}", refusal(what));
+    }
+    Ok(())
+}
+
+/// Whether the elements of `t` are the same whenever the step runs.
+pub(crate) fn is_known(t: &Tensor) -> bool {
+    !is_recording() || with(|r| r.is_constant(t))
+}
+
+fn refusal(what: &str) -> String {
+    format!(
+        "compile: {what} inside a compiled step{}: the value is known only when the step runs, and what depends on it could \
+         not be repeated. Return the tensor and read it outside, decide with rg.where instead of if, or set \
+         rg.config.compile = False to run the step eagerly",
+        place()
+    )
+}
+
+/// Notes that a leaf's gradient is looked at or added to.
+#[inline]
+pub(crate) fn grad_read(leaf: &Tensor) {
+    if is_recording() {
+        with(|r| r.leaf(leaf, true));
+    }
+}
+
+/// Notes that a leaf's gradient is replaced.
+#[inline]
+pub(crate) fn grad_written(leaf: &Tensor) {
+    if is_recording() {
+        with(|r| r.leaf(leaf, false));
+    }
+}

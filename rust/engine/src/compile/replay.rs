@@ -1,0 +1,200 @@
+//! Running a program again.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::plan::places;
+use super::program::{Home, Operand, Output, Program};
+use super::{Action, passes};
+use crate::dtype::DType;
+use crate::error::{Result, fail};
+use crate::ops;
+use crate::shape::Layout;
+use crate::tape::with_grad_enabled;
+use crate::tensor::{Number, Tensor};
+
+/// A program with places for all of its values: ready to run.
+pub struct Replay {
+    program: Program,
+    steps: Vec<Step>,
+    outputs: Vec<Ref>,
+    /// Parts of arguments that instructions read; filled while the program runs.
+    parts: Vec<(usize, Layout)>,
+    views: Vec<Tensor>,
+    /// Of every cell, how many of the handles to its tensor are the program's own.
+    held: Vec<usize>,
+}
+
+/// An instruction with its tensors.
+struct Step {
+    action: Arc<dyn Action>,
+    inputs: SmallVec<[Ref; 4]>,
+    outputs: SmallVec<[Ref; 2]>,
+}
+
+/// A tensor of an instruction.
+#[derive(Clone)]
+enum Ref {
+    /// One that stays, with its cell.
+    Fixed(Tensor),
+    /// An argument.
+    Argument(usize),
+    /// A part of an argument.
+    Part(usize),
+}
+
+impl Replay {
+    /// Makes a recorded program ready, after the passes that are not named in `without`.
+    pub fn new(mut program: Program, without: &[&str]) -> Result<Self> {
+        passes::run(&mut program, without);
+        let mut replay = Self {
+            steps: Vec::new(),
+            outputs: Vec::new(),
+            parts: Vec::new(),
+            views: Vec::new(),
+            held: vec![1; program.cells.len()],
+            program,
+        };
+        replay.bind()?;
+        Ok(replay)
+    }
+
+    /// Makes the tensors of all instructions.
+    fn bind(&mut self) -> Result<()> {
+        let places = places(&self.program);
+        let slots = places.bytes.iter().map(|&bytes| Tensor::full(&[bytes], Number::Int(0), DType::UInt8));
+        let slots = slots.collect::<Result<Vec<_>>>()?;
+        self.held.fill(1);
+        self.parts.clear();
+        let program = std::mem::take(&mut self.program);
+        let mut make = |operand: &Operand| -> Result<Ref> {
+            let cell = &program.cells[operand.cell];
+            let base = match &cell.home {
+                Home::Argument(i) => {
+                    if operand.layout == Layout::contiguous(&cell.shape) {
+                        return Ok(Ref::Argument(*i));
+                    }
+                    self.parts.push((*i, operand.layout.clone()));
+                    return Ok(Ref::Part(self.parts.len() - 1));
+                }
+                Home::Captured(t) | Home::Constant(t) => t,
+                Home::Temporary => match places.slot[operand.cell] {
+                    Some(slot) => &slots[slot],
+                    None => fail!(Runtime, "compile: a value is read before it is made; please report it"),
+                },
+            };
+            self.held[operand.cell] += 1;
+            if *base.layout() == operand.layout && base.dtype() == cell.dtype {
+                return Ok(Ref::Fixed(base.clone()));
+            }
+            Ok(Ref::Fixed(base.with_layout_as(operand.layout.clone(), cell.dtype)))
+        };
+        let mut steps = Vec::with_capacity(program.instrs.len());
+        for instr in &program.instrs {
+            steps.push(Step {
+                action: instr.action.clone(),
+                inputs: instr.inputs.iter().map(&mut make).collect::<Result<_>>()?,
+                outputs: instr.outputs.iter().map(&mut make).collect::<Result<_>>()?,
+            });
+        }
+        let outputs = program.outputs.iter().map(|output| match output {
+            Output::Copy(operand) | Output::Alias(operand) => make(operand),
+        });
+        self.outputs = outputs.collect::<Result<_>>()?;
+        self.steps = steps;
+        self.program = program;
+        Ok(())
+    }
+
+    /// What was recorded, as it runs.
+    #[must_use]
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// Whether what the program found when it was recorded is still so: tensors from outside are there, and gradients that it
+    /// adds to are the same.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        let mut read = self.program.gradients.iter().filter(|g| g.read);
+        read.all(|g| g.leaf.peek_grad().map(|t| t.storage_identity()) == g.expected)
+    }
+
+    /// Runs the program on arguments of the recorded shapes and dtypes, and returns what the function returned.
+    ///
+    /// An error leaves what instructions before had done, as it does without compiling; gradients that would have been
+    /// replaced are gone.
+    pub fn run(&mut self, arguments: &[Tensor]) -> Result<Vec<Tensor>> {
+        self.execute(arguments)?;
+        with_grad_enabled(false, || {
+            let made = self.outputs.iter().zip(&self.program.outputs).map(|(reference, output)| {
+                let t = self.tensor(reference, arguments);
+                match output {
+                    Output::Copy(_) => ops::copy(t),
+                    Output::Alias(_) => Ok(t.clone()),
+                }
+            });
+            made.collect()
+        })
+    }
+
+    fn tensor<'a>(&'a self, reference: &'a Ref, arguments: &'a [Tensor]) -> &'a Tensor {
+        match reference {
+            Ref::Fixed(t) => t,
+            Ref::Argument(i) => &arguments[*i],
+            Ref::Part(i) => &self.views[*i],
+        }
+    }
+
+    fn execute(&mut self, arguments: &[Tensor]) -> Result<()> {
+        for (i, layout) in &self.parts {
+            let mut layout = layout.clone();
+            layout.offset += arguments[*i].layout().offset;
+            self.views.push(arguments[*i].with_layout(layout));
+        }
+        self.take_gradients()?;
+        let done: Result<()> = with_grad_enabled(false, || {
+            for step in &self.steps {
+                let x: SmallVec<[&Tensor; 8]> = step.inputs.iter().map(|r| self.tensor(r, arguments)).collect();
+                let out: SmallVec<[&Tensor; 4]> = step.outputs.iter().map(|r| self.tensor(r, arguments)).collect();
+                step.action.run(&x, &out)?;
+            }
+            Ok(())
+        });
+        self.views.clear();
+        done?;
+        self.put_gradients();
+        Ok(())
+    }
+
+    /// Takes the gradients that the program makes from their leaves: one that somebody holds on to is theirs, and the program
+    /// makes another one.
+    fn take_gradients(&mut self) -> Result<()> {
+        let mut fresh = false;
+        for g in &self.program.gradients {
+            if let Some(after) = g.after.as_ref().filter(|_| g.made) {
+                drop(g.leaf.swap_grad(None));
+                let cell = &mut self.program.cells[after.cell];
+                if let Home::Captured(t) = &cell.home
+                    && t.handles() > self.held[after.cell]
+                {
+                    cell.home = Home::Captured(Tensor::full(t.shape(), Number::Int(0), t.dtype())?);
+                    fresh = true;
+                }
+            }
+        }
+        if fresh { self.bind() } else { Ok(()) }
+    }
+
+    fn put_gradients(&self) {
+        for g in self.program.gradients.iter().filter(|g| g.made || g.after.is_none()) {
+            let grad = g.after.as_ref().and_then(|after| match &self.program.cells[after.cell].home {
+                Home::Captured(t) if *t.layout() == after.layout => Some(t.clone()),
+                Home::Captured(t) => Some(t.with_layout(after.layout.clone())),
+                _ => None,
+            });
+            drop(g.leaf.swap_grad(grad));
+        }
+    }
+}

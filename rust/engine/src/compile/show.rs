@@ -1,0 +1,144 @@
+//! Programs as text, and what they cost.
+
+use std::fmt::{self, Write as _};
+
+use super::plan::places;
+use super::program::{Cost, Home, Instr, Operand, Output, Program};
+use crate::shape::{Layout, Show};
+
+impl Program {
+    /// What one run takes: floating-point operations, with one for each element of an element-wise function, and bytes that
+    /// instructions read and write, however near they are.
+    #[must_use]
+    pub fn cost(&self) -> Cost {
+        let mut total = Cost { instructions: self.instrs.len(), ..Cost::default() };
+        for instr in &self.instrs {
+            let cost = self.cost_of(instr);
+            total.flops += cost.flops;
+            total.bytes += cost.bytes;
+        }
+        total.memory = places(self).bytes.iter().sum();
+        total
+    }
+
+    fn cost_of(&self, instr: &Instr) -> Cost {
+        let shapes =
+            |operands: &[Operand]| -> Vec<Vec<usize>> { operands.iter().map(|o| o.layout.shape.to_vec()).collect() };
+        let (x, out) = (shapes(&instr.inputs), shapes(&instr.outputs));
+        let operands = instr.inputs.iter().chain(&instr.outputs);
+        // Repeated elements are read once.
+        let bytes = |o: &Operand| {
+            let elements: usize =
+                o.layout.shape.iter().zip(&o.layout.strides).filter(|&(_, &s)| s != 0).map(|(&n, _)| n).product();
+            (elements * self.cells[o.cell].dtype.size()) as f64
+        };
+        let changed = if instr.in_place { instr.outputs.iter().map(bytes).sum() } else { 0.0 };
+        Cost {
+            flops: instr.action.flops(&x, &out),
+            bytes: operands.map(bytes).sum::<f64>() + changed,
+            ..Cost::default()
+        }
+    }
+
+    fn name(&self, cell: usize) -> String {
+        match &self.cells[cell].home {
+            Home::Argument(i) => format!("arg{i}"),
+            Home::Captured(_) => format!("outer{}", self.number(cell, |h| matches!(h, Home::Captured(_)))),
+            Home::Constant(_) => format!("const{}", self.number(cell, |h| matches!(h, Home::Constant(_)))),
+            Home::Temporary => format!("%{}", self.number(cell, |h| matches!(h, Home::Temporary))),
+        }
+    }
+
+    /// The number of a cell among those of its kind.
+    fn number(&self, cell: usize, kind: impl Fn(&Home) -> bool) -> usize {
+        self.cells[..cell].iter().filter(|c| kind(&c.home)).count()
+    }
+
+    /// A part of a cell: its name, with its shape and strides where it is not all of it as it was made.
+    fn part(&self, operand: &Operand) -> String {
+        let name = self.name(operand.cell);
+        let cell = &self.cells[operand.cell];
+        if operand.layout == Layout::contiguous(&cell.shape) {
+            return name;
+        }
+        let Layout { shape, strides, offset } = &operand.layout;
+        let mut text = format!("{name}[{}", Show(shape));
+        if !operand.layout.is_contiguous() {
+            let _ = write!(text, " by {}", Show(strides));
+        }
+        if *offset > 0 {
+            let _ = write!(text, " from {offset}");
+        }
+        text + "]"
+    }
+
+    fn list(&self, operands: &[Operand]) -> String {
+        operands.iter().map(|o| self.part(o)).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl fmt::Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let places = places(self);
+        for (i, cell) in self.cells.iter().enumerate() {
+            let used = |o: &Operand| o.cell == i;
+            let seen = self.instrs.iter().any(|instr| instr.inputs.iter().chain(&instr.outputs).any(used));
+            if seen && !matches!(cell.home, Home::Temporary) {
+                writeln!(f, "{:<10}: {} {}", self.name(i), cell.dtype, Show(&cell.shape))?;
+            }
+        }
+        for instr in &self.instrs {
+            let cost = self.cost_of(instr);
+            let sign = if instr.in_place { "<-" } else { "=" };
+            let made = match &instr.outputs[..] {
+                [] => String::new(),
+                all => format!("{} {sign} ", self.list(all)),
+            };
+            let mut line = format!("{made}{}({})", instr.action.name(), self.list(&instr.inputs));
+            if let Some(first) = instr.outputs.first().filter(|_| !instr.in_place) {
+                let _ = write!(line, ": {} {}", self.cells[first.cell].dtype, Show(&first.layout.shape));
+                if let Some(slot) = places.slot[first.cell] {
+                    let _ = write!(line, " in buffer {slot}");
+                }
+            }
+            writeln!(f, "{line:<78} # {} flop, {} B", round(cost.flops), round(cost.bytes))?;
+        }
+        let results: Vec<String> = self
+            .outputs
+            .iter()
+            .map(|output| {
+                let (Output::Copy(operand) | Output::Alias(operand)) = output;
+                self.part(operand)
+            })
+            .collect();
+        writeln!(f, "return {}", results.join(", "))?;
+        let cost = self.cost();
+        let count = places.bytes.len();
+        write!(
+            f,
+            "# {} instructions, {} flop, {} B moved, {} B in {count} buffers",
+            cost.instructions,
+            round(cost.flops),
+            round(cost.bytes),
+            round(cost.memory as f64)
+        )
+    }
+}
+
+/// A number in three digits with the unit's prefix.
+fn round(x: f64) -> String {
+    for (unit, prefix) in [(1e9, "G"), (1e6, "M"), (1e3, "k")] {
+        if x >= unit {
+            let scaled = x / unit;
+            let digits = if scaled >= 100.0 {
+                0
+            } else if scaled >= 10.0 {
+                1
+            } else {
+                2
+            };
+            return format!("{scaled:.digits$} {prefix}");
+        }
+    }
+    format!("{x}")
+}
