@@ -77,8 +77,8 @@ impl<R: Rule + 'static> Update<R> {
 }
 
 impl<R: Rule + 'static> compile::Action for Update<R> {
-    fn name(&self) -> &str {
-        R::NAME
+    fn name(&self) -> String {
+        R::NAME.into()
     }
 
     fn run(&self, grads: &[&Tensor], mut out: &[&Tensor]) -> Result<()> {

@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use rgrad_kernels::map::{Binary, Compare, Curve, Unary};
 
+use super::product::Product;
 use crate::error::Result;
+use crate::ops::Reduction;
 use crate::tape::Op;
 use crate::tensor::{Tensor, offer};
 
 /// A primitive as programs run it: from tensors into tensors that are there already.
 pub(crate) trait Action: Send + Sync {
     /// What printed programs and messages call it.
-    fn name(&self) -> &str;
+    fn name(&self) -> String;
 
     /// Computes `out` from `x`; or changes `out`, if the instruction is one that changes things in place.
     fn run(&self, x: &[&Tensor], out: &[&Tensor]) -> Result<()>;
@@ -19,6 +21,11 @@ pub(crate) trait Action: Send + Sync {
     /// What passes need to know of it.
     fn kind(&self) -> Kind {
         Kind::Other
+    }
+
+    /// The product that it is, if it is one.
+    fn product(&self) -> Option<&Product> {
+        None
     }
 
     /// Floating-point operations for operands of these shapes: one for each element of what it makes, unless it is of a kind
@@ -60,10 +67,7 @@ pub enum Kind {
     /// A sum over dimensions, or another reduction.
     Reduce,
     /// Softmax cross-entropy of logits and labels.
-    CrossEntropy {
-        /// Reduced to the mean.
-        mean: bool,
-    },
+    CrossEntropy(Reduction),
     /// An element-wise comparison.
     Compare(Compare),
     /// The gradient of the mean or the sum of softmax cross-entropies, from logits and labels.
@@ -74,8 +78,8 @@ pub enum Kind {
 }
 
 impl Action for Arc<dyn Op> {
-    fn name(&self) -> &str {
-        Op::name(&**self)
+    fn name(&self) -> String {
+        Op::name(&**self).into()
     }
 
     fn run(&self, x: &[&Tensor], out: &[&Tensor]) -> Result<()> {
@@ -95,8 +99,8 @@ pub(super) struct Plain<F> {
 }
 
 impl<F: Fn(&[&Tensor]) -> Result<Tensor> + Send + Sync> Action for Plain<F> {
-    fn name(&self) -> &str {
-        self.name
+    fn name(&self) -> String {
+        self.name.into()
     }
 
     fn run(&self, x: &[&Tensor], out: &[&Tensor]) -> Result<()> {
@@ -115,8 +119,8 @@ pub(super) struct Check<F> {
 }
 
 impl<F: Fn(&[&Tensor]) -> Result<()> + Send + Sync> Action for Check<F> {
-    fn name(&self) -> &str {
-        self.name
+    fn name(&self) -> String {
+        self.name.into()
     }
 
     fn run(&self, x: &[&Tensor], _: &[&Tensor]) -> Result<()> {
@@ -131,8 +135,8 @@ pub(super) struct Write<F> {
 }
 
 impl<F: Fn(&Tensor, &[&Tensor]) -> Result<()> + Send + Sync> Action for Write<F> {
-    fn name(&self) -> &str {
-        self.name
+    fn name(&self) -> String {
+        self.name.into()
     }
 
     fn run(&self, x: &[&Tensor], out: &[&Tensor]) -> Result<()> {

@@ -9,6 +9,7 @@
 mod action;
 mod passes;
 mod plan;
+mod product;
 mod program;
 mod record;
 mod replay;

@@ -148,7 +148,10 @@ impl Recorder {
                 let held = unwatched(|| ops::copy(&whole))?;
                 self.cell(&whole, Home::Constant(held))
             }
-            None => self.cell(t, Home::Captured(t.whole())),
+            None => {
+                let whole = t.whole();
+                self.cell(&whole, Home::Captured(whole.clone()))
+            }
         };
         let mut layout = t.layout().clone();
         if let Home::Argument(i) = self.program.cells[cell].home {

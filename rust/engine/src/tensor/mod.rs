@@ -253,6 +253,11 @@ impl Tensor {
         self.data.storage()
     }
 
+    /// Whether the elements lie in memory that somebody else owns.
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.storage().buffer.is_foreign()
+    }
+
     /// Whether the elements lie in memory that somebody else lends for reading only.
     #[must_use]
     pub fn is_read_only(&self) -> bool {

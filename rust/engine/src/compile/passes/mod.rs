@@ -1,6 +1,12 @@
 //! The passes: each makes a program shorter or cheaper, and changes no bit of what it computes.
 
+mod algebra;
+mod common;
+mod constants;
+mod cross_entropy;
 mod dead;
+mod packed;
+mod products;
 
 use super::program::Program;
 
@@ -8,7 +14,15 @@ use super::program::Program;
 type Pass = (&'static str, fn(&mut Program));
 
 /// In the order in which they run.
-const PASSES: [Pass; 1] = [("dead", dead::run)];
+const PASSES: [Pass; 7] = [
+    ("constants", constants::run),
+    ("algebra", algebra::run),
+    ("common", common::run),
+    ("dead", dead::run),
+    ("cross_entropy", cross_entropy::run),
+    ("products", products::run),
+    ("packed", packed::run),
+];
 
 /// Runs all passes that are not named.
 pub(super) fn run(program: &mut Program, without: &[&str]) {

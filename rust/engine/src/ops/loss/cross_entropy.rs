@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use rgrad_kernels::reduce::{Axes, Reduce, reduce};
 use rgrad_kernels::softmax as kernels;
 
 use super::super::elementwise::{add, mul, number, sub};
@@ -37,18 +38,9 @@ impl CrossEntropy {
         let (rows, cols) = (x.shape()[0], x.shape()[1]);
         match_float!(x.dtype(), "cross_entropy", T => {
             let (logits, labels) = (x.read::<T>(), labels.read::<i64>());
+            let scale = self.factor(rows) as T;
             let run = |loss: &mut [T], slope: Option<&mut [T]>| {
-                let scale = self.factor(rows) as T;
-                match kernels::cross_entropy(loss, slope, logits.slice(), labels.slice(), cols, scale) {
-                    Ok(()) => Ok(()),
-                    Err(bad) => fail!(
-                        Value,
-                        "cross_entropy: label {} in row {} is out of range for {cols} classes (expected 0 to {})",
-                        bad.label,
-                        bad.row,
-                        cols as isize - 1
-                    ),
-                }
+                checked(kernels::cross_entropy(loss, slope, logits.slice(), labels.slice(), cols, scale), cols)
             };
             let mut slope = None;
             let losses = Tensor::build::<T>("cross_entropy", &[rows], x.dtype(), |loss| {
@@ -84,12 +76,62 @@ impl CrossEntropy {
     }
 }
 
+fn checked(done: std::result::Result<(), kernels::BadLabel>, cols: usize) -> Result<()> {
+    match done {
+        Ok(()) => Ok(()),
+        Err(bad) => fail!(
+            Value,
+            "cross_entropy: label {} in row {} is out of range for {cols} classes (expected 0 to {})",
+            bad.label,
+            bad.row,
+            cols as isize - 1
+        ),
+    }
+}
+
+/// Loss and slope in one pass, in a compiled step: from logits and labels, the reduced loss, the slope and the rows' losses.
+pub(crate) struct CrossEntropyWithSlope(pub Reduction);
+
+impl compile::Action for CrossEntropyWithSlope {
+    fn name(&self) -> String {
+        "cross_entropy+slope".into()
+    }
+
+    fn run(&self, x: &[&Tensor], out: &[&Tensor]) -> Result<()> {
+        let (rows, cols) = (x[0].shape()[0], x[0].shape()[1]);
+        match_float!(x[0].dtype(), "cross_entropy", T => {
+            let (logits, labels) = (x[0].read::<T>(), x[1].read::<i64>());
+            let part = |t: &Tensor| t.layout().offset..t.layout().offset + t.numel();
+            let (mut loss, mut slope) = (out[0].write::<T>(), out[1].write::<T>());
+            let (loss, slope) = (&mut loss[part(out[0])], &mut slope[part(out[1])]);
+            let scale = if self.0.is_mean() { 1.0 / rows as f64 } else { 1.0 } as T;
+            let mut each = out[2].write::<T>();
+            let each = &mut each[part(out[2])];
+            let done = kernels::cross_entropy(each, Some(slope), logits.slice(), labels.slice(), cols, scale);
+            checked(done, cols)?;
+            if self.0 == Reduction::None {
+                loss.copy_from_slice(each);
+            } else {
+                reduce(Reduce::Sum, loss, each, Axes::new(&[], &[]), Axes::new(&[rows], &[1]));
+                if self.0.is_mean() {
+                    loss[0] /= rows as T;
+                }
+            }
+        });
+        Ok(())
+    }
+
+    fn flops(&self, x: &[Vec<usize>], _: &[Vec<usize>]) -> f64 {
+        4.0 * x[0].iter().product::<usize>() as f64
+    }
+}
+
 impl Op for CrossEntropy {
     fn name(&self) -> &'static str {
         "cross_entropy"
     }
     fn kind(&self) -> compile::Kind {
-        compile::Kind::CrossEntropy { mean: self.reduction == Reduction::Mean }
+        compile::Kind::CrossEntropy(self.reduction)
     }
     fn saves(&self) -> Saves {
         Saves::INPUTS

@@ -9,6 +9,7 @@ mod residuals;
 
 pub(super) use classes::indicator;
 pub use classes::{multi_margin_loss, nll_loss};
+pub(crate) use cross_entropy::CrossEntropyWithSlope;
 pub use cross_entropy::cross_entropy;
 pub use probabilities::{binary_cross_entropy, binary_cross_entropy_with_logits, kl_div};
 pub use residuals::{
@@ -75,9 +76,12 @@ op_table! { $ loss_ops
 
 /// How the losses of the examples become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reduction {
+pub enum Reduction {
+    /// To their mean.
     Mean,
+    /// To their sum.
     Sum,
+    /// Not at all.
     None,
 }
 
@@ -91,6 +95,10 @@ impl Reduction {
             "none" => Ok(Self::None),
             other => fail!(Value, "{op}: reduction must be \"mean\", \"sum\" or \"none\", got {other:?}"),
         }
+    }
+
+    pub(crate) fn is_mean(self) -> bool {
+        self == Self::Mean
     }
 
     fn apply(self, loss: Tensor) -> Result<Tensor> {

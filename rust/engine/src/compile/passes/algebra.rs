@@ -1,0 +1,68 @@
+//! Algebra that changes no bit: x·1, x/1, x − 0, −(−x), and copies of what does not change any more are x itself. Not x + 0:
+//! that turns −0 into 0.
+
+use rgrad_kernels::map::{Binary, Unary};
+
+use super::super::Kind;
+use super::super::program::{Home, Operand, Program};
+use crate::dtype::DType;
+use crate::tensor::Number;
+
+pub(super) fn run(program: &mut Program) {
+    for i in 0..program.instrs.len() {
+        let Some(source) = same(program, i) else { continue };
+        let made = &program.instrs[i].outputs[0];
+        if !program.is_own(made.cell) || !program.is_whole(made) || !source.layout.is_contiguous() {
+            continue;
+        }
+        let same_size = source.layout.numel() == made.layout.numel();
+        let same_dtype = program.cells[source.cell].dtype == program.cells[made.cell].dtype;
+        let last =
+            (i..program.instrs.len()).rev().find(|&j| program.instrs[j].inputs.iter().any(|x| x.cell == made.cell));
+        let stays = last.is_none_or(|j| !program.is_written(source.cell, i, j)) && !program.is_returned(made.cell);
+        if same_size && same_dtype && stays && !matches!(program.cells[source.cell].home, Home::Argument(_)) {
+            let (from, offset) = (made.cell, source.layout.offset);
+            program.instrs[i].clear();
+            for x in program.instrs.iter_mut().flat_map(|instr| &mut instr.inputs).filter(|x| x.cell == from) {
+                x.cell = source.cell;
+                x.layout.offset += offset;
+            }
+        }
+    }
+    program.instrs.retain(|instr| !instr.is_nothing());
+}
+
+/// The input that the instruction gives back.
+fn same(program: &Program, i: usize) -> Option<Operand> {
+    let x = &program.instrs[i].inputs;
+    let is = |k: usize, value: f64| number(program, &x[k]) == Some(value);
+    match program.instrs[i].action.kind() {
+        Kind::Copy => Some(x[0].clone()),
+        Kind::Binary(Binary::Mul | Binary::Div) if is(1, 1.0) => Some(x[0].clone()),
+        Kind::Binary(Binary::Sub) if is(1, 0.0) => Some(x[0].clone()),
+        Kind::Binary(Binary::Mul) if is(0, 1.0) => Some(x[1].clone()),
+        Kind::Unary(Unary::Neg) => {
+            let first = (0..i).rev().find(|&j| program.instrs[j].outputs.iter().any(|y| y.cell == x[0].cell))?;
+            let inner = &program.instrs[first];
+            let twice = inner.action.kind() == Kind::Unary(Unary::Neg)
+                && program.is_own(x[0].cell)
+                && x[0].layout == inner.outputs[0].layout
+                && !program.is_changed(first, i);
+            twice.then(|| inner.inputs[0].clone())
+        }
+        _ => None,
+    }
+}
+
+/// The float that all elements of an operand are, if they are a constant. A negative zero is none.
+fn number(program: &Program, x: &Operand) -> Option<f64> {
+    let cell = &program.cells[x.cell];
+    let Home::Constant(t) = &cell.home else { return None };
+    if t.numel() != 1 || !matches!(cell.dtype, DType::Float32 | DType::Float64) {
+        return None;
+    }
+    match t.item() {
+        Ok(Number::Float(value)) if value != 0.0 || value.is_sign_positive() => Some(value),
+        _ => None,
+    }
+}

@@ -1,0 +1,45 @@
+//! Constants: what depends on nothing but constants is computed once, when the program is compiled.
+
+use crate::error::Result;
+use crate::tensor::Tensor;
+
+use super::super::program::{Home, Program};
+
+pub(super) fn run(program: &mut Program) {
+    for i in 0..program.instrs.len() {
+        let instr = &program.instrs[i];
+        let known = instr.inputs.iter().all(|x| matches!(program.cells[x.cell].home, Home::Constant(_)));
+        let own = instr.outputs.iter().all(|y| program.is_own(y.cell) && program.is_whole(y));
+        // Whatever fails or has no memory for its result fails when the program runs.
+        if known
+            && own
+            && !instr.effect
+            && !instr.in_place
+            && !instr.outputs.is_empty()
+            && let Ok(made) = computed(program, i)
+        {
+            for (k, t) in made.into_iter().enumerate() {
+                let cell = program.instrs[i].outputs[k].cell;
+                program.cells[cell].home = Home::Constant(t);
+            }
+            program.instrs[i].clear();
+        }
+    }
+    program.instrs.retain(|instr| !instr.is_nothing());
+}
+
+fn computed(program: &Program, i: usize) -> Result<Vec<Tensor>> {
+    let instr = &program.instrs[i];
+    let inputs = instr.inputs.iter().filter_map(|x| match &program.cells[x.cell].home {
+        Home::Constant(t) => Some(t.with_layout(x.layout.clone())),
+        _ => None,
+    });
+    let inputs: Vec<Tensor> = inputs.collect();
+    let zeros = |y: &super::super::program::Operand| {
+        let cell = &program.cells[y.cell];
+        Tensor::full(&cell.shape, crate::tensor::Number::Int(0), cell.dtype)
+    };
+    let outputs = instr.outputs.iter().map(zeros).collect::<Result<Vec<_>>>()?;
+    instr.action.run(&inputs.iter().collect::<Vec<_>>(), &outputs.iter().collect::<Vec<_>>())?;
+    Ok(outputs)
+}

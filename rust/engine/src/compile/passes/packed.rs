@@ -1,0 +1,25 @@
+//! Weights that the program does not change are kept in the form in which products read them: those of inference.
+
+use std::sync::Arc;
+
+use super::super::product::Kept;
+use super::super::program::{Home, Program};
+
+pub(super) fn run(program: &mut Program) {
+    let mut written = vec![false; program.cells.len()];
+    for operand in program.instrs.iter().flat_map(|i| &i.outputs) {
+        written[operand.cell] = true;
+    }
+    for instr in &mut program.instrs {
+        let Some(product) = instr.action.product().cloned() else { continue };
+        let b = &instr.inputs[1];
+        // Whose rows are contiguous is read in place as fast. Others may write to memory that is not ours.
+        let kept = match &program.cells[b.cell].home {
+            Home::Captured(t) | Home::Constant(t) => !t.is_foreign() && !written[b.cell],
+            _ => false,
+        };
+        if kept && b.layout.strides[1] != 1 {
+            instr.action = Arc::new(Kept::new(product));
+        }
+    }
+}

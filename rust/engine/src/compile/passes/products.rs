@@ -1,0 +1,69 @@
+//! Products take over what is done to their results: a bias, an activation, the slope of one in a backward product. It is done
+//! while the result is in registers or in the nearest cache.
+
+use std::sync::Arc;
+
+use rgrad_kernels::gemm::{Activation, Slope};
+use rgrad_kernels::map::{Binary, Unary};
+
+use super::super::Kind;
+use super::super::product::Product;
+use super::super::program::{Instr, Program};
+
+pub(super) fn run(program: &mut Program) {
+    let mut products: Vec<Option<Product>> = program.instrs.iter_mut().map(product).collect();
+    for i in 0..program.instrs.len() {
+        let Some(product) = products[i].clone() else { continue };
+        let Some(j) = program.only_reader(i) else { continue };
+        let (made, user) = (&program.instrs[i].outputs[0], &program.instrs[j]);
+        let whole =
+            |k: usize| program.is_whole(&user.inputs[k]) && user.inputs[k].layout.numel() == made.layout.numel();
+        if user.inputs[0].cell != made.cell || !whole(0) || program.is_changed(i, j) {
+            continue;
+        }
+        let plain = product.activation == Activation::None && product.slope.is_none();
+        let taken = match user.action.kind() {
+            Kind::Unary(function) if plain => match function {
+                Unary::Relu => Some(Product { activation: Activation::Relu, ..product }),
+                Unary::Tanh => Some(Product { activation: Activation::Tanh, ..product }),
+                Unary::Sigmoid => Some(Product { activation: Activation::Sigmoid, ..product }),
+                _ => None,
+            },
+            Kind::Binary(function) if product.slope.is_none() && user.inputs[1].cell != made.cell && whole(1) => {
+                match function {
+                    Binary::ReluGrad => Some(Product { slope: Some(Slope::Relu), ..product }),
+                    Binary::TanhGrad => Some(Product { slope: Some(Slope::Tanh), ..product }),
+                    Binary::SigmoidGrad => Some(Product { slope: Some(Slope::Sigmoid), ..product }),
+                    _ => None,
+                }
+            }
+            _ => None,
+        };
+        let Some(product) = taken else { continue };
+        let mut inputs = program.instrs[i].inputs.clone();
+        inputs.extend(user.inputs[1..].iter().cloned());
+        let outputs = user.outputs.clone();
+        program.instrs[j] =
+            Instr { action: Arc::new(product.clone()), inputs, outputs, in_place: false, effect: false };
+        program.instrs[i].clear();
+        products[j] = Some(product);
+    }
+    program.instrs.retain(|instr| !instr.is_nothing());
+}
+
+/// Writes a layer or a product of two matrices as a product whose operands are (m, k) and (k, n).
+fn product(instr: &mut Instr) -> Option<Product> {
+    let matrices = instr.inputs.len() > 1 && instr.inputs[..2].iter().all(|x| x.layout.shape.len() == 2);
+    let product = match instr.action.kind() {
+        Kind::Linear if matrices => {
+            let weight = &mut instr.inputs[1].layout;
+            weight.shape.reverse();
+            weight.strides.reverse();
+            Product { bias: instr.inputs.len() == 3, ..Product::default() }
+        }
+        Kind::Matmul if matrices => Product::default(),
+        _ => return None,
+    };
+    instr.action = Arc::new(product.clone());
+    Some(product)
+}

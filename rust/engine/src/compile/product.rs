@@ -1,0 +1,151 @@
+//! Products of matrices with everything that is done to their results.
+
+use std::sync::{Mutex, PoisonError};
+
+use rgrad_kernels::gemm::{self, Activation, Epilogue, Mat, Packed, Slope};
+use rgrad_kernels::simd::Real;
+
+use super::{Action, Kind};
+use crate::dtype::match_float;
+use crate::error::Result;
+use crate::tensor::{Reader, Tensor};
+
+/// C = epilogue(A·B). The inputs are A and B, the bias if there is one, and the values of the activation whose slope is applied.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Product {
+    pub bias: bool,
+    pub activation: Activation,
+    pub slope: Option<Slope>,
+}
+
+impl Product {
+    fn run<T: Real>(&self, x: &[&Tensor], out: &Tensor, packed: Option<&Packed<T>>) {
+        let (a, b) = (x[0].read::<T>(), x[1].read::<T>());
+        let (ma, mb) = (mat(x[0], &a), mat(x[1], &b));
+        let bias = self.bias.then(|| x[2].read::<T>());
+        let of = self.slope.map(|slope| (slope, x[x.len() - 1].read::<T>()));
+        let epilogue = Epilogue {
+            bias: bias.as_ref().map(Reader::slice),
+            activation: self.activation,
+            slope: of.as_ref().map(|(slope, y)| (*slope, y.slice())),
+            accumulate: false,
+        };
+        let at = out.layout().offset;
+        let mut c = out.write::<T>();
+        let c = &mut c[at..at + ma.rows * mb.cols];
+        match packed {
+            Some(packed) => gemm::gemm_packed(c, ma, packed, epilogue),
+            None => gemm::gemm(c, ma, mb, epilogue),
+        }
+    }
+}
+
+fn mat<'a, T: Real>(x: &Tensor, data: &'a Reader<'_, T>) -> Mat<'a, T> {
+    let layout = x.layout();
+    Mat {
+        data: data.tail(),
+        rows: layout.shape[0],
+        cols: layout.shape[1],
+        row_stride: layout.strides[0],
+        col_stride: layout.strides[1],
+    }
+}
+
+impl Action for Product {
+    fn name(&self) -> String {
+        let mut name = String::from("product");
+        if self.bias {
+            name.push_str("+bias");
+        }
+        match self.activation {
+            Activation::None => {}
+            Activation::Relu => name.push_str("+relu"),
+            Activation::Tanh => name.push_str("+tanh"),
+            Activation::Sigmoid => name.push_str("+sigmoid"),
+        }
+        match self.slope {
+            None => {}
+            Some(Slope::Relu) => name.push_str("+relu_grad"),
+            Some(Slope::Tanh) => name.push_str("+tanh_grad"),
+            Some(Slope::Sigmoid) => name.push_str("+sigmoid_grad"),
+        }
+        name
+    }
+
+    fn run(&self, x: &[&Tensor], out: &[&Tensor]) -> Result<()> {
+        match_float!(out[0].dtype(), "product", T => self.run::<T>(x, out[0], None));
+        Ok(())
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Matmul
+    }
+
+    fn product(&self) -> Option<&Product> {
+        Some(self)
+    }
+}
+
+/// The same, with B packed the first time, and again when it has changed since: for weights that the program does not change.
+pub(super) struct Kept {
+    pub product: Product,
+    pub packed: Mutex<Option<Copies>>,
+}
+
+/// B as it was at a version of its storage.
+pub(super) struct Copies {
+    version: u32,
+    form: Form,
+}
+
+enum Form {
+    F32(Packed<f32>),
+    F64(Packed<f64>),
+}
+
+impl Kept {
+    pub fn new(product: Product) -> Self {
+        Self { product, packed: Mutex::default() }
+    }
+}
+
+impl Action for Kept {
+    fn name(&self) -> String {
+        format!("{} (B packed)", self.product.name())
+    }
+
+    fn run(&self, x: &[&Tensor], out: &[&Tensor]) -> Result<()> {
+        let mut slot = self.packed.lock().unwrap_or_else(PoisonError::into_inner);
+        let version = x[1].version();
+        let (rows, cols) = (x[1].shape()[0], x[1].shape()[1]);
+        if slot.is_none() {
+            let form = match x[1].dtype().size() {
+                4 => Form::F32(Packed::new(rows, cols)?),
+                _ => Form::F64(Packed::new(rows, cols)?),
+            };
+            *slot = Some(Copies { version: version.wrapping_sub(1), form });
+        }
+        let Some(copies) = slot.as_mut() else { unreachable!("made above") };
+        let stale = copies.version != version;
+        copies.version = version;
+        match &mut copies.form {
+            Form::F32(packed) => {
+                if stale {
+                    packed.fill(mat(x[1], &x[1].read::<f32>()));
+                }
+                self.product.run(x, out[0], Some(packed));
+            }
+            Form::F64(packed) => {
+                if stale {
+                    packed.fill(mat(x[1], &x[1].read::<f64>()));
+                }
+                self.product.run(x, out[0], Some(packed));
+            }
+        }
+        Ok(())
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Matmul
+    }
+}
