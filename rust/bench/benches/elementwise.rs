@@ -1,4 +1,4 @@
-//! Everything that is no product: maps, sums, softmax and cross-entropy, normalisation, random numbers, gathered
+//! Everything that is no product: maps, chains of them, sums, softmax and cross-entropy, normalisation, random numbers, gathered
 //! rows and optimizer steps, on one thread and on all, beside the bandwidth of plain passes of the same run.
 //!
 //! `cargo bench -p rgrad-bench --bench elementwise`; a part of a name after `--` picks cases, and `--json FILE` keeps the
@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use rgrad_bench::{Case, NEAR, Results, Sampler, Work, run, timed};
 use rgrad_kernels::View;
 use rgrad_kernels::buffer::Buffer;
+use rgrad_kernels::chain::{Chain, Input, Kind, Output, Step, run_chain};
 use rgrad_kernels::gather::gather_rows;
 use rgrad_kernels::map::{Binary, Unary, binary, unary};
 use rgrad_kernels::norm::{BLOCK, Normal, column_grad, normalize, row_grad, statistics, sums};
@@ -23,6 +24,8 @@ const ROWS: [(usize, usize); 6] = [(100, 10), (1024, 10), (128, 1000), (1024, 10
 const NORMS: [(usize, usize); 3] = [(64, 256), (128, 1024), (8192, 1024)];
 /// Elements of everything else: in L1, in L2, and in no cache.
 const SIZES: [usize; 3] = [1 << 11, 1 << 15, 1 << 24];
+/// Elements of chains.
+const CHAINS: [usize; 3] = [1000, 100_000, 4_000_000];
 
 /// Numbers of both signs, in aligned memory as tensors have it.
 fn numbers(len: usize) -> Buffer {
@@ -71,6 +74,42 @@ fn maps(sampler: &mut Sampler, n: usize) {
             reduce(Reduce::Sum, &mut total, a, none, Axes::new(&all, &[1]));
         })],
     );
+}
+
+/// `f(a·x + b)·c - d` as one chain, and as five kernels that write to two buffers in turn.
+fn chains(sampler: &mut Sampler, n: usize) {
+    let (mut x, mut t, mut out) = (numbers(n), numbers(n), numbers(n));
+    let (x, t, out) = (&x.get_mut::<f32>()[..n], &mut t.get_mut::<f32>()[..n], &mut out.get_mut::<f32>()[..n]);
+    let constants = [0.7, -0.1, 1.3, 0.2];
+    let [a, b, c, d] = [0, 1, 2, 3].map(|i| View::new(&constants[i..=i], &[0]));
+    let shape = [n];
+    for (name, f) in [("relu", Unary::Relu), ("tanh", Unary::Tanh)] {
+        let steps = [
+            Step::Binary(Binary::Mul, 1, 0),
+            Step::Binary(Binary::Add, 5, 2),
+            Step::Unary(f, 6),
+            Step::Binary(Binary::Mul, 7, 3),
+            Step::Binary(Binary::Sub, 8, 4),
+        ];
+        let chain = Chain::new(&[Kind::Number; 5], &steps, &[9]).expect("it fits");
+        let inputs = [View::new(x, &[1]), a, b, c, d].map(Input::Numbers);
+        sampler.case(
+            &format!("chain with {name} {n}"),
+            elements(n, n, n),
+            &mut [&mut timed(|| run_chain(&chain, &shape, &inputs, &mut [Output::Numbers(out)]))],
+        );
+        sampler.case(
+            &format!("chain with {name} {n}, one by one"),
+            elements(n, n, n),
+            &mut [&mut timed(|| {
+                binary(Binary::Mul, t, &shape, a, View::new(x, &[1]));
+                binary(Binary::Add, out, &shape, View::new(t, &[1]), b);
+                unary(f, t, &shape, View::new(out, &[1]));
+                binary(Binary::Mul, out, &shape, View::new(t, &[1]), c);
+                binary(Binary::Sub, t, &shape, View::new(out, &[1]), d);
+            })],
+        );
+    }
 }
 
 fn random(sampler: &mut Sampler, n: usize) {
@@ -199,6 +238,9 @@ fn measure(sampler: &mut Sampler) {
         maps(sampler, n);
         random(sampler, n);
         optimizers(sampler, n);
+    }
+    for n in CHAINS {
+        chains(sampler, n);
     }
     for (m, n) in ROWS {
         rows(sampler, m, n);

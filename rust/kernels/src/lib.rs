@@ -4,6 +4,7 @@
 //! gives the same bits on every instruction set and for any number of threads.
 
 pub mod buffer;
+pub mod chain;
 pub mod copy;
 mod entries;
 pub mod flip;

@@ -10,32 +10,68 @@ use crate::walk::{Dim, Walk};
 /// done once a tile costs nothing.
 pub(crate) const TILE: usize = 512;
 
-/// A stream of the elements of a view, in row-major order of its shape.
+/// Room for elements that a stream gathers.
+pub(crate) struct Tile<T>([MaybeUninit<T>; 2 * TILE]);
+
+impl<T> Tile<T> {
+    #[inline]
+    pub(crate) fn new() -> Self {
+        Tile([const { MaybeUninit::uninit() }; 2 * TILE])
+    }
+}
+
+/// A [`Stream`] with its tile.
 pub(crate) struct Reader<'a, T> {
+    stream: Stream<'a, T>,
+    tile: Tile<T>,
+}
+
+impl<'a, T: Element> Reader<'a, T> {
+    /// See [`Stream::new`].
+    #[inline]
+    pub(crate) fn new(view: View<'a, T>, shape: &[usize], start: usize) -> Self {
+        Reader { stream: Stream::new(view, shape, start), tile: Tile::new() }
+    }
+
+    /// See [`Stream::run`].
+    #[inline]
+    pub(crate) fn run(&self) -> usize {
+        self.stream.run()
+    }
+
+    /// See [`Stream::next`].
+    #[inline]
+    pub(crate) fn next(&mut self, n: usize) -> &[T] {
+        // SAFETY: the tile is always the same.
+        unsafe { self.stream.next(n, &mut self.tile) }
+    }
+}
+
+/// A stream of the elements of a view, in row-major order of its shape.
+pub(crate) struct Stream<'a, T> {
     data: &'a [T],
     /// Where the stream stands in `data`.
     at: [usize; 1],
     /// `None` if all elements lie side by side.
-    gather: Option<Gather<T>>,
+    gather: Option<Gather>,
 }
 
 /// How to collect elements that do not lie side by side.
-struct Gather<T> {
+struct Gather {
     walk: Walk<1>,
     /// If the first so many elements repeat, and are few: the tile holds them several times over.
     period: Option<usize>,
     /// Elements of the tile that stay: only periodic streams keep theirs.
     filled: usize,
-    tile: [MaybeUninit<T>; 2 * TILE],
 }
 
-impl<'a, T: Element> Reader<'a, T> {
+impl<'a, T: Element> Stream<'a, T> {
     /// A stream that begins with element `start`. The view must have been checked against the shape, which must not be
     /// empty.
     #[inline]
     pub(crate) fn new(view: View<'a, T>, shape: &[usize], start: usize) -> Self {
         if view.is_contiguous(shape) {
-            return Reader { data: view.data, at: [start], gather: None };
+            return Stream { data: view.data, at: [start], gather: None };
         }
         let mut walk = Walk::new(shape, [view.strides]);
         let (period, at) = match *walk.dims() {
@@ -45,11 +81,7 @@ impl<'a, T: Element> Reader<'a, T> {
             }
             _ => (None, walk.seek(start)),
         };
-        Reader {
-            data: view.data,
-            at,
-            gather: Some(Gather { walk, period, filled: 0, tile: [MaybeUninit::uninit(); 2 * TILE] }),
-        }
+        Stream { data: view.data, at, gather: Some(Gather { walk, period, filled: 0 }) }
     }
 
     /// How many of the next elements lie side by side in the data.
@@ -67,48 +99,60 @@ impl<'a, T: Element> Reader<'a, T> {
 
     /// The next `n` elements, side by side: in the data itself where they are so, else in the tile. At most [`TILE`], or
     /// the [`Self::run`].
+    ///
+    /// # Safety
+    /// The tile must be the one of the calls before, with what they left in it.
     #[inline]
-    pub(crate) fn next(&mut self, n: usize) -> &[T] {
+    pub(crate) unsafe fn next<'t>(&mut self, n: usize, tile: &'t mut Tile<T>) -> &'t [T]
+    where
+        'a: 't,
+    {
         let start = self.at[0];
         let run = self.run();
         match &mut self.gather {
             None => self.at[0] += n,
             Some(gather) if n <= run => gather.walk.step(n, &mut self.at),
-            Some(gather) => return gather.collect(self.data, &mut self.at, n),
+            Some(gather) => return gather.collect(self.data, &mut self.at, n, &mut tile.0),
         }
         &self.data[start..start + n]
     }
 }
 
-impl<T: Element> Gather<T> {
+impl Gather {
     /// The next `n` elements, side by side in the tile.
     #[inline(never)]
-    fn collect(&mut self, data: &[T], at: &mut [usize; 1], n: usize) -> &[T] {
+    fn collect<'t, T: Element>(
+        &mut self,
+        data: &[T],
+        at: &mut [usize; 1],
+        n: usize,
+        tile: &'t mut [MaybeUninit<T>; 2 * TILE],
+    ) -> &'t [T] {
         assert!(n <= TILE);
         let mut start = 0;
         if let Some(period) = self.period {
             start = at[0];
-            self.fill_period(data, period, period + n);
+            self.fill_period(data, period, period + n, tile);
             at[0] = (start + n) % period;
         } else {
             let mut done = 0;
             while done < n {
-                done += self.collect_row(data, at, done, n - done);
+                done += self.collect_row(data, at, &mut tile[done..n]);
             }
         }
-        let part = &raw const self.tile[start..start + n];
+        let part = &raw const tile[start..start + n];
         // SAFETY: just filled, or before.
         unsafe { &*(part as *const [T]) }
     }
 
-    /// Copies what is left of the innermost dimension, at most `limit` elements, to `tile[start..]`; returns how many.
-    fn collect_row(&mut self, data: &[T], at: &mut [usize; 1], start: usize, limit: usize) -> usize {
+    /// Copies what is left of the innermost dimension, as far as there is room for it; returns how many elements.
+    fn collect_row<T: Element>(&mut self, data: &[T], at: &mut [usize; 1], to: &mut [MaybeUninit<T>]) -> usize {
         let Some(&Dim { size, strides: [stride], at: done }) = self.walk.dims().last() else {
             unreachable!("no dimensions are contiguous")
         };
-        let n = limit.min(size - done);
+        let n = to.len().min(size - done);
         let from = &data[at[0]..];
-        let to = &mut self.tile[start..start + n];
+        let to = &mut to[..n];
         match stride {
             0 => to.fill(MaybeUninit::new(from[0])),
             1 => {
@@ -127,16 +171,20 @@ impl<T: Element> Gather<T> {
     }
 
     /// Makes the tile hold `need` elements of the periodic stream.
-    fn fill_period(&mut self, data: &[T], period: usize, need: usize) {
+    fn fill_period<T: Element>(&mut self, data: &[T], period: usize, need: usize, tile: &mut [MaybeUninit<T>]) {
+        if period == 1 && self.filled < need {
+            tile[self.filled..need].fill(MaybeUninit::new(data[0]));
+            self.filled = need;
+        }
         // The outermost dimension repeats, so no row ends behind the period.
         let mut at = [0];
         while self.filled < period {
-            self.filled += self.collect_row(data, &mut at, self.filled, period - self.filled);
+            self.filled += self.collect_row(data, &mut at, &mut tile[self.filled..period]);
         }
         while self.filled < need {
             let phase = self.filled % period;
             let more = (self.filled - phase).min(need - self.filled);
-            let (from, to) = self.tile.split_at_mut(self.filled);
+            let (from, to) = tile.split_at_mut(self.filled);
             to[..more].copy_from_slice(&from[phase..phase + more]);
             self.filled += more;
         }

@@ -27,20 +27,24 @@ impl<T> Shared<T> {
     }
 }
 
-/// Calls `f(start, part)` for parts that cover `out`, `start` being the place of the part's first element. A part is
-/// worth at least `grain` elements, and begins at a multiple of `unit`, unless there is one part only.
-pub(crate) fn split<T: Send>(out: &mut [T], unit: usize, grain: usize, f: impl Fn(usize, &mut [T]) + Sync) {
-    let n = out.len();
+/// Calls `f(start, len)` for ranges that cover `0 .. n`. A range is worth at least `grain` elements, and begins at a multiple
+/// of `unit`, unless there is one only.
+pub(crate) fn split_range(n: usize, unit: usize, grain: usize, f: impl Fn(usize, usize) + Sync) {
     let tasks = threads::tasks_for(n, grain);
     if tasks <= 1 {
-        return f(0, out);
+        return f(0, n);
     }
     let size = n.div_ceil(tasks).next_multiple_of(unit);
+    threads::run(n.div_ceil(size), |t| f(t * size, size.min(n - t * size)));
+}
+
+/// Calls `f(start, part)` for parts that cover `out`, `start` being the place of the part's first element; see
+/// [`split_range`].
+pub(crate) fn split<T: Send>(out: &mut [T], unit: usize, grain: usize, f: impl Fn(usize, &mut [T]) + Sync) {
     let shared = Shared(out.as_mut_ptr());
-    threads::run(n.div_ceil(size), |t| {
-        let start = t * size;
-        // SAFETY: parts of different tasks do not overlap and end within `out`.
-        f(start, unsafe { shared.part(start, size.min(n - start)) });
+    split_range(out.len(), unit, grain, |start, len| {
+        // SAFETY: ranges of different tasks do not overlap and end within `out`.
+        f(start, unsafe { shared.part(start, len) });
     });
 }
 

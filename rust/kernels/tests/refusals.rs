@@ -4,6 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rgrad_kernels::View;
+use rgrad_kernels::chain::{Chain, Input, Kind, Output, Step, run_chain};
 use rgrad_kernels::copy::{cast, cast_to_bool, copy, copy_into};
 use rgrad_kernels::flip::flip;
 use rgrad_kernels::gather::{gather_rows, scatter_add_rows};
@@ -64,6 +65,42 @@ fn maps_and_copies() {
     refuse("add_assign", 5, |out| add_assign(out, &x));
     refuse("cast", 5, |out: &mut [i32]| cast(out, &x));
     refuse("cast_to_bool", 5, |out| cast_to_bool(out, &x));
+}
+
+#[test]
+fn chains() {
+    let (x, bytes) = ([1.0_f32; 6], [1_u8; 6]);
+    let steps = [Step::Unary(Unary::Exp, 1), Step::Select(0, 1, 2), Step::Not(0)];
+    let chain = Chain::new(&[Kind::Mask, Kind::Number], &steps, &[3, 4]).unwrap();
+    for (what, len, shape, strides) in MISFITS {
+        let zeros = vec![0; shape.len()];
+        let good = [Input::Mask(View::new(&[1], &zeros)), Input::Numbers(View::new(&[1.0_f32], &zeros))];
+        let bad = [Input::Mask(View::new(&bytes, strides)), Input::Numbers(View::new(&x, strides))];
+        for inputs in [[bad[0], good[1]], [good[0], bad[1]]] {
+            refuse(what, len, |out| {
+                run_chain(&chain, shape, &inputs, &mut [Output::Numbers(out), Output::Mask(&mut vec![7; len])]);
+            });
+        }
+    }
+    let (mask, number) = (Input::Mask(View::new(&bytes, &[1])), Input::Numbers(View::new(&x, &[1])));
+    let mut more = [7; 7];
+    for inputs in [&[mask][..], &[mask, mask], &[number, number], &[mask, Input::Output(0)], &[mask, number, number]] {
+        refuse("inputs of a chain", 6, |out| {
+            run_chain(&chain, &[6], inputs, &mut [Output::Numbers(out), Output::Mask(&mut more[..6])]);
+        });
+    }
+    for bytes in [5, 7] {
+        refuse("outputs of a chain: elements", 6, |out| {
+            run_chain(&chain, &[6], &[mask, number], &mut [Output::Numbers(out), Output::Mask(&mut more[..bytes])]);
+        });
+    }
+    refuse("outputs of a chain: too few", 6, |out| {
+        run_chain(&chain, &[6], &[mask, number], &mut [Output::Numbers(out)]);
+    });
+    refuse("outputs of a chain: kinds", 6, |out| {
+        run_chain(&chain, &[6], &[mask, number], &mut [Output::Mask(&mut more[..6]), Output::Numbers(out)]);
+    });
+    assert_eq!(more, [7; 7]);
 }
 
 #[test]

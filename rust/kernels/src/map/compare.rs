@@ -1,6 +1,5 @@
 //! Comparison and choice, for every element type.
 
-use super::integer::map2;
 use super::{GRAIN_CHEAP, UNIT};
 use crate::View;
 use crate::entries::entries;
@@ -40,13 +39,11 @@ entries! { Choices for [f32 f64 i64 i32 u8] where T: Element {
 } }
 
 fn compare_body<T: Element>(op: Compare, out: &mut [u8], shape: &[usize], a: View<T>, b: View<T>) {
-    match op {
-        Compare::Lt => map2(out, shape, a, b, |a, b| u8::from(a < b)),
-        Compare::Le => map2(out, shape, a, b, |a, b| u8::from(a <= b)),
-        Compare::Gt => map2(out, shape, a, b, |a, b| u8::from(a > b)),
-        Compare::Ge => map2(out, shape, a, b, |a, b| u8::from(a >= b)),
-        Compare::Eq => map2(out, shape, a, b, |a, b| u8::from(a == b)),
-        Compare::Ne => map2(out, shape, a, b, |a, b| u8::from(a != b)),
+    assert_eq!(out.len(), size(shape), "the output has the wrong number of elements");
+    a.check(shape);
+    b.check(shape);
+    if !out.is_empty() {
+        split(out, UNIT, GRAIN_CHEAP, |start, out| f32::run(CompareKernel { op, out, shape, a, b, start }));
     }
 }
 
@@ -60,6 +57,31 @@ fn select_body<T: Element>(out: &mut [T], shape: &[usize], cond: View<u8>, a: Vi
     }
 }
 
+struct CompareKernel<'a, T> {
+    op: Compare,
+    out: &'a mut [u8],
+    shape: &'a [usize],
+    a: View<'a, T>,
+    b: View<'a, T>,
+    start: usize,
+}
+
+// The kernel's type is of no account: it enters the shell only to be compiled for the instruction set.
+impl<T: Element> Kernel<f32> for CompareKernel<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run<S: Simd<f32>>(self, _: S) {
+        let mut a = Reader::new(self.a, self.shape, self.start);
+        let mut b = Reader::new(self.b, self.shape, self.start);
+        let mut out = self.out;
+        while !out.is_empty() {
+            let (part, rest) = out.split_at_mut(chunk(a.run().min(b.run()), out.len()));
+            compare_tile(self.op, part, a.next(part.len()), b.next(part.len()));
+            out = rest;
+        }
+    }
+}
+
 struct Select<'a, T> {
     out: &'a mut [T],
     shape: &'a [usize],
@@ -69,7 +91,7 @@ struct Select<'a, T> {
     start: usize,
 }
 
-// The kernel's type is of no account: it enters the shell only to be compiled for the instruction set.
+// As above.
 impl<T: Element> Kernel<f32> for Select<'_, T> {
     type Out = ();
     #[inline(always)]
@@ -82,11 +104,36 @@ impl<T: Element> Kernel<f32> for Select<'_, T> {
             let run = cond.run().min(a.run()).min(b.run());
             let (part, rest) = out.split_at_mut(chunk(run, out.len()));
             let n = part.len();
-            let (cond, a, b) = (cond.next(n), a.next(n), b.next(n));
-            for (((out, &cond), &a), &b) in part.iter_mut().zip(cond).zip(a).zip(b) {
-                *out = if cond == 0 { b } else { a };
-            }
+            select_tile(part, cond.next(n), a.next(n), b.next(n));
             out = rest;
         }
+    }
+}
+
+/// [`compare`] of operands without strides, in a loop that the compiler vectorises.
+#[inline(always)]
+pub(crate) fn compare_tile<T: Element>(op: Compare, out: &mut [u8], a: &[T], b: &[T]) {
+    macro_rules! each {
+        ($op:tt) => {
+            for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
+                *out = u8::from(a $op b);
+            }
+        };
+    }
+    match op {
+        Compare::Lt => each!(<),
+        Compare::Le => each!(<=),
+        Compare::Gt => each!(>),
+        Compare::Ge => each!(>=),
+        Compare::Eq => each!(==),
+        Compare::Ne => each!(!=),
+    }
+}
+
+/// [`select`] from operands without strides.
+#[inline(always)]
+pub(crate) fn select_tile<T: Element>(out: &mut [T], cond: &[u8], a: &[T], b: &[T]) {
+    for (((out, &cond), &a), &b) in out.iter_mut().zip(cond).zip(a).zip(b) {
+        *out = if cond == 0 { b } else { a };
     }
 }

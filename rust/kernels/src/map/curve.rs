@@ -42,6 +42,13 @@ pub enum Curve {
     Mish,
 }
 
+impl Curve {
+    /// Elements that pay for a thread.
+    pub(crate) fn grain(self) -> usize {
+        if matches!(self, Curve::LeakyRelu(_)) { GRAIN_CHEAP } else { GRAIN_TRANSCENDENTAL }
+    }
+}
+
 entries! { Curves for [f32 f64] where T: Real {
     /// `out[i] = curve(x[i])` for the indices `i` of `shape`, in row-major order.
     ///
@@ -67,9 +74,8 @@ fn curve_grad_body<T: Real>(curve: Curve, out: &mut [T], shape: &[usize], g: Vie
 fn run<T: Real>(curve: Curve, out: &mut [T], shape: &[usize], x: View<T>, g: Option<View<T>>) {
     assert_eq!(out.len(), shape.iter().product(), "the output has the wrong number of elements");
     x.check(shape);
-    let grain = if matches!(curve, Curve::LeakyRelu(_)) { GRAIN_CHEAP } else { GRAIN_TRANSCENDENTAL };
     if !out.is_empty() {
-        split(out, UNIT, grain, |start, out| T::run(CurveKernel { curve, out, shape, x, g, start }));
+        split(out, UNIT, curve.grain(), |start, out| T::run(CurveKernel { curve, out, shape, x, g, start }));
     }
 }
 
@@ -93,7 +99,8 @@ impl<T: Real> Kernel<T> for CurveKernel<'_, T> {
         let Some(g) = self.g else {
             while !out.is_empty() {
                 let (part, rest) = out.split_at_mut(chunk(x.run(), out.len()));
-                curve_run(s, self.curve, part, x.next(part.len()), None);
+                let x = x.next(part.len());
+                s.call(CurveTile { curve: self.curve, out: part, x, g: None });
                 out = rest;
             }
             return;
@@ -101,48 +108,60 @@ impl<T: Real> Kernel<T> for CurveKernel<'_, T> {
         let mut g = Reader::new(g, self.shape, self.start);
         while !out.is_empty() {
             let (part, rest) = out.split_at_mut(chunk(x.run().min(g.run()), out.len()));
-            curve_run(s, self.curve, part, x.next(part.len()), Some(g.next(part.len())));
+            let (x, g) = (x.next(part.len()), Some(g.next(part.len())));
+            s.call(CurveTile { curve: self.curve, out: part, x, g });
             out = rest;
         }
     }
 }
 
-/// The values of a curve, or its derivatives multiplied by `g`.
-#[inline(always)]
-fn curve_run<T: Real, S: Simd<T>>(s: S, curve: Curve, out: &mut [T], x: &[T], g: Option<&[T]>) {
-    macro_rules! each {
-        ($x:ident: $value:expr, $slope:expr) => {
-            match g {
-                None => map_lanes!(s: S, [out => y] <- [x => $x], ($value,)),
-                Some(g) => map_lanes!(s: S, [out => y] <- [g => g, x => $x], (math::unless_zero(s, g, s.mul(g, $slope)),)),
+/// The values of a curve, or its derivatives multiplied by `g`, for operands without strides.
+pub(crate) struct CurveTile<'a, T> {
+    pub curve: Curve,
+    pub out: &'a mut [T],
+    pub x: &'a [T],
+    pub g: Option<&'a [T]>,
+}
+
+impl<T: Real> Kernel<T> for CurveTile<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, s: S) {
+        let CurveTile { curve, out, x, g } = self;
+        macro_rules! each {
+            ($x:ident: $value:expr, $slope:expr) => {
+                match g {
+                    None => map_lanes!(s: S, [out => y] <- [x => $x], ($value,)),
+                    Some(g) => map_lanes!(s: S, [out => y] <- [g => g, x => $x], (math::unless_zero(s, g, s.mul(g, $slope)),)),
+                }
+            };
+        }
+        let (zero, one) = (s.splat(T::ZERO), s.splat(T::ONE));
+        match curve {
+            Curve::LeakyRelu(slope) => {
+                let slope = s.splat(T::from_f64(slope));
+                each!(x: s.select(s.lt(zero, x), x, s.mul(slope, x)), s.select(s.lt(zero, x), one, slope));
             }
-        };
-    }
-    let (zero, one) = (s.splat(T::ZERO), s.splat(T::ONE));
-    match curve {
-        Curve::LeakyRelu(slope) => {
-            let slope = s.splat(T::from_f64(slope));
-            each!(x: s.select(s.lt(zero, x), x, s.mul(slope, x)), s.select(s.lt(zero, x), one, slope));
+            Curve::Elu { alpha, scale, rate } => {
+                let [below, bend] = [alpha * scale, alpha * scale * rate].map(|c| s.splat(T::from_f64(c)));
+                let [scale, rate] = [scale, rate].map(|c| s.splat(T::from_f64(c)));
+                each!(
+                    x: s.select(s.lt(zero, x), s.mul(scale, x), s.mul(below, math::expm1(s, s.mul(rate, x)))),
+                    s.select(s.lt(zero, x), scale, s.mul(bend, math::exp(s, s.mul(rate, x))))
+                );
+            }
+            Curve::Softplus { beta, threshold } => {
+                let [inverse, beta, threshold] = [1.0 / beta, beta, threshold].map(|c| s.splat(T::from_f64(c)));
+                each!(
+                    x: s.select(s.lt(threshold, s.mul(beta, x)), x, s.mul(inverse, math::softplus(s, s.mul(beta, x)))),
+                    s.select(s.lt(threshold, s.mul(beta, x)), one, math::sigmoid(s, s.mul(beta, x)))
+                );
+            }
+            Curve::LogSigmoid => each!(x: s.neg(math::softplus(s, s.neg(x))), math::sigmoid(s, s.neg(x))),
+            Curve::Gelu => each!(x: math::gelu(s, x), math::gelu_slope(s, x)),
+            Curve::GeluTanh => each!(x: math::gelu_tanh(s, x), math::gelu_tanh_slope(s, x)),
+            Curve::Silu => each!(x: math::silu(s, x), math::silu_slope(s, x)),
+            Curve::Mish => each!(x: math::mish(s, x), math::mish_slope(s, x)),
         }
-        Curve::Elu { alpha, scale, rate } => {
-            let [below, bend] = [alpha * scale, alpha * scale * rate].map(|c| s.splat(T::from_f64(c)));
-            let [scale, rate] = [scale, rate].map(|c| s.splat(T::from_f64(c)));
-            each!(
-                x: s.select(s.lt(zero, x), s.mul(scale, x), s.mul(below, math::expm1(s, s.mul(rate, x)))),
-                s.select(s.lt(zero, x), scale, s.mul(bend, math::exp(s, s.mul(rate, x))))
-            );
-        }
-        Curve::Softplus { beta, threshold } => {
-            let [inverse, beta, threshold] = [1.0 / beta, beta, threshold].map(|c| s.splat(T::from_f64(c)));
-            each!(
-                x: s.select(s.lt(threshold, s.mul(beta, x)), x, s.mul(inverse, math::softplus(s, s.mul(beta, x)))),
-                s.select(s.lt(threshold, s.mul(beta, x)), one, math::sigmoid(s, s.mul(beta, x)))
-            );
-        }
-        Curve::LogSigmoid => each!(x: s.neg(math::softplus(s, s.neg(x))), math::sigmoid(s, s.neg(x))),
-        Curve::Gelu => each!(x: math::gelu(s, x), math::gelu_slope(s, x)),
-        Curve::GeluTanh => each!(x: math::gelu_tanh(s, x), math::gelu_tanh_slope(s, x)),
-        Curve::Silu => each!(x: math::silu(s, x), math::silu_slope(s, x)),
-        Curve::Mish => each!(x: math::mish(s, x), math::mish_slope(s, x)),
     }
 }

@@ -238,8 +238,8 @@ fn map1<T: Element, O: Element>(out: &mut [O], shape: &[usize], x: View<T>, f: i
     }
 }
 
-/// `out[i] = f(a[i], b[i])` for elements of any types, by loops that the compiler vectorises.
-pub(super) fn map2<A: Element, B: Element, O: Element>(
+/// `out[i] = f(a[i], b[i])`, by loops that the compiler vectorises.
+fn map2<A: Element, B: Element, O: Element>(
     out: &mut [O],
     shape: &[usize],
     a: View<A>,

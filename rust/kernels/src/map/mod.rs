@@ -6,13 +6,13 @@ mod integer;
 mod real;
 
 pub use crate::math::GELU_TANH;
-pub(crate) use compare::Choices;
+pub(crate) use compare::{Choices, compare_tile, select_tile};
 pub use compare::{Compare, compare, select};
-pub(crate) use curve::Curves;
 pub use curve::{Curve, curve, curve_grad};
+pub(crate) use curve::{CurveTile, Curves};
 pub use integer::{Int, IntBinary, IntUnary, binary_int, unary_int};
-pub(crate) use real::Maps;
 pub use real::{Binary, Unary, add_assign, binary, unary};
+pub(crate) use real::{BinaryTile, Maps, Power, UnaryTile};
 
 /// Elements that pay for a thread where each costs a load or two and a store: below, memory is no bottleneck and a thread's
 /// start is not repaid.

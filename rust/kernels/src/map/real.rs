@@ -14,13 +14,13 @@ use crate::view::size;
 /// Functions that are computed lane by lane cost some 5 to 20 ns.
 const GRAIN_LIBRARY: usize = 512;
 
-/// Makes an enum of functions from one row for each: its meaning, its name, the elements that pay for a thread, and its
-/// formula in vector arithmetic.
+/// Makes an enum of functions, and the kernel that computes them for operands without strides, from one row for each: its
+/// meaning, its name, the elements that pay for a thread, and its formula in vector arithmetic.
 macro_rules! functions {
     (@map $S:ident, $s:ident, $out:ident, [$($x:ident),+], $formula:expr) => {
         map_lanes!($s: $S, [$out => y] <- [$($x => $x),+], ($formula,))
     };
-    ($(#[$meta:meta])* $op:ident, $run:ident($s:ident, $x:tt, $inputs:literal):
+    ($(#[$meta:meta])* $op:ident, $kernel:ident($s:ident, $x:tt, $inputs:literal):
      $($(#[$doc:meta])* $name:ident, $grain:ident, $formula:expr;)*) => {
         $(#[$meta])*
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,18 +30,28 @@ macro_rules! functions {
 
         impl $op {
             /// Elements that pay for a thread.
-            fn grain(self) -> usize {
+            pub(crate) fn grain(self) -> usize {
                 match self {
                     $($op::$name => $grain,)*
                 }
             }
         }
 
-        #[inline(always)]
-        fn $run<T: Real, S: Simd<T>>($s: S, op: $op, out: &mut [T], inputs: [&[T]; $inputs]) {
-            let $x = inputs;
-            match op {
-                $($op::$name => functions!(@map S, $s, out, $x, $formula),)*
+        /// `out[i] = op(inputs[0][i], …)`
+        pub(crate) struct $kernel<'a, T> {
+            pub op: $op,
+            pub out: &'a mut [T],
+            pub inputs: [&'a [T]; $inputs],
+        }
+
+        impl<T: Real> Kernel<T> for $kernel<'_, T> {
+            type Out = ();
+            #[inline(always)]
+            fn run<S: Simd<T>>(self, $s: S) {
+                let $kernel { op, out, inputs: $x } = self;
+                match op {
+                    $($op::$name => functions!(@map S, $s, out, $x, $formula),)*
+                }
             }
         }
     };
@@ -51,7 +61,7 @@ functions! {
     /// A function of one number.
     ///
     /// NaN gives NaN; zeros keep their sign where the function is odd.
-    Unary, unary_run(s, [x], 1):
+    Unary, UnaryTile(s, [x], 1):
     /// `-x`
     Neg, GRAIN_CHEAP, s.neg(x);
     /// `|x|`
@@ -130,7 +140,7 @@ functions! {
 
 functions! {
     /// A function of two numbers.
-    Binary, binary_run(s, [a, b], 2):
+    Binary, BinaryTile(s, [a, b], 2):
     /// `a + b`
     Add, GRAIN_CHEAP, s.add(a, b);
     /// `a - b`
@@ -213,18 +223,41 @@ fn binary_body<T: Real>(op: Binary, out: &mut [T], shape: &[usize], a: View<T>, 
     if out.is_empty() {
         return;
     }
-    if op == Binary::Pow && b.strides.iter().all(|&s| s == 0) {
-        // One exponent for all elements: these need no general routine.
-        match b.data[0].to_f64() {
-            -1.0 => return unary(Unary::Reciprocal, out, shape, a),
-            0.5 => return unary(Unary::Root, out, shape, a),
-            1.0 => return copy(out, shape, a),
-            2.0 => return unary(Unary::Square, out, shape, a),
-            3.0 => return unary(Unary::Cube, out, shape, a),
-            _ => {}
+    if op == Binary::Pow {
+        match Power::of(b) {
+            Power::General => {}
+            Power::Same => return copy(out, shape, a),
+            Power::By(op) => return unary(op, out, shape, a),
         }
     }
     split(out, UNIT, op.grain(), |start, out| T::run(BinaryKernel { op, out, shape, a, b, start }));
+}
+
+/// What computes a power.
+pub(crate) enum Power {
+    /// The routine for all exponents
+    General,
+    /// Nothing: the power is the base
+    Same,
+    /// A function of the base
+    By(Unary),
+}
+
+impl Power {
+    /// With one exponent for all elements, by strides of 0, some need no general routine.
+    pub(crate) fn of<T: Real>(exponent: View<T>) -> Self {
+        if exponent.strides.iter().any(|&stride| stride != 0) {
+            return Power::General;
+        }
+        match exponent.data[0].to_f64() {
+            -1.0 => Power::By(Unary::Reciprocal),
+            0.5 => Power::By(Unary::Root),
+            1.0 => Power::Same,
+            2.0 => Power::By(Unary::Square),
+            3.0 => Power::By(Unary::Cube),
+            _ => Power::General,
+        }
+    }
 }
 
 fn add_assign_body<T: Real>(out: &mut [T], x: &[T]) {
@@ -249,7 +282,8 @@ impl<T: Real> Kernel<T> for UnaryKernel<'_, T> {
         let mut out = self.out;
         while !out.is_empty() {
             let (part, rest) = out.split_at_mut(chunk(x.run(), out.len()));
-            unary_run(s, self.op, part, [x.next(part.len())]);
+            let inputs = [x.next(part.len())];
+            s.call(UnaryTile { op: self.op, out: part, inputs });
             out = rest;
         }
     }
@@ -273,7 +307,8 @@ impl<T: Real> Kernel<T> for BinaryKernel<'_, T> {
         let mut out = self.out;
         while !out.is_empty() {
             let (part, rest) = out.split_at_mut(chunk(a.run().min(b.run()), out.len()));
-            binary_run(s, self.op, part, [a.next(part.len()), b.next(part.len())]);
+            let inputs = [a.next(part.len()), b.next(part.len())];
+            s.call(BinaryTile { op: self.op, out: part, inputs });
             out = rest;
         }
     }

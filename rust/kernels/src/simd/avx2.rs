@@ -3,7 +3,7 @@
 #[allow(clippy::wildcard_imports, reason = "some eighty intrinsics")]
 use std::arch::x86_64::*;
 
-use super::{Simd, transpose_in_groups};
+use super::{Kernel, Simd, transpose_in_groups};
 
 /// Proof that the CPU has AVX2 and FMA.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +45,17 @@ macro_rules! avx2 {
             type M = [$v; 2];
             const LANES: usize = 2 * $half;
             const REGISTERS: usize = 8;
+
+            #[inline(always)]
+            fn call<K: Kernel<$t>>(self, kernel: K) -> K::Out {
+                #[target_feature(enable = "avx2,fma")]
+                #[inline(never)]
+                fn shell<K: Kernel<$t>>(s: Avx2, kernel: K) -> K::Out {
+                    kernel.run(s)
+                }
+                // SAFETY: the token proves that the CPU has the instructions.
+                unsafe { shell(self, kernel) }
+            }
 
             #[inline(always)]
             unsafe fn load(self, p: *const $t) -> Self::V {

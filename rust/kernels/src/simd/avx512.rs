@@ -4,7 +4,7 @@ use std::arch::asm;
 #[allow(clippy::wildcard_imports, reason = "some eighty intrinsics")]
 use std::arch::x86_64::*;
 
-use super::{Simd, transpose_in_groups};
+use super::{Kernel, Simd, transpose_in_groups};
 
 /// Proof that the CPU has AVX-512 F, BW, DQ and VL.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +41,17 @@ macro_rules! avx512 {
             type M = $m;
             const LANES: usize = $lanes;
             const REGISTERS: usize = 32;
+
+            #[inline(always)]
+            fn call<K: Kernel<$t>>(self, kernel: K) -> K::Out {
+                #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+                #[inline(never)]
+                fn shell<K: Kernel<$t>>(s: Avx512, kernel: K) -> K::Out {
+                    kernel.run(s)
+                }
+                // SAFETY: the token proves that the CPU has the instructions.
+                unsafe { shell(self, kernel) }
+            }
 
             #[inline(always)]
             unsafe fn load(self, p: *const $t) -> $v {

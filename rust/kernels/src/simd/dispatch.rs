@@ -119,34 +119,22 @@ pub trait Kernel<T: Real> {
     fn run<S: Simd<T>>(self, simd: S) -> Self::Out;
 }
 
-/// Writes `run_f32` or `run_f64`: one thin shell per instruction set around the kernel's inlined body.
+/// Writes `run_f32` or `run_f64`: the way into the shell of the instruction set in use.
 macro_rules! shells {
     ($t:ident, $run:ident) => {
         #[inline]
         pub(super) fn $run<K: Kernel<$t>>(kernel: K) -> K::Out {
-            #[cfg(target_arch = "x86_64")]
-            #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-            fn avx512<K: Kernel<$t>>(kernel: K) -> K::Out {
-                // SAFETY: this function has the features.
-                kernel.run(unsafe { Avx512::token() })
-            }
-            #[cfg(target_arch = "x86_64")]
-            #[target_feature(enable = "avx2,fma")]
-            fn avx2<K: Kernel<$t>>(kernel: K) -> K::Out {
-                // SAFETY: this function has the features.
-                kernel.run(unsafe { Avx2::token() })
-            }
             match isa() {
                 // SAFETY: `isa` returns an instruction set only if the machine has it.
                 #[cfg(target_arch = "x86_64")]
-                Isa::Avx512 => unsafe { avx512(kernel) },
+                Isa::Avx512 => Simd::<$t>::call(unsafe { Avx512::token() }, kernel),
                 // SAFETY: as above.
                 #[cfg(target_arch = "x86_64")]
-                Isa::Avx2 => unsafe { avx2(kernel) },
+                Isa::Avx2 => Simd::<$t>::call(unsafe { Avx2::token() }, kernel),
                 // SAFETY: NEON is part of every aarch64 target that Rust supports.
                 #[cfg(target_arch = "aarch64")]
-                Isa::Neon => kernel.run(unsafe { Neon::token() }),
-                _ => kernel.run(Scalar),
+                Isa::Neon => Simd::<$t>::call(unsafe { Neon::token() }, kernel),
+                _ => Simd::<$t>::call(Scalar, kernel),
             }
         }
     };

@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use super::dispatch::Kernel;
+use crate::chain::Chains;
 use crate::copy::Copies;
 use crate::gather::{Gathers, ScatterAdds};
 use crate::gemm::Tiles;
@@ -55,6 +56,7 @@ pub trait Real:
     + Tiles
     + Maps<Self>
     + Curves<Self>
+    + Chains<Self>
     + Reductions<Self>
     + Softmaxes<Self>
     + CrossEntropies<Self>

@@ -41,6 +41,9 @@ pub trait Simd<T: Real>: Copy + Send + Sync + 'static {
     /// Logical vectors that fit into registers.
     const REGISTERS: usize;
 
+    /// Runs `kernel` in the shell of this instruction set: a function of its own, compiled once however many call it.
+    fn call<K: Kernel<T>>(self, kernel: K) -> K::Out;
+
     /// Loads `LANES` elements.
     ///
     /// # Safety

@@ -3,7 +3,7 @@
 use std::arch::aarch64::*;
 use std::array::from_fn;
 
-use super::Simd;
+use super::{Kernel, Simd};
 
 /// Proof that the CPU has NEON, as every 64-bit ARM that Rust supports does.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +43,11 @@ macro_rules! neon {
             type M = [$u; 4];
             const LANES: usize = 4 * $quarter;
             const REGISTERS: usize = 8;
+
+            #[inline(never)]
+            fn call<K: Kernel<$t>>(self, kernel: K) -> K::Out {
+                kernel.run(self)
+            }
 
             #[inline(always)]
             unsafe fn load(self, p: *const $t) -> Self::V {

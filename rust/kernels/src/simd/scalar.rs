@@ -2,7 +2,7 @@
 
 use std::array::from_fn;
 
-use super::Simd;
+use super::{Kernel, Simd};
 
 /// Arrays and plain Rust arithmetic; exact reference of every other instruction set.
 ///
@@ -42,6 +42,11 @@ macro_rules! scalar {
             type M = [bool; $lanes];
             const LANES: usize = $lanes;
             const REGISTERS: usize = 4;
+
+            #[inline(never)]
+            fn call<K: Kernel<$t>>(self, kernel: K) -> K::Out {
+                kernel.run(self)
+            }
 
             #[inline(always)]
             unsafe fn load(self, p: *const $t) -> Self::V {

@@ -1,6 +1,7 @@
 //! Kernels that compute element by element.
 
 use rgrad_kernels::View;
+use rgrad_kernels::chain::{Chain, Input, Kind, Logic, Output, Step, run_chain};
 use rgrad_kernels::map::{
     Binary, Compare, Curve, Int, IntBinary, IntUnary, Unary, add_assign, binary, binary_int, compare, curve,
     curve_grad, select, unary, unary_int,
@@ -54,6 +55,10 @@ pub const ROWS: &[Row] = &[
         int_binaries::<i64>(hash);
         int_binaries::<i32>(hash);
         int_binaries::<u8>(hash);
+    }),
+    ("chain::run_chain", |hash| {
+        chains::<f32>(hash);
+        chains::<f64>(hash);
     }),
 ];
 
@@ -177,4 +182,27 @@ fn int_binaries<T: Int + Bits>(hash: &mut Hash) {
         binary_int(op, &mut out, &[N], View::new(&a, &[1]), View::new(&b, &[1]));
         hash.add(&out);
     }
+}
+
+/// A column, a transposed matrix, and an output in place, with a step of every kind.
+fn chains<T: Real + Bits>(hash: &mut Hash) {
+    let (x, mut out, mut mask) = (odd::<T>(N, 1, 97), odd::<T>(N, 2, 89), vec![9; N]);
+    let steps = [
+        Step::Binary(Binary::Mul, 0, 1),
+        Step::Compare(Compare::Lt, 2, 3),
+        Step::Curve(Curve::Silu, 3),
+        Step::CurveGrad(Curve::Gelu, 2, 5),
+        Step::Select(4, 5, 6),
+        Step::Unary(Unary::Tanh, 7),
+        Step::Not(4),
+        Step::Number(9),
+        Step::Logic(Logic::Xor, 4, 9),
+        Step::Binary(Binary::Add, 8, 10),
+    ];
+    let chain = Chain::new(&[Kind::Number, Kind::Number, Kind::Output(0)], &steps, &[12, 11]).unwrap();
+    let inputs = [Input::Numbers(View::new(&x, &[1, 149])), Input::Numbers(View::new(&x, &[1, 0])), Input::Output(0)];
+    let n = 149 * 467;
+    run_chain(&chain, &SHAPE, &inputs, &mut [Output::Numbers(&mut out[..n]), Output::Mask(&mut mask[..n])]);
+    hash.add(&out);
+    hash.add(&mask);
 }

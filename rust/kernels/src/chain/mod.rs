@@ -1,0 +1,114 @@
+//! Chains: element-wise operations one after another, in one pass over tiles that stay in the L1 cache.
+//!
+//! A [`Chain`] is made once and run often; running it allocates nothing. It gives the bits of the kernels of [`map`](crate::map)
+//! called one after another, because it calls what they call.
+
+mod program;
+mod range;
+
+pub use program::{Chain, Kind, MAX_INPUTS, MAX_OUTPUTS, MAX_TILES, Unfit};
+
+use crate::View;
+use crate::entries::entries;
+use crate::map::{Binary, Compare, Curve, UNIT, Unary};
+use crate::simd::Real;
+use crate::split::{Shared, split_range};
+use crate::view::size;
+use range::Range;
+
+/// One operation of a chain. Its operands are numbered: first the chain's inputs, then the results of the steps before.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Step {
+    /// A function of a number, as [`unary`](crate::map::unary)
+    Unary(Unary, usize),
+    /// A function of two numbers, as [`binary`](crate::map::binary). The exponent of a power must be an input; if its
+    /// strides are 0, some exponents have functions of their own, as there.
+    Binary(Binary, usize, usize),
+    /// An activation function of a number, as [`curve`](crate::map::curve)
+    Curve(Curve, usize),
+    /// The gradient of an activation function, from its own and the function's argument, as
+    /// [`curve_grad`](crate::map::curve_grad)
+    CurveGrad(Curve, usize, usize),
+    /// A mask from two numbers, as [`compare`](crate::map::compare)
+    Compare(Compare, usize, usize),
+    /// The second where the first, a mask, is true, else the third, as [`select`](crate::map::select)
+    Select(usize, usize, usize),
+    /// A mask from two masks
+    Logic(Logic, usize, usize),
+    /// Where a mask is 0
+    Not(usize),
+    /// A mask's bytes as numbers
+    Number(usize),
+}
+
+/// A function of two masks, bit by bit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Logic {
+    /// Whether both are true
+    And,
+    /// Whether at least one is
+    Or,
+    /// Whether exactly one is
+    Xor,
+}
+
+/// An operand of a chain.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a, T> {
+    /// Numbers
+    Numbers(View<'a, T>),
+    /// Truth values, one in a byte: 0 is false
+    Mask(View<'a, u8>),
+    /// What an output holds before, for chains that change it in place
+    Output(usize),
+}
+
+/// Where a chain stores a result, in row-major order.
+#[derive(Debug)]
+pub enum Output<'a, T> {
+    /// Numbers
+    Numbers(&'a mut [T]),
+    /// Truth values, as 1 or 0
+    Mask(&'a mut [u8]),
+}
+
+entries! { Chains for [f32 f64] where T: Real {
+    /// Runs a chain for the indices of `shape`: each output is what the chain was made to store in it.
+    ///
+    /// Allocates nothing, unless a view has more than eight dimensions that cannot be taken together.
+    ///
+    /// # Panics
+    /// If inputs or outputs are not as many or not of the kinds that the chain was made for, an output does not have the
+    /// shape's number of elements, or a view does not reach over the shape.
+    pub fn run_chain(chain: &Chain, shape: &[usize], inputs: &[Input<T>], outputs: &mut [Output<T>]) = run_chain_body;
+} }
+
+fn run_chain_body<T: Real>(chain: &Chain, shape: &[usize], inputs: &[Input<T>], outputs: &mut [Output<T>]) {
+    let n = size(shape);
+    assert_eq!(inputs.len(), chain.inputs().len(), "the chain has another number of inputs");
+    for (input, kind) in inputs.iter().zip(chain.inputs()) {
+        match (input, kind) {
+            (Input::Numbers(view), Kind::Number) => view.check(shape),
+            (Input::Mask(view), Kind::Mask) => view.check(shape),
+            (Input::Output(j), Kind::Output(k)) if j == k => {}
+            _ => panic!("an input is not of the kind that the chain was made for"),
+        }
+    }
+    assert_eq!(outputs.len(), chain.outputs().len(), "the chain has another number of outputs");
+    let mut places = [Shared(std::ptr::null_mut()); MAX_OUTPUTS];
+    for ((output, is_mask), place) in outputs.iter_mut().zip(chain.outputs()).zip(&mut places) {
+        let (len, start) = match (output, is_mask) {
+            (Output::Numbers(out), false) => (out.len(), out.as_mut_ptr().cast()),
+            (Output::Mask(out), true) => (out.len(), out.as_mut_ptr()),
+            _ => panic!("an output is not of the kind that the chain was made for"),
+        };
+        assert_eq!(len, n, "an output has the wrong number of elements");
+        *place = Shared(start);
+    }
+    if n > 0 {
+        split_range(n, UNIT, chain.grain(), |start, len| {
+            // SAFETY: all was checked just now, and ranges of different tasks do not overlap.
+            T::run(unsafe { Range::new(chain, shape, inputs, &places, start, len) });
+        });
+    }
+}
