@@ -357,6 +357,10 @@ class Program:
     A recorded function that can be run again.
     """
     def __str__(self, /) -> str: ...
+    def profile(self, /, arguments: Iterable[Tensor], times: SupportsIndex) -> list[float]:
+        """
+        Runs the program `times` times, and returns the least time that each instruction took, in seconds.
+        """
     def run(self, /, arguments: Iterable[Tensor]) -> list[Tensor] | None:
         """
         Runs the program on arguments of the recorded shapes and dtypes; None if what it was recorded with is no longer there.

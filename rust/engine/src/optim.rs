@@ -5,6 +5,7 @@ use std::iter::once;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rgrad_kernels::buffer::Write;
 use rgrad_kernels::optim::{self as kernels, MAX_STATES};
 pub use rgrad_kernels::optim::{Adadelta, Adagrad, Adam, Counts, NAdam, RmsProp, Rule, Sgd};
 use smallvec::SmallVec;
@@ -83,40 +84,55 @@ impl<R: Rule + 'static> compile::Action for Update<R> {
 
     fn run(&self, grads: &[&Tensor], mut out: &[&Tensor]) -> Result<()> {
         let mut settings = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut slots: SmallVec<[Slot<R>; CHUNK]> = SmallVec::new();
-        for (index, (&grad, (rule, counts))) in grads.iter().zip(settings.iter_mut()).enumerate() {
+        // Most parameters are at the same step of the same rule.
+        let mut known: Option<(R, Counts, R::Ready)> = None;
+        for (grad, (rule, counts)) in grads.iter().zip(settings.iter_mut()) {
             *counts = rule.count(*counts);
-            let (own, rest) = out.split_at(1 + rule.states().len());
+            let ready = match known {
+                Some((r, c, ready)) if (r, c) == (*rule, *counts) => ready,
+                _ => rule.ready(*counts, false),
+            };
+            known = Some((*rule, *counts, ready));
+            let kept = rule.states().len();
+            let (own, rest) = out.split_at(1 + kept);
             out = rest;
-            let state = own[1..].iter().map(|&t| t.clone()).collect();
-            let (param, grad) = (own[0].clone(), grad.clone());
-            slots.push(Slot { index, param, grad, state, rule: *rule, counts: *counts, fresh: false });
-            if slots.len() == CHUNK {
-                update(&slots)?;
-                slots.clear();
-            }
+            let grad = contiguous(grad)?;
+            match_float!(grad.dtype(), R::NAME, T => {
+                let g = grad.read::<T>();
+                let mut guards: [Option<Write<'_, T>>; 1 + MAX_STATES] = from_fn(|i| own.get(i).map(|t| t.write::<T>()));
+                let mut parts = guards.iter_mut().zip(own).map(|(guard, t)| match guard {
+                    Some(guard) => &mut guard[range(t)],
+                    None => Default::default(),
+                });
+                let p = parts.next().unwrap_or_default();
+                let state = from_fn(|_| parts.next().unwrap_or_default());
+                kernels::step_one::<T, R>(ready, p, g.slice(), state, kept);
+            });
         }
-        update(&slots)
+        Ok(())
+    }
+
+    fn flops(&self, x: &[Vec<usize>], _: &[Vec<usize>]) -> f64 {
+        // An average each, and some more of them with the step itself.
+        let elements: usize = x.iter().map(|shape| shape.iter().product::<usize>()).sum();
+        (2 * elements * (1 + 2 * R::STATES.len())) as f64
     }
 }
-
-/// Parameters that are updated at once, without an allocation.
-const CHUNK: usize = 16;
 
 /// A checked step.
 fn update<R: Rule>(slots: &[Slot<R>]) -> Result<()> {
     // Before any parameter changes, because copies need memory.
-    let grads = slots.iter().map(|s| contiguous(&s.grad)).collect::<Result<SmallVec<[Tensor; CHUNK]>>>()?;
+    let grads = slots.iter().map(|s| contiguous(&s.grad)).collect::<Result<Vec<_>>>()?;
     for dtype in [DType::Float32, DType::Float64] {
-        let (some, grads): (SmallVec<[&Slot<R>; CHUNK]>, SmallVec<[&Tensor; CHUNK]>) =
+        let (some, grads): (Vec<_>, Vec<_>) =
             slots.iter().zip(&grads).filter(|(s, _)| s.param.dtype() == dtype).unzip();
         if some.is_empty() {
             continue;
         }
         match_float!(dtype, R::NAME, T => {
-            let grads: SmallVec<[_; CHUNK]> = grads.into_iter().map(Tensor::read::<T>).collect();
+            let grads: Vec<_> = grads.into_iter().map(Tensor::read::<T>).collect();
             let written = some.iter().flat_map(|s| once(&s.param).chain(&s.state));
-            let mut guards: SmallVec<[_; 4 * CHUNK]> = written.map(|t| (t.write::<T>(), range(t))).collect();
+            let mut guards: Vec<_> = written.map(|t| (t.write::<T>(), range(t))).collect();
             let mut parts = guards.iter_mut().map(|(guard, at)| &mut guard[at.clone()]);
             let slot = |(s, g): (&&Slot<R>, _)| {
                 let p = parts.next().unwrap_or_default();
@@ -124,7 +140,7 @@ fn update<R: Rule>(slots: &[Slot<R>]) -> Result<()> {
                 let state = from_fn(|i| if i < kept { parts.next() } else { None }.unwrap_or_default());
                 kernels::Slot { p, g, state, rule: s.rule, counts: s.counts, fresh: s.fresh }
             };
-            let mut all: SmallVec<[_; CHUNK]> = some.iter().zip(grads.iter().map(Reader::slice)).map(slot).collect();
+            let mut all: Vec<_> = some.iter().zip(grads.iter().map(Reader::slice)).map(slot).collect();
             kernels::step(&mut all);
         });
     }

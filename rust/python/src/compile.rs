@@ -82,6 +82,10 @@ pub struct PyProgram {
 
 #[pymethods]
 impl PyProgram {
+    /// Runs the program `times` times, and returns the least time that each instruction took, in seconds.
+    fn profile(&self, py: Python<'_>, arguments: Tensors, times: usize) -> PyResult<Vec<f64>> {
+        run(py, usize::MAX, || self.replay.lock().unwrap_or_else(PoisonError::into_inner).profile(&arguments.0, times))
+    }
     fn __str__(&self) -> String {
         self.replay.lock().unwrap_or_else(PoisonError::into_inner).program().to_string()
     }

@@ -17,6 +17,7 @@ mod show;
 
 pub(crate) use action::Action;
 pub use action::Kind;
+pub use passes::passes;
 pub use program::{Cost, Program};
 pub use record::{Recording, check_free, is_recording, set_place};
 pub(crate) use record::{

@@ -1,6 +1,7 @@
 //! Running a program again.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use smallvec::SmallVec;
 
@@ -22,6 +23,8 @@ pub struct Replay {
     /// Parts of arguments that instructions read; filled while the program runs.
     parts: Vec<(usize, Layout)>,
     views: Vec<Tensor>,
+    /// The least time that each instruction has taken, while somebody wants to know.
+    watch: Option<Vec<f64>>,
     /// Of every cell, how many of the handles to its tensor are the program's own.
     held: Vec<usize>,
 }
@@ -53,6 +56,7 @@ impl Replay {
             outputs: Vec::new(),
             parts: Vec::new(),
             views: Vec::new(),
+            watch: None,
             held: vec![1; program.cells.len()],
             program,
         };
@@ -139,6 +143,18 @@ impl Replay {
         })
     }
 
+    /// Runs the program `times` times, and returns the least time that each instruction took, in seconds.
+    pub fn profile(&mut self, arguments: &[Tensor], times: usize) -> Result<Vec<f64>> {
+        let mut best = vec![f64::INFINITY; self.steps.len()];
+        for _ in 0..times {
+            self.watch = Some(std::mem::take(&mut best));
+            let done = self.execute(arguments);
+            best = self.watch.take().unwrap_or_default();
+            done?;
+        }
+        Ok(best)
+    }
+
     fn tensor<'a>(&'a self, reference: &'a Ref, arguments: &'a [Tensor]) -> &'a Tensor {
         match reference {
             Ref::Fixed(t) => t,
@@ -154,14 +170,20 @@ impl Replay {
             self.views.push(arguments[*i].with_layout(layout));
         }
         self.take_gradients()?;
+        let mut watch = self.watch.take();
         let done: Result<()> = with_grad_enabled(false, || {
-            for step in &self.steps {
+            for (i, step) in self.steps.iter().enumerate() {
+                let start = watch.as_ref().map(|_| Instant::now());
                 let x: SmallVec<[&Tensor; 8]> = step.inputs.iter().map(|r| self.tensor(r, arguments)).collect();
                 let out: SmallVec<[&Tensor; 4]> = step.outputs.iter().map(|r| self.tensor(r, arguments)).collect();
                 step.action.run(&x, &out)?;
+                if let (Some(watch), Some(start)) = (&mut watch, start) {
+                    watch[i] = watch[i].min(start.elapsed().as_secs_f64());
+                }
             }
             Ok(())
         });
+        self.watch = watch;
         self.views.clear();
         done?;
         self.put_gradients();

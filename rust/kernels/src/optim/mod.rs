@@ -111,7 +111,12 @@ pub fn step<T: Real, R: Rule>(slots: &mut [Slot<'_, T, R>]) {
         let state = slot.state.each_mut().map(|s| Shared(s.as_mut_ptr()));
         parts.push(Part { p: Shared(slot.p.as_mut_ptr()), g: slot.g, state, kept, ready });
     }
-    over_parts(&parts, |part, start, n| {
+    run_parts::<T, R>(&parts);
+}
+
+/// Runs the passes of slots whose lengths were checked.
+fn run_parts<T: Real, R: Rule>(parts: &[Part<'_, T, R>]) {
+    over_parts(parts, |part, start, n| {
         // SAFETY: the lengths of parameter and kept states are equal, and ranges of different tasks do not overlap. Of a
         // state that is not kept, the empty range is taken.
         let (p, state) = unsafe {
@@ -120,6 +125,23 @@ pub fn step<T: Real, R: Rule>(slots: &mut [Slot<'_, T, R>]) {
         };
         T::run(Pass::<T, R> { p, g: &part.g[start..start + n], state, ready: part.ready });
     });
+}
+
+/// A step for one parameter, which needs no list: `state` holds `kept` tensors, and `ready` what [`Rule::ready`] gave.
+///
+/// # Panics
+/// If lengths differ.
+pub fn step_one<T: Real, R: Rule>(
+    ready: R::Ready,
+    p: &mut [T],
+    g: &[T],
+    mut state: [&mut [T]; MAX_STATES],
+    kept: usize,
+) {
+    assert!(p.len() == g.len(), "a gradient has its parameter's length");
+    assert!(state[..kept].iter().all(|s| s.len() == g.len()), "a state has its parameter's length");
+    let state = state.each_mut().map(|s| Shared(s.as_mut_ptr()));
+    run_parts::<T, R>(&[Part { p: Shared(p.as_mut_ptr()), g, state, kept, ready }]);
 }
 
 /// A slot that tasks share.

@@ -24,6 +24,11 @@ const PASSES: [Pass; 7] = [
     ("packed", packed::run),
 ];
 
+/// The names of the passes, in the order in which they run.
+pub fn passes() -> impl Iterator<Item = &'static str> {
+    PASSES.iter().map(|(name, _)| *name)
+}
+
 /// Runs all passes that are not named.
 pub(super) fn run(program: &mut Program, without: &[&str]) {
     for (name, pass) in PASSES {
