@@ -23,6 +23,7 @@ __all__ = [
     "Hook",
     "Program",
     "Tensor",
+    "_Epoch",
     "_Level",
     "_abandon",
     "_alias",
@@ -1606,6 +1607,51 @@ class Tensor:
         """
 
 @final
+class _Epoch:
+    """
+    An epoch on its way: batches of rows, how many of them are done, and their results.
+
+    `columns` (rows, …) are divided into batches of `batch_size` rows, in their own order or a random one. `progress` is called
+    with batches done, batches in all and the first result of the last one.
+    """
+    def __new__(
+        cls,
+        /,
+        columns: Iterable[Tensor],
+        batch_size: SupportsIndex,
+        shuffle: bool,
+        generator: Generator | None,
+        drop_last: bool,
+        progress: collections.abc.Callable[[int, int, float], object] | None,
+    ) -> Self: ...
+    def batch(self, /) -> list[Tensor]:
+        """
+        The next batch: a tensor of each column.
+        """
+    def check(self, /, results: Iterable[Tensor]) -> None:
+        """
+        `TypeError` unless these can be results of a step.
+        """
+    @property
+    def finished(self, /) -> bool:
+        """
+        Whether all batches are done.
+        """
+    def put(self, /, results: Iterable[Tensor]) -> None:
+        """
+        Notes the results of the next batch, on which Python ran the step.
+        """
+    def replay(self, /, program: Program) -> bool:
+        """
+        Runs a program on the next batches, as many as have the size of the first; False if it was on none, because what it was
+        recorded with is no longer there.
+        """
+    def results(self, /) -> list[Tensor]:
+        """
+        The results of all batches, stacked.
+        """
+
+@final
 class _Level:
     """
     One evaluation of a derivative by forward mode, in a `with` block: a level later than all before.
@@ -1692,9 +1738,10 @@ def _rebuild(cls: type, array: Any, requires_grad: bool) -> Any:
     What unpickling and copying call.
     """
 
-def _record(arguments: Iterable[Tensor]) -> None:
+def _record(arguments: Iterable[Tensor], fixed: bool = False) -> None:
     """
-    Starts recording on this thread what a function does with `arguments`, which are contiguous.
+    Starts recording on this thread what a function does with `arguments`, which are contiguous, and which it must not change
+    if they are `fixed`.
     """
 
 def _recorded(outputs: Iterable[Tensor], without: SupportsGetItem[int, str]) -> Program:

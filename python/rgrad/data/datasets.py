@@ -44,16 +44,7 @@ class TensorDataset:
     tensors: tuple[Tensor | NDArray[Any], ...]
 
     def __init__(self, *tensors: Tensor | NDArray[Any]) -> None:
-        if not tensors:
-            raise ValueError("TensorDataset needs at least one tensor")
-        self.tensors = tuple(_column(value, position) for position, value in enumerate(tensors))
-        lengths = [len(tensor) for tensor in self.tensors]
-        for position, length in enumerate(lengths):
-            if length != lengths[0]:
-                raise ValueError(
-                    f"TensorDataset: all tensors must have the same length in dimension 0, "
-                    f"but tensor 0 has {lengths[0]} and tensor {position} has {length}"
-                )
+        self.tensors = columns("TensorDataset", tensors)
 
     def __len__(self) -> int:
         return len(self.tensors[0])
@@ -67,6 +58,20 @@ class TensorDataset:
 
     def __repr__(self) -> str:
         return f"TensorDataset({', '.join(str(tuple(tensor.shape)) for tensor in self.tensors)})"
+
+
+def columns(caller: str, tensors: Sequence[Tensor | NDArray[Any]]) -> tuple[Tensor | NDArray[Any], ...]:
+    """What holds the rows of the tensors and arrays that `caller` was given. Errors as of `TensorDataset`."""
+    if not tensors:
+        raise ValueError(f"{caller} needs at least one tensor")
+    made = tuple(_column(caller, value, position) for position, value in enumerate(tensors))
+    for position, column in enumerate(made):
+        if len(column) != len(made[0]):
+            raise ValueError(
+                f"{caller}: all tensors must have the same length in dimension 0, "
+                f"but tensor 0 has {len(made[0])} and tensor {position} has {len(column)}"
+            )
+    return made
 
 
 class SingleDataset:
@@ -201,12 +206,12 @@ def _is_array(value: object) -> bool:
     return isinstance(value, np.ndarray)
 
 
-def _column(value: Tensor | NDArray[Any], position: int) -> Tensor | NDArray[Any]:
+def _column(caller: str, value: Tensor | NDArray[Any], position: int) -> Tensor | NDArray[Any]:
     if not _is_tensor(value) and not _is_array(value):
         kind = type(value).__name__
-        raise TypeError(f"TensorDataset takes tensors and NumPy arrays, but argument {position} is {kind}")
+        raise TypeError(f"{caller} takes tensors and NumPy arrays, but argument {position} is {kind}")
     if value.ndim == 0:
-        raise ValueError(f"TensorDataset: tensor {position} has no dimension 0 to hold samples")
+        raise ValueError(f"{caller}: tensor {position} has no dimension 0 to hold samples")
     if isinstance(value, rg.Tensor):
         # Gathering from other strides would copy all of the tensor for every batch.
         return value.contiguous()

@@ -39,11 +39,16 @@ pub(crate) fn note(outside: Box<dyn Outside>) {
     });
 }
 
-/// Starts recording on this thread what a function does with `arguments`, which are contiguous.
+/// Starts recording on this thread what a function does with `arguments`, which are contiguous, and which it must not change
+/// if they are `fixed`.
 #[pyfunction]
-pub fn _record(arguments: Tensors) -> PyResult<()> {
+#[pyo3(signature = (arguments, fixed=false))]
+pub fn _record(arguments: Tensors, fixed: bool) -> PyResult<()> {
     compile::set_place(place);
     let recording = Recording::begin(&arguments.0).map_err(to_py)?;
+    if fixed {
+        recording.fix_arguments();
+    }
     RECORDING.set(Some((recording, Vec::new())));
     Ok(())
 }
@@ -76,8 +81,25 @@ pub fn _recorded(py: Python<'_>, outputs: Tensors, without: Vec<String>) -> PyRe
 /// A recorded function that can be run again.
 #[pyclass(name = "Program", module = "rgrad", frozen)]
 pub struct PyProgram {
-    replay: Mutex<Replay>,
+    pub(crate) replay: Mutex<Replay>,
     outsides: Outsides,
+}
+
+impl PyProgram {
+    /// Hands what Python has to the program, which is about to run; false if it has to be recorded anew.
+    pub(crate) fn prepare(&self, py: Python<'_>) -> PyResult<bool> {
+        for outside in &self.outsides {
+            if !outside.prepare(py)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Hands what the program has to Python, after it has run or failed.
+    pub(crate) fn settle(&self, py: Python<'_>) -> PyResult<()> {
+        self.outsides.iter().try_for_each(|outside| outside.settle(py))
+    }
 }
 
 #[pymethods]
@@ -92,18 +114,14 @@ impl PyProgram {
 
     /// Runs the program on arguments of the recorded shapes and dtypes; None if what it was recorded with is no longer there.
     fn run(&self, py: Python<'_>, arguments: Tensors) -> PyResult<Option<Vec<PyTensor>>> {
-        for outside in &self.outsides {
-            if !outside.prepare(py)? {
-                return Ok(None);
-            }
+        if !self.prepare(py)? {
+            return Ok(None);
         }
         let made = run(py, usize::MAX, || {
             let mut replay = self.replay.lock().unwrap_or_else(PoisonError::into_inner);
             if replay.is_valid() { replay.run(&arguments.0).map(Some) } else { Ok(None) }
         });
-        for outside in &self.outsides {
-            outside.settle(py)?;
-        }
+        self.settle(py)?;
         Ok(made?.map(|all| all.into_iter().map(Into::into).collect()))
     }
 }

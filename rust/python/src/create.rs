@@ -220,7 +220,8 @@ pub fn set_rng_state(state: (u64, u64)) {
     DEFAULT.set_state(State { seed: state.0, offset: state.1 });
 }
 
-fn draw<R: Send>(
+/// Runs `f` with a generator, or the default one.
+pub(crate) fn draw<R: Send>(
     py: Python<'_>,
     generator: Option<&Bound<'_, PyGenerator>>,
     elements: usize,

@@ -16,6 +16,7 @@ mod config;
 mod create;
 mod custom;
 mod dtype;
+mod epoch;
 mod error;
 mod functions;
 mod index;
@@ -61,6 +62,8 @@ macro_rules! module {
             use crate::transforms::{PyLevel, _alias, _has_tangent, _leaf, _split, _untaped, _version, _with_tangent};
             #[pymodule_export]
             use crate::dtype::{PyDType, get_default_dtype, set_default_dtype};
+            #[pymodule_export]
+            use crate::epoch::PyEpoch;
             #[pymodule_export]
             use crate::interop::{from_dlpack, from_numpy};
             #[pymodule_export]

@@ -4,9 +4,10 @@
 //! [`program::Instr`] for each: which action, from which cells, into which. A cell stands for a storage: an argument, a
 //! tensor from outside, a constant, or a value of the step's own. [`passes`] make the program shorter without changing a
 //! bit of its results, [`plan`] gives the step's own values places in memory that are used again as soon as they may, and
-//! [`replay`] runs it all, with no allocation.
+//! [`replay`] runs it all, with no allocation; [`epoch`] many times in a row.
 
 mod action;
+mod epoch;
 mod passes;
 mod plan;
 mod product;
@@ -17,6 +18,7 @@ mod show;
 
 pub(crate) use action::Action;
 pub use action::Kind;
+pub use epoch::{Batches, Stacked};
 pub use passes::passes;
 pub use program::{Cost, Program};
 pub use record::{Recording, check_free, is_recording, set_place};

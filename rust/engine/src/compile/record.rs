@@ -56,6 +56,8 @@ fn unwatched<R>(f: impl FnOnce() -> R) -> R {
 struct Recorder {
     number: u32,
     program: Program,
+    /// Whether the function must not change its arguments.
+    fixed: bool,
     /// Where each argument begins in its storage, and its size, in elements.
     places: Vec<(usize, usize)>,
     /// Of every cell, what it held before the recording changed it, if it did.
@@ -84,6 +86,7 @@ impl Recording {
         let mut recorder = Recorder {
             number,
             program: Program::default(),
+            fixed: false,
             places: arguments.iter().map(|x| (x.layout().offset, x.numel())).collect(),
             before: Vec::new(),
             gradients: Vec::new(),
@@ -100,6 +103,11 @@ impl Recording {
         RECORDER.set(Some(recorder));
         WATCHING.set(number);
         Ok(Self(()))
+    }
+
+    /// From now on, changing an argument is a `ValueError`: they are rows of an epoch's data.
+    pub fn fix_arguments(&self) {
+        with(|recorder| recorder.fixed = true);
     }
 
     /// The program whose results are `outputs`. An error if something was done that cannot be repeated; what was changed in
@@ -176,6 +184,9 @@ impl Recorder {
     /// a constant every time.
     fn keep(&mut self, t: &Tensor) -> Result<()> {
         let cell = self.operand(t)?.cell;
+        if self.fixed && matches!(self.program.cells[cell].home, Home::Argument(_)) {
+            return fixed_data(&place());
+        }
         if let Home::Constant(_) = self.program.cells[cell].home {
             let Cell { dtype, shape, .. } = self.program.cells[cell].clone();
             let layout = Layout::contiguous(&shape);
@@ -271,6 +282,14 @@ impl Recorder {
 
 fn with<R>(f: impl FnOnce(&mut Recorder) -> R) -> R {
     RECORDER.with_borrow_mut(|slot| f(slot.as_mut().expect("a watched thread has a recorder")))
+}
+
+/// The error of a step that changes the rows that it gets.
+pub(super) fn fixed_data(place: &str) -> Result<()> {
+    fail!(
+        Value,
+        "epoch: the step changes its data in place{place}; rows are read where they lie, so change x.clone() instead"
+    )
 }
 
 // ---- What primitives call ----

@@ -20,11 +20,13 @@ pub struct Replay {
     program: Program,
     steps: Vec<Step>,
     outputs: Vec<Ref>,
-    /// Parts of arguments that instructions read; filled while the program runs.
+    /// Parts of arguments that instructions read; there are views of them while the program runs.
     parts: Vec<(usize, Layout)>,
     views: Vec<Tensor>,
     /// The least time that each instruction has taken, while somebody wants to know.
     watch: Option<Vec<f64>>,
+    /// Arguments for the shuffled rows of an epoch, made when there is a first one.
+    pub(super) gathered: Vec<Tensor>,
     /// Of every cell, how many of the handles to its tensor are the program's own.
     held: Vec<usize>,
 }
@@ -57,6 +59,7 @@ impl Replay {
             parts: Vec::new(),
             views: Vec::new(),
             watch: None,
+            gathered: Vec::new(),
             held: vec![1; program.cells.len()],
             program,
         };
@@ -130,16 +133,29 @@ impl Replay {
     /// An error leaves what instructions before had done, as it does without compiling; gradients that would have been
     /// replaced are gone.
     pub fn run(&mut self, arguments: &[Tensor]) -> Result<Vec<Tensor>> {
-        self.execute(arguments)?;
-        with_grad_enabled(false, || {
-            let made = self.outputs.iter().zip(&self.program.outputs).map(|(reference, output)| {
-                let t = self.tensor(reference, arguments);
-                match output {
+        let done = self.execute(arguments).and_then(|()| {
+            with_grad_enabled(false, || {
+                let made = self.results(arguments).zip(&self.program.outputs).map(|(t, output)| match output {
                     Output::Copy(_) => ops::copy(t),
                     Output::Alias(_) => Ok(t.clone()),
-                }
-            });
-            made.collect()
+                });
+                made.collect()
+            })
+        });
+        self.let_go();
+        done
+    }
+
+    /// What the function returned, after the program has run on these arguments: in the program's own memory.
+    pub(super) fn results<'a>(&'a self, arguments: &'a [Tensor]) -> impl ExactSizeIterator<Item = &'a Tensor> + Clone {
+        self.outputs.iter().map(|reference| self.tensor(reference, arguments))
+    }
+
+    /// Shape and dtype of each of the results.
+    pub fn result_types(&self) -> impl Iterator<Item = (&[usize], DType)> {
+        self.program.outputs.iter().map(|output| {
+            let (Output::Copy(operand) | Output::Alias(operand)) = output;
+            (&operand.layout.shape[..], self.program.cells[operand.cell].dtype)
         })
     }
 
@@ -150,9 +166,27 @@ impl Replay {
             self.watch = Some(std::mem::take(&mut best));
             let done = self.execute(arguments);
             best = self.watch.take().unwrap_or_default();
+            self.let_go();
             done?;
         }
         Ok(best)
+    }
+
+    /// `ValueError` unless the arguments have the shapes and dtypes that were recorded.
+    pub(super) fn check_arguments(&self, arguments: &[Tensor]) -> Result<()> {
+        for cell in &self.program.cells {
+            if let Home::Argument(i) = cell.home
+                && !arguments.get(i).is_some_and(|x| *x.shape() == cell.shape[..] && x.dtype() == cell.dtype)
+            {
+                fail!(Value, "compile: argument {i} has another shape or dtype than the one that was recorded");
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets go of the memory of arguments.
+    pub(super) fn let_go(&mut self) {
+        self.views.clear();
     }
 
     fn tensor<'a>(&'a self, reference: &'a Ref, arguments: &'a [Tensor]) -> &'a Tensor {
@@ -163,14 +197,11 @@ impl Replay {
         }
     }
 
-    fn execute(&mut self, arguments: &[Tensor]) -> Result<()> {
-        for (i, layout) in &self.parts {
-            let mut layout = layout.clone();
-            layout.offset += arguments[*i].layout().offset;
-            self.views.push(arguments[*i].with_layout(layout));
-        }
+    /// Runs the instructions. What is made of arguments stays for the next run, until [`Replay::let_go`].
+    pub(super) fn execute(&mut self, arguments: &[Tensor]) -> Result<()> {
         self.take_gradients()?;
         let mut watch = self.watch.take();
+        self.look_at(arguments);
         let done: Result<()> = with_grad_enabled(false, || {
             for (i, step) in self.steps.iter().enumerate() {
                 let start = watch.as_ref().map(|_| Instant::now());
@@ -184,10 +215,24 @@ impl Replay {
             Ok(())
         });
         self.watch = watch;
-        self.views.clear();
         done?;
         self.put_gradients();
         Ok(())
+    }
+
+    /// Makes the views of the arguments' parts, or moves them.
+    fn look_at(&mut self, arguments: &[Tensor]) {
+        for (k, (i, layout)) in self.parts.iter().enumerate() {
+            let x = &arguments[*i];
+            let offset = layout.offset + x.layout().offset;
+            match self.views.get_mut(k) {
+                Some(view) if view.shares_storage(x) => view.move_to(offset),
+                _ => {
+                    self.views.truncate(k);
+                    self.views.push(x.with_layout(Layout { offset, ..layout.clone() }));
+                }
+            }
+        }
     }
 
     /// Takes the gradients that the program makes from their leaves: one that somebody holds on to is theirs, and the program

@@ -114,6 +114,14 @@ impl Tensor {
         Self::from_parts(Home::Of(base.clone()), layout, self.data.dtype)
     }
 
+    /// Makes a view one of the elements from `offset` on: in place, unless there are other handles to it.
+    pub(crate) fn move_to(&mut self, offset: usize) {
+        match Arc::get_mut(&mut self.data) {
+            Some(data) => data.layout.offset = offset,
+            None => *self = self.with_layout(Layout { offset, ..self.data.layout.clone() }),
+        }
+    }
+
     /// A tensor of another dtype over the same storage, whose bytes are its elements.
     pub(crate) fn with_layout_as(&self, layout: Layout, dtype: DType) -> Self {
         let base = match &self.data.home {

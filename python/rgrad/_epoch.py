@@ -1,0 +1,83 @@
+"""Epochs of compiled steps: `Compiled.epoch` and `Compiled.steps`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import rgrad as rg
+from rgrad import _core, config
+from rgrad._compile import _flatten, _unflatten
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from rgrad import Generator, Tensor
+    from rgrad._compile import Compiled
+
+    Progress = Callable[[int, int, float], object]
+
+
+def epoch(
+    compiled: Compiled,
+    data: tuple[Tensor | NDArray[Any], ...],
+    batch_size: int,
+    shuffle: bool,
+    generator: Generator | None,
+    drop_last: bool,
+    progress: Progress | None,
+) -> Any:
+    """What `Compiled.epoch` does."""
+    from rgrad.data._arguments import generator_or_none, integer
+    from rgrad.data.datasets import columns
+
+    if progress is not None and not callable(progress):
+        raise TypeError(f"epoch: progress must be a function or None, not {type(progress).__name__}")
+    size, generator = integer("batch_size", batch_size, 1), generator_or_none(generator)
+    rows = [column if isinstance(column, rg.Tensor) else rg.tensor(column) for column in columns("epoch", data)]
+    run = _core._Epoch(rows, min(size, 2**62), bool(shuffle), generator, bool(drop_last), progress)
+    structure: Any = None
+    while not run.finished:
+        batch = tuple(run.batch())
+        found = compiled._find(batch) if config.compile else None
+        if found is not None:
+            program, structure = found
+            if run.replay(program):
+                continue
+        structure = _step(compiled, batch, run)
+    return _unflatten(structure, run.results())
+
+
+def _step(compiled: Compiled, batch: tuple[Tensor, ...], run: _core._Epoch) -> Any:
+    """Records the step on a batch, or runs it eagerly, and returns the structure of its results."""
+    if config.compile:
+        result = compiled._record(batch, run.check)
+    else:
+        before = [_core._version(rows) for rows in batch]
+        result = compiled._function(*batch)
+        if before != [_core._version(rows) for rows in batch]:
+            raise ValueError("epoch: the step changes its data in place; change x.clone() instead")
+    outputs: list[Tensor] = []
+    structure = _flatten(result, outputs)
+    run.put(outputs)
+    return structure
+
+
+def steps(compiled: Compiled, loader: Iterable[Any]) -> Any:
+    """What `Compiled.steps` does."""
+    structure: Any = None
+    results: list[list[Tensor]] = []
+    for batch in loader:
+        args = batch if isinstance(batch, tuple | list) else (batch,)
+        outputs: list[Tensor] = []
+        structure = _flatten(compiled(*(a if isinstance(a, rg.Tensor) else rg.tensor(a) for a in args)), outputs)
+        if not outputs or any(t.ndim > 0 for t in outputs):
+            got = [tuple(t.shape) for t in outputs]
+            raise TypeError(
+                f"steps: a step returns its loss, or a tuple, list or dict of such numbers, as 0-d tensors; "
+                f"this one returns tensors of the shapes {got}"
+            )
+        results.append([t.detach() for t in outputs])
+    if not results:
+        raise ValueError("steps: there are no batches")
+    return _unflatten(structure, [rg.stack(column) for column in zip(*results, strict=True)])

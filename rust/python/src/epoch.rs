@@ -1,0 +1,131 @@
+//! Epochs: many steps with one call from Python, which is asked for signals and told of the progress now and then.
+
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use pyo3::prelude::*;
+use rgrad_engine::Tensor;
+use rgrad_engine::compile::{Batches, Stacked};
+
+use crate::args::Tensors;
+use crate::compile::PyProgram;
+use crate::create::{PyGenerator, draw};
+use crate::error::{run, to_py};
+use crate::tensor::PyTensor;
+
+/// How long steps run before Python is asked: short for who waits, long beside the microseconds that asking takes.
+const SLICE: Duration = Duration::from_millis(5);
+
+/// An epoch on its way: batches of rows, how many of them are done, and their results.
+///
+/// `columns` (rows, …) are divided into batches of `batch_size` rows, in their own order or a random one. `progress` is called
+/// with batches done, batches in all and the first result of the last one.
+#[pyclass(name = "_Epoch", module = "rgrad._core")]
+pub struct PyEpoch {
+    batches: Batches,
+    progress: Option<Py<PyAny>>,
+    done: usize,
+    results: Option<Stacked>,
+    asked: Instant,
+}
+
+#[pymethods]
+impl PyEpoch {
+    #[new]
+    #[pyo3(signature = (
+        columns, batch_size, shuffle, generator, drop_last, progress: "collections.abc.Callable[[int, int, float], object] | None"
+    ))]
+    fn new(
+        py: Python<'_>,
+        columns: Tensors,
+        batch_size: usize,
+        shuffle: bool,
+        generator: Option<&Bound<'_, PyGenerator>>,
+        drop_last: bool,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<Self> {
+        let mut batches = run(py, usize::MAX, || Batches::new(&columns.0, batch_size, drop_last))?;
+        if shuffle {
+            batches = draw(py, generator, usize::MAX, |g| batches.shuffled(g))?;
+        }
+        Ok(Self { batches, progress, done: 0, results: None, asked: Instant::now() })
+    }
+
+    /// Whether all batches are done.
+    #[getter]
+    fn finished(&self) -> bool {
+        self.done == self.batches.count()
+    }
+
+    /// The next batch: a tensor of each column.
+    fn batch(&self, py: Python<'_>) -> PyResult<Vec<PyTensor>> {
+        let made = run(py, usize::MAX, || self.batches.get(self.done))?;
+        Ok(made.into_iter().map(Into::into).collect())
+    }
+
+    /// `TypeError` unless these can be results of a step.
+    fn check(&mut self, results: Tensors) -> PyResult<()> {
+        self.places(&results.0).map(|_| ())
+    }
+
+    /// Notes the results of the next batch, on which Python ran the step.
+    fn put(&mut self, py: Python<'_>, results: Tensors) -> PyResult<()> {
+        let at = self.done;
+        self.places(&results.0)?.put(at, results.0.iter()).map_err(to_py)?;
+        self.done += 1;
+        if self.asked.elapsed() < SLICE && !self.finished() { Ok(()) } else { self.ask(py) }
+    }
+
+    /// Runs a program on the next batches, as many as have the size of the first; False if it was on none, because what it was
+    /// recorded with is no longer there.
+    fn replay(&mut self, py: Python<'_>, program: &Bound<'_, PyProgram>) -> PyResult<bool> {
+        let program = program.get();
+        let (first, end) = (self.done, self.batches.end_of_size(self.done));
+        while self.done < end && program.prepare(py)? {
+            let before = self.done;
+            let ran = run(py, usize::MAX, || {
+                let mut replay = program.replay.lock().unwrap_or_else(PoisonError::into_inner);
+                let results = match self.results.take() {
+                    Some(there) => there,
+                    None => Stacked::new(self.batches.count(), replay.result_types())?,
+                };
+                let (results, start) = (self.results.insert(results), Instant::now());
+                replay.run_batches(&self.batches, &mut self.done, results, || start.elapsed() > SLICE)
+            });
+            let settled = program.settle(py);
+            ran.and(settled)?;
+            if self.done == before {
+                break;
+            }
+            self.ask(py)?;
+        }
+        Ok(self.done > first)
+    }
+
+    /// The results of all batches, stacked.
+    fn results(&self) -> Vec<PyTensor> {
+        self.results.iter().flat_map(|r| r.tensors().iter().cloned().map(Into::into)).collect()
+    }
+}
+
+impl PyEpoch {
+    /// Where results go, the first of which are these.
+    fn places(&mut self, first: &[Tensor]) -> PyResult<&Stacked> {
+        let places = match self.results.take() {
+            Some(there) => there,
+            None => Stacked::new(self.batches.count(), first.iter().map(|t| (t.shape(), t.dtype()))).map_err(to_py)?,
+        };
+        Ok(self.results.insert(places))
+    }
+
+    /// Lets Python act on signals, and tells it how far the epoch is.
+    fn ask(&mut self, py: Python<'_>) -> PyResult<()> {
+        py.check_signals()?;
+        if let (Some(progress), Some(results)) = (&self.progress, &self.results) {
+            let last = results.first(self.done - 1).map_err(to_py)?;
+            progress.call1(py, (self.done, self.batches.count(), last))?;
+        }
+        self.asked = Instant::now();
+        Ok(())
+    }
+}
