@@ -1,5 +1,5 @@
-//! Everything that is no product: maps, chains of them, sums, softmax and cross-entropy, normalisation, random numbers, gathered
-//! rows and optimizer steps, on one thread and on all, beside the bandwidth of plain passes of the same run.
+//! Everything that is no product: maps, chains of them, sums, softmax and cross-entropy, normalisation, random numbers,
+//! gathered rows and optimizer steps, on one thread and on all, beside the bandwidth of plain passes of the same run.
 //!
 //! `cargo bench -p rgrad-bench --bench elementwise`; a part of a name after `--` picks cases, and `--json FILE` keeps the
 //! figures. `RGRAD_ISA` pins the instruction set.

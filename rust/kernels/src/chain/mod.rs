@@ -1,7 +1,24 @@
 //! Chains: element-wise operations one after another, in one pass over tiles that stay in the L1 cache.
 //!
-//! A [`Chain`] is made once and run often; running it allocates nothing. It gives the bits of the kernels of [`map`](crate::map)
-//! called one after another, because it calls what they call.
+//! A [`Chain`] is made once and run often; running it allocates nothing. It gives the bits of the kernels of
+//! [`map`](crate::map) called one after another, because it calls what they call: each formula is compiled once for
+//! each instruction set.
+//!
+//! A step writes its result to a *tile*, 2 KiB that a later step reads, or to an output. [`Chain::new`] gives tiles to
+//! results and takes them back after their last use, so that a long chain needs few. Figures for f(a·x + b)·c − d, five
+//! steps, in ns an element on one thread with AVX-512 (`cargo bench -p rgrad-bench --bench elementwise -- chain`):
+//!
+//! | elements | rectifier: chain | one by one | tanh: chain | one by one |
+//! |---|---|---|---|---|
+//! | 1000 | 0.28 | 0.53 | 0.44 | 0.69 |
+//! | 100,000 | 0.22 | 0.33 | 0.37 | 0.45 |
+//! | 4,000,000 | 0.24 | 0.83 | 0.39 | 0.91 |
+//!
+//! With tiles of 256 `f32` instead of 512 the chains take 1.2 to 1.5 times as long, because what is done for each step
+//! of each tile, some 8 ns, weighs more; with 1024 they take 0.8 times as long at 100,000 elements and 1.2 to 1.7 times
+//! at 4,000,000, where tiles, inputs and outputs together leave the L1 cache. Storing each result is what bounds cheap
+//! steps: 0.034 ns an element here. A chain of two of them is no faster than two kernels as long as the operands are in
+//! cache.
 
 mod program;
 mod range;
@@ -78,8 +95,8 @@ entries! { Chains for [f32 f64] where T: Real {
     /// Allocates nothing, unless a view has more than eight dimensions that cannot be taken together.
     ///
     /// # Panics
-    /// If inputs or outputs are not as many or not of the kinds that the chain was made for, an output does not have the
-    /// shape's number of elements, or a view does not reach over the shape.
+    /// If inputs or outputs are not as many or not of the kinds that the chain was made for, an output does not have
+    /// the shape's number of elements, or a view does not reach over the shape.
     pub fn run_chain(chain: &Chain, shape: &[usize], inputs: &[Input<T>], outputs: &mut [Output<T>]) = run_chain_body;
 } }
 

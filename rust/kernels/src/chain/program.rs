@@ -5,7 +5,7 @@ use std::fmt::{Display, Formatter};
 use super::Step;
 use crate::map::{Binary, GRAIN_CHEAP, UNIT};
 
-/// The most inputs of a chain.
+/// The most inputs of a chain: each has up to 8 KiB of a task's stack, for elements that do not lie side by side.
 pub const MAX_INPUTS: usize = 12;
 /// The most outputs of a chain.
 pub const MAX_OUTPUTS: usize = 8;
@@ -205,7 +205,8 @@ impl Chain {
     }
 }
 
-/// Gives every result a slot: the output itself if nothing reads any more what that held before, else a tile that is free.
+/// Gives every result a slot: the output itself if nothing reads any more what that held before, else a tile that is
+/// free.
 fn place(
     inputs: &[Kind],
     steps: &[Step],

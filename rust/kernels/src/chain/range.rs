@@ -12,14 +12,15 @@ use crate::reader::{Stream, TILE, Tile};
 use crate::simd::{Kernel, Real, Simd};
 use crate::split::Shared;
 
-/// Bytes of the numbers of a tile: 512 of `f32`, 256 of `f64`.
+/// Bytes of a tile: 512 numbers of `f32`, 256 of `f64`. See the figures in [`chain`](super).
 const TILE_BYTES: usize = 2048;
 
 #[repr(align(64))]
 struct Tiles(#[expect(dead_code, reason = "read and written through pointers")] [[u8; TILE_BYTES]; MAX_TILES]);
 
 thread_local! {
-    /// The results between steps. Not on the stack, where they would have to be initialised each time.
+    /// The results between steps. Not on the stack, where they would have to be initialised each time. No two ranges run on
+    /// one thread at one time: a range calls nothing that could start another.
     static RESULTS: UnsafeCell<Tiles> = const { UnsafeCell::new(Tiles([[0; TILE_BYTES]; MAX_TILES])) };
 }
 
@@ -35,9 +36,9 @@ pub(crate) struct Range<'a, T> {
 
 impl<'a, T: Real> Range<'a, T> {
     /// # Safety
-    /// The inputs must be of the kinds that the chain was made for, with views that were checked against the shape, which
-    /// is not empty; the outputs must point to memory of the kinds that the chain was made for, of which the elements of
-    /// the range are valid and no other reference to them is in use.
+    /// The inputs must be of the kinds that the chain was made for, with views that were checked against the shape,
+    /// which is not empty; the outputs must point to memory of the kinds that the chain was made for, of which the
+    /// elements of the range are valid and no other reference to them is in use.
     pub(crate) unsafe fn new(
         chain: &'a Chain,
         shape: &'a [usize],
@@ -57,7 +58,7 @@ impl<T: Real> Kernel<T> for Range<'_, T> {
         let size = TILE_BYTES / size_of::<T>();
         let mut slots = Slots([null_mut(); SLOTS]);
         let mut sources = Sources::new();
-        sources.open(self.inputs, self.shape, self.start, size.min(self.len), &mut slots);
+        sources.open(self.inputs, self.shape, self.start, size.min(self.len));
         let tiles: *mut u8 = RESULTS.with(UnsafeCell::get).cast();
         for (t, slot) in slots.0[TILES..OUTPUTS].iter_mut().enumerate() {
             *slot = tiles.wrapping_add(t * TILE_BYTES);
@@ -71,8 +72,8 @@ impl<T: Real> Kernel<T> for Range<'_, T> {
             sources.next(n, &mut slots);
             for &step in self.chain.moves() {
                 // SAFETY: `Chain::new` saw to it that operands are of the kinds which steps need, that they have been
-                // written before, and that no result is in the slot of an operand. Every slot has memory for a tile, or for
-                // `n` elements of an output or input.
+                // written before, and that no result is in the slot of an operand. Every slot has memory for a tile, or
+                // for `n` elements of an output or input.
                 unsafe {
                     match step {
                         Move::Step(step, to) => self.step(s, step, to, &slots, n),
@@ -187,8 +188,8 @@ enum Source<'a, T> {
     Output(usize),
 }
 
-/// The sources of all inputs, and memory for what they gather. It is large, so that moving it would cost more than many a
-/// chain: it is made empty, and filled where it is.
+/// The sources of all inputs, and memory for what they gather. It is large, so that moving it would cost more than many
+/// a chain: it is made empty, and filled where it is.
 struct Sources<'a, T> {
     streams: [MaybeUninit<Source<'a, T>>; MAX_INPUTS],
     tiles: [MaybeUninit<Tile<T>>; MAX_INPUTS],
@@ -207,14 +208,13 @@ impl<'a, T: Real> Sources<'a, T> {
 
     /// Begins with element `start` of each input; `n` are read at most at one time.
     #[inline(always)]
-    fn open(&mut self, inputs: &[Input<'a, T>], shape: &[usize], start: usize, n: usize, slots: &mut Slots) {
+    fn open(&mut self, inputs: &[Input<'a, T>], shape: &[usize], start: usize, n: usize) {
         for (i, input) in inputs.iter().enumerate() {
             let is_constant = |strides: &[usize]| strides.iter().all(|&stride| stride == 0);
             self.streams[i].write(match *input {
                 Input::Numbers(view) if is_constant(view.strides) => {
-                    slots.0[i] = self.tiles[i].as_mut_ptr().cast();
                     // SAFETY: the tile has room for more.
-                    unsafe { fill(slots.0[i].cast(), view.data[0], n) };
+                    unsafe { fill(self.tiles[i].as_mut_ptr().cast(), view.data[0], n) };
                     Source::Constant
                 }
                 Input::Numbers(view) => Source::Numbers(Stream::new(view, shape, start)),
@@ -233,11 +233,11 @@ impl<'a, T: Real> Sources<'a, T> {
         let sources = self.streams[..self.len].iter_mut().zip(&mut self.tiles);
         for (slot, (source, tile)) in inputs.iter_mut().zip(sources) {
             let tile = tile.as_mut_ptr();
-            // SAFETY: the first `len` sources have been written. Each has a tile of its own, which may be uninitialised;
-            // that of a mask is a part of it.
+            // SAFETY: the first `len` sources have been written. Each has a tile of its own, which may be
+            // uninitialised; that of a mask is a part of it.
             *slot = unsafe {
                 match source.assume_init_mut() {
-                    Source::Constant => *slot,
+                    Source::Constant => tile.cast(),
                     Source::Numbers(stream) => stream.next(n, &mut *tile).as_ptr().cast_mut().cast(),
                     Source::Mask(stream) => stream.next(n, &mut *tile.cast()).as_ptr().cast_mut(),
                     Source::Output(j) => outputs[*j],
