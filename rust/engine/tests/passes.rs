@@ -205,6 +205,70 @@ fn a_product_that_somebody_else_reads_keeps_its_result() {
 }
 
 #[test]
+fn element_wise_operations_are_one_pass() {
+    let f = |x: &[Tensor]| {
+        let y = ops::add(&ops::mul(&x[0], &x[1]).unwrap(), &number(0.3)).unwrap();
+        let mask = ops::gt(&y, &number(0.0)).unwrap();
+        vec![ops::where_(&mask, &ops::tanh(&y).unwrap(), &ops::exp(&x[0]).unwrap()).unwrap()]
+    };
+    let before = [
+        "%0 = mul(arg0, arg1)",
+        "%1 = add(%0, const0)",
+        "%2 = gt(%1, const1)",
+        "%3 = tanh(%1)",
+        "%4 = exp(arg0)",
+        "%5 = where(%2, %3, %4)",
+    ];
+    let program = record(&[numbers(&[40, 30]), numbers(&[30])], f);
+    let [_, replay] = replays(&program, "chains");
+    let text = replay.program().to_string();
+    assert!(text.contains("%5 = chain[mul add gt tanh exp where]("), "{text}");
+    let flat = |x: &[Tensor]| vec![ops::relu(&ops::mul(&x[0], &x[0]).unwrap()).unwrap()];
+    let two = ["%0 = mul(arg0, arg0)", "%1 = relu(%0)"];
+    check(&[numbers(&[70, 9])], flat, "chains", &two, &["%1 = chain[mul relu](arg0)"]);
+    let [mut plain, mut fused] = replays(&program, "chains");
+    let x = [numbers(&[40, 30]), numbers(&[30])];
+    let values = |r: &mut Replay| r.run(&x).unwrap()[0].to_vec::<f32>().unwrap();
+    assert_eq!(values(&mut plain), values(&mut fused));
+    assert_eq!(plain.program().cost().instructions, before.len());
+}
+
+#[test]
+fn a_chain_does_not_pass_by_what_changes_its_inputs() {
+    let state = numbers(&[8]);
+    let f = |x: &[Tensor]| {
+        let y = ops::exp(&state).unwrap();
+        state.copy_from(&x[0]).unwrap();
+        vec![ops::neg(&y).unwrap()]
+    };
+    let program = record(&[numbers(&[8])], f);
+    let [_, mut replay] = replays(&program, "chains");
+    state.copy_from(&number(0.25)).unwrap();
+    let got = replay.run(&[numbers(&[8])]).unwrap()[0].to_vec::<f32>().unwrap();
+    let expected = ops::neg(&ops::exp(&number(0.25)).unwrap()).unwrap().to_vec::<f32>().unwrap()[0];
+    assert!(got.iter().all(|&x| x == expected));
+}
+
+#[test]
+fn a_result_is_made_where_it_would_be_copied_to() {
+    let running = numbers(&[5]);
+    let program = record(&[numbers(&[5])], |x| {
+        let moved = ops::add(&ops::mul(&running, &number(0.9)).unwrap(), &ops::mul(&x[0], &number(0.1)).unwrap());
+        running.copy_from(&moved.unwrap()).unwrap();
+        vec![]
+    });
+    let mut replay = Replay::new(program, &[]).unwrap();
+    let text = replay.program().to_string();
+    assert!(text.contains("outer0 <- chain[mul mul add]("), "{text}");
+    let (before, x) = (running.to_vec::<f32>().unwrap(), numbers(&[5]));
+    replay.run(std::slice::from_ref(&x)).unwrap();
+    let after = running.to_vec::<f32>().unwrap();
+    for ((a, b), x) in after.iter().zip(before).zip(x.to_vec::<f32>().unwrap()) {
+        assert_eq!(*a, b * 0.9 + x * 0.1);
+    }
+}
+
+#[test]
 fn weights_are_packed_once_and_again_when_they_change() {
     let weight = numbers(&[40, 30]);
     let x = numbers(&[1, 30]);

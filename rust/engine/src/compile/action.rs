@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rgrad_kernels::map::{Binary, Compare, Curve, Unary};
 
+use super::chain::Fused;
 use super::product::Product;
 use crate::error::Result;
 use crate::ops::Reduction;
@@ -25,6 +26,11 @@ pub(crate) trait Action: Send + Sync {
 
     /// The product that it is, if it is one.
     fn product(&self) -> Option<&Product> {
+        None
+    }
+
+    /// The chain that it is, if it is one.
+    fn fused(&self) -> Option<&Fused> {
         None
     }
 
@@ -64,6 +70,8 @@ pub enum Kind {
     Cast,
     /// The same elements in row-major order.
     Copy,
+    /// A value written over elements, broadcast and cast.
+    Overwrite,
     /// A sum over dimensions, or another reduction.
     Reduce,
     /// Softmax cross-entropy of logits and labels.
@@ -130,6 +138,7 @@ impl<F: Fn(&[&Tensor]) -> Result<()> + Send + Sync> Action for Check<F> {
 
 /// A primitive that changes a tensor in place.
 pub(super) struct Write<F> {
+    pub(super) kind: Kind,
     pub(super) name: &'static str,
     pub(super) f: F,
 }
@@ -141,6 +150,10 @@ impl<F: Fn(&Tensor, &[&Tensor]) -> Result<()> + Send + Sync> Action for Write<F>
 
     fn run(&self, x: &[&Tensor], out: &[&Tensor]) -> Result<()> {
         (self.f)(out[0], x)
+    }
+
+    fn kind(&self) -> Kind {
+        self.kind
     }
 }
 

@@ -7,6 +7,7 @@
 //! [`replay`] runs it all, with no allocation; [`epoch`] many times in a row.
 
 mod action;
+mod chain;
 mod epoch;
 mod passes;
 mod plan;
@@ -24,5 +25,6 @@ pub use program::{Cost, Program};
 pub use record::{Recording, check_free, is_recording, set_place};
 pub(crate) use record::{
     built, change, check, compute, drawn, forget, grad_read, grad_written, is_known, plain, plain_as, touched, write,
+    write_as,
 };
 pub use replay::Replay;

@@ -389,10 +389,18 @@ pub(crate) fn write<F>(name: &'static str, out: &Tensor, x: &[&Tensor], f: F) ->
 where
     F: Fn(&Tensor, &[&Tensor]) -> Result<()> + Send + Sync + 'static,
 {
+    write_as(What::Other, name, out, x, f)
+}
+
+/// The same for what passes know.
+pub(crate) fn write_as<F>(kind: What, name: &'static str, out: &Tensor, x: &[&Tensor], f: F) -> Result<()>
+where
+    F: Fn(&Tensor, &[&Tensor]) -> Result<()> + Send + Sync + 'static,
+{
     if !is_recording() {
         return f(out, x);
     }
-    let action = Arc::new(Write { name, f });
+    let action = Arc::new(Write { kind, name, f });
     change(action.clone(), x, &[out], || (action.f)(out, x))
 }
 

@@ -170,7 +170,7 @@ impl Tensor {
             return Ok(());
         }
         let (out, value) = (self.without_history(), value.without_history());
-        compile::write("copy_", &out, &[&value], |out, x| out.overwrite(x[0]))
+        compile::write_as(compile::Kind::Overwrite, "copy_", &out, &[&value], |out, x| out.overwrite(x[0]))
     }
 
     /// Writes a value that fits.

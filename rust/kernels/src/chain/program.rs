@@ -187,11 +187,15 @@ impl Chain {
         })
     }
 
-    pub(super) fn inputs(&self) -> &[Kind] {
+    /// What the inputs are.
+    #[must_use]
+    pub fn inputs(&self) -> &[Kind] {
         &self.inputs
     }
 
-    pub(super) fn outputs(&self) -> &[bool] {
+    /// Of every output, whether it is a mask.
+    #[must_use]
+    pub fn outputs(&self) -> &[bool] {
         &self.outputs
     }
 

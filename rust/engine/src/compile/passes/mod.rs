@@ -1,12 +1,14 @@
 //! The passes: each makes a program shorter or cheaper, and changes no bit of what it computes.
 
 mod algebra;
+mod chains;
 mod common;
 mod constants;
 mod cross_entropy;
 mod dead;
 mod packed;
 mod products;
+mod targets;
 
 use super::program::Program;
 
@@ -14,7 +16,7 @@ use super::program::Program;
 type Pass = (&'static str, fn(&mut Program));
 
 /// In the order in which they run.
-const PASSES: [Pass; 7] = [
+const PASSES: [Pass; 9] = [
     ("constants", constants::run),
     ("algebra", algebra::run),
     ("common", common::run),
@@ -22,6 +24,8 @@ const PASSES: [Pass; 7] = [
     ("cross_entropy", cross_entropy::run),
     ("products", products::run),
     ("packed", packed::run),
+    ("chains", chains::run),
+    ("targets", targets::run),
 ];
 
 /// The names of the passes, in the order in which they run.

@@ -1,0 +1,106 @@
+//! Element-wise operations one after another, in one pass over what they read.
+
+use rgrad_kernels::View;
+use rgrad_kernels::buffer::Write;
+use rgrad_kernels::chain::{Chain, Input, Kind as Is, MAX_INPUTS, MAX_OUTPUTS, Output, Step, run_chain};
+use rgrad_kernels::simd::Real;
+use smallvec::SmallVec;
+
+use super::Action;
+use super::program::Operand;
+use crate::dtype::{DType, match_float};
+use crate::error::Result;
+use crate::shape::Dims;
+use crate::tensor::{Reader, Tensor};
+
+/// A chain over tensors of one shape; what is broadcast has strides of 0.
+#[derive(Clone)]
+pub(crate) struct Fused {
+    pub chain: Chain,
+    pub steps: Vec<Step>,
+    /// The operands that are stored.
+    pub stored: Vec<usize>,
+    pub shape: Dims,
+    pub dtype: DType,
+    /// The operations, for reading.
+    pub names: Vec<String>,
+}
+
+/// An operand, locked.
+enum Guard<'a, T> {
+    Numbers(Reader<'a, T>),
+    Mask(Reader<'a, u8>),
+    /// In the place of an output.
+    Output(usize),
+}
+
+/// An output, locked.
+enum Place<'a, T> {
+    Numbers(Write<'a, T>),
+    Mask(Write<'a, u8>),
+}
+
+impl Fused {
+    /// The same with its only result in the place of `target`, which it may read as well, and the inputs that are left.
+    pub(super) fn in_place(&self, inputs: &[Operand], target: &Operand) -> Option<(Self, SmallVec<[Operand; 4]>)> {
+        let same = |x: &Operand| x.cell == target.cell;
+        if inputs.iter().any(|x| same(x) && x.layout != target.layout) || self.chain.inputs().len() != inputs.len() {
+            return None;
+        }
+        let kinds = inputs.iter().zip(self.chain.inputs()).map(|(x, &kind)| if same(x) { Is::Output(0) } else { kind });
+        let chain = Chain::new(&kinds.collect::<Vec<_>>(), &self.steps, &self.stored).ok()?;
+        Some((Self { chain, ..self.clone() }, inputs.iter().filter(|x| !same(x)).cloned().collect()))
+    }
+
+    fn run<T: Real>(&self, x: &[&Tensor], out: &[&Tensor]) {
+        let mut tensors = x.iter();
+        let guards: SmallVec<[Guard<'_, T>; MAX_INPUTS]> = (self.chain.inputs().iter())
+            .filter_map(|kind| match kind {
+                Is::Output(j) => Some(Guard::Output(*j)),
+                Is::Number => tensors.next().map(|t| Guard::Numbers(t.read())),
+                Is::Mask => tensors.next().map(|t| Guard::Mask(t.read())),
+            })
+            .collect();
+        let mut layouts = x.iter().map(|t| &t.layout().strides);
+        let inputs: SmallVec<[Input<'_, T>; MAX_INPUTS]> = guards
+            .iter()
+            .filter_map(|guard| match guard {
+                Guard::Output(j) => Some(Input::Output(*j)),
+                Guard::Numbers(data) => layouts.next().map(|s| Input::Numbers(View::new(data.tail(), s))),
+                Guard::Mask(data) => layouts.next().map(|s| Input::Mask(View::new(data.tail(), s))),
+            })
+            .collect();
+        let mut places: SmallVec<[Place<'_, T>; MAX_OUTPUTS]> = (out.iter().zip(self.chain.outputs()))
+            .map(|(t, mask)| if *mask { Place::Mask(t.write()) } else { Place::Numbers(t.write()) })
+            .collect();
+        let mut outputs: SmallVec<[Output<'_, T>; MAX_OUTPUTS]> = (places.iter_mut().zip(out))
+            .map(|(place, t)| {
+                let range = t.layout().offset..t.layout().offset + t.numel();
+                match place {
+                    Place::Numbers(data) => Output::Numbers(&mut data[range]),
+                    Place::Mask(data) => Output::Mask(&mut data[range]),
+                }
+            })
+            .collect();
+        run_chain(&self.chain, &self.shape, &inputs, &mut outputs);
+    }
+}
+
+impl Action for Fused {
+    fn name(&self) -> String {
+        format!("chain[{}]", self.names.join(" "))
+    }
+
+    fn run(&self, x: &[&Tensor], out: &[&Tensor]) -> Result<()> {
+        match_float!(self.dtype, "chain", T => self.run::<T>(x, out));
+        Ok(())
+    }
+
+    fn fused(&self) -> Option<&Fused> {
+        Some(self)
+    }
+
+    fn flops(&self, _: &[Vec<usize>], _: &[Vec<usize>]) -> f64 {
+        (self.names.len() * self.shape.iter().product::<usize>()) as f64
+    }
+}
