@@ -1,12 +1,13 @@
 //! The microkernel: a tile of C that stays in registers while k runs.
 
 use super::Slope;
+use super::turned::{self, Turned};
 use crate::math;
 use crate::simd::{Kernel, Real, Simd, opaque};
 use crate::tuning::{max_rows, max_vectors};
 
 /// One call of the microkernel: tiles one under another, each of `rows × lanes` elements of C, and one block of k.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Panel<T> {
     /// A's first element.
     pub a: *const T,
@@ -35,7 +36,7 @@ pub struct Panel<T> {
 }
 
 /// What becomes of a tile's sums, in this order.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Finish<T> {
     /// Sums of the blocks before, to be added: with the distance between rows.
     pub partial: Option<(*const T, usize)>,
@@ -64,23 +65,38 @@ type Rows<T> = [*const T; 4];
 /// All elements of A, B, C, `partial`, `bias` and `slope` that the fields describe must be valid for what is done with them.
 #[inline(always)]
 unsafe fn panel<T: Real, S: Simd<T>, const MR: usize, const NV: usize, const QUADS: bool>(s: S, p: &Panel<T>) {
-    let plain = p.finish.is_plain() && p.last == S::LANES;
     for tile in 0..p.tiles {
         let row = tile * MR;
         // SAFETY: the caller's.
         unsafe {
             let acc = sums::<T, S, MR, NV, QUADS>(s, p, p.a.wrapping_add(row * p.a_row));
-            let c = p.c.wrapping_add(row * p.c_stride);
-            if plain {
-                for (i, sums) in acc.iter().enumerate() {
-                    for (v, &x) in sums.iter().enumerate() {
-                        s.store(c.wrapping_add(i * p.c_stride + v * S::LANES), x);
-                    }
-                }
-            } else {
-                finish(s, p, row, c, acc);
+            store(s, p, row, acc);
+        }
+    }
+}
+
+/// Stores the sums of the tile whose first row is `row`, finished.
+///
+/// # Safety
+/// As for [`panel`].
+#[inline(always)]
+pub(super) unsafe fn store<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(
+    s: S,
+    p: &Panel<T>,
+    row: usize,
+    acc: [[S::V; NV]; MR],
+) {
+    let c = p.c.wrapping_add(row * p.c_stride);
+    if p.finish.is_plain() && p.last == S::LANES {
+        for (i, sums) in acc.iter().enumerate() {
+            for (v, &x) in sums.iter().enumerate() {
+                // SAFETY: the caller's.
+                unsafe { s.store(c.wrapping_add(i * p.c_stride + v * S::LANES), x) };
             }
         }
+    } else {
+        // SAFETY: the caller's.
+        unsafe { finish(s, p, row, c, acc) };
     }
 }
 
@@ -272,9 +288,26 @@ pub trait Tiles: Sized {
     /// # Safety
     /// All elements of A, B, C, `partial`, `bias` and `slope` that the panel describes must be valid for what is done with them.
     unsafe fn panel(rows: usize, vectors: usize, panel: &Panel<Self>);
+
+    /// Computes a tile with a transposed B, of at most [`max_turned_rows`] rows.
+    ///
+    /// # Safety
+    /// As for `panel`, and `k` elements of each of the tile's columns of B must be readable.
+    unsafe fn turned(rows: usize, vectors: usize, tile: Turned<Self>);
 }
 
 macro_rules! tiles {
+    (@turned $t:ty, $size:expr, $tile:ident, $($mr:literal)*) => {
+        match $size {
+            $(
+                ($mr, 1) => <$t>::run(turned::Shape::<$t, $mr, 1>($tile)),
+                ($mr, 2) => <$t>::run(turned::Shape::<$t, $mr, 2>($tile)),
+                ($mr, 3) => <$t>::run(turned::Shape::<$t, $mr, 3>($tile)),
+                ($mr, 4) => <$t>::run(turned::Shape::<$t, $mr, 4>($tile)),
+            )*
+            (rows, vectors) => unreachable!("no turned tile has {rows} rows and {vectors} vectors"),
+        }
+    };
     ($t:ty { $($nv:literal: $($mr:literal)*;)* }) => {
         impl Tiles for $t {
             unsafe fn panel(rows: usize, vectors: usize, panel: &Panel<$t>) {
@@ -285,6 +318,10 @@ macro_rules! tiles {
                     )*)*
                     _ => unreachable!("no tile has {rows} rows and {vectors} vectors"),
                 }
+            }
+
+            unsafe fn turned(rows: usize, vectors: usize, tile: Turned<$t>) {
+                tiles! { @turned $t, (rows, vectors), tile, 1 }
             }
         }
     };

@@ -16,6 +16,7 @@ mod micro;
 mod pack;
 mod packed;
 mod part;
+mod turned;
 
 pub(crate) use micro::Tiles;
 pub use packed::{Packed, gemm_packed};

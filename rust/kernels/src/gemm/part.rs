@@ -5,9 +5,10 @@ use std::ops::Range;
 use super::finish::{Activate, FinishTransposed};
 use super::micro::{Finish, Panel, Registers};
 use super::pack::{CopyTo, Strided, Strips, pack, with_scratch};
+use super::turned::Turned;
 use super::{Activation, Epilogue, Slope, lanes, share};
 use crate::simd::Real;
-use crate::tuning::{BLOCK_ROWS, COPY_REUSE, COPY_STRIDE, KC, TOTALS, max_rows, max_vectors};
+use crate::tuning::{BLOCK_ROWS, COPY_REUSE, COPY_STRIDE, KC, TOTALS, max_rows, max_turned_rows, max_vectors};
 
 /// A product, checked: all that its pointers describe is valid while tasks run, and C is written by disjoint parts.
 #[derive(Clone, Copy)]
@@ -149,12 +150,14 @@ impl<T: Real> Part<'_, T> {
         let p = self.product;
         let lanes = lanes::<T>();
         let (column, width) = (vectors.start * lanes, vectors.len() * lanes);
+        let turned = matches!(p.source, Source::Pack) && p.b.rows == 1 && rows.len() <= max_turned_rows(p.registers);
         // Nearly equal tiles: some of `height` rows, and then some of one less.
-        let tiles = rows.len().div_ceil(max_rows(p.registers, vectors.len()));
+        let tiles = if turned { 1 } else { rows.len().div_ceil(max_rows(p.registers, vectors.len())) };
         let height = rows.len().div_ceil(tiles);
         let last = k.end == p.k && !p.transposed;
         let (b, b_step) = match p.source {
             Source::InPlace => (p.b.at(k.start, column).start, p.b.rows),
+            Source::Pack if turned => (p.b.at(k.start, column).start, p.b.rows),
             Source::Packed(start) => (start.wrapping_add(column * p.k + k.start * width), width),
             Source::Pack => {
                 pack(p.b, p.n, vectors, k.clone(), packed);
@@ -198,7 +201,13 @@ impl<T: Real> Part<'_, T> {
                 },
             };
             // SAFETY: the product was checked, and this panel lies within it.
-            unsafe { T::panel(height, vectors.len(), &panel) };
+            unsafe {
+                if turned {
+                    T::turned(height, vectors.len(), Turned { panel: &panel, column: p.b.cols });
+                } else {
+                    T::panel(height, vectors.len(), &panel);
+                }
+            }
             if long {
                 let (rows, vectors) = (tiles * height, vectors.len());
                 T::run(Activate { panel: &panel, rows, vectors, activation: p.activation, slope });

@@ -35,7 +35,7 @@ macro_rules! avx512 {
      $load:ident, $maskz_load:ident, $store:ident, $mask_store:ident, $set1:ident,
      $add:ident, $sub:ident, $mul:ident, $div:ident, $fma:ident, $sqrt:ident, $max:ident, $min:ident, $round:ident,
      $cmp:ident, $blend:ident, $iadd:ident, $isub:ident, $sll:ident, $srl:ident, $scalef:ident,
-     $load_quad:ident, $broadcast_quad:ident, $group:literal, $masks:expr, $transpose:ident) => {
+     $load_quad:ident, $broadcast_quad:ident, $group:literal, $masks:expr, $transpose:ident, $columns:ident) => {
         impl Simd<$t> for Avx512 {
             type V = $v;
             type M = $m;
@@ -89,6 +89,11 @@ macro_rules! avx512 {
                 quads
             }
             transpose_in_groups!($t, $lanes, $group, $masks, $transpose);
+            #[inline(always)]
+            unsafe fn columns(self, rows: *const *const $t, at: usize) -> [Self::V; 8] {
+                // SAFETY: the caller's, and the token's.
+                unsafe { $columns(rows, at) }
+            }
             safe! {
                 fn splat(x: $t) -> $v { $set1(x) }
                 fn add(a: $v, b: $v) -> $v { $add(a, b) }
@@ -139,14 +144,14 @@ avx512!(f32, __m512, __mmask16, 16, _mm512_castps_si512, _mm512_castsi512_ps,
     _mm512_add_ps, _mm512_sub_ps, _mm512_mul_ps, _mm512_div_ps, _mm512_fmadd_ps, _mm512_sqrt_ps, _mm512_max_ps,
     _mm512_min_ps, _mm512_roundscale_ps, _mm512_cmp_ps_mask, _mm512_mask_blend_ps, _mm512_add_epi32,
     _mm512_sub_epi32, _mm512_sll_epi32, _mm512_srl_epi32,
-    _mm512_scalef_ps, _mm_loadu_ps, _mm512_broadcast_f32x4, 4, [hidden(0x00F0), hidden(0x0F00), hidden(0xF000)], transpose_f32);
+    _mm512_scalef_ps, _mm_loadu_ps, _mm512_broadcast_f32x4, 4, [hidden(0x00F0), hidden(0x0F00), hidden(0xF000)], transpose_f32, columns_f32);
 #[rustfmt::skip]
 avx512!(f64, __m512d, __mmask8, 8, _mm512_castpd_si512, _mm512_castsi512_pd,
     _mm512_loadu_pd, _mm512_maskz_loadu_pd, _mm512_storeu_pd, _mm512_mask_storeu_pd, _mm512_set1_pd,
     _mm512_add_pd, _mm512_sub_pd, _mm512_mul_pd, _mm512_div_pd, _mm512_fmadd_pd, _mm512_sqrt_pd, _mm512_max_pd,
     _mm512_min_pd, _mm512_roundscale_pd, _mm512_cmp_pd_mask, _mm512_mask_blend_pd, _mm512_add_epi64,
     _mm512_sub_epi64, _mm512_sll_epi64, _mm512_srl_epi64,
-    _mm512_scalef_pd, _mm256_loadu_pd, _mm512_broadcast_f64x4, 2, [hidden(0x0C) as u8, hidden(0x30) as u8, hidden(0xC0) as u8], transpose_f64);
+    _mm512_scalef_pd, _mm256_loadu_pd, _mm512_broadcast_f64x4, 2, [hidden(0x0C) as u8, hidden(0x30) as u8, hidden(0xC0) as u8], transpose_f64, columns_f64);
 
 /// Four elements from `at` on behind each of `from`.
 ///
@@ -174,13 +179,71 @@ unsafe fn transpose_f32(from: [*const f32; 4], stride: usize, masks: [__mmask16;
     // SAFETY: the caller's.
     unsafe {
         let row = |i: usize| quarters_f32(from, i * stride, masks);
-        let rows = [row(0), row(1), row(2), row(3)];
+        let columns = turn_f32([row(0), row(1), row(2), row(3)]);
+        for (j, &column) in columns.iter().enumerate() {
+            _mm512_storeu_ps(to.add(j * to_stride), column);
+        }
+    }
+}
+
+/// Transposes the 4 × 4 elements within each quarter.
+///
+/// # Safety
+/// The CPU must have AVX-512.
+#[inline(always)]
+unsafe fn turn_f32(rows: [__m512; 4]) -> [__m512; 4] {
+    // SAFETY: the caller's.
+    unsafe {
         let (a, b) = (_mm512_unpacklo_ps(rows[0], rows[1]), _mm512_unpacklo_ps(rows[2], rows[3]));
         let (c, d) = (_mm512_unpackhi_ps(rows[0], rows[1]), _mm512_unpackhi_ps(rows[2], rows[3]));
-        _mm512_storeu_ps(to, _mm512_shuffle_ps::<0x44>(a, b));
-        _mm512_storeu_ps(to.add(to_stride), _mm512_shuffle_ps::<0xEE>(a, b));
-        _mm512_storeu_ps(to.add(2 * to_stride), _mm512_shuffle_ps::<0x44>(c, d));
-        _mm512_storeu_ps(to.add(3 * to_stride), _mm512_shuffle_ps::<0xEE>(c, d));
+        [
+            _mm512_shuffle_ps::<0x44>(a, b),
+            _mm512_shuffle_ps::<0xEE>(a, b),
+            _mm512_shuffle_ps::<0x44>(c, d),
+            _mm512_shuffle_ps::<0xEE>(c, d),
+        ]
+    }
+}
+
+/// Eight elements from `at` on behind both of `from`.
+///
+/// # Safety
+/// The CPU must have AVX-512, and the elements must be readable.
+#[inline(always)]
+unsafe fn halves_f32(from: [*const f32; 2], at: usize, mask: __mmask16) -> __m512 {
+    // SAFETY: the caller's.
+    unsafe {
+        let x = _mm512_castps256_ps512(_mm256_loadu_ps(from[0].add(at)));
+        _mm512_mask_broadcast_f32x8(x, mask, _mm256_loadu_ps(from[1].add(at)))
+    }
+}
+
+/// [`Simd::columns`].
+///
+/// # Safety
+/// The CPU must have AVX-512; else as there.
+#[inline(always)]
+unsafe fn columns_f32(rows: *const *const f32, at: usize) -> [__m512; 8] {
+    let mask = hidden(0xFF00);
+    // SAFETY: the caller's.
+    unsafe {
+        let mut halves = [_mm512_setzero_ps(); 8];
+        for (half, i) in halves.iter_mut().zip([0, 1, 2, 3, 8, 9, 10, 11]) {
+            *half = halves_f32([*rows.add(i), *rows.add(i + 4)], at, mask);
+        }
+        let [r0, r1, r2, r3, r8, r9, r10, r11] = halves;
+        let [a, b, c, d] = turn_f32([r0, r1, r2, r3]);
+        let [e, f, g, h] = turn_f32([r8, r9, r10, r11]);
+        [
+            _mm512_shuffle_f32x4::<0x88>(a, e),
+            _mm512_shuffle_f32x4::<0x88>(b, f),
+            _mm512_shuffle_f32x4::<0x88>(c, g),
+            _mm512_shuffle_f32x4::<0x88>(d, h),
+            _mm512_shuffle_f32x4::<0xDD>(a, e),
+            _mm512_shuffle_f32x4::<0xDD>(b, f),
+            _mm512_shuffle_f32x4::<0xDD>(c, g),
+            _mm512_shuffle_f32x4::<0xDD>(d, h),
+        ]
     }
 }
 
@@ -211,5 +274,25 @@ unsafe fn transpose_f64(from: [*const f64; 4], stride: usize, masks: [__mmask8; 
         let rows = [row(0), row(1)];
         _mm512_storeu_pd(to, _mm512_unpacklo_pd(rows[0], rows[1]));
         _mm512_storeu_pd(to.add(to_stride), _mm512_unpackhi_pd(rows[0], rows[1]));
+    }
+}
+
+/// [`Simd::columns`].
+///
+/// # Safety
+/// The CPU must have AVX-512; else as there.
+#[inline(always)]
+unsafe fn columns_f64(rows: *const *const f64, at: usize) -> [__m512d; 8] {
+    let masks = [hidden(0x0C) as u8, hidden(0x30) as u8, hidden(0xC0) as u8];
+    // SAFETY: the caller's.
+    unsafe {
+        let mut columns = [_mm512_setzero_pd(); 8];
+        for (pair, j) in columns.chunks_exact_mut(2).zip([0, 2, 4, 6]) {
+            let a = quarters_f64([*rows, *rows.add(2), *rows.add(4), *rows.add(6)], at + j, masks);
+            let b = quarters_f64([*rows.add(1), *rows.add(3), *rows.add(5), *rows.add(7)], at + j, masks);
+            pair[0] = _mm512_unpacklo_pd(a, b);
+            pair[1] = _mm512_unpackhi_pd(a, b);
+        }
+        columns
     }
 }

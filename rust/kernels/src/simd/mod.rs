@@ -132,6 +132,27 @@ pub trait Simd<T: Real>: Copy + Send + Sync + 'static {
         unsafe { transpose_one_by_one::<T, Self>(from, stride, rows, cols, to, to_stride) };
     }
 
+    /// Elements `at .. at + 8` of `LANES` rows: vector `j` holds element `at + j` of each.
+    ///
+    /// # Safety
+    /// `rows` must be valid for reads of `LANES` pointers, and each of these for reads of `at + 8` elements.
+    #[inline(always)]
+    unsafe fn columns(self, rows: *const *const T, at: usize) -> [Self::V; 8] {
+        let mut columns = [T::Lanes::default(); 8];
+        for (j, column) in columns.iter_mut().enumerate() {
+            for (i, x) in column.as_mut().iter_mut().enumerate() {
+                // SAFETY: the caller's.
+                *x = unsafe { *(*rows.add(i)).add(at + j) };
+            }
+        }
+        let mut vectors = [self.splat(T::ZERO); 8];
+        for (vector, column) in vectors.iter_mut().zip(&columns) {
+            // SAFETY: `Real::Lanes` is an array of exactly `LANES` elements.
+            *vector = unsafe { self.load(column.as_ref().as_ptr()) };
+        }
+        vectors
+    }
+
     /// `|a|`.
     #[inline(always)]
     fn abs(self, a: Self::V) -> Self::V {

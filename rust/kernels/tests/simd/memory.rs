@@ -8,6 +8,7 @@ on_both_types! {
     heads_of_every_length
     whole_vectors_at_any_alignment
     transposes_of_every_size
+    columns_of_eight_steps
     #[cfg(all(target_os = "linux", not(miri)))] heads_touch_nothing_behind_them
 }
 
@@ -117,6 +118,38 @@ fn transposes_of_every_size<T: Bits>() {
                     (false, _) => T::NAN,
                 };
                 assert_eq!(x.bits(), expected.bits(), "row {j}, lane {i} of {rows} × {cols}");
+            }
+        }
+    }
+}
+
+struct Columns<'a, T> {
+    rows: &'a [*const T],
+    at: usize,
+}
+
+impl<T: Bits> Kernel<T> for Columns<'_, T> {
+    type Out = [T::Lanes; 8];
+
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, s: S) -> Self::Out {
+        assert_eq!(self.rows.len(), S::LANES);
+        // SAFETY: the test's rows have `at + 8` elements.
+        unsafe { s.columns(self.rows.as_ptr(), self.at) }.map(|x| s.to_array(x))
+    }
+}
+
+fn columns_of_eight_steps<T: Bits>() {
+    let mut random = Random(23);
+    for at in [0, 1, 5] {
+        // Vectors of their own, without one element too many.
+        let rows: Vec<Vec<T>> =
+            (0..T::LANES).map(|_| (0..at + 8).map(|_| T::from_bits(random.bits())).collect()).collect();
+        let pointers: Vec<*const T> = rows.iter().map(Vec::as_ptr).collect();
+        let columns = T::run(Columns { rows: &pointers, at });
+        for (j, column) in columns.iter().enumerate() {
+            for (row, x) in rows.iter().zip(column.as_ref()) {
+                assert_eq!(x.bits(), row[at + j].bits(), "column {j} from {at} on");
             }
         }
     }
