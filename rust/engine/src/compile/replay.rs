@@ -23,6 +23,8 @@ pub struct Replay {
     /// Parts of arguments that instructions read; there are views of them while the program runs.
     parts: Vec<(usize, Layout)>,
     views: Vec<Tensor>,
+    /// Memory for the operands of an instruction.
+    operands: [Vec<&'static Tensor>; 2],
     /// The least time that each instruction has taken, while somebody wants to know.
     watch: Option<Vec<f64>>,
     /// Arguments for the shuffled rows of an epoch, made when there is a first one.
@@ -49,6 +51,12 @@ enum Ref {
     Part(usize),
 }
 
+/// An empty list in the same memory, for references that live for another time.
+fn emptied<'a>(mut list: Vec<&Tensor>) -> Vec<&'a Tensor> {
+    list.clear();
+    list.into_iter().map(|_| unreachable!("the list is empty")).collect()
+}
+
 impl Replay {
     /// Makes a recorded program ready, after the passes that are not named in `without`.
     pub fn new(mut program: Program, without: &[&str]) -> Result<Self> {
@@ -58,6 +66,7 @@ impl Replay {
             outputs: Vec::new(),
             parts: Vec::new(),
             views: Vec::new(),
+            operands: [Vec::new(), Vec::new()],
             watch: None,
             gathered: Vec::new(),
             held: vec![1; program.cells.len()],
@@ -202,11 +211,14 @@ impl Replay {
         self.take_gradients()?;
         let mut watch = self.watch.take();
         self.look_at(arguments);
+        let [mut x, mut out] = std::mem::take(&mut self.operands).map(emptied);
         let done: Result<()> = with_grad_enabled(false, || {
             for (i, step) in self.steps.iter().enumerate() {
                 let start = watch.as_ref().map(|_| Instant::now());
-                let x: SmallVec<[&Tensor; 8]> = step.inputs.iter().map(|r| self.tensor(r, arguments)).collect();
-                let out: SmallVec<[&Tensor; 4]> = step.outputs.iter().map(|r| self.tensor(r, arguments)).collect();
+                x.clear();
+                x.extend(step.inputs.iter().map(|r| self.tensor(r, arguments)));
+                out.clear();
+                out.extend(step.outputs.iter().map(|r| self.tensor(r, arguments)));
                 step.action.run(&x, &out)?;
                 if let (Some(watch), Some(start)) = (&mut watch, start) {
                     watch[i] = watch[i].min(start.elapsed().as_secs_f64());
@@ -214,6 +226,7 @@ impl Replay {
             }
             Ok(())
         });
+        self.operands = [emptied(x), emptied(out)];
         self.watch = watch;
         done?;
         self.put_gradients();

@@ -1,0 +1,124 @@
+//! What a compiled step runs on is there before it runs: a thousand replays allocate no more than five.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use rgrad_engine::compile::{Batches, Recording, Replay, Stacked};
+use rgrad_engine::create::Generator;
+use rgrad_engine::optim::{Adam, Counts, Rule, Sgd, Slot, States, Update};
+use rgrad_engine::tape::{self, Options};
+use rgrad_engine::{DType, Number, Tensor, ops};
+
+struct Counting;
+
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: everything is done by the system's allocator, as it was asked for.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        COUNT.fetch_add(1, Relaxed);
+        // SAFETY: the caller keeps the contract, which is the same.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(ptr, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Batches of the data.
+const BATCHES: usize = if cfg!(miri) { 20 } else { 1000 };
+
+fn full(shape: &[usize], value: f64) -> Tensor {
+    Tensor::full(shape, Number::Float(value), DType::Float32).unwrap()
+}
+
+/// A recorded step of a network 12-16-3 on 32 rows.
+fn recorded<R: Rule + 'static>(rule: R) -> Replay {
+    let g = Generator::new(1);
+    let parameters: Vec<Tensor> = [&[16, 12][..], &[16], &[3, 16], &[3]]
+        .iter()
+        .map(|shape| {
+            let p = g.randn(shape, DType::Float32).unwrap();
+            p.set_requires_grad(true).unwrap();
+            p
+        })
+        .collect();
+    let states: Vec<States> =
+        parameters.iter().map(|p| rule.states().iter().map(|_| full(p.shape(), 0.0)).collect()).collect();
+    let (x, y) = (full(&[32, 12], 0.5), Tensor::full(&[32], Number::Int(1), DType::Int64).unwrap());
+    let recording = Recording::begin(&[x.clone(), y.clone()]).unwrap();
+    let [w1, b1, w2, b2] = &parameters[..] else { unreachable!() };
+    for p in &parameters {
+        p.set_grad(None).unwrap();
+    }
+    let hidden = ops::relu(&ops::linear(&x, w1, Some(b1)).unwrap()).unwrap();
+    let loss = ops::cross_entropy(&ops::linear(&hidden, w2, Some(b2)).unwrap(), &y, None, -100, "mean", 0.0).unwrap();
+    tape::backward(&loss, None, Options::default()).unwrap();
+    let slots: Vec<Slot<R>> = parameters
+        .iter()
+        .zip(states)
+        .enumerate()
+        .map(|(index, (p, state))| Slot {
+            index,
+            param: p.clone(),
+            grad: p.grad().unwrap(),
+            state,
+            rule,
+            counts: rule.count(Counts::default()),
+            fresh: true,
+        })
+        .collect();
+    Update::record(&slots).unwrap();
+    drop(slots);
+    Replay::new(recording.finish(&[loss.detach()]).unwrap(), &[]).unwrap()
+}
+
+/// Allocations of an epoch that stops after so many steps.
+fn allocations(replay: &mut Replay, batches: &Batches, results: &Stacked, steps: usize) -> usize {
+    let before = COUNT.load(Relaxed);
+    let (mut done, mut left) = (0, steps);
+    let pause = || {
+        left -= 1;
+        left == 0
+    };
+    replay.run_batches(batches, &mut done, results, pause).unwrap();
+    assert_eq!(done, steps);
+    COUNT.load(Relaxed) - before
+}
+
+/// One test, because others would allocate meanwhile.
+#[test]
+fn a_replay_allocates_nothing() {
+    let g = Generator::new(2);
+    let rows = BATCHES * 32;
+    let x = g.randn(&[rows, 12], DType::Float32).unwrap();
+    let y = g.randint(0, 3, &[rows], DType::Int64).unwrap();
+    let sgd = Sgd { lr: 0.1, momentum: 0.9, dampening: 0.0, weight_decay: 0.0, nesterov: false, maximize: false };
+    let adam = Adam {
+        lr: 0.001,
+        beta1: 0.9,
+        beta2: 0.999,
+        eps: 1e-8,
+        weight_decay: 0.0,
+        amsgrad: false,
+        maximize: false,
+        decoupled: false,
+    };
+    for mut replay in [recorded(sgd), recorded(adam)] {
+        for shuffled in [false, true] {
+            let mut batches = Batches::new(&[x.clone(), y.clone()], 32, false).unwrap();
+            if shuffled {
+                batches = batches.shuffled(&g).unwrap();
+            }
+            let results = Stacked::new(BATCHES, replay.result_types()).unwrap();
+            // An epoch may make its views and buffers, but nothing for each of its steps.
+            let mut run = |steps| allocations(&mut replay, &batches, &results, steps);
+            run(BATCHES);
+            assert_eq!(run(BATCHES), run(5), "shuffled: {shuffled}");
+        }
+    }
+}
