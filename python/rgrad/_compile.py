@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import copy
+import functools
+import sys
+import warnings
+import weakref
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from dataclasses import fields, is_dataclass
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, cast, overload
 
-from rgrad import _core, config
+import numpy as np
+
+from rgrad import _core, _watch, config
 from rgrad._core import Tensor
+from rgrad.nn.module import Module
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rgrad import Generator
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 #: Programs that one function keeps: of so many shapes, flags and other arguments.
 MAX_PROGRAMS = 16
@@ -27,72 +38,245 @@ class _Leaf:
         self.index = index
 
 
-def _flatten(value: Any, tensors: list[Tensor]) -> Any:
-    if isinstance(value, Tensor):
-        tensors.append(value)
-        return _Leaf(len(tensors) - 1)
+class _Same:
+    """An object that equals nothing but itself, which it does not keep alive."""
+
+    __slots__ = ("_hash", "reference")
+
+    def __init__(self, value: Any) -> None:
+        self.reference = weakref.ref(value)
+        self._hash = id(value)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        mine = self.reference()
+        return isinstance(other, _Same) and mine is not None and mine is other.reference()
+
+
+def _is_dataclass(value: Any) -> bool:
+    return is_dataclass(value) and not isinstance(value, type)
+
+
+def _made(kind: type, items: Iterable[Any]) -> Any:
+    """A list, tuple or named tuple."""
+    return kind(*items) if hasattr(kind, "_fields") else kind(items)
+
+
+def _replaced(value: Any, leaf: Callable[[Any], Any]) -> Any:
+    """The same nested containers of what ``leaf`` makes of everything else in them."""
     if isinstance(value, tuple | list):
-        return type(value)(_flatten(item, tensors) for item in value)
+        return _made(type(value), [_replaced(item, leaf) for item in value])
     if isinstance(value, dict):
-        return {key: _flatten(item, tensors) for key, item in value.items()}
-    return value
+        made = copy.copy(value)
+        made.update((key, _replaced(item, leaf)) for key, item in value.items())
+        return made
+    if _is_dataclass(value):
+        made = copy.copy(value)
+        for field in fields(value):
+            object.__setattr__(made, field.name, _replaced(getattr(value, field.name), leaf))
+        return made
+    return leaf(value)
 
 
-def _unflatten(structure: Any, tensors: list[Tensor]) -> Any:
-    if isinstance(structure, _Leaf):
-        return tensors[structure.index]
-    if isinstance(structure, tuple | list):
-        return type(structure)(_unflatten(item, tensors) for item in structure)
-    if isinstance(structure, dict):
-        return {key: _unflatten(item, tensors) for key, item in structure.items()}
-    return structure
+def _rebuilt(form: Any, tensors: list[Tensor]) -> Any:
+    """A structure with tensors in their places."""
+    return _replaced(form, lambda item: tensors[item.index] if isinstance(item, _Leaf) else item)
 
 
-def _key(args: Any) -> Any:
-    return tuple((a.shape, a.dtype) for a in args)
+def _taken(value: Any, tensors: list[Tensor]) -> Any:
+    """A structure with places for the tensors in it, which are added to ``tensors``."""
+
+    def leaf(item: Any) -> Any:
+        if isinstance(item, Tensor):
+            tensors.append(item)
+            return _Leaf(len(tensors) - 1)
+        return item
+
+    return _replaced(value, leaf)
 
 
-class Compiled:
-    """A function that is recorded once for each kind of its arguments, and replayed afterwards."""
+def _has_arrays(value: Any) -> bool:
+    if isinstance(value, tuple | list):
+        return any(map(_has_arrays, value))
+    if isinstance(value, dict):
+        return any(map(_has_arrays, value.values()))
+    if _is_dataclass(value):
+        return any(_has_arrays(getattr(value, field.name)) for field in fields(value))
+    return isinstance(value, np.ndarray | np.generic)
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+
+def _converted(value: Any) -> Any:
+    """The same with tensors, which are copies, in the places of arrays."""
+    if not _has_arrays(value):
+        return value
+    return _replaced(value, lambda item: _core.tensor(item) if isinstance(item, np.ndarray | np.generic) else item)
+
+
+def _key(value: Any) -> Any:
+    """What two structures have in common if and only if one program is for both; tensors are compared elsewhere."""
+    if isinstance(value, _Leaf):
+        return _Leaf
+    if isinstance(value, tuple | list):
+        return type(value), *[_key(item) for item in value]
+    if isinstance(value, dict):
+        return type(value), *[(_other(key), _key(item)) for key, item in value.items()]
+    if _is_dataclass(value):
+        return type(value), *[(field.name, _key(getattr(value, field.name, None))) for field in fields(value)]
+    return _other(value)
+
+
+def _other(value: Any) -> Any:
+    kind: Any = type(value)
+    if kind is float or kind is complex:
+        # -0.0 equals 0.0, and nan does not equal itself.
+        return kind, repr(value)
+    if kind.__hash__ is object.__hash__ and kind.__eq__ is object.__eq__:
+        try:
+            return _Same(value)
+        except TypeError:
+            return kind, value
+    try:
+        hash(value)
+    except TypeError:
+        raise TypeError(
+            f"compile: an argument holds {kind.__name__}, which is not hashable, so that it cannot be told whether a "
+            "later call has the same: pass tensors, arrays, numbers, strings, or lists, tuples, dicts and dataclasses "
+            "of them, or let the function take it from outside if it never changes"
+        ) from None
+    return kind, value
+
+
+def _at_once(args: tuple[Any, ...]) -> list[tuple[Any] | None] | None:
+    """For programs to be found by positional arguments alone, without taking containers apart."""
+    flat: list[tuple[Any] | None] = []
+    for arg in args:
+        if isinstance(arg, Tensor):
+            flat.append(None)
+        elif isinstance(arg, list | dict | tuple | np.ndarray | np.generic) or _is_dataclass(arg):
+            return None
+        else:
+            other = _other(arg)
+            flat.append((other.reference,) if isinstance(other, _Same) else (arg,))
+    return flat
+
+
+class Program:
+    """The programs of a compiled function as text; ``print(step.program)`` shows them."""
+
+    def __init__(self, programs: list[_core.Program]) -> None:
+        self._programs = programs
+
+    def __len__(self) -> int:
+        return len(self._programs)
+
+    def __getitem__(self, index: int) -> Program:
+        """The program of one signature; that of the last call is the first."""
+        return Program([self._programs[index]])
+
+    @property
+    def recorded(self) -> str:
+        """As they were recorded, before passes."""
+        return "\n\n".join(program.recorded for program in self._programs)
+
+    @property
+    def optimized(self) -> str:
+        """As they run."""
+        return "\n\n".join(map(str, self._programs))
+
+    def __str__(self) -> str:
+        if not self._programs:
+            return "no program: the function was not called yet"
+        both = [f"# as recorded\n{program.recorded}\n\n# as it runs\n{program}" for program in self._programs]
+        return "\n\n".join(both)
+
+    __repr__ = __str__
+
+
+class Compiled(_core._Compiled, Generic[P, R]):
+    """A function that is recorded for each kind of its arguments, and replayed afterwards: see ``rgrad.compile``."""
+
+    def __new__(cls, function: Callable[P, R], max_programs: int = MAX_PROGRAMS, without: Iterable[str] = ()) -> Self:
+        """See ``rgrad.compile``."""
+        if not isinstance(max_programs, int) or max_programs < 1:
+            raise ValueError(f"compile: max_programs must be an integer, at least 1, got {max_programs!r}")
+        return super().__new__(cls, max_programs)
+
+    def __init__(self, function: Callable[P, R], max_programs: int = MAX_PROGRAMS, without: Iterable[str] = ()) -> None:
+        """See ``rgrad.compile``."""
         self._function = function
-        self._programs: OrderedDict[Any, tuple[Any, Any]] = OrderedDict()
+        self._max_programs = max_programs
+        self._without = [without] if isinstance(without, str) else list(without)
+        self._warned = False
+        functools.update_wrapper(self, function, updated=())
 
-    def __call__(self, *args: Any) -> Any:
-        """What the function returns."""
-        if not config.compile:
-            return self._function(*args)
-        known = self._find(args)
-        if known is not None:
-            program, structure = known
-            results = program.run(args)
-            if results is not None:
-                return _unflatten(structure, results)
-        return self._record(args)
+    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A call for which no program was found at once."""
+        args, kwargs = _converted(args), _converted(kwargs)
+        if not config.compile or _core._is_recording():
+            return self._function(*args, **kwargs)
+        tensors: list[Tensor] = []
+        form = _taken((args, dict(sorted(kwargs.items()))), tensors)
+        key = _key(form)
+        found = self._find(key, tensors)
+        if found is not None:
+            return found[0]
+        return self._recorded(key, form, tensors, None if kwargs else _at_once(args))
 
-    def _find(self, args: Any) -> tuple[_core.Program, Any] | None:
-        """The program for arguments like these, with the structure of its results."""
-        return self._programs.get(_key(args))
-
-    def _record(self, args: Any, check: Callable[[list[Tensor]], None] | None = None) -> Any:
+    def _recorded(
+        self,
+        key: Any,
+        form: Any,
+        tensors: list[Tensor],
+        flat: list[tuple[Any] | None] | None,
+        check: Callable[[list[Tensor]], None] | None = None,
+    ) -> Any:
         """Calls the function and records it.
 
-        `check` is an epoch's, and may refuse the results. The function must not change its arguments then.
+        ``check`` is an epoch's, and may refuse the results. The function must not change its arguments then.
         """
-        _core._record(list(args), check is not None)
+        _watch.RECORDINGS.append(None)
         try:
-            result = self._function(*args)
+            args, kwargs = _rebuilt(form, _core._record(tensors, check is not None))
             outputs: list[Tensor] = []
-            structure = _flatten(result, outputs)
+            result = _taken(cast(Any, self._function)(*args, **kwargs), outputs)
             if check is not None:
                 check(outputs)
-            program = _core._recorded(outputs, [])
+            program, results = _core._recorded(outputs, self._without)
         except BaseException:
             _core._abandon()
             raise
-        self._programs[_key(args)] = (program, structure)
-        return _unflatten(structure, [t.detach() for t in outputs])
+        finally:
+            _watch.RECORDINGS.pop()
+        kind = "other"
+        if isinstance(result, _Leaf):
+            kind = "one"
+        elif type(result) is tuple and all(isinstance(item, _Leaf) for item in result):
+            kind = "tuple"
+        if not self._keep(key, tensors, flat, program, kind, result) and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"compile: {getattr(self, '__name__', self._function)} was recorded for more than {self._max_programs} "
+                "kinds of arguments (shapes, dtypes, other values, flags of modules). The oldest are forgotten, and "
+                "every further kind costs a recording: pass numbers that change as tensors, pad batches to few shapes, "
+                "or set max_programs",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+        return _rebuilt(result, results)
+
+    def _program_of(self, args: tuple[Any, ...]) -> tuple[_core.Program, Any] | None:
+        """The program for arguments like these, with the structure of its results."""
+        tensors: list[Tensor] = []
+        key = _key(_taken((args, {}), tensors))
+        return self._program_for(key, tensors)
+
+    def _record(self, args: tuple[Any, ...], check: Callable[[list[Tensor]], None]) -> Any:
+        """Records the function for an epoch."""
+        tensors: list[Tensor] = []
+        form = _taken((args, {}), tensors)
+        return self._recorded(_key(form), form, tensors, _at_once(args), check)
 
     def epoch(
         self,
@@ -166,7 +350,175 @@ class Compiled:
 
         return steps(self, loader)
 
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """As a method: the instance becomes the first argument."""
+        return self if instance is None else _Method(self, instance)
 
-def compile(function: Callable[..., Any]) -> Compiled:
-    """Records ``function`` when it is called, and replays it afterwards."""
-    return Compiled(function)
+    @property
+    def program(self) -> Program:
+        """What was recorded, before and after the passes, that of the last call first."""
+        return Program(self._programs())
+
+    def cost(self) -> dict[str, float]:
+        """What a replay of the program used last takes.
+
+        Returns:
+            ``flops``, floating-point operations; ``bytes``, that instructions read and write; ``instructions``; and
+            ``memory``, bytes of the buffers that hold the values in between.
+
+        Raises:
+            RuntimeError: The function was not called yet.
+        """
+        programs = self._programs()
+        if not programs:
+            raise RuntimeError("cost: there is no program before the function was called")
+        return programs[0].cost()
+
+    def __reduce__(self) -> Any:
+        """A recipe: what is loaded is recorded anew."""
+        found: Any = sys.modules.get(getattr(self, "__module__", ""))
+        name: str = getattr(self, "__qualname__", "")
+        for part in name.split("."):
+            found = getattr(found, part, None)
+        if found is self:
+            return name
+        return type(self), (self._function, self._max_programs, tuple(self._without))
+
+    def __repr__(self) -> str:
+        return f"<compiled {self._function!r}>"
+
+
+class _Method:
+    """A compiled function as a method of an instance."""
+
+    __slots__ = ("__self__", "_compiled")
+
+    def __init__(self, compiled: Compiled[Any, Any], instance: Any) -> None:
+        self._compiled = compiled
+        self.__self__ = instance
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._compiled(self.__self__, *args, **kwargs)
+
+    def epoch(
+        self,
+        *data: Tensor | NDArray[Any],
+        batch_size: int,
+        shuffle: bool = False,
+        generator: Generator | None = None,
+        drop_last: bool = False,
+        progress: Callable[[int, int, float], object] | None = None,
+    ) -> Any:
+        """As that of a function."""
+        from rgrad._epoch import epoch
+
+        first = (self.__self__,)
+        return epoch(self._compiled, data, batch_size, shuffle, generator, drop_last, progress, first)
+
+    def steps(self, loader: Iterable[Any]) -> Any:
+        """As that of a function."""
+        from rgrad._epoch import steps
+
+        return steps(self, loader)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._compiled, name)
+
+    def __repr__(self) -> str:
+        return f"<{self._compiled!r} of {self.__self__!r}>"
+
+
+class CompiledModule(Compiled[P, R]):
+    """A module whose calls are recorded and replayed; everything else is the module's own."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_function":
+            raise AttributeError(name)
+        return getattr(self._function, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.startswith("_"):
+            super().__setattr__(name, value)
+        else:
+            setattr(self._function, name, value)
+
+    def __repr__(self) -> str:
+        return f"Compiled({self._function!r})"
+
+
+@overload
+def compile(function: Callable[P, R], *, max_programs: int = ..., without: Iterable[str] = ...) -> Compiled[P, R]: ...
+
+
+@overload
+def compile(
+    function: None = None, *, max_programs: int = ..., without: Iterable[str] = ...
+) -> Callable[[Callable[P, R]], Compiled[P, R]]: ...
+
+
+def compile(
+    function: Callable[P, R] | None = None, *, max_programs: int = MAX_PROGRAMS, without: Iterable[str] = ()
+) -> Compiled[P, R] | Callable[[Callable[P, R]], Compiled[P, R]]:
+    """Records what ``function`` computes when it is called, and replays it, much faster, in later calls.
+
+    As a decorator or a function; of a training step, of a model for inference, of a transform such as
+    ``rg.value_and_grad(f)``, of whatever computes with tensors::
+
+        @rg.compile
+        def step(x, y):
+            optimizer.zero_grad()
+            loss = rg.nn.functional.cross_entropy(model(x), y)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+    The first call runs the function as it is, and records every operation: forward, backward and update alike. Later
+    calls with arguments of the same kinds replay the record and give the same bits. Parameters, gradients, the state
+    of optimizers, running statistics and random generators are read and changed as the function would; learning rates
+    and other settings of optimizers are read at every call, so schedulers work (call them outside).
+
+    A call is recorded anew if there is no record for the shapes and dtypes of its tensors and arrays, the values (and
+    types) of its other arguments, the mode of gradients, the default dtype, and the flags, parameters and other
+    attributes of the modules that the function calls. Arguments and results may be nested in lists, tuples, dicts and
+    dataclasses; arrays become tensors.
+
+    What to know:
+
+    - Only operations on tensors are repeated. Anything else (printing, appending to a list, counting, reading a
+      clock, a file or an array) happens when the function is recorded, and not again; numbers from outside are taken
+      as they were.
+    - What depends on the value of a tensor cannot be decided in Python: ``item()``, ``if tensor``, ``print(tensor)``,
+      ``tensor.numpy()`` and the like are a ``RuntimeError`` that names the line. Return tensors and read them
+      outside; choose with ``rg.where``.
+    - Results are new tensors without a graph: call ``backward()`` inside. One that would have required gradients
+      still says so, and ``backward()`` through it is an error.
+    - An exception while the function is recorded leaves parameters, gradients, optimizers, generators and modules as
+      they were.
+    - It may be called by several threads, which take turns. Pickling or copying it gives a recipe, to be recorded
+      anew.
+
+    ``step.program`` shows what was recorded and what runs, ``step.cost()`` adds up what it takes, ``step.clear()``
+    forgets it. ``rg.config.compile = False`` or the environment variable ``RGRAD_COMPILE=0`` runs functions as they
+    are.
+
+    Args:
+        function: What to compile; a module keeps its methods and attributes. If omitted, a decorator is returned.
+        max_programs: How many records to keep, for different kinds of arguments; the one used least recently is
+            dropped.
+        without: Names of passes over programs to leave out, for debugging.
+
+    Returns:
+        A function of the same arguments.
+
+    Raises:
+        TypeError: ``function`` cannot be called. When it is called: an argument is neither tensor nor hashable.
+        ValueError: ``max_programs`` is less than 1.
+        RuntimeError: When it is called: the function reads values of tensors, or does something else that cannot be
+            repeated.
+    """
+    if function is None:
+        return lambda function: compile(function, max_programs=max_programs, without=without)
+    if not callable(function):
+        raise TypeError(f"compile: expected a function or a module, got {type(function).__name__}")
+    kind = CompiledModule if isinstance(function, Module) else Compiled
+    return kind(function, max_programs, without)

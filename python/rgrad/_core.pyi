@@ -23,22 +23,27 @@ __all__ = [
     "Hook",
     "Program",
     "Tensor",
+    "_Compiled",
     "_Epoch",
     "_Level",
     "_abandon",
     "_alias",
     "_captured",
+    "_changing",
     "_clock",
     "_custom",
     "_gradients",
     "_has_tangent",
+    "_is_recording",
     "_leaf",
+    "_meet",
     "_optim_state",
     "_optim_step",
     "_pin_isa",
     "_rebuild",
     "_record",
     "_recorded",
+    "_refuse",
     "_set_anomaly",
     "_set_grad_enabled",
     "_split",
@@ -357,14 +362,22 @@ class Program:
     """
     A recorded function that can be run again.
     """
-    def __str__(self, /) -> str: ...
+    def __str__(self, /) -> str:
+        """
+        The program as it runs.
+        """
+    def cost(self, /) -> dict[str, float]:
+        """
+        Floating-point operations, bytes that are read and written, instructions, and bytes of buffers.
+        """
     def profile(self, /, arguments: Iterable[Tensor], times: SupportsIndex) -> list[float]:
         """
         Runs the program `times` times, and returns the least time that each instruction took, in seconds.
         """
-    def run(self, /, arguments: Iterable[Tensor]) -> list[Tensor] | None:
+    @property
+    def recorded(self, /) -> str:
         """
-        Runs the program on arguments of the recorded shapes and dtypes; None if what it was recorded with is no longer there.
+        The program as it was recorded.
         """
 
 @disjoint_base
@@ -1606,6 +1619,50 @@ class Tensor:
         Writes 0 over every element, and returns this tensor.
         """
 
+@disjoint_base
+class _Compiled:
+    """
+    The part of `rgrad.compile`'s functions that keeps programs, and finds that of a call.
+    """
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        """
+        Calls the function, or replays what it did.
+        """
+    def __new__(cls, /, most: SupportsIndex) -> Self: ...
+    def _find(self, /, key: object, tensors: Iterable[Tensor]) -> tuple[Any] | None:
+        """
+        What the program of these arguments returns, in a tuple; None if there is none.
+        """
+    def _keep(
+        self,
+        /,
+        key: object,
+        tensors: Iterable[Tensor],
+        flat: list[tuple[Any] | None] | None,
+        program: Program,
+        kind: str,
+        form: object,
+    ) -> bool:
+        """
+        Keeps a program; false if another one, which was used least recently, was dropped for it.
+
+        `flat` has an item for each argument if they are positional, and none is a container: None for a tensor, the object
+        itself or a weak reference to it in a tuple for another one. `kind` says what the results are: "one" tensor, a "tuple"
+        of tensors, or a `form` with places for them.
+        """
+    def _program_for(self, /, key: object, tensors: Iterable[Tensor]) -> tuple[Program, Any] | None:
+        """
+        The program of these arguments, and what it returns, with places for tensors; None if there is none.
+        """
+    def _programs(self, /) -> list[Program]:
+        """
+        The programs, the one that was used last first.
+        """
+    def clear(self, /) -> None:
+        """
+        Forgets all programs.
+        """
+
 @final
 class _Epoch:
     """
@@ -1675,6 +1732,11 @@ def _captured(outputs: Iterable[Tensor], own: Iterable[Tensor], since: SupportsI
     What the graph of `outputs` rests on besides the leaves `own` and what was computed since the moment `since`.
     """
 
+def _changing(module: Any, name: Any) -> None:
+    """
+    Notes that an attribute of a module is about to change.
+    """
+
 def _clock() -> int:
     """
     A moment, for `_captured`.
@@ -1710,9 +1772,19 @@ def _has_tangent(x: Tensor | float | NDArray[Any]) -> bool:
     Whether forward mode has given `x` a tangent.
     """
 
+def _is_recording() -> bool:
+    """
+    Whether this thread records.
+    """
+
 def _leaf(x: Tensor | float | NDArray[Any]) -> Tensor:
     """
     `x` as a leaf that requires gradients, which do not flow on to `x`.
+    """
+
+def _meet(module: Any) -> None:
+    """
+    Notes that the step being recorded calls a module.
     """
 
 def _optim_state(rule: str, group: dict[str, Any]) -> tuple[list[str], list[str], list[str]]:
@@ -1738,15 +1810,21 @@ def _rebuild(cls: type, array: Any, requires_grad: bool) -> Any:
     What unpickling and copying call.
     """
 
-def _record(arguments: Iterable[Tensor], fixed: bool = False) -> None:
+def _record(arguments: Iterable[Tensor], fixed: bool = False) -> list[Tensor]:
     """
-    Starts recording on this thread what a function does with `arguments`, which are contiguous, and which it must not change
-    if they are `fixed`.
+    Starts recording on this thread what a function does with `arguments`: it is to be called with the tensors that are
+    returned, and must not change them if they are `fixed`.
     """
 
-def _recorded(outputs: Iterable[Tensor], without: SupportsGetItem[int, str]) -> Program:
+def _recorded(outputs: Iterable[Tensor], without: SupportsGetItem[int, str]) -> tuple[Program, list[Tensor]]:
     """
-    Ends the recording: the program of a function that returned `outputs`, after the passes that are not named in `without`.
+    Ends the recording of a function that returned `outputs`: its program, after the passes that are not named in `without`,
+    and the results.
+    """
+
+def _refuse(what: str, instead: str) -> None:
+    """
+    `RuntimeError` while a step is being recorded: `what` cannot be repeated, `instead` says what to write.
     """
 
 def _set_anomaly(on: bool) -> bool:

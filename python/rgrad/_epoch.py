@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import rgrad as rg
 from rgrad import _core, config
-from rgrad._compile import _flatten, _unflatten
+from rgrad._compile import _rebuilt, _taken
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,15 +19,16 @@ if TYPE_CHECKING:
 
 
 def epoch(
-    compiled: Compiled,
+    compiled: Compiled[Any, Any],
     data: tuple[Tensor | NDArray[Any], ...],
     batch_size: int,
     shuffle: bool,
     generator: Generator | None,
     drop_last: bool,
     progress: Progress | None,
+    first: tuple[Any, ...] = (),
 ) -> Any:
-    """What `Compiled.epoch` does."""
+    """What `Compiled.epoch` does; the function gets `first` before the batches."""
     from rgrad.data._arguments import generator_or_none, integer
     from rgrad.data.datasets import columns
 
@@ -38,39 +39,40 @@ def epoch(
     run = _core._Epoch(rows, min(size, 2**62), bool(shuffle), generator, bool(drop_last), progress)
     structure: Any = None
     while not run.finished:
-        batch = tuple(run.batch())
-        found = compiled._find(batch) if config.compile else None
+        batch = (*first, *run.batch())
+        found = compiled._program_of(batch) if config.compile else None
         if found is not None:
             program, structure = found
             if run.replay(program):
                 continue
         structure = _step(compiled, batch, run)
-    return _unflatten(structure, run.results())
+    return _rebuilt(structure, run.results())
 
 
-def _step(compiled: Compiled, batch: tuple[Tensor, ...], run: _core._Epoch) -> Any:
+def _step(compiled: Compiled[Any, Any], batch: tuple[Any, ...], run: _core._Epoch) -> Any:
     """Records the step on a batch, or runs it eagerly, and returns the structure of its results."""
     if config.compile:
         result = compiled._record(batch, run.check)
     else:
-        before = [_core._version(rows) for rows in batch]
+        tensors = [rows for rows in batch if isinstance(rows, rg.Tensor)]
+        before = [_core._version(rows) for rows in tensors]
         result = compiled._function(*batch)
-        if before != [_core._version(rows) for rows in batch]:
+        if before != [_core._version(rows) for rows in tensors]:
             raise ValueError("epoch: the step changes its data in place; change x.clone() instead")
     outputs: list[Tensor] = []
-    structure = _flatten(result, outputs)
+    structure = _taken(result, outputs)
     run.put(outputs)
     return structure
 
 
-def steps(compiled: Compiled, loader: Iterable[Any]) -> Any:
+def steps(compiled: Callable[..., Any], loader: Iterable[Any]) -> Any:
     """What `Compiled.steps` does."""
     structure: Any = None
     results: list[list[Tensor]] = []
     for batch in loader:
         args = batch if isinstance(batch, tuple | list) else (batch,)
         outputs: list[Tensor] = []
-        structure = _flatten(compiled(*(a if isinstance(a, rg.Tensor) else rg.tensor(a) for a in args)), outputs)
+        structure = _taken(compiled(*(a if isinstance(a, rg.Tensor) else rg.tensor(a) for a in args)), outputs)
         if not outputs or any(t.ndim > 0 for t in outputs):
             got = [tuple(t.shape) for t in outputs]
             raise TypeError(
@@ -80,4 +82,4 @@ def steps(compiled: Compiled, loader: Iterable[Any]) -> Any:
         results.append([t.detach() for t in outputs])
     if not results:
         raise ValueError("steps: there are no batches")
-    return _unflatten(structure, [rg.stack(column) for column in zip(*results, strict=True)])
+    return _rebuilt(structure, [rg.stack(column) for column in zip(*results, strict=True)])

@@ -7,6 +7,7 @@ from typing import Any
 
 from rgrad import _core
 from rgrad._core import Tensor
+from rgrad._watch import RECORDINGS
 from rgrad.autograd import Function
 
 
@@ -177,6 +178,8 @@ class Hooked:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Computes the output: see ``forward``. Runs the hooks."""
+        if RECORDINGS:
+            _core._meet(self)
         if self._hooks is None:
             return self.forward(*args, **kwargs)
         return self._hooks.call(self, args, kwargs)

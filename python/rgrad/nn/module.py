@@ -65,9 +65,11 @@ class Module(Hooked):
                     f"cannot assign {type(value).__name__} to {type(self).__name__}.{name}, which is a buffer: "
                     "assign a tensor or None, or delete the attribute first"
                 )
+        _core._changing(self, name)
         super().__setattr__(name, value)
 
     def __delattr__(self, name: str) -> None:
+        _core._changing(self, name)
         super().__delattr__(name)
         if name in self._buffers:
             del self.__dict__["_buffers"][name]

@@ -6,6 +6,7 @@ from numbers import Real
 from typing import Any
 
 import rgrad as rg
+from rgrad import _core
 from rgrad._core import Tensor
 from rgrad._grad_mode import enable_grad, no_grad
 from rgrad.optim.line_search import Point, strong_wolfe
@@ -155,6 +156,7 @@ class LBFGS(Optimizer):
         Returns:
             What the closure returned at first.
         """
+        _core._refuse("LBFGS.step()", "it decides by losses how to go on; compile what the closure does instead")
         if closure is None:
             raise TypeError(
                 "LBFGS evaluates the loss several times in a step: call step(closure), where closure forgets old "

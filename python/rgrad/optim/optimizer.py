@@ -119,7 +119,9 @@ class Optimizer:
         for group, saved in zip(self.param_groups, groups, strict=True):
             group.clear()
             group.update(saved)
-        self.state = defaultdict(dict, state)
+        # In place, for compiled steps know the optimizer by its dicts.
+        self.state.clear()
+        self.state.update(state)
 
     def _read(self, state_dict: Mapping[str, Any]) -> tuple[list[Group], dict[Tensor, dict[str, Any]]]:
         """Groups and state as they will be after loading."""

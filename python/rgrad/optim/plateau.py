@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import SupportsFloat
 
 from rgrad.optim.optimizer import Optimizer
-from rgrad.optim.schedule import Schedule, at_least, each_group
+from rgrad.optim.schedule import Schedule, at_least, each_group, refuse_recording
 
 
 class ReduceLROnPlateau(Schedule):
@@ -51,6 +51,7 @@ class ReduceLROnPlateau(Schedule):
 
     def step(self, metrics: SupportsFloat, epoch: int | None = None) -> None:
         """Takes note of the epoch's metric, and reduces the rates if it is time."""
+        refuse_recording()
         value, groups = float(metrics), self._groups()
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         better = self._is_better(value)

@@ -4,9 +4,15 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
+from rgrad import _core
 from rgrad.optim.optimizer import Group, Optimizer
 
 T = TypeVar("T")
+
+
+def refuse_recording() -> None:
+    """A compiled step cannot step a scheduler, which is no operation on tensors."""
+    _core._refuse("scheduler.step()", "call it outside; the compiled step reads the rates in every call")
 
 
 def at_least(low: int, name: str, value: int) -> int:
@@ -135,4 +141,5 @@ class LRScheduler(Schedule):
 
     def step(self, epoch: int | None = None) -> None:
         """Sets the rates of the next epoch, or of the one that is given."""
+        refuse_recording()
         self._set(self.last_epoch + 1 if epoch is None else epoch)

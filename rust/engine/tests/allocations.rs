@@ -36,8 +36,8 @@ fn full(shape: &[usize], value: f64) -> Tensor {
     Tensor::full(shape, Number::Float(value), DType::Float32).unwrap()
 }
 
-/// A recorded step of a network 12-16-3 on 32 rows.
-fn recorded<R: Rule + 'static>(rule: R) -> Replay {
+/// A recorded step of a network 12-16-3 on 32 rows, and the tensors that it updates, which must stay.
+fn recorded<R: Rule + 'static>(rule: R) -> (Replay, Vec<Tensor>) {
     let g = Generator::new(1);
     let parameters: Vec<Tensor> = [&[16, 12][..], &[16], &[3, 16], &[3]]
         .iter()
@@ -50,13 +50,15 @@ fn recorded<R: Rule + 'static>(rule: R) -> Replay {
     let states: Vec<States> =
         parameters.iter().map(|p| rule.states().iter().map(|_| full(p.shape(), 0.0)).collect()).collect();
     let (x, y) = (full(&[32, 12], 0.5), Tensor::full(&[32], Number::Int(1), DType::Int64).unwrap());
-    let recording = Recording::begin(&[x.clone(), y.clone()]).unwrap();
+    let arguments = [x, y];
+    let (recording, copies) = Recording::begin(&arguments).unwrap();
+    let [x, y] = &copies[..] else { unreachable!() };
     let [w1, b1, w2, b2] = &parameters[..] else { unreachable!() };
     for p in &parameters {
         p.set_grad(None).unwrap();
     }
-    let hidden = ops::relu(&ops::linear(&x, w1, Some(b1)).unwrap()).unwrap();
-    let loss = ops::cross_entropy(&ops::linear(&hidden, w2, Some(b2)).unwrap(), &y, None, -100, "mean", 0.0).unwrap();
+    let hidden = ops::relu(&ops::linear(x, w1, Some(b1)).unwrap()).unwrap();
+    let loss = ops::cross_entropy(&ops::linear(&hidden, w2, Some(b2)).unwrap(), y, None, -100, "mean", 0.0).unwrap();
     tape::backward(&loss, None, Options::default()).unwrap();
     let slots: Vec<Slot<R>> = parameters
         .iter()
@@ -73,8 +75,10 @@ fn recorded<R: Rule + 'static>(rule: R) -> Replay {
         })
         .collect();
     Update::record(&slots).unwrap();
+    let updated = slots.iter().flat_map(|slot| slot.state.iter().chain([&slot.param]).cloned()).collect();
     drop(slots);
-    Replay::new(recording.finish(&[loss.detach()]).unwrap(), &[]).unwrap()
+    let (program, _) = recording.finish(&[loss.detach()], &arguments).unwrap();
+    (Replay::new(program, &[]).unwrap(), updated)
 }
 
 /// Allocations of an epoch that stops after so many steps.
@@ -108,7 +112,7 @@ fn a_replay_allocates_nothing() {
         maximize: false,
         decoupled: false,
     };
-    for mut replay in [recorded(sgd), recorded(adam)] {
+    for (mut replay, _updated) in [recorded(sgd), recorded(adam)] {
         for shuffled in [false, true] {
             let mut batches = Batches::new(&[x.clone(), y.clone()], 32, false).unwrap();
             if shuffled {

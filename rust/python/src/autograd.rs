@@ -63,12 +63,12 @@ pub fn _set_anomaly(on: bool) -> bool {
     tape::set_anomaly(on.then_some(place)).is_some()
 }
 
-/// The line of the user's program that is being run: the innermost one outside this package.
+/// The line of the user's program that is being run: the innermost one outside this package and `copy`, which calls it.
 pub(crate) fn place() -> String {
     let find = |py: Python<'_>| -> PyResult<String> {
         let mut frame = py.import("sys")?.call_method0("_getframe")?;
-        while frame.getattr("f_globals")?.get_item("__name__")?.extract::<String>()?.split('.').next() == Some("rgrad")
-        {
+        let name = |frame: &Bound<'_, PyAny>| frame.getattr("f_globals")?.get_item("__name__")?.extract::<String>();
+        while matches!(name(&frame)?.split('.').next(), Some("rgrad" | "copy")) {
             frame = frame.getattr("f_back")?;
         }
         let (code, line) = (frame.getattr("f_code")?, frame.getattr("f_lineno")?);

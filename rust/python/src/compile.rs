@@ -1,15 +1,18 @@
 //! Compiled steps: recording, and programs that are run again; `rgrad.compile` is written with these.
 
 use std::cell::RefCell;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use rgrad_engine::Tensor;
 use rgrad_engine::compile::{self, Recording, Replay};
 
 use crate::args::Tensors;
 use crate::autograd::place;
 use crate::error::{run, to_py};
+use crate::guards::{Change, Guards, Met};
 use crate::tensor::PyTensor;
 
 /// What a program depends on that Python keeps: settings and counts of an optimizer.
@@ -22,59 +25,148 @@ pub(crate) trait Outside: Send + Sync {
     fn undo(&self, py: Python<'_>) -> PyResult<()>;
 }
 
-type Outsides = Vec<Box<dyn Outside>>;
+/// What this thread records.
+struct Watch {
+    recording: Recording,
+    arguments: Vec<Tensor>,
+    outsides: Vec<Box<dyn Outside>>,
+    met: Vec<Met>,
+    changes: Vec<Change>,
+}
 
 thread_local! {
-    static RECORDING: RefCell<Option<(Recording, Outsides)>> = const { RefCell::new(None) };
+    static RECORDING: RefCell<Option<Watch>> = const { RefCell::new(None) };
 }
 
 pub(crate) use rgrad_engine::compile::is_recording;
 
-/// Notes what the step being recorded depends on.
-pub(crate) fn note(outside: Box<dyn Outside>) {
-    RECORDING.with_borrow_mut(|slot| {
-        if let Some((_, outsides)) = slot {
-            outsides.push(outside);
-        }
-    });
+fn watch(f: impl FnOnce(&mut Watch)) {
+    RECORDING.with_borrow_mut(|slot| slot.as_mut().map(f));
 }
 
-/// Starts recording on this thread what a function does with `arguments`, which are contiguous, and which it must not change
-/// if they are `fixed`.
+/// Notes what the step being recorded depends on.
+pub(crate) fn note(outside: Box<dyn Outside>) {
+    watch(|w| w.outsides.push(outside));
+}
+
+/// Starts recording on this thread what a function does with `arguments`: it is to be called with the tensors that are
+/// returned, and must not change them if they are `fixed`.
 #[pyfunction]
 #[pyo3(signature = (arguments, fixed=false))]
-pub fn _record(arguments: Tensors, fixed: bool) -> PyResult<()> {
+pub fn _record(arguments: Tensors, fixed: bool) -> PyResult<Vec<PyTensor>> {
     compile::set_place(place);
-    let recording = Recording::begin(&arguments.0).map_err(to_py)?;
+    let (recording, copies) = Recording::begin(&arguments.0).map_err(to_py)?;
     if fixed {
         recording.fix_arguments();
     }
-    RECORDING.set(Some((recording, Vec::new())));
+    let watch = Watch { recording, arguments: arguments.0, outsides: Vec::new(), met: Vec::new(), changes: Vec::new() };
+    RECORDING.set(Some(watch));
+    Ok(copies.into_iter().map(Into::into).collect())
+}
+
+/// Whether this thread records.
+#[pyfunction]
+pub fn _is_recording() -> bool {
+    is_recording()
+}
+
+/// Notes that the step being recorded calls a module.
+#[pyfunction]
+pub fn _meet(module: &Bound<'_, PyAny>) -> PyResult<()> {
+    let mut result = Ok(());
+    watch(|w| {
+        if !w.met.iter().any(|met| met.is(module)) {
+            result = Met::new(module).map(|met| w.met.push(met));
+        }
+    });
+    result
+}
+
+/// Notes that an attribute of a module is about to change.
+#[pyfunction]
+pub fn _changing(module: &Bound<'_, PyAny>, name: &Bound<'_, PyAny>) -> PyResult<()> {
+    let change = Change::new(module, name)?;
+    watch(|w| w.changes.extend(change));
     Ok(())
+}
+
+/// `RuntimeError` while a step is being recorded: `what` cannot be repeated, `instead` says what to write.
+#[pyfunction]
+pub fn _refuse(what: &str, instead: &str) -> PyResult<()> {
+    if is_recording() {
+        let text = format!("compile: {what} inside a compiled step ({}): {instead}", place());
+        return Err(PyRuntimeError::new_err(text));
+    }
+    Ok(())
+}
+
+fn undo(py: Python<'_>, outsides: &[Box<dyn Outside>], changes: Vec<Change>) -> PyResult<()> {
+    outsides.iter().rev().try_for_each(|outside| outside.undo(py))?;
+    changes.into_iter().rev().try_for_each(|change| change.undo(py))
 }
 
 /// Ends the recording, and puts everything back that it has changed.
 #[pyfunction]
 pub fn _abandon(py: Python<'_>) -> PyResult<()> {
-    let Some((recording, outsides)) = RECORDING.take() else { return Ok(()) };
+    let Some(Watch { recording, outsides, changes, .. }) = RECORDING.take() else { return Ok(()) };
     drop(recording);
-    outsides.iter().rev().try_for_each(|outside| outside.undo(py))
+    undo(py, &outsides, changes)
 }
 
-/// Ends the recording: the program of a function that returned `outputs`, after the passes that are not named in `without`.
+/// Ends the recording of a function that returned `outputs`: its program, after the passes that are not named in `without`,
+/// and the results.
 #[pyfunction]
-pub fn _recorded(py: Python<'_>, outputs: Tensors, without: Vec<String>) -> PyResult<PyProgram> {
-    let Some((recording, outsides)) = RECORDING.take() else {
+pub fn _recorded(py: Python<'_>, outputs: Tensors, without: Vec<String>) -> PyResult<(PyProgram, Vec<PyTensor>)> {
+    let Some(Watch { recording, arguments, outsides, met, changes }) = RECORDING.take() else {
         return Err(PyRuntimeError::new_err("compile: nothing is being recorded on this thread"));
     };
-    let without: Vec<&str> = without.iter().map(String::as_str).collect();
-    let replay = recording.finish(&outputs.0).and_then(|program| Replay::new(program, &without));
-    match replay {
-        Ok(replay) => Ok(PyProgram { replay: Mutex::new(replay), outsides }),
-        Err(error) => {
-            outsides.iter().rev().try_for_each(|outside| outside.undo(py))?;
-            Err(to_py(error))
+    let finish = || -> PyResult<_> {
+        let guards = Guards::new(py, met)?;
+        let (program, results) = recording.finish(&outputs.0, &arguments).map_err(to_py)?;
+        let before = program.to_string();
+        let without: Vec<&str> = without.iter().map(String::as_str).collect();
+        let replay = Replay::new(program, &without).map_err(to_py)?;
+        Ok((guards, replay, before, results))
+    };
+    match finish() {
+        Ok((guards, replay, before, results)) => {
+            let program = PyProgram { replay: Mutex::new(replay), turn: Turn::default(), outsides, guards, before };
+            Ok((program, results.into_iter().map(Into::into).collect()))
         }
+        Err(error) => {
+            undo(py, &outsides, changes)?;
+            Err(error)
+        }
+    }
+}
+
+/// Lets one thread after the other have a program, from before it reads what Python keeps until it has written it.
+#[derive(Default)]
+struct Turn {
+    taken: Mutex<bool>,
+    given: Condvar,
+}
+
+pub(crate) struct Mine<'a>(&'a Turn);
+
+impl Turn {
+    /// Waits without the interpreter, which whoever has the turn may need.
+    fn take(&self, py: Python<'_>) -> Mine<'_> {
+        if std::mem::replace(&mut *self.taken.lock().unwrap_or_else(PoisonError::into_inner), true) {
+            py.detach(|| {
+                let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut taken = self.given.wait_while(taken, |taken| *taken).unwrap_or_else(PoisonError::into_inner);
+                *taken = true;
+            });
+        }
+        Mine(self)
+    }
+}
+
+impl Drop for Mine<'_> {
+    fn drop(&mut self) {
+        *self.0.taken.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        self.0.given.notify_one();
     }
 }
 
@@ -82,10 +174,47 @@ pub fn _recorded(py: Python<'_>, outputs: Tensors, without: Vec<String>) -> PyRe
 #[pyclass(name = "Program", module = "rgrad", frozen)]
 pub struct PyProgram {
     pub(crate) replay: Mutex<Replay>,
-    outsides: Outsides,
+    turn: Turn,
+    outsides: Vec<Box<dyn Outside>>,
+    guards: Guards,
+    before: String,
 }
 
 impl PyProgram {
+    /// Whether modules are as they were when it was recorded.
+    pub(crate) fn fits(&self, py: Python<'_>) -> PyResult<bool> {
+        self.guards.hold(py)
+    }
+
+    /// Whether it was recorded with modules that are no longer there.
+    pub(crate) fn is_gone(&self, py: Python<'_>) -> bool {
+        self.guards.are_gone(py)
+    }
+
+    /// Lets `f` run the program, after what Python keeps was read, which is written afterwards; None if what it was recorded
+    /// with is no longer there.
+    pub(crate) fn with<R: Send>(
+        &self,
+        py: Python<'_>,
+        f: impl FnOnce(&mut Replay) -> rgrad_engine::Result<R> + Send,
+    ) -> PyResult<Option<R>> {
+        let _turn = self.turn(py);
+        if !self.prepare(py)? {
+            return Ok(None);
+        }
+        let made = run(py, usize::MAX, || {
+            let mut replay = self.replay.lock().unwrap_or_else(PoisonError::into_inner);
+            if replay.is_valid() { f(&mut replay).map(Some) } else { Ok(None) }
+        });
+        self.settle(py)?;
+        made
+    }
+
+    /// Waits until no other thread has the program.
+    pub(crate) fn turn(&self, py: Python<'_>) -> Mine<'_> {
+        self.turn.take(py)
+    }
+
     /// Hands what Python has to the program, which is about to run; false if it has to be recorded anew.
     pub(crate) fn prepare(&self, py: Python<'_>) -> PyResult<bool> {
         for outside in &self.outsides {
@@ -108,20 +237,27 @@ impl PyProgram {
     fn profile(&self, py: Python<'_>, arguments: Tensors, times: usize) -> PyResult<Vec<f64>> {
         run(py, usize::MAX, || self.replay.lock().unwrap_or_else(PoisonError::into_inner).profile(&arguments.0, times))
     }
+
+    /// The program as it runs.
     fn __str__(&self) -> String {
         self.replay.lock().unwrap_or_else(PoisonError::into_inner).program().to_string()
     }
 
-    /// Runs the program on arguments of the recorded shapes and dtypes; None if what it was recorded with is no longer there.
-    fn run(&self, py: Python<'_>, arguments: Tensors) -> PyResult<Option<Vec<PyTensor>>> {
-        if !self.prepare(py)? {
-            return Ok(None);
-        }
-        let made = run(py, usize::MAX, || {
-            let mut replay = self.replay.lock().unwrap_or_else(PoisonError::into_inner);
-            if replay.is_valid() { replay.run(&arguments.0).map(Some) } else { Ok(None) }
-        });
-        self.settle(py)?;
-        Ok(made?.map(|all| all.into_iter().map(Into::into).collect()))
+    /// The program as it was recorded.
+    #[getter]
+    fn recorded(&self) -> &str {
+        &self.before
+    }
+
+    /// Floating-point operations, bytes that are read and written, instructions, and bytes of buffers.
+    #[pyo3(signature = () -> "dict[str, float]")]
+    fn cost<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let cost = self.replay.lock().unwrap_or_else(PoisonError::into_inner).program().cost();
+        let all = PyDict::new(py);
+        all.set_item("flops", cost.flops)?;
+        all.set_item("bytes", cost.bytes)?;
+        all.set_item("instructions", cost.instructions)?;
+        all.set_item("memory", cost.memory)?;
+        Ok(all)
     }
 }

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
+use rgrad_engine::compile;
 use rgrad_engine::create::{self, State};
 use rgrad_engine::{DType, Number, Tensor};
 
@@ -172,7 +173,7 @@ impl PyGenerator {
     }
     /// Starts the stream of this seed from its beginning, and returns this generator.
     fn manual_seed(slf: Bound<'_, Self>, seed: u64) -> Bound<'_, Self> {
-        slf.get().0.set_state(State { seed, offset: 0 });
+        compile::set_state(&slf.get().0, State { seed, offset: 0 });
         slf
     }
     /// What the stream is made from.
@@ -181,12 +182,12 @@ impl PyGenerator {
     }
     /// Seed and position, for `set_state`.
     fn get_state(&self) -> (u64, u64) {
-        let s = self.0.state();
+        let s = compile::state_of(&self.0);
         (s.seed, s.offset)
     }
     /// Goes where `get_state` was called.
     fn set_state(&self, state: (u64, u64)) {
-        self.0.set_state(State { seed: state.0, offset: state.1 });
+        compile::set_state(&self.0, State { seed: state.0, offset: state.1 });
     }
     fn __repr__(&self) -> String {
         let s = self.0.state();
@@ -204,20 +205,20 @@ impl PyGenerator {
 /// Starts the default random stream of this seed from its beginning.
 #[pyfunction]
 pub fn manual_seed(seed: u64) {
-    DEFAULT.set_state(State { seed, offset: 0 });
+    compile::set_state(&DEFAULT, State { seed, offset: 0 });
 }
 
 /// Seed and position of the default random stream.
 #[pyfunction]
 pub fn get_rng_state() -> (u64, u64) {
-    let s = DEFAULT.state();
+    let s = compile::state_of(&DEFAULT);
     (s.seed, s.offset)
 }
 
 /// Puts the default random stream where `get_rng_state` was called.
 #[pyfunction]
 pub fn set_rng_state(state: (u64, u64)) {
-    DEFAULT.set_state(State { seed: state.0, offset: state.1 });
+    compile::set_state(&DEFAULT, State { seed: state.0, offset: state.1 });
 }
 
 /// Runs `f` with a generator, or the default one.

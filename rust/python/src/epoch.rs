@@ -81,8 +81,12 @@ impl PyEpoch {
     fn replay(&mut self, py: Python<'_>, program: &Bound<'_, PyProgram>) -> PyResult<bool> {
         let program = program.get();
         let (first, end) = (self.done, self.batches.end_of_size(self.done));
-        while self.done < end && program.prepare(py)? {
+        while self.done < end {
             let before = self.done;
+            let turn = program.turn(py);
+            if !program.prepare(py)? {
+                break;
+            }
             let ran = run(py, usize::MAX, || {
                 let mut replay = program.replay.lock().unwrap_or_else(PoisonError::into_inner);
                 let results = match self.results.take() {
@@ -93,6 +97,8 @@ impl PyEpoch {
                 replay.run_batches(&self.batches, &mut self.done, results, || start.elapsed() > SLICE)
             });
             let settled = program.settle(py);
+            // What Python is asked may call the step.
+            drop(turn);
             ran.and(settled)?;
             if self.done == before {
                 break;

@@ -12,6 +12,7 @@
 mod args;
 mod autograd;
 mod compile;
+mod compiled;
 mod config;
 mod create;
 mod custom;
@@ -19,6 +20,7 @@ mod dtype;
 mod epoch;
 mod error;
 mod functions;
+mod guards;
 mod index;
 mod interop;
 mod io;
@@ -45,7 +47,9 @@ macro_rules! module {
                 _captured, _clock, _gradients, _set_anomaly, _set_grad_enabled, Hook, is_grad_enabled,
             };
             #[pymodule_export]
-            use crate::compile::{_abandon, _record, _recorded, PyProgram};
+            use crate::compile::{_abandon, _changing, _is_recording, _meet, _record, _recorded, _refuse, PyProgram};
+            #[pymodule_export]
+            use crate::compiled::PyCompiled;
             #[pymodule_export]
             use crate::config::{
                 _pin_isa, available_isas, empty_cache, get_num_threads, isa, memory_stats, set_num_threads,

@@ -1,12 +1,12 @@
 //! Steps of optimizers: Python keeps settings and state in dicts, which are read and written here, once a step.
 
 use std::fmt::Display;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString};
+use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 use rgrad_engine::optim::{self, Adadelta, Adagrad, Adam, Counts, NAdam, RmsProp, Rule, Sgd, Slot, Update};
 use rgrad_engine::{Number, Tensor};
 
@@ -180,14 +180,14 @@ fn step<'py, R: Rule + 'static>(
         let settings = Settings(group.cast::<PyDict>()?);
         let rule = read(&settings)?;
         let names: Vec<_> = rule.states().iter().map(|name| PyString::intern(py, name)).collect();
-        for param in settings.params()?.iter() {
+        for (place, param) in settings.params()?.iter().enumerate() {
             let t = &param.cast::<PyTensor>()?.get().inner;
             if let Some(grad) = t.grad() {
                 let t = t.clone();
                 let mut entry = Entry { param, dict: None, made: Vec::new() };
                 slots.push(slot(rule, &names, (index, t, grad), state, &mut entry)?);
                 entries.push(entry);
-                owners.push(number);
+                owners.push((number, place));
             }
             index += 1;
         }
@@ -202,31 +202,50 @@ fn step<'py, R: Rule + 'static>(
     }
     let update = run(py, elements, || Update::record(&slots))?;
     let mut parameters = Vec::with_capacity(slots.len());
-    for ((entry, slot), group) in entries.into_iter().zip(slots).zip(owners) {
-        let known = entry.dict.is_some();
+    for ((entry, slot), at) in entries.into_iter().zip(slots).zip(owners) {
         let before = entry.dict.as_ref().map(PyDictMethods::copy).transpose()?;
         let param = entry.param.clone();
         keep::<R>(py, entry, slot.counts, state)?;
-        parameters.push(Parameter {
-            group,
-            param: param.unbind(),
-            state: slot.state.to_vec(),
-            before: before.filter(|_| known).map(Bound::unbind),
-        });
+        let dict = state.get_item(&param)?.and_then(|dict| dict.cast_into::<PyDict>().ok());
+        let mut objects = Vec::with_capacity(slot.state.len());
+        for (name, tensor) in slot.rule.states().iter().zip(slot.state) {
+            let name = PyString::intern(py, name);
+            let object = dict.as_ref().map(|dict| dict.get_item(&name)).transpose()?.flatten();
+            objects.push((name.unbind(), object.unwrap_or_else(|| py.None().into_bound(py)).unbind(), tensor));
+        }
+        let (param, before, dict) = (param.unbind(), before.map(Bound::unbind), dict.map(Bound::unbind));
+        parameters.push(Parameter { at, param, dict, state: objects, before });
     }
+    let sizes = groups.iter().map(|group| Ok(Settings(group.cast()?).params()?.len()));
+    let sizes = sizes.collect::<PyResult<Vec<_>>>()?;
+    let seen = Mutex::new(Seen { groups: Vec::new(), steps: parameters.iter().map(|_| None).collect() });
     let (groups, state) = (groups.clone().unbind(), state.clone().unbind());
-    compile::note(Box::new(Recorded { groups, state, read: Box::new(read), update, parameters }));
+    compile::note(Box::new(Recorded { groups, state, read: Box::new(read), update, parameters, sizes, seen }));
     Ok(())
 }
 
 /// A parameter of a recorded step.
 struct Parameter {
-    group: usize,
+    /// Its group, and its place there.
+    at: (usize, usize),
     param: Py<PyAny>,
-    /// The tensors that the program updates.
-    state: Vec<Tensor>,
+    /// The dict of its state, if it has one.
+    dict: Option<Py<PyDict>>,
+    /// The tensors that the program updates, by the names and as the objects that they are in the dict.
+    state: Vec<(Py<PyString>, Py<PyAny>, Tensor)>,
     /// The dict of its state before the step, if there was one.
     before: Option<Py<PyDict>>,
+}
+
+/// Names and values of a group's settings.
+type Known = Vec<(Py<PyAny>, Py<PyAny>)>;
+
+/// What was read from Python last: as long as it finds the same objects, a program need not convert them again.
+struct Seen<R> {
+    /// Of each group, its settings, and what they are together.
+    groups: Vec<(Known, R)>,
+    /// Of each parameter, the number of its steps as it is in the dict.
+    steps: Vec<Option<Py<PyAny>>>,
 }
 
 /// A recorded step: it reads settings and counts when a program is about to run, and writes counts afterwards.
@@ -237,6 +256,9 @@ struct Recorded<R> {
     read: Box<dyn for<'a, 'b> Fn(&Settings<'a, 'b>) -> PyResult<R> + Send + Sync>,
     update: Arc<Update<R>>,
     parameters: Vec<Parameter>,
+    /// How many parameters each group has.
+    sizes: Vec<usize>,
+    seen: Mutex<Seen<R>>,
 }
 
 impl<R: Rule + 'static> Recorded<R> {
@@ -244,47 +266,135 @@ impl<R: Rule + 'static> Recorded<R> {
         let found = self.state.bind(py).get_item(&parameter.param)?;
         Ok(found.and_then(|kept| kept.cast_into().ok()))
     }
+
+    /// Whether groups have the parameters that they had.
+    fn has_same_parameters(&self, groups: &Bound<'_, PyList>) -> PyResult<bool> {
+        let py = groups.py();
+        if groups.len() != self.sizes.len() {
+            return Ok(false);
+        }
+        let mut own = self.parameters.iter().peekable();
+        for (number, (group, &size)) in groups.iter().zip(&self.sizes).enumerate() {
+            let params = Settings(group.cast()?).params()?;
+            if params.len() != size {
+                return Ok(false);
+            }
+            while let Some(parameter) = own.next_if(|p| p.at.0 == number) {
+                if !params.get_item(parameter.at.1)?.is(parameter.param.bind(py)) {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Reads the settings of groups that have others than before; whether there were any.
+    fn read(&self, groups: &Bound<'_, PyList>, seen: &mut Seen<R>) -> PyResult<bool> {
+        let py = groups.py();
+        let mut changed = false;
+        for (number, group) in groups.iter().enumerate() {
+            let group = group.cast_into::<PyDict>()?;
+            if let Some((known, _)) = seen.groups.get(number)
+                && known.len() == group.len()
+            {
+                let mut same = true;
+                for (name, value) in known {
+                    same = same && group.get_item(name)?.is_some_and(|now| now.is(value.bind(py)));
+                }
+                if same {
+                    continue;
+                }
+            }
+            let rule = (self.read)(&Settings(&group))?;
+            let mut settings: Vec<_> = group.iter().map(|(name, value)| (name.unbind(), value.unbind())).collect();
+            // What can change without becoming another object is read every time.
+            if group.iter().any(|(name, value)| !is_constant(&value) && !name.eq("params").unwrap_or(false)) {
+                settings.clear();
+            }
+            seen.groups.truncate(number);
+            seen.groups.push((settings, rule));
+            changed = true;
+        }
+        Ok(changed)
+    }
+}
+
+fn is_constant(value: &Bound<'_, PyAny>) -> bool {
+    let tuple = value.cast_exact::<PyTuple>().is_ok_and(|tuple| tuple.iter().all(|item| is_constant(&item)));
+    tuple
+        || value.is_none()
+        || value.is_exact_instance_of::<PyFloat>()
+        || value.is_exact_instance_of::<PyInt>()
+        || value.is_exact_instance_of::<PyBool>()
+        || value.is_exact_instance_of::<PyString>()
 }
 
 impl<R: Rule + 'static> compile::Outside for Recorded<R> {
     fn prepare(&self, py: Python<'_>) -> PyResult<bool> {
         let groups = self.groups.bind(py);
-        let mut settings = Vec::with_capacity(self.parameters.len());
-        let mut known: Option<(usize, R)> = None;
-        for parameter in &self.parameters {
-            let rule = match known {
-                Some((group, rule)) if group == parameter.group => rule,
-                _ => (self.read)(&Settings(groups.get_item(parameter.group)?.cast::<PyDict>()?))?,
-            };
-            known = Some((parameter.group, rule));
-            let mut counts = Counts::default();
-            if rule.states().len() != parameter.state.len() {
+        if !self.has_same_parameters(groups)? {
+            return Ok(false);
+        }
+        let seen = &mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut changed = self.read(groups, seen)?;
+        for (parameter, own) in self.parameters.iter().zip(&seen.steps) {
+            if seen.groups[parameter.at.0].1.states().len() != parameter.state.len() {
                 return Ok(false);
             }
-            if !parameter.state.is_empty() {
-                let Some(dict) = self.dict(py, parameter)? else { return Ok(false) };
-                for (name, mine) in rule.states().iter().zip(&parameter.state) {
-                    let Some(theirs) = dict.get_item(PyString::intern(py, name))? else { return Ok(false) };
-                    let Ok(theirs) = theirs.cast::<PyTensor>() else { return Ok(false) };
-                    if !theirs.get().inner.is_same(mine) {
-                        return Ok(false);
-                    }
-                }
-                counts = counts_of::<R>(&dict, parameter.group)?;
+            if parameter.state.is_empty() {
+                continue;
             }
-            settings.push((rule, counts));
+            let Some(dict) = self.dict(py, parameter)? else { return Ok(false) };
+            if !parameter.dict.as_ref().is_some_and(|own| own.is(&dict)) {
+                return Ok(false);
+            }
+            for (name, object, tensor) in &parameter.state {
+                let Some(theirs) = dict.get_item(name)? else { return Ok(false) };
+                let same = || theirs.cast::<PyTensor>().is_ok_and(|theirs| theirs.get().inner.is_same(tensor));
+                if !theirs.is(object) && !same() {
+                    return Ok(false);
+                }
+            }
+            changed |= R::COUNTS.len() > 1;
+            if R::COUNTS.len() == 1 && !changed {
+                let step = dict.get_item(intern!(py, "step"))?;
+                changed = !step.is_some_and(|step| own.as_ref().is_some_and(|own| step.is(own.bind(py))));
+            }
         }
-        self.update.set(settings);
+        if changed {
+            let mut settings = Vec::with_capacity(self.parameters.len());
+            for parameter in &self.parameters {
+                let counts = match &parameter.dict {
+                    Some(dict) if !parameter.state.is_empty() => counts_of::<R>(dict.bind(py), parameter.at.1)?,
+                    _ => Counts::default(),
+                };
+                settings.push((seen.groups[parameter.at.0].1, counts));
+            }
+            self.update.set(settings);
+        }
         Ok(true)
     }
 
     fn settle(&self, py: Python<'_>) -> PyResult<()> {
-        for (parameter, counts) in self.parameters.iter().zip(self.update.counts()) {
-            if !parameter.state.is_empty()
-                && let Some(dict) = self.dict(py, parameter)?
-            {
-                set_counts::<R>(&dict, counts)?;
+        if R::COUNTS.is_empty() {
+            return Ok(());
+        }
+        let seen = &mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        // Nearly always all parameters have made as many steps: one object is enough for them.
+        let mut last: Option<(u64, Py<PyAny>)> = None;
+        for ((parameter, counts), own) in self.parameters.iter().zip(self.update.counts()).zip(&mut seen.steps) {
+            let Some(dict) = parameter.dict.as_ref().filter(|_| !parameter.state.is_empty()) else { continue };
+            let step = match &last {
+                Some((count, step)) if *count == counts.step => step.clone_ref(py),
+                _ => counts.step.into_pyobject(py)?.into_any().unbind(),
+            };
+            let dict = dict.bind(py);
+            dict.set_item(intern!(py, "step"), &step)?;
+            if R::COUNTS.len() > 1 {
+                dict.set_item(intern!(py, "mu_product"), counts.mu_product)?;
             }
+            *own = Some(step.clone_ref(py));
+            last = Some((counts.step, step));
         }
         Ok(())
     }

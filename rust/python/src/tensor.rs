@@ -194,6 +194,7 @@ impl PyTensor {
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
         let py = slf.py();
         let t = &slf.get().inner;
+        rgrad_engine::compile::check_free("printing", t).map_err(to_py)?;
         let kwargs = PyDict::new(py);
         kwargs.set_item("separator", ", ")?;
         kwargs.set_item("prefix", "tensor(")?;

@@ -22,9 +22,9 @@ pub use action::Kind;
 pub use epoch::{Batches, Stacked};
 pub use passes::passes;
 pub use program::{Cost, Program};
-pub use record::{Recording, check_free, is_recording, set_place};
+pub use record::{Recording, check_free, constant, is_recording, set_place, set_state, state_of};
 pub(crate) use record::{
-    built, change, check, compute, drawn, forget, grad_read, grad_written, is_known, plain, plain_as, touched, write,
-    write_as,
+    built, change, check, compute, differentiated, drawn, forget, grad_read, grad_written, is_known, peek, plain,
+    plain_as, touched, watching, write, write_as,
 };
 pub use replay::Replay;

@@ -87,6 +87,8 @@ pub struct Program {
     pub(super) cells: Vec<Cell>,
     pub(super) instrs: Vec<Instr>,
     pub(super) outputs: Vec<Output>,
+    /// Of each output, whether a gradient could have been asked of what the function returned: see [`crate::tape::seal`].
+    pub(super) sealed: Vec<bool>,
     pub(super) gradients: Vec<Gradient>,
 }
 

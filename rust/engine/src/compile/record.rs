@@ -5,8 +5,9 @@
 //! primitive would freeze it into the program, so that is an error.
 
 use std::cell::{Cell as Slot, RefCell};
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use smallvec::SmallVec;
 
@@ -16,6 +17,7 @@ use crate::create::{Generator, State};
 use crate::error::{Error, Kind, Result, fail};
 use crate::ops;
 use crate::shape::Layout;
+use crate::tape::{is_grad_enabled, seal, with_grad_enabled};
 use crate::tensor::{Mark, Tensor};
 
 thread_local! {
@@ -58,13 +60,19 @@ struct Recorder {
     program: Program,
     /// Whether the function must not change its arguments.
     fixed: bool,
-    /// Where each argument begins in its storage, and its size, in elements.
-    places: Vec<(usize, usize)>,
+    /// What the function takes for its arguments: copies, so that tensors from outside are never taken for arguments.
+    arguments: Vec<Tensor>,
+    /// The cells of storages from outside, by their identity: another thread may mark the same ones.
+    captured: HashMap<usize, usize>,
     /// Of every cell, what it held before the recording changed it, if it did.
     before: Vec<Option<Tensor>>,
     /// The gradients that the leaves of the program had.
     gradients: Vec<Option<Tensor>>,
     generators: Vec<(Generator, State)>,
+    /// States of generators that the function asked for.
+    states: Vec<(Generator, State, Arc<Mutex<State>>)>,
+    /// Whether a backward pass was made.
+    differentiated: bool,
     /// What made the function one that cannot be recorded.
     refused: Option<Error>,
 }
@@ -74,35 +82,41 @@ struct Recorder {
 pub struct Recording(());
 
 impl Recording {
-    /// Starts watching this thread. The arguments are those of the function, contiguous. `RuntimeError` inside another
-    /// recording.
-    pub fn begin(arguments: &[Tensor]) -> Result<Self> {
+    /// Starts watching this thread, and returns what the function is to be called with in the places of `arguments`.
+    /// `RuntimeError` inside another recording.
+    pub fn begin(arguments: &[Tensor]) -> Result<(Self, Vec<Tensor>)> {
         static NUMBERS: AtomicU32 = AtomicU32::new(0);
         if RECORDER.with_borrow(Option::is_some) {
             fail!(Runtime, "compile: a step is being recorded on this thread already");
         }
         // 0 stands for no recording, also after four billion of them.
         let number = NUMBERS.fetch_add(1, Relaxed).checked_add(1).unwrap_or(1).max(1);
+        let follow = is_grad_enabled();
+        let copied = |x: &Tensor| -> Result<Tensor> {
+            let copy = ops::copy(&x.detach())?;
+            copy.set_requires_grad(follow && x.requires_grad())?;
+            Ok(copy)
+        };
+        let copies = arguments.iter().map(copied).collect::<Result<Vec<_>>>()?;
         let mut recorder = Recorder {
             number,
             program: Program::default(),
             fixed: false,
-            places: arguments.iter().map(|x| (x.layout().offset, x.numel())).collect(),
+            arguments: copies.clone(),
+            captured: HashMap::new(),
             before: Vec::new(),
             gradients: Vec::new(),
             generators: Vec::new(),
+            states: Vec::new(),
+            differentiated: false,
             refused: None,
         };
-        for (i, x) in arguments.iter().enumerate() {
-            debug_assert!(x.is_contiguous());
-            if recorder.known(x).is_some() {
-                fail!(Value, "compile: arguments {i} and another one share memory; pass a clone()");
-            }
+        for (i, x) in copies.iter().enumerate() {
             recorder.cell(x, Home::Argument(i));
         }
         RECORDER.set(Some(recorder));
         WATCHING.set(number);
-        Ok(Self(()))
+        Ok((Self(()), copies))
     }
 
     /// From now on, changing an argument is a `ValueError`: they are rows of an epoch's data.
@@ -110,11 +124,16 @@ impl Recording {
         with(|recorder| recorder.fixed = true);
     }
 
-    /// The program whose results are `outputs`. An error if something was done that cannot be repeated; what was changed in
-    /// place is as it was before then.
-    pub fn finish(self, outputs: &[Tensor]) -> Result<Program> {
+    /// The program of the function, called with what [`Recording::begin`] gave, that returned `outputs`; and the results of
+    /// this call. `arguments` are those that it began with. An error if something was done that cannot be repeated; what was
+    /// changed in place is as it was before then.
+    pub fn finish(self, outputs: &[Tensor], arguments: &[Tensor]) -> Result<(Program, Vec<Tensor>)> {
         WATCHING.set(0);
-        let finished = with(|recorder| recorder.finish(outputs))?;
+        let finished = with(|recorder| {
+            recorder.finish(outputs)?;
+            let results = recorder.results(outputs, arguments)?;
+            Ok::<_, Error>((std::mem::take(&mut recorder.program), results))
+        })?;
         RECORDER.set(None);
         Ok(finished)
     }
@@ -134,7 +153,9 @@ impl Recorder {
     fn known(&self, t: &Tensor) -> Option<usize> {
         match t.mark() {
             Mark::Cell { recording, cell } if recording == self.number => Some(cell),
-            _ => None,
+            Mark::None => None,
+            Mark::Built { recording } if recording == self.number => None,
+            _ => self.captured.get(&t.storage_identity()).copied(),
         }
     }
 
@@ -150,7 +171,7 @@ impl Recorder {
     fn operand(&mut self, t: &Tensor) -> Result<Operand> {
         let cell = match self.known(t) {
             Some(cell) => cell,
-            None if t.mark() == (Mark::Built { recording: self.number }) => {
+            None if self.is_built(t) => {
                 // A copy, because the step may go on to change it.
                 let whole = t.whole();
                 let held = unwatched(|| ops::copy(&whole))?;
@@ -158,18 +179,12 @@ impl Recorder {
             }
             None => {
                 let whole = t.whole();
-                self.cell(&whole, Home::Captured(whole.clone()))
+                let cell = self.cell(&whole, Home::Captured(whole.clone()));
+                self.captured.insert(whole.storage_identity(), cell);
+                cell
             }
         };
-        let mut layout = t.layout().clone();
-        if let Home::Argument(i) = self.program.cells[cell].home {
-            let (start, size) = self.places[i];
-            if layout.offset < start || layout.end() > start + size {
-                fail!(Value, "compile: a tensor from outside shares memory with argument {i}; pass argument.clone()");
-            }
-            layout.offset -= start;
-        }
-        Ok(Operand { cell, layout })
+        Ok(Operand { cell, layout: t.layout().clone() })
     }
 
     fn push(&mut self, action: Arc<dyn Action>, x: &[&Tensor], out: &Tensor, effect: bool) -> Result<()> {
@@ -208,9 +223,14 @@ impl Recorder {
         Ok(())
     }
 
+    /// Whether something has made `t` that the recording did not see. Memory of other libraries was there before.
+    fn is_built(&self, t: &Tensor) -> bool {
+        t.mark() == Mark::Built { recording: self.number } && !t.is_foreign()
+    }
+
     fn is_constant(&self, t: &Tensor) -> bool {
         match t.mark() {
-            Mark::Built { recording } => recording == self.number,
+            Mark::Built { .. } => self.is_built(t),
             Mark::Cell { recording, cell } if recording == self.number => {
                 matches!(self.program.cells[cell].home, Home::Constant(_))
             }
@@ -225,9 +245,19 @@ impl Recorder {
         }
     }
 
+    /// Notes where a generator stood at first.
+    fn generator(&mut self, generator: &Generator) {
+        if !self.generators.iter().any(|(g, _)| g.is(generator)) {
+            self.generators.push((generator.clone(), generator.state()));
+        }
+    }
+
     /// Notes the first look at a leaf's gradient: whether the program starts from what it was.
     fn leaf(&mut self, leaf: &Tensor, read: bool) {
-        if !self.program.gradients.iter().any(|g| g.leaf.identity() == leaf.identity()) {
+        // The gradient of a leaf that the function makes is a value like any other.
+        if leaf.recording() != self.number
+            && !self.program.gradients.iter().any(|g| g.leaf.identity() == leaf.identity())
+        {
             let before = leaf.peek_grad();
             let expected = before.as_ref().filter(|_| read).map(Tensor::storage_identity);
             let gradient = Gradient { leaf: leaf.without_history(), read, expected, made: false, after: None };
@@ -236,9 +266,19 @@ impl Recorder {
         }
     }
 
-    fn finish(&mut self, outputs: &[Tensor]) -> Result<Program> {
+    fn finish(&mut self, outputs: &[Tensor]) -> Result<()> {
         if let Some(refused) = self.refused.take() {
             return Err(refused);
+        }
+        for (i, x) in self.arguments.iter().enumerate() {
+            if self.program.gradients.iter().any(|g| g.leaf.is_same(x)) {
+                fail!(
+                    Runtime,
+                    "compile: the gradient of argument {i}, which requires gradients, is set inside the step, and would not be \
+                     when the step is replayed: return what rg.autograd.grad gives, compile rg.value_and_grad(f), or pass \
+                     argument.detach()"
+                );
+            }
         }
         for i in 0..self.program.gradients.len() {
             let leaf = self.program.gradients[i].leaf.clone();
@@ -259,8 +299,31 @@ impl Recorder {
                 Home::Temporary | Home::Constant(_) => Output::Copy(operand),
                 Home::Argument(_) | Home::Captured(_) => Output::Alias(operand),
             });
+            self.program.sealed.push(y.requires_grad() && !self.differentiated);
         }
-        Ok(std::mem::take(&mut self.program))
+        Ok(())
+    }
+
+    /// What the recorded call returns: as later calls do, nothing with a history, and nothing of the copies that stood for
+    /// the arguments, which get what was written to those.
+    fn results(&self, outputs: &[Tensor], arguments: &[Tensor]) -> Result<Vec<Tensor>> {
+        for (i, x) in arguments.iter().enumerate() {
+            if self.before[i].is_some() {
+                with_grad_enabled(false, || x.copy_from(&self.arguments[i]))?;
+            }
+        }
+        let one = |((y, output), &sealed): ((&Tensor, &Output), &bool)| -> Result<Tensor> {
+            let part = match output {
+                Output::Alias(Operand { cell, layout }) => match self.program.cells[*cell].home {
+                    Home::Argument(i) => part_of(&arguments[i], layout),
+                    _ => None,
+                },
+                Output::Copy(_) => None,
+            };
+            let result = part.unwrap_or_else(|| y.detach());
+            if sealed { seal(result) } else { Ok(result) }
+        };
+        outputs.iter().zip(&self.program.outputs).zip(&self.program.sealed).map(one).collect()
     }
 
     /// Puts back what was changed.
@@ -271,13 +334,25 @@ impl Recorder {
         for (cell, before) in self.program.cells.iter().zip(self.before) {
             if let (Home::Captured(t), Some(before)) = (&cell.home, before) {
                 // It was written to a moment ago, and `before` has its shape.
-                let _ = crate::tape::with_grad_enabled(false, || t.whole().copy_from(&before));
+                let _ = with_grad_enabled(false, || t.whole().copy_from(&before));
             }
         }
         for (gradient, before) in self.program.gradients.into_iter().zip(self.gradients) {
             drop(gradient.leaf.swap_grad(before));
         }
     }
+}
+
+/// The part of an argument that has this layout in its copy, unless it lies there otherwise.
+pub(super) fn part_of(argument: &Tensor, layout: &Layout) -> Option<Tensor> {
+    if *layout == Layout::contiguous(argument.shape()) {
+        return Some(argument.detach());
+    }
+    argument.is_contiguous().then(|| {
+        let mut layout = layout.clone();
+        layout.offset += argument.layout().offset;
+        argument.with_layout(layout)
+    })
 }
 
 fn with<R>(f: impl FnOnce(&mut Recorder) -> R) -> R {
@@ -293,6 +368,20 @@ pub(super) fn fixed_data(place: &str) -> Result<()> {
 }
 
 // ---- What primitives call ----
+
+/// Runs `f`, which makes a tensor of what is no tensor: a constant of a compiled step.
+pub fn constant(f: impl FnOnce() -> Result<Tensor>) -> Result<Tensor> {
+    let t = unwatched(f)?;
+    if is_recording() {
+        t.set_mark(Mark::Built { recording: watching() });
+    }
+    Ok(t)
+}
+
+/// Runs `f`, which looks at elements only to decide how the step is to be recorded.
+pub(crate) fn peek<R>(f: impl FnOnce() -> R) -> R {
+    unwatched(f)
+}
 
 /// Runs a primitive that makes a tensor, and writes it down unless its result is a view of what was there.
 pub(crate) fn compute(
@@ -340,11 +429,7 @@ where
     if !is_recording() {
         return f(generator);
     }
-    with(|r| {
-        if !r.generators.iter().any(|(g, _)| g.is(generator)) {
-            r.generators.push((generator.clone(), generator.state()));
-        }
-    });
+    with(|r| r.generator(generator));
     let generator = generator.clone();
     let action = Arc::new(Plain { kind: What::Other, name, f: move |_: &[&Tensor]| f(&generator) });
     compute(action.clone(), &[], true, || (action.f)(&[]))
@@ -404,7 +489,63 @@ where
     change(action.clone(), x, &[out], || (action.f)(out, x))
 }
 
+/// Where a generator stands, for [`set_state`].
+#[must_use]
+pub fn state_of(generator: &Generator) -> State {
+    let state = generator.state();
+    if is_recording() {
+        let kept = Arc::new(Mutex::new(state));
+        let slot = kept.clone();
+        let from = generator.clone();
+        effect("save_rng_state", move || *kept.lock().unwrap_or_else(PoisonError::into_inner) = from.state());
+        with(|r| r.states.push((generator.clone(), state, slot)));
+    }
+    state
+}
+
+/// Puts a generator somewhere; a repeated step puts it where [`state_of`] was called in it, if the state is from there.
+pub fn set_state(generator: &Generator, state: State) {
+    if is_recording() {
+        let kept = with(|r| {
+            r.generator(generator);
+            let mut known = r.states.iter().rev().filter(|(g, s, _)| g.is(generator) && *s == state);
+            known.next().map(|(_, _, slot)| slot.clone())
+        });
+        let to = generator.clone();
+        effect("set_rng_state", move || {
+            let kept = kept.as_ref().map(|slot| *slot.lock().unwrap_or_else(PoisonError::into_inner));
+            to.set_state(kept.unwrap_or(state));
+        });
+    }
+    generator.set_state(state);
+}
+
+/// Writes down something that is done to no tensor.
+fn effect(name: &'static str, f: impl Fn() + Send + Sync + 'static) {
+    let action = Arc::new(Check {
+        name,
+        f: move |_: &[&Tensor]| {
+            f();
+            Ok(())
+        },
+    });
+    let instr = Instr { action, inputs: SmallVec::new(), outputs: SmallVec::new(), in_place: false, effect: true };
+    with(|r| r.program.instrs.push(instr));
+}
+
 // ---- What tensors call ----
+
+/// The recording that watches this thread, or 0.
+pub(crate) fn watching() -> u32 {
+    WATCHING.get()
+}
+
+/// Notes that a backward pass was made.
+pub(crate) fn differentiated() {
+    if is_recording() {
+        with(|r| r.differentiated = true);
+    }
+}
 
 /// The mark of a storage that is made now.
 pub(crate) fn built() -> u64 {

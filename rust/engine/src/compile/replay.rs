@@ -6,13 +6,14 @@ use std::time::Instant;
 use smallvec::SmallVec;
 
 use super::plan::places;
-use super::program::{Home, Operand, Output, Program};
+use super::program::{Cell, Gradient, Home, Operand, Output, Program};
+use super::record::part_of;
 use super::{Action, passes};
 use crate::dtype::DType;
 use crate::error::{Result, fail};
 use crate::ops;
 use crate::shape::Layout;
-use crate::tape::with_grad_enabled;
+use crate::tape::{seal, with_grad_enabled};
 use crate::tensor::{Number, Tensor};
 
 /// A program with places for all of its values: ready to run.
@@ -31,6 +32,12 @@ pub struct Replay {
     pub(super) gathered: Vec<Tensor>,
     /// Of every cell, how many of the handles to its tensor are the program's own.
     held: Vec<usize>,
+    /// Of every cell, whether gradients were computed for the tensor from outside that it is.
+    required: Vec<bool>,
+    /// Arguments that the program changes.
+    changed: Vec<usize>,
+    /// The identities of the storages from outside that it changes.
+    written: Vec<usize>,
 }
 
 /// An instruction with its tensors.
@@ -57,6 +64,23 @@ fn emptied<'a>(mut list: Vec<&Tensor>) -> Vec<&'a Tensor> {
     list.into_iter().map(|_| unreachable!("the list is empty")).collect()
 }
 
+fn requires_grad(cell: &Cell) -> bool {
+    matches!(&cell.home, Home::Captured(t) if t.requires_grad())
+}
+
+/// The arguments that instructions change, and the identities of the storages from outside that they change.
+fn changes(program: &Program) -> (Vec<usize>, Vec<usize>) {
+    let (mut changed, mut written) = (Vec::new(), Vec::new());
+    for operand in program.instrs.iter().filter(|instr| instr.in_place).flat_map(|instr| &instr.outputs) {
+        match &program.cells[operand.cell].home {
+            Home::Argument(i) if !changed.contains(i) => changed.push(*i),
+            Home::Captured(t) if !written.contains(&t.storage_identity()) => written.push(t.storage_identity()),
+            _ => {}
+        }
+    }
+    (changed, written)
+}
+
 impl Replay {
     /// Makes a recorded program ready, after the passes that are not named in `without`.
     pub fn new(mut program: Program, without: &[&str]) -> Result<Self> {
@@ -70,6 +94,9 @@ impl Replay {
             watch: None,
             gathered: Vec::new(),
             held: vec![1; program.cells.len()],
+            required: program.cells.iter().map(requires_grad).collect(),
+            changed: Vec::new(),
+            written: Vec::new(),
             program,
         };
         replay.bind()?;
@@ -118,6 +145,7 @@ impl Replay {
             Output::Copy(operand) | Output::Alias(operand) => make(operand),
         });
         self.outputs = outputs.collect::<Result<_>>()?;
+        (self.changed, self.written) = changes(&program);
         self.steps = steps;
         self.program = program;
         Ok(())
@@ -129,12 +157,28 @@ impl Replay {
         &self.program
     }
 
-    /// Whether what the program found when it was recorded is still so: tensors from outside are there, and gradients that it
-    /// adds to are the same.
+    /// Whether what the program found when it was recorded is still so: tensors from outside are there, with gradients
+    /// wanted of the same ones, and gradients that it adds to are the same.
     #[must_use]
     pub fn is_valid(&self) -> bool {
-        let mut read = self.program.gradients.iter().filter(|g| g.read);
-        read.all(|g| g.leaf.peek_grad().map(|t| t.storage_identity()) == g.expected)
+        let gradients = &self.program.gradients;
+        let same = |g: &Gradient| g.leaf.peek_grad().map(|t| t.storage_identity()) == g.expected;
+        if !gradients.iter().filter(|g| g.read).all(same) {
+            return false;
+        }
+        self.program.cells.iter().zip(&self.held).zip(&self.required).enumerate().all(
+            |(i, ((cell, &held), &required))| {
+                let Home::Captured(t) = &cell.home else { return true };
+                if t.is_foreign() {
+                    return true;
+                }
+                let gradient = || gradients.iter().any(|g| g.after.as_ref().is_some_and(|after| after.cell == i));
+                let leaves = || gradients.iter().filter(|g| g.leaf.is_same(t)).count();
+                // Somebody else has it, too; asked first is what is true of nearly all.
+                let others = t.handles() > held + gradients.len() || t.handles() > held + leaves() || gradient();
+                t.requires_grad() == required && others
+            },
+        )
     }
 
     /// Runs the program on arguments of the recorded shapes and dtypes, and returns what the function returned.
@@ -142,17 +186,31 @@ impl Replay {
     /// An error leaves what instructions before had done, as it does without compiling; gradients that would have been
     /// replaced are gone.
     pub fn run(&mut self, arguments: &[Tensor]) -> Result<Vec<Tensor>> {
-        let done = self.execute(arguments).and_then(|()| {
-            with_grad_enabled(false, || {
-                let made = self.results(arguments).zip(&self.program.outputs).map(|(t, output)| match output {
-                    Output::Copy(_) => ops::copy(t),
-                    Output::Alias(_) => Ok(t.clone()),
-                });
-                made.collect()
-            })
-        });
+        let copies = self.copies(arguments)?;
+        let used = copies.as_deref().unwrap_or(arguments);
+        let done = self.execute(used).and_then(|()| with_grad_enabled(false, || self.returned(arguments, used)));
         self.let_go();
         done
+    }
+
+    /// What the function returned, after a run on `used` in the places of `arguments`.
+    fn returned(&self, arguments: &[Tensor], used: &[Tensor]) -> Result<Vec<Tensor>> {
+        for &i in self.changed.iter().filter(|&&i| !used[i].is_same(&arguments[i])) {
+            arguments[i].copy_from(&used[i])?;
+        }
+        let made = self.outputs.iter().zip(&self.program.outputs).zip(&self.program.sealed);
+        let made = made.map(|((reference, output), &sealed)| {
+            let t = self.tensor(reference, used);
+            let t = match output {
+                Output::Copy(_) => ops::copy(t)?,
+                Output::Alias(Operand { cell, layout }) => match self.program.cells[*cell].home {
+                    Home::Argument(i) => part_of(&arguments[i], layout).unwrap_or_else(|| t.detach()),
+                    _ => t.detach(),
+                },
+            };
+            if sealed { seal(t) } else { Ok(t) }
+        });
+        made.collect()
     }
 
     /// What the function returned, after the program has run on these arguments: in the program's own memory.
@@ -166,6 +224,23 @@ impl Replay {
             let (Output::Copy(operand) | Output::Alias(operand)) = output;
             (&operand.layout.shape[..], self.program.cells[operand.cell].dtype)
         })
+    }
+
+    /// Copies of the arguments if they cannot be taken as they are: they are not contiguous, or share memory that the program
+    /// changes. `ValueError` if it would change memory that is read-only.
+    fn copies(&self, arguments: &[Tensor]) -> Result<Option<SmallVec<[Tensor; 4]>>> {
+        for &i in &self.changed {
+            arguments[i].check_write(&arguments[i].detach())?;
+            arguments[i].check_distinct()?;
+        }
+        let shared = |i: usize, x: &Tensor| {
+            self.written.contains(&x.storage_identity())
+                || !self.changed.is_empty() && arguments[..i].iter().any(|other| other.shares_storage(x))
+        };
+        if arguments.iter().enumerate().all(|(i, x)| x.is_contiguous() && !shared(i, x)) {
+            return Ok(None);
+        }
+        with_grad_enabled(false, || arguments.iter().map(ops::copy).collect::<Result<_>>().map(Some))
     }
 
     /// Runs the program `times` times, and returns the least time that each instruction took, in seconds.

@@ -7,6 +7,7 @@
 mod anomaly;
 mod node;
 mod reverse;
+mod sealed;
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ pub use anomaly::{Place, is_anomaly_enabled, set_anomaly};
 pub(crate) use node::Hooks;
 pub use node::{Hook, Node, register_hook, remove_hook, retain_grad};
 pub use reverse::{Options, backward, captured, clock, gradients};
+pub(crate) use sealed::seal;
 
 thread_local! {
     static GRAD_ENABLED: Cell<bool> = const { Cell::new(true) };

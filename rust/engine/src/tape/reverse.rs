@@ -167,6 +167,7 @@ fn run(
     mut targets: Option<Targets<'_>>,
     at_leaf: &mut dyn FnMut(&Tensor, Tensor),
 ) -> Result<()> {
+    compile::differentiated();
     with_grad_enabled(options.create_graph, || {
         let mut pending: BTreeMap<Key, Pending> = BTreeMap::new();
         for p in start {

@@ -52,6 +52,7 @@ impl Tensor {
             layout,
             dtype,
             weak: false,
+            recording: compile::watching(),
             requires_grad: AtomicBool::new(false),
             grad: Mutex::new(None),
             hooks: OnceLock::new(),

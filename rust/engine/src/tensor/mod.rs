@@ -67,6 +67,8 @@ pub struct Data {
     dtype: DType,
     /// A Python number's: it adapts to the dtype of what it is combined with.
     weak: bool,
+    /// The recording of a compiled step in which it was made, or 0.
+    recording: u32,
     requires_grad: AtomicBool,
     grad: Mutex<Option<Tensor>>,
     hooks: OnceLock<Box<Hooks>>,
@@ -253,7 +255,8 @@ impl Tensor {
     }
 
     /// What makes a leaf itself: equal for two handles of one tensor, different for a tensor and its view.
-    pub(crate) fn identity(&self) -> usize {
+    #[must_use]
+    pub fn identity(&self) -> usize {
         Arc::as_ptr(&self.data).addr()
     }
 
@@ -287,6 +290,11 @@ impl Tensor {
     /// What makes a storage itself: equal for a tensor and its views.
     pub(crate) fn storage_identity(&self) -> usize {
         std::ptr::from_ref(self.storage()).addr()
+    }
+
+    /// The recording in which this tensor was made, though perhaps as a view of what was there before; or 0.
+    pub(crate) fn recording(&self) -> u32 {
+        self.data.recording
     }
 
     /// What a recording has noted of the storage.

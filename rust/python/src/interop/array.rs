@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 use rgrad_engine::shape::Dims;
-use rgrad_engine::{DType, Number, Tensor, ops};
+use rgrad_engine::{DType, Number, Tensor, compile, ops};
 use rgrad_kernels::buffer::Access;
 
 use super::{dlpack, strides, tensor_over, unlendable};
@@ -137,13 +137,14 @@ pub(crate) fn copied(ob: &Bound<'_, PyAny>) -> PyResult<Option<Tensor>> {
 
 /// A tensor with its own copy of lent elements.
 fn own(py: Python<'_>, view: &Tensor) -> PyResult<Tensor> {
-    run(py, view.numel(), || {
+    let copy = || {
         if view.dtype() != DType::Bool {
             return ops::clone(view);
         }
         // Any byte but 0 is true for NumPy, as in a mask of 0 and 255 that array.view(bool) made; for the kernels it is 1.
         ops::ne(&ops::cast(view, DType::UInt8)?, &Tensor::scalar(Number::Int(0), DType::UInt8)?)
-    })
+    };
+    run(py, view.numel(), || compile::constant(copy))
 }
 
 /// A tensor with a copy of the elements of another library's array, by way of DLPack or NumPy's protocols; `None` if `ob`

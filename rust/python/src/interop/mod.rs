@@ -12,8 +12,10 @@ use std::ptr::NonNull;
 
 use pyo3::PyErr;
 use rgrad_engine::shape::{Dims, Layout};
-use rgrad_engine::{DType, Tensor};
+use rgrad_engine::{DType, Tensor, compile};
 use rgrad_kernels::buffer::{Access, Buffer};
+
+use crate::error::to_py;
 
 pub(crate) use array::{array_of, converted, copied, from_numpy};
 pub(crate) use dlpack::from_dlpack;
@@ -54,6 +56,9 @@ unsafe fn tensor_over(
 
 /// Why the memory of this tensor cannot be lent, if it cannot: what is written there would not be seen by the tape.
 fn unlendable(t: &Tensor, error: fn(String) -> PyErr) -> Option<PyErr> {
+    if let Err(reading) = compile::check_free("reading its elements", t) {
+        return Some(to_py(reading));
+    }
     if t.requires_grad() {
         let text = "a tensor that requires gradients cannot share its memory with other libraries, \
                     which know nothing of the graph; write x.detach() first, as in x.detach().numpy()";

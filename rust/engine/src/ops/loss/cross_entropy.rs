@@ -198,8 +198,8 @@ pub fn cross_entropy(
     if weight.is_none() && label_smoothing == 0.0 && !in_range {
         // The fused kernel refuses labels that are out of range, and so finds ignored ones without a pass of its own.
         match fused(&scores, &flat, reduction) {
-            Err(e) if e.kind == Kind::Value && !compile::is_recording() && flat.to_vec::<i64>()?.contains(&ignored) => {
-            }
+            // A compiled step is recorded for labels such as these.
+            Err(e) if e.kind == Kind::Value && compile::peek(|| flat.to_vec::<i64>())?.contains(&ignored) => {}
             loss if reduction == Reduction::None => return reshape_to(&loss?, target.shape()),
             loss => return loss,
         }

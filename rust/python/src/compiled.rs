@@ -1,0 +1,314 @@
+//! `rgrad.compile`'s functions: finding the program of a call.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyTuple, PyWeakrefMethods, PyWeakrefReference};
+use rgrad_engine::{DType, Tensor, tape};
+
+use crate::args::Tensors;
+use crate::compile::{PyProgram, is_recording};
+use crate::tensor::PyTensor;
+
+/// What is known of a tensor argument.
+struct Kind {
+    shape: Vec<usize>,
+    dtype: DType,
+    requires_grad: bool,
+}
+
+impl Kind {
+    fn of(t: &Tensor) -> Self {
+        Self { shape: t.shape().into(), dtype: t.dtype(), requires_grad: t.requires_grad() }
+    }
+
+    fn fits(&self, t: &Tensor) -> bool {
+        *t.shape() == self.shape[..] && t.dtype() == self.dtype && t.requires_grad() == self.requires_grad
+    }
+}
+
+/// A positional argument, where it can be told at once whether it is the same.
+enum Flat {
+    Tensor,
+    Object(Py<PyAny>),
+    Weak(Py<PyWeakrefReference>),
+}
+
+/// How the results become what the function returned.
+#[derive(Clone, Copy)]
+enum Kinds {
+    One,
+    Tuple,
+    Other,
+}
+
+/// A program with what it was recorded for.
+struct Entry {
+    /// The structure of the arguments, and those of them that are no tensors.
+    key: Py<PyAny>,
+    tensors: Vec<Kind>,
+    flat: Option<Vec<Flat>>,
+    grad: bool,
+    default: DType,
+    program: Py<PyProgram>,
+    kinds: Kinds,
+    /// What the function returned, with places for tensors.
+    form: Py<PyAny>,
+}
+
+type Arguments = Vec<Tensor>;
+
+impl Entry {
+    /// The tensors among the arguments, if they are of the kinds that this entry is for.
+    fn flat(&self, args: &Bound<'_, PyTuple>) -> Option<Arguments> {
+        let flat = self.flat.as_ref().filter(|flat| flat.len() == args.len())?;
+        let (py, mut found) = (args.py(), Arguments::new());
+        for (one, arg) in flat.iter().zip(args.iter_borrowed()) {
+            match one {
+                Flat::Tensor => {
+                    let t = &arg.cast::<PyTensor>().ok()?.get().inner;
+                    if !self.tensors[found.len()].fits(t) {
+                        return None;
+                    }
+                    found.push(t.clone());
+                }
+                Flat::Object(own) if own.bind(py).is(&*arg) => {}
+                Flat::Weak(own) if own.bind(py).upgrade().is_some_and(|own| own.is(&*arg)) => {}
+                _ => return None,
+            }
+        }
+        Some(found)
+    }
+
+    /// Whether it was recorded for such arguments.
+    fn is_for(&self, py: Python<'_>, key: &Bound<'_, PyAny>, tensors: &[Tensor]) -> PyResult<bool> {
+        Ok(self.tensors.len() == tensors.len()
+            && self.tensors.iter().zip(tensors).all(|(kind, t)| kind.fits(t))
+            && self.key.bind(py).eq(key)?)
+    }
+
+    fn holds(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(self.grad == tape::is_grad_enabled()
+            && self.default == DType::default_float()
+            && self.program.get().fits(py)?)
+    }
+
+    fn run<'py>(&self, py: Python<'py>, arguments: &[Tensor]) -> PyResult<Option<Bound<'py, PyAny>>> {
+        static REBUILD: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let Some(mut results) = self.program.get().with(py, |replay| replay.run(arguments))? else { return Ok(None) };
+        Ok(Some(match self.kinds {
+            Kinds::One => Bound::new(py, PyTensor::from(results.remove(0)))?.into_any(),
+            Kinds::Tuple => PyTuple::new(py, results.into_iter().map(PyTensor::from))?.into_any(),
+            Kinds::Other => {
+                let results: Vec<PyTensor> = results.into_iter().map(Into::into).collect();
+                REBUILD.import(py, "rgrad._compile", "_rebuilt")?.call1((&self.form, results))?
+            }
+        }))
+    }
+}
+
+/// The part of `rgrad.compile`'s functions that keeps programs, and finds that of a call.
+#[pyclass(name = "_Compiled", module = "rgrad._core", subclass, frozen)]
+pub struct PyCompiled {
+    /// The one that was used last stands first.
+    entries: Mutex<Vec<Arc<Entry>>>,
+    most: usize,
+}
+
+impl PyCompiled {
+    fn all(&self) -> Vec<Arc<Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    fn first(&self) -> Option<Arc<Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).first().cloned()
+    }
+
+    fn to_front(&self, entry: &Arc<Entry>) {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = entries.iter().position(|e| Arc::ptr_eq(e, entry)) {
+            entries[..=at].rotate_right(1);
+        }
+    }
+
+    fn remove(&self, entry: &Arc<Entry>) {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = entries.iter().position(|e| Arc::ptr_eq(e, entry));
+        let removed = at.map(|at| entries.remove(at));
+        // What it drops may run Python code.
+        drop(entries);
+        drop(removed);
+    }
+
+    /// Runs a program that fits; it is forgotten if what it was recorded with is gone.
+    fn call<'py>(
+        &self,
+        py: Python<'py>,
+        entry: &Arc<Entry>,
+        arguments: &[Tensor],
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        if !entry.holds(py)? {
+            return Ok(None);
+        }
+        let done = entry.run(py, arguments)?;
+        match done {
+            Some(_) => self.to_front(entry),
+            None => self.remove(entry),
+        }
+        Ok(done)
+    }
+}
+
+/// Whether functions are recorded: `rgrad.config.compile`.
+fn is_on(py: Python<'_>) -> PyResult<bool> {
+    static CONFIG: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
+    let config = CONFIG.get_or_try_init(py, || -> PyResult<_> {
+        Ok(py.import("rgrad.config")?.getattr("__dict__")?.cast_into::<PyDict>()?.unbind())
+    })?;
+    config.bind(py).get_item(intern!(py, "compile"))?.map_or(Ok(true), |on| on.is_truthy())
+}
+
+#[pymethods]
+impl PyCompiled {
+    #[new]
+    #[pyo3(signature = (most))]
+    fn new(most: usize) -> Self {
+        Self { entries: Mutex::default(), most }
+    }
+
+    /// Calls the function, or replays what it did.
+    #[pyo3(signature = (*args: "Any", **kwargs: "Any") -> "Any")]
+    fn __call__<'py>(
+        slf: &Bound<'py, Self>,
+        args: &Bound<'py, PyTuple>,
+        kwargs: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        if kwargs.is_none() && !is_recording() && is_on(py)? {
+            let own = slf.get();
+            if let Some(first) = own.first() {
+                if let Some(arguments) = first.flat(args)
+                    && first.holds(py)?
+                {
+                    match first.run(py, &arguments)? {
+                        Some(results) => return Ok(results),
+                        None => own.remove(&first),
+                    }
+                }
+                for entry in own.all() {
+                    if !Arc::ptr_eq(&entry, &first)
+                        && let Some(arguments) = entry.flat(args)
+                        && let Some(results) = own.call(py, &entry, &arguments)?
+                    {
+                        return Ok(results);
+                    }
+                }
+            }
+        }
+        let none = PyDict::new(py);
+        slf.call_method1(intern!(py, "_call"), (args, kwargs.unwrap_or(&none)))
+    }
+
+    /// What the program of these arguments returns, in a tuple; None if there is none.
+    #[pyo3(signature = (key: "object", tensors) -> "tuple[Any] | None")]
+    fn _find<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        tensors: Tensors,
+    ) -> PyResult<Option<(Bound<'py, PyAny>,)>> {
+        let (py, own) = (slf.py(), slf.get());
+        for entry in own.all() {
+            if entry.is_for(py, key, &tensors.0)?
+                && let Some(results) = own.call(py, &entry, &tensors.0)?
+            {
+                return Ok(Some((results,)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The program of these arguments, and what it returns, with places for tensors; None if there is none.
+    #[pyo3(signature = (key: "object", tensors) -> "tuple[Program, Any] | None")]
+    fn _program_for(
+        slf: &Bound<'_, Self>,
+        key: &Bound<'_, PyAny>,
+        tensors: Tensors,
+    ) -> PyResult<Option<(Py<PyProgram>, Py<PyAny>)>> {
+        let py = slf.py();
+        for entry in slf.get().all() {
+            if entry.is_for(py, key, &tensors.0)? && entry.holds(py)? {
+                return Ok(Some((entry.program.clone_ref(py), entry.form.clone_ref(py))));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Keeps a program; false if another one, which was used least recently, was dropped for it.
+    ///
+    /// `flat` has an item for each argument if they are positional, and none is a container: None for a tensor, the object
+    /// itself or a weak reference to it in a tuple for another one. `kind` says what the results are: "one" tensor, a "tuple"
+    /// of tensors, or a `form` with places for them.
+    #[pyo3(signature = (key: "object", tensors, flat: "list[tuple[Any] | None] | None", program, kind, form: "object"))]
+    fn _keep(
+        slf: &Bound<'_, Self>,
+        key: Py<PyAny>,
+        tensors: Tensors,
+        flat: Option<Vec<Option<(Bound<'_, PyAny>,)>>>,
+        program: Py<PyProgram>,
+        kind: &str,
+        form: Py<PyAny>,
+    ) -> PyResult<bool> {
+        let (py, own) = (slf.py(), slf.get());
+        let flat = flat.map(|all| {
+            let one = |item: Option<(Bound<'_, PyAny>,)>| match item {
+                None => Flat::Tensor,
+                Some((object,)) => match object.cast_into::<PyWeakrefReference>() {
+                    Ok(weak) => Flat::Weak(weak.unbind()),
+                    Err(error) => Flat::Object(error.into_inner().unbind()),
+                },
+            };
+            all.into_iter().map(one).collect()
+        });
+        let kinds = match kind {
+            "one" => Kinds::One,
+            "tuple" => Kinds::Tuple,
+            _ => Kinds::Other,
+        };
+        // What was recorded for modules or objects that are gone, or for the same as now, is of no use any more.
+        for old in own.all() {
+            let program = old.program.get();
+            if program.is_gone(py) || (old.is_for(py, key.bind(py), &tensors.0)? && old.holds(py)?) {
+                own.remove(&old);
+            }
+        }
+        let tensors = tensors.0.iter().map(Kind::of).collect();
+        let entry = Entry {
+            key,
+            tensors,
+            flat,
+            grad: tape::is_grad_enabled(),
+            default: DType::default_float(),
+            program,
+            kinds,
+            form,
+        };
+        let mut entries = own.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.insert(0, Arc::new(entry));
+        let dropped = if entries.len() > own.most { entries.pop() } else { None };
+        drop(entries);
+        Ok(dropped.is_none())
+    }
+
+    /// The programs, the one that was used last first.
+    fn _programs(slf: &Bound<'_, Self>) -> Vec<Py<PyProgram>> {
+        slf.get().all().iter().map(|entry| entry.program.clone_ref(slf.py())).collect()
+    }
+
+    /// Forgets all programs.
+    fn clear(&self) {
+        let dropped = std::mem::take(&mut *self.entries.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(dropped);
+    }
+}

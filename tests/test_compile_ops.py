@@ -1,0 +1,73 @@
+"""Every operation in a compiled function: the bits of the eager one, also for other values, or an error."""
+
+import numpy as np
+import pytest
+from cases import Case
+from test_ops import CASES
+
+import rgrad as rg
+
+ALL = [pytest.param(f"{name}-{i}", c, id=f"{name}-{i}") for name, cases in CASES.items() for i, c in enumerate(cases)]
+
+#: How much these make depends on values.
+BY_VALUE = ("nonzero-", "masked_select-", "one_hot-2", "index_put-4", "index_put-5")
+
+
+def arrays(result):
+    results = result if isinstance(result, tuple | list) else (result,)
+    return [r.detach().numpy() if isinstance(r, rg.Tensor) else np.asarray(r) for r in results]
+
+
+def others(inputs):
+    """Other values of the same kinds, each in the same domain: those of the first in another order."""
+    return [rg.tensor(x.numpy()[::-1].copy() if x.ndim else x.numpy() * 1.25) for x in inputs]
+
+
+def same(compiled, eager):
+    for a, b in zip(arrays(compiled), arrays(eager), strict=True):
+        assert a.dtype == b.dtype
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(("name", "case"), ALL)
+def test_an_operation_keeps_its_bits(name: str, case: Case):
+    first = [rg.tensor(x) for x in case.inputs]
+    compiled = rg.compile(case.rgrad)
+    with rg.no_grad():
+        if name.startswith(BY_VALUE):
+            with pytest.raises(RuntimeError, match="compile:"):
+                compiled(*first)
+            return
+        same(compiled(*first), case.rgrad(*first))
+        second = others(first)
+        try:
+            expected = case.rgrad(*second)
+        except (ValueError, IndexError, RuntimeError) as error:
+            with pytest.raises(type(error)):
+                compiled(*second)
+            return
+        same(compiled(*second), expected)
+    assert len(compiled.program) == 1
+
+
+@pytest.mark.parametrize(("name", "case"), [p for p in ALL if p.values[1].differentiable])
+def test_a_gradient_keeps_its_bits(name: str, case: Case):
+    def gradient(*inputs):
+        leaves = [x.detach().requires_grad_() if x.dtype.is_floating_point else x for x in inputs]
+        y = case.rgrad(*leaves)
+        wanted = [x for x in leaves if x.requires_grad]
+        found = rg.autograd.grad(y.sum(), wanted, allow_unused=True)
+        return [g for g in found if g is not None]
+
+    first = [rg.tensor(x) for x in case.inputs]
+    compiled = rg.compile(gradient)
+    if name.startswith(BY_VALUE):
+        return
+    same(compiled(*first), gradient(*first))
+    same(compiled(*first), gradient(*first))
+    second = others(first)
+    try:
+        expected = gradient(*second)
+    except (ValueError, IndexError, RuntimeError):
+        return
+    same(compiled(*second), expected)
