@@ -92,6 +92,7 @@ bench: $(BUILT) ## time kernels and training steps against the peers that are in
 	$(PY) benches/dispatch.py
 	$(PY) benches/kernels.py
 	$(PY) benches/width_sweep.py
+	$(PY) benches/compile.py
 	$(PY) benches/train.py
 
 wheel: $(BUILT) ## build a wheel and an sdist into dist/

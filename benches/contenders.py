@@ -27,8 +27,8 @@ class Contender:
     parameters: Callable[[], Parameters]
 
 
-def rgrad_eager(net: Network, threads: int) -> Contender:
-    """A plain loop over tensors."""
+def rgrad_step(net: Network, threads: int) -> tuple[Callable[[Any, Any], Any], Callable[[], Parameters]]:
+    """A training step that returns its loss, and what gives the parameters."""
     import rgrad as rg
 
     rg.set_num_threads(threads)
@@ -37,17 +37,47 @@ def rgrad_eager(net: Network, threads: int) -> Contender:
     loss_fn = rg.nn.CrossEntropyLoss()
     make = {"sgd": rg.optim.SGD, "adam": rg.optim.Adam}[net.optimizer]
     optimizer = make(model.parameters(), lr=net.lr)
+
+    def step(x: Any, y: Any) -> Any:
+        optimizer.zero_grad()
+        loss = loss_fn(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step, lambda: [(m.weight.detach().numpy(), m.bias.detach().numpy()) for m in linears]
+
+
+def rgrad_eager(net: Network, threads: int, compiled: bool = False) -> Contender:
+    """A plain loop over tensors; compiled, one call a step."""
+    import rgrad as rg
+
+    step, parameters = rgrad_step(net, threads)
+    if compiled:
+        step = rg.compile(step)
     batches = [(rg.tensor(x), rg.tensor(y)) for x, y in zip(*net.data, strict=True)]
 
     def run() -> float:
         for x, y in batches:
-            optimizer.zero_grad()
-            loss = loss_fn(model(x), y)
-            loss.backward()
-            optimizer.step()
+            loss = step(x, y)
         return loss.item()
 
-    return Contender(run, lambda: [(m.weight.detach().numpy(), m.bias.detach().numpy()) for m in linears])
+    return Contender(run, parameters)
+
+
+def rgrad_compiled(net: Network, threads: int) -> Contender:
+    """The same loop with the step compiled."""
+    return rgrad_eager(net, threads, compiled=True)
+
+
+def rgrad_epoch(net: Network, threads: int) -> Contender:
+    """The compiled step, one call a pass."""
+    import rgrad as rg
+
+    step, parameters = rgrad_step(net, threads)
+    compiled = rg.compile(step)
+    x, y = (rg.tensor(part.reshape(-1, *part.shape[2:])) for part in net.data)
+    return Contender(lambda: compiled.epoch(x, y, batch_size=net.batch)[-1].item(), parameters)
 
 
 def torch_like(lib: Any, activation: Any, net: Network) -> tuple[Any, list[Any]]:
@@ -287,7 +317,9 @@ class Entry:
 
 
 CONTENDERS = {
-    "rgrad": Entry("rgrad", "rgrad", rgrad_eager),
+    "rgrad": Entry("rgrad", "rgrad", rgrad_epoch),
+    "rgrad-step": Entry("rgrad", "rgrad", rgrad_compiled),
+    "rgrad-eager": Entry("rgrad", "rgrad", rgrad_eager),
     "numpy": Entry("numpy", "numpy", numpy_by_hand),
     "torch": Entry("torch", "torch", torch_eager),
     "torch-compile": Entry("torch", "torch", torch_compiled),

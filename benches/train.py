@@ -145,7 +145,8 @@ def main() -> int:
         frameworks.insert(0, "numpy")
     facts = harness.machine(args.threads, dict.fromkeys(entry.package for entry in CONTENDERS.values()))
     harness.describe(facts)
-    print("Best of all rounds; '/ rgrad' is how many times the step of rgrad a step takes.")
+    print("Best of all rounds; '/ rgrad' is how many times the step of rgrad a step takes: one step.epoch for a pass.")
+    print("rgrad-step calls the same compiled step for each batch, and rgrad-eager the step as it is written.")
     print(f"The first pass includes compilation; losses after it must agree with NumPy's within {LOSS_TOLERANCE:g}.\n")
     results, good = {}, True
     for name in harness.chosen(args.only, list(NETWORKS), "network"):

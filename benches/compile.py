@@ -1,0 +1,115 @@
+"""Times what compiling a step costs, and what a call of a compiled step costs beside one inside an epoch.
+
+For each of the networks of `train.py`:
+
+- compile ms: the first call of a compiled step, which runs it, records it and makes the program ready, less the first
+  eager step of the same model, which makes gradients and the optimizer's state as well;
+- second ms: the second calls of both, less one another, in case the first left anything undone;
+- step us, epoch us: a step called from a Python loop over the batches, and one of `step.epoch` over the same batches;
+- call us: their difference, which is what a return to Python costs.
+
+Every round is a fresh process, in which another model has run before. Loops and epochs take turns; all figures are the
+best of their kind, or differences of such.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import harness
+from contenders import rgrad_step
+from train import NETWORKS, Network
+
+COLUMNS = ("compile ms", "second ms", "step us", "epoch us", "call us")
+
+
+def timed(f: Callable[..., Any], *args: Any) -> float:
+    """The seconds that a call takes."""
+    start = time.perf_counter()
+    f(*args)
+    return time.perf_counter() - start
+
+
+def measure(net: Network, seconds: float, threads: int) -> dict[str, float]:
+    """Figures of one process."""
+    import rgrad as rg
+
+    inputs, labels = (rg.tensor(part) for part in net.data)
+    batches = list(zip(inputs, labels, strict=True))
+    x, y = inputs.flatten(0, 1), labels.flatten()
+    warm, eager, step = (rgrad_step(net, threads)[0] for _ in range(3))
+    step = rg.compile(step)
+    for batch in batches:
+        warm(*batch)
+    first_eager, second_eager = (timed(eager, *batches[0]) for _ in range(2))
+    first, second = (timed(step, *batches[0]) for _ in range(2))
+
+    def loop() -> None:
+        for batch in batches:
+            step(*batch)
+
+    def epoch() -> None:
+        step.epoch(x, y, batch_size=net.batch)
+
+    loops, epochs, deadline = [], [], time.perf_counter() + seconds
+    while len(loops) < 3 or time.perf_counter() < deadline:
+        loops.append(timed(loop))
+        epochs.append(timed(epoch))
+    n = len(batches)
+    return {
+        "first": first,
+        "second": second,
+        "first_eager": first_eager,
+        "second_eager": second_eager,
+        "step": min(loops) / n,
+        "epoch": min(epochs) / n,
+    }
+
+
+def figures(best: dict[str, float]) -> list[float]:
+    """Those of the columns."""
+    return [
+        1e3 * (best["first"] - best["first_eager"]),
+        1e3 * (best["second"] - best["second_eager"]),
+        1e6 * best["step"],
+        1e6 * best["epoch"],
+        1e6 * (best["step"] - best["epoch"]),
+    ]
+
+
+def main() -> int:
+    """Prints a row for each network, or the figures of one process."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", help="networks, comma-separated: " + ", ".join(NETWORKS))
+    parser.add_argument("--rounds", type=int, default=5, help="fresh processes for each network (default: 5)")
+    parser.add_argument("--seconds", type=float, default=0.5, help="time to spend in each process (default: 0.5)")
+    parser.add_argument("--threads", type=int, default=harness.cores(), help="default: all cores")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.child:
+        harness.pin(args.threads)
+        print(json.dumps(measure(NETWORKS[args.child], args.seconds, args.threads)))
+        return 0
+    harness.describe(harness.machine(args.threads, ["rgrad", "numpy"]))
+    print(f"{'':30}" + "".join(f"{column:>12}" for column in COLUMNS))
+    good = True
+    for name in harness.chosen(args.only, list(NETWORKS), "network"):
+        options = ["--child", name, "--seconds", str(args.seconds)]
+        runs = [harness.child(__file__, *options, threads=args.threads) for _ in range(args.rounds)]
+        failed = next((run["error"] for run in runs if "error" in run), None)
+        if failed is not None:
+            print(f"{name:30}failed: {failed}", flush=True)
+            good = False
+            continue
+        best = {part: min(run[part] for run in runs) for part in runs[0]}
+        print(f"{name:30}" + "".join(f"{figure:12.2f}" for figure in figures(best)), flush=True)
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
