@@ -194,6 +194,24 @@ fn products_take_over_biases_activations_and_slopes() {
 }
 
 #[test]
+fn the_backward_product_of_a_layer_sums_the_gradient_of_its_bias() {
+    let f = |x: &[Tensor]| {
+        let (weight, bias) = (x[1].leaf().unwrap(), x[2].leaf().unwrap());
+        let y = ops::exp(&ops::linear(&x[0], &weight, Some(&bias)).unwrap()).unwrap();
+        let loss = ops::sum(&y, None, false).unwrap();
+        let grads = tape::gradients(&[loss], &[weight, bias], &[None], Options::default()).unwrap();
+        grads.into_iter().map(Option::unwrap).collect()
+    };
+    let arguments = [numbers(&[9, 5]), numbers(&[4, 5]), numbers(&[4])];
+    let [mut plain, mut fused] = replays(&record(&arguments, f), "products");
+    let text = fused.program().to_string();
+    assert!(text.contains("%4, %5 = product+sums("), "{text}");
+    let bits =
+        |r: &mut Replay| r.run(&arguments).unwrap().iter().map(|t| t.to_vec::<f32>().unwrap()).collect::<Vec<_>>();
+    assert_eq!(bits(&mut plain), bits(&mut fused));
+}
+
+#[test]
 fn a_product_that_somebody_else_reads_keeps_its_result() {
     let f = |x: &[Tensor]| {
         let y = ops::matmul(&x[0], &x[1]).unwrap();

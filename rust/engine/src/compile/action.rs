@@ -41,7 +41,7 @@ pub(crate) trait Action: Send + Sync {
         let made: f64 = out.iter().map(size).sum();
         match self.kind() {
             Kind::Linear | Kind::Matmul => 2.0 * made * x[0].last().map_or(0.0, |&k| k as f64),
-            Kind::Reduce => x.iter().map(size).sum(),
+            Kind::SumRows | Kind::Reduce => x.iter().map(size).sum(),
             _ => made,
         }
     }
@@ -72,6 +72,8 @@ pub enum Kind {
     Copy,
     /// A value written over elements, broadcast and cast.
     Overwrite,
+    /// The sum of a matrix's rows.
+    SumRows,
     /// A sum over dimensions, or another reduction.
     Reduce,
     /// Softmax cross-entropy of logits and labels.

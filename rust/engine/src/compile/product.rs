@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use rgrad_kernels::gemm::{self, Activation, Epilogue, Mat, Packed, Slope};
+use rgrad_kernels::reduce::{Axes, Reduce, reduce};
 use rgrad_kernels::simd::Real;
 
 use super::{Action, Kind};
@@ -16,10 +17,13 @@ pub(crate) struct Product {
     pub bias: bool,
     pub activation: Activation,
     pub slope: Option<Slope>,
+    /// Whether the second output is the sum of A's columns: for a layer's backward product, whose A is the transposed gradient,
+    /// the gradient of the bias.
+    pub sums: bool,
 }
 
 impl Product {
-    fn run<T: Real>(&self, x: &[&Tensor], out: &Tensor, packed: Option<&Packed<T>>) {
+    fn run<T: Real>(&self, x: &[&Tensor], out: &[&Tensor], packed: Option<&Packed<T>>) {
         let (a, b) = (x[0].read::<T>(), x[1].read::<T>());
         let (ma, mb) = (mat(x[0], &a), mat(x[1], &b));
         let bias = self.bias.then(|| x[2].read::<T>());
@@ -30,12 +34,19 @@ impl Product {
             slope: of.as_ref().map(|(slope, y)| (*slope, y.slice())),
             accumulate: false,
         };
-        let at = out.layout().offset;
-        let mut c = out.write::<T>();
+        let at = out[0].layout().offset;
+        let mut c = out[0].write::<T>();
         let c = &mut c[at..at + ma.rows * mb.cols];
         match packed {
             Some(packed) => gemm::gemm_packed(c, ma, packed, epilogue),
             None => gemm::gemm(c, ma, mb, epilogue),
+        }
+        if self.sums {
+            let (rows, steps) = ([ma.rows], [ma.row_stride]);
+            let (cols, lengths) = ([ma.cols], [ma.col_stride]);
+            let at = out[1].layout().offset;
+            let sums = &mut out[1].write::<T>()[at..at + ma.rows];
+            reduce(Reduce::Sum, sums, ma.data, Axes::new(&rows, &steps), Axes::new(&cols, &lengths));
         }
     }
 }
@@ -69,11 +80,14 @@ impl Action for Product {
             Some(Slope::Tanh) => name.push_str("+tanh_grad"),
             Some(Slope::Sigmoid) => name.push_str("+sigmoid_grad"),
         }
+        if self.sums {
+            name.push_str("+sums");
+        }
         name
     }
 
     fn run(&self, x: &[&Tensor], out: &[&Tensor]) -> Result<()> {
-        match_float!(out[0].dtype(), "product", T => self.run::<T>(x, out[0], None));
+        match_float!(out[0].dtype(), "product", T => self.run::<T>(x, out, None));
         Ok(())
     }
 
@@ -133,13 +147,13 @@ impl Action for Kept {
                 if stale {
                     packed.fill(mat(x[1], &x[1].read::<f32>()));
                 }
-                self.product.run(x, out[0], Some(packed));
+                self.product.run(x, out, Some(packed));
             }
             Form::F64(packed) => {
                 if stale {
                     packed.fill(mat(x[1], &x[1].read::<f64>()));
                 }
-                self.product.run(x, out[0], Some(packed));
+                self.product.run(x, out, Some(packed));
             }
         }
         Ok(())

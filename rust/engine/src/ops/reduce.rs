@@ -119,7 +119,8 @@ struct Sum(Split);
 
 impl Op for Sum {
     fn kind(&self) -> Kind {
-        Kind::Reduce
+        let rows = self.0.shape.len() == 2 && self.0.dims[..] == [0] && !self.0.keepdim;
+        if rows { Kind::SumRows } else { Kind::Reduce }
     }
     fn name(&self) -> &'static str {
         "sum"

@@ -48,7 +48,35 @@ pub(super) fn run(program: &mut Program) {
         program.instrs[i].clear();
         products[j] = Some(product);
     }
+    for (i, product) in products.iter().enumerate() {
+        if let Some(product) = product {
+            take_sums(program, i, product);
+        }
+    }
     program.instrs.retain(|instr| !instr.is_nothing());
+}
+
+/// Lets a product with a transposed A sum its columns as well, if somebody sums the rows of what it is the transpose of.
+fn take_sums(program: &mut Program, i: usize, product: &Product) {
+    let [a, ..] = &program.instrs[i].inputs[..] else { return };
+    let sums = |j: &usize| {
+        let other = &program.instrs[*j];
+        other.action.kind() == Kind::SumRows
+            && other.inputs[0].cell == a.cell
+            && other.inputs[0].layout.offset == a.layout.offset
+            && other.inputs[0].layout.shape.iter().eq(a.layout.shape.iter().rev())
+            && other.inputs[0].layout.strides.iter().eq(a.layout.strides.iter().rev())
+            && program.cells[a.cell].dtype == program.cells[other.outputs[0].cell].dtype
+    };
+    let Some(j) = (i + 1..program.instrs.len()).find(sums) else { return };
+    let sum = program.instrs[j].outputs[0].clone();
+    let used = |instr: &Instr| instr.inputs.iter().chain(&instr.outputs).any(|x| x.cell == sum.cell);
+    if program.is_written(a.cell, i, j) || program.instrs[i..j].iter().any(used) {
+        return;
+    }
+    program.instrs[i].outputs.push(sum);
+    program.instrs[i].action = Arc::new(Product { sums: true, ..product.clone() });
+    program.instrs[j].clear();
 }
 
 /// Writes a layer or a product of two matrices as a product whose operands are (m, k) and (k, n).
