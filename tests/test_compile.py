@@ -259,8 +259,13 @@ def test_a_replaced_parameter_is_used():
         equal(f(x), model(x))
         model.load_state_dict(rg.nn.Linear(3, 2).state_dict())
         equal(f(x), model(x))
-        model.register_forward_hook(lambda module, args, output: output * 2)
-        equal(f(x), model(x))
+        handles = []
+        for factor in (2, 3):
+            handles.append(model.register_forward_hook(lambda module, args, output, factor=factor: output * factor))
+            equal(f(x), model(x))
+        for handle in handles:
+            handle.remove()
+            equal(f(x), model(x))
 
 
 def test_a_frozen_parameter_stays():

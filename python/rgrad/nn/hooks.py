@@ -1,5 +1,6 @@
 """Calling a module: its ``forward``, and the functions that users hook before and after it and its gradients."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
@@ -22,7 +23,8 @@ class _Hook:
 class RemovableHandle:
     """Removes a hook: by ``remove``, or at the end of a ``with`` block."""
 
-    def __init__(self, hooks: list[_Hook], hook: _Hook) -> None:
+    def __init__(self, module: "Hooked", hooks: list[_Hook], hook: _Hook) -> None:
+        self._module = module
         self._hooks = hooks
         self._hook = hook
 
@@ -30,6 +32,7 @@ class RemovableHandle:
         """Removes the hook; does nothing if that was done before."""
         if self._hook in self._hooks:
             self._hooks.remove(self._hook)
+            self._module._renew_hooks()
 
     def __enter__(self) -> "RemovableHandle":
         return self
@@ -197,7 +200,7 @@ class Hooked:
         Returns:
             What removes the hook.
         """
-        return _add(self._own_hooks().before, hook, prepend, with_kwargs)
+        return _add(self, self._own_hooks().before, hook, prepend, with_kwargs)
 
     def register_forward_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
@@ -212,7 +215,7 @@ class Hooked:
         Returns:
             What removes the hook.
         """
-        return _add(self._own_hooks().after, hook, prepend, with_kwargs)
+        return _add(self, self._own_hooks().after, hook, prepend, with_kwargs)
 
     def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
         """Calls ``hook(module, grad_input, grad_output)`` when the gradients of the module's arguments are computed.
@@ -228,21 +231,28 @@ class Hooked:
         Returns:
             What removes the hook.
         """
-        return _add(self._own_hooks().backward, hook, prepend, False)
+        return _add(self, self._own_hooks().backward, hook, prepend, False)
 
     def _own_hooks(self) -> _Hooks:
         if self._hooks is None:
             self._hooks = _Hooks()
         return self._hooks
 
+    def _renew_hooks(self) -> None:
+        """Makes it seen that hooks were added or removed: compiled steps know a module by its attributes."""
+        self._hooks = copy.copy(self._hooks)
 
-def _add(hooks: list[_Hook], function: Callable[..., Any], prepend: bool, with_kwargs: bool) -> RemovableHandle:
+
+def _add(
+    module: Hooked, hooks: list[_Hook], function: Callable[..., Any], prepend: bool, with_kwargs: bool
+) -> RemovableHandle:
     """Adds a hook at the end, or at the front."""
     if not callable(function):
         raise TypeError(f"a hook must be callable, got {type(function).__name__}")
     hook = _Hook(function, with_kwargs)
     hooks.insert(0 if prepend else len(hooks), hook)
-    return RemovableHandle(hooks, hook)
+    module._renew_hooks()
+    return RemovableHandle(module, hooks, hook)
 
 
 def _arguments(changed: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:

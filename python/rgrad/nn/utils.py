@@ -42,7 +42,13 @@ def get_total_norm(
             return _core.zeros(())
         total = _norm(parts, norm_type)
         # Powers overflow and vanish long before the norm does.
-        if total.item() in (0.0, math.inf) and norm_type != math.inf:
+        if _core._is_recording():
+            # Which it is will be known when the compiled step runs.
+            largest = _norm(parts, math.inf)
+            lost = ((total == 0.0) | (total == math.inf)) & (largest > 0.0) & (largest < math.inf)
+            scale = _core.where(lost, largest, 1.0)
+            total = _core.where(lost, _norm([part / scale for part in parts], norm_type) * scale, total)
+        elif total.item() in (0.0, math.inf) and norm_type != math.inf:
             largest = _norm(parts, math.inf)
             if 0 < largest.item() < math.inf:
                 total = _norm([part / largest for part in parts], norm_type) * largest
