@@ -254,6 +254,8 @@ class Compiled(_core._Compiled, Generic[P, R]):
             kind = "one"
         elif type(result) is tuple and all(isinstance(item, _Leaf) for item in result):
             kind = "tuple"
+        elif result is None or type(result) in (bool, int, float, str):
+            kind = "constant"
         if not self._keep(key, tensors, flat, program, kind, result) and not self._warned:
             self._warned = True
             warnings.warn(

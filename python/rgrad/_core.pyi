@@ -1648,7 +1648,7 @@ class _Compiled:
 
         `flat` has an item for each argument if they are positional, and none is a container: None for a tensor, the object
         itself or a weak reference to it in a tuple for another one. `kind` says what the results are: "one" tensor, a "tuple"
-        of tensors, or a `form` with places for them.
+        of tensors, a "constant" that cannot be changed, or a `form` with places for tensors.
         """
     def _program_for(self, /, key: object, tensors: Iterable[Tensor]) -> tuple[Program, Any] | None:
         """

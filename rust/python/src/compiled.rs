@@ -39,8 +39,12 @@ enum Flat {
 /// How the results become what the function returned.
 #[derive(Clone, Copy)]
 enum Kinds {
+    /// One tensor.
     One,
+    /// A tuple of tensors.
     Tuple,
+    /// No tensor, and nothing that could be changed.
+    Constant,
     Other,
 }
 
@@ -101,6 +105,7 @@ impl Entry {
         Ok(Some(match self.kinds {
             Kinds::One => Bound::new(py, PyTensor::from(results.remove(0)))?.into_any(),
             Kinds::Tuple => PyTuple::new(py, results.into_iter().map(PyTensor::from))?.into_any(),
+            Kinds::Constant => self.form.bind(py).clone(),
             Kinds::Other => {
                 let results: Vec<PyTensor> = results.into_iter().map(Into::into).collect();
                 REBUILD.import(py, "rgrad._compile", "_rebuilt")?.call1((&self.form, results))?
@@ -249,7 +254,7 @@ impl PyCompiled {
     ///
     /// `flat` has an item for each argument if they are positional, and none is a container: None for a tensor, the object
     /// itself or a weak reference to it in a tuple for another one. `kind` says what the results are: "one" tensor, a "tuple"
-    /// of tensors, or a `form` with places for them.
+    /// of tensors, a "constant" that cannot be changed, or a `form` with places for tensors.
     #[pyo3(signature = (key: "object", tensors, flat: "list[tuple[Any] | None] | None", program, kind, form: "object"))]
     fn _keep(
         slf: &Bound<'_, Self>,
@@ -274,6 +279,7 @@ impl PyCompiled {
         let kinds = match kind {
             "one" => Kinds::One,
             "tuple" => Kinds::Tuple,
+            "constant" => Kinds::Constant,
             _ => Kinds::Other,
         };
         // What was recorded for modules or objects that are gone, or for the same as now, is of no use any more.
