@@ -140,7 +140,8 @@ impl Action for Kept {
             *slot = Some(Copies { version: version.wrapping_sub(1), form });
         }
         let Some(copies) = slot.as_mut() else { unreachable!("made above") };
-        let stale = copies.version != version;
+        // Who has the address may write without being noticed.
+        let stale = copies.version != version || x[1].is_lent();
         copies.version = version;
         match &mut copies.form {
             Form::F32(packed) => {

@@ -15,7 +15,12 @@ use crate::shape::{Layout, Show, checked_numel};
 
 impl Storage {
     fn new(buffer: Buffer) -> Self {
-        Self { buffer, version: AtomicU32::new(0), mark: AtomicU64::new(compile::built()) }
+        Self {
+            buffer,
+            version: AtomicU32::new(0),
+            mark: AtomicU64::new(compile::built()),
+            lent: AtomicBool::new(false),
+        }
     }
 }
 

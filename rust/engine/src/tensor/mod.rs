@@ -29,6 +29,8 @@ pub struct Storage {
     version: AtomicU32,
     /// What recordings of compiled steps have noted: see [`Mark`].
     mark: AtomicU64,
+    /// Whether other libraries were told where the elements are.
+    lent: AtomicBool,
 }
 
 /// What a recording knows of a storage.
@@ -269,6 +271,11 @@ impl Tensor {
         self.storage().buffer.is_foreign()
     }
 
+    /// Whether others may write to the elements without that being counted: the memory is theirs, or they know where it is.
+    pub(crate) fn is_lent(&self) -> bool {
+        self.storage().lent.load(Relaxed) || self.is_foreign()
+    }
+
     /// Whether the elements lie in memory that somebody else lends for reading only.
     #[must_use]
     pub fn is_read_only(&self) -> bool {
@@ -331,6 +338,7 @@ impl Tensor {
     /// The address of the first element, for handing the memory to other libraries.
     #[must_use]
     pub fn as_ptr(&self) -> *mut u8 {
+        self.storage().lent.store(true, Relaxed);
         self.storage().buffer.as_ptr().wrapping_add(self.data.layout.offset * self.dtype().size())
     }
 

@@ -13,12 +13,9 @@ pub(super) fn run(program: &mut Program) {
     for instr in &mut program.instrs {
         let Some(product) = instr.action.product().cloned() else { continue };
         let b = &instr.inputs[1];
-        // Whose rows are contiguous is read in place as fast. Others may write to memory that is not ours.
-        let kept = match &program.cells[b.cell].home {
-            Home::Captured(t) | Home::Constant(t) => !t.is_foreign() && !written[b.cell],
-            _ => false,
-        };
-        if kept && b.layout.strides[1] != 1 {
+        // Whose rows are contiguous is read in place as fast.
+        let outside = matches!(program.cells[b.cell].home, Home::Captured(_) | Home::Constant(_));
+        if outside && !written[b.cell] && b.layout.strides[1] != 1 {
             instr.action = Arc::new(Kept::new(product));
         }
     }
