@@ -94,6 +94,7 @@ bench: $(BUILT) ## time kernels and training steps against the peers that are in
 	$(PY) benches/width_sweep.py
 	$(PY) benches/compile.py
 	$(PY) benches/train.py
+	$(PY) benches/mnist.py
 
 wheel: $(BUILT) ## build a wheel and an sdist into dist/
 	$(PY) -m maturin build --release --locked --strip --out dist

@@ -188,6 +188,26 @@ def test_one_seed_gives_one_result_for_any_number_of_threads(folder, no_pictures
     assert weights["1-1"] == weights["1-2"] != weights["2-1"]
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        "digits --optimizer sgd --momentum 0.9 --batch-size 100",
+        "digits --optimizer adamw --weight-decay 0.1 --activation tanh --hidden 20,10 --batch-size 64",
+        "iris --model softmax --batch-size 7",
+        "iris --preset lecture",
+    ],
+)
+def test_compiled_and_eager_runs_give_the_same_bits(folder, no_pictures, monkeypatch, options):
+    results = []
+    for out, eager in (("compiled", ""), ("eager", "--eager")):
+        monkeypatch.setattr(rg.config, "compile", True)
+        assert cli(f"train {options} --epochs 3 --quiet --out {out} {eager}") == 0
+        rows = [{**row, "seconds": None} for row in metrics(folder / out)["epochs"]]
+        results.append((rows, (folder / out / "weights.safetensors").read_bytes()))
+    assert results[0] == results[1]
+    assert not rg.config.compile
+
+
 def test_a_diverging_run_says_so_and_writes_no_metrics(folder, capsys, no_pictures):
     np.savez("wild.npz", x=np.random.default_rng(0).normal(size=(50, 3)), y=np.arange(50) % 2)
     assert cli("train wild.npz --lr 1e30 --quiet --out out") == 1
@@ -202,8 +222,10 @@ class Terminal(io.StringIO):
         return True
 
 
+@pytest.mark.parametrize("compiled", [True, False])
 @pytest.mark.parametrize("with_tqdm", [True, False])
-def test_progress_is_for_terminals_only(folder, no_pictures, monkeypatch, with_tqdm):
+def test_progress_is_for_terminals_only(folder, no_pictures, monkeypatch, with_tqdm, compiled):
+    monkeypatch.setattr(rg.config, "compile", compiled)
     if with_tqdm:
         pytest.importorskip("tqdm")
     else:
@@ -355,8 +377,9 @@ def test_a_reader_that_has_seen_enough(folder):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
-def test_ctrl_c_keeps_what_was_written(folder):
-    command = [sys.executable, "-m", "rgrad", "train", "digits", "--epochs", "1000000", "--out", "out"]
+@pytest.mark.parametrize("options", [[], ["--eager"]])
+def test_ctrl_c_keeps_what_was_written(folder, options):
+    command = [sys.executable, "-m", "rgrad", "train", "digits", "--epochs", "1000000", "--out", "out", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         while process.stdout.readline().split()[:1] != ["3"]:
             pass

@@ -161,6 +161,7 @@ def _add_train_arguments(parser: argparse.ArgumentParser) -> None:
     add("--test-fraction", type=_fraction, metavar="X", help="share of a file's rows to test with (default 0.2)")
     add("--seed", type=_seed, metavar="N", help="of weights and shuffling (default 0)")
     add("--threads", type=_threads, metavar="N", help="default: $RGRAD_NUM_THREADS, or the number of cores")
+    add("--eager", action="store_true", help="do not compile the training step: slower, with the same results")
     add("--out", type=Path, metavar="DIR", help="where results go (default runs/DATA-MODEL)")
     add("--quiet", action="store_true", help="print nothing but errors")
 
@@ -211,6 +212,8 @@ def _train(args: argparse.Namespace) -> None:
     _prepare_folder(out)
     if args.threads is not None:
         rg.set_num_threads(args.threads)
+    if args.eager:
+        rg.config.compile = False
     run(data, settings, out, args.quiet)
 
 

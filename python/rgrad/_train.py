@@ -1,4 +1,4 @@
-"""Training a classifier: the loop that one would write by hand, and what it needs."""
+"""Training a classifier in compiled epochs, and what that needs."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ from rgrad.datasets import Dataset
 
 if TYPE_CHECKING:
     from rgrad import Tensor
+    from rgrad._compile import Compiled
+
+    Step = Compiled[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 ACTIVATIONS = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh}
 OPTIMIZERS = ("sgd", "adam", "adamw")
@@ -101,21 +104,26 @@ def fit(model: nn.Module, data: Dataset, settings: Settings, progress: Progress)
     Raises:
         FloatingPointError: a loss is no longer finite.
     """
-    optimizer = build_optimizer(model, settings)
-    full_batch = settings.batch_size is None
-    loader = DataLoader(
-        TensorDataset(data.train_x, data.train_y),
-        batch_size=len(data.train_y) if settings.batch_size is None else settings.batch_size,
-        shuffle=not full_batch,
-    )
+    train, test = training_step(model, build_optimizer(model, settings)), evaluation_step(model)
+    batch_size = len(data.train_y) if settings.batch_size is None else settings.batch_size
     start = time.perf_counter()
     for epoch in range(1, settings.epochs + 1):
-        train_loss, train_error = train_epoch(model, loader, optimizer, progress)
+        done = 0
+
+        def update(batches: int, total: int, loss: float) -> None:
+            nonlocal done
+            progress.update(batches - done)
+            done = batches
+
+        shuffle = settings.batch_size is not None
+        losses, wrong = train.epoch(data.train_x, data.train_y, batch_size=batch_size, shuffle=shuffle, progress=update)
+        train_loss, train_error = means(losses, wrong, len(data.train_y))
         _check_finite(train_loss, epoch)
         norm = gradient_norm(model) if settings.tolerance is not None else None
         converged = norm is not None and settings.tolerance is not None and norm < settings.tolerance
         if epoch % settings.log_every == 0 or epoch in (1, settings.epochs) or converged:
-            test_loss, test_error = evaluate(model, data.test_x, data.test_y)
+            losses, wrong = test.epoch(data.test_x, data.test_y, batch_size=_EVALUATION_ROWS)
+            test_loss, test_error = means(losses, wrong, len(data.test_y))
             _check_finite(test_loss, epoch)
             seconds = time.perf_counter() - start
             yield Row(epoch, train_loss, train_error, test_loss, test_error, seconds, norm)
@@ -124,35 +132,38 @@ def fit(model: nn.Module, data: Dataset, settings: Settings, progress: Progress)
             return
 
 
-def train_epoch(
-    model: nn.Module, loader: DataLoader, optimizer: optim.Optimizer, progress: Progress
-) -> tuple[float, float]:
-    """Go once over the data, and return the mean loss and the error in per cent."""
+def training_step(model: nn.Module, optimizer: optim.Optimizer) -> Step:
+    """A compiled step on a batch: the sum of its losses, and how many of its rows were classified wrongly before it."""
     loss_function = nn.CrossEntropyLoss()
-    loss_sum, wrong = 0.0, 0
-    for inputs, labels in loader:
+
+    @rg.compile
+    def step(inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         logits = model(inputs)
         loss = loss_function(logits, labels)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        loss_sum += loss.item() * len(labels)
-        wrong += int((logits.argmax(1) != labels).sum().item())
-        progress.update()
-    rows = len(loader.dataset)
-    return loss_sum / rows, 100 * wrong / rows
+        return loss.double() * len(labels), (logits.argmax(1) != labels).sum()
+
+    return step
 
 
-def evaluate(model: nn.Module, inputs: Tensor, labels: Tensor) -> tuple[float, float]:
-    """Return the mean loss and the error in per cent."""
+def evaluation_step(model: nn.Module) -> Step:
+    """The same without a step."""
     loss_function = nn.CrossEntropyLoss(reduction="sum")
-    loss_sum, wrong = 0.0, 0
-    with rg.no_grad():
-        for batch, truth in DataLoader(TensorDataset(inputs, labels), batch_size=_EVALUATION_ROWS):
-            logits = model(batch)
-            loss_sum += loss_function(logits, truth).item()
-            wrong += int((logits.argmax(1) != truth).sum().item())
-    return loss_sum / len(labels), 100 * wrong / len(labels)
+
+    @rg.compile
+    def step(inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        with rg.no_grad():
+            logits = model(inputs)
+            return loss_function(logits, labels).double(), (logits.argmax(1) != labels).sum()
+
+    return step
+
+
+def means(losses: Tensor, wrong: Tensor, rows: int) -> tuple[float, float]:
+    """The mean loss and the error in per cent, of what the steps over so many rows gave."""
+    return losses.sum().item() / rows, 100 * int(wrong.sum().item()) / rows
 
 
 def predict(model: nn.Module, inputs: Tensor) -> NDArray[np.float32]:
