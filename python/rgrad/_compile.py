@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import sys
 import warnings
-import weakref
 from collections.abc import Callable, Iterable
-from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, cast, overload
-
-import numpy as np
 
 from rgrad import _core, _watch, config
 from rgrad._core import Tensor
+from rgrad._structure import Leaf, at_once, converted, key_of, rebuilt, taken
 from rgrad.nn.module import Module
 
 if TYPE_CHECKING:
@@ -27,139 +23,6 @@ R = TypeVar("R")
 
 #: Programs that one function keeps: of so many shapes, flags and other arguments.
 MAX_PROGRAMS = 16
-
-
-class _Leaf:
-    """The place of a tensor in a structure."""
-
-    __slots__ = ("index",)
-
-    def __init__(self, index: int) -> None:
-        self.index = index
-
-
-class _Same:
-    """An object that equals nothing but itself, which it does not keep alive."""
-
-    __slots__ = ("_hash", "reference")
-
-    def __init__(self, value: Any) -> None:
-        self.reference = weakref.ref(value)
-        self._hash = id(value)
-
-    def __hash__(self) -> int:
-        return self._hash
-
-    def __eq__(self, other: object) -> bool:
-        mine = self.reference()
-        return isinstance(other, _Same) and mine is not None and mine is other.reference()
-
-
-def _is_dataclass(value: Any) -> bool:
-    return is_dataclass(value) and not isinstance(value, type)
-
-
-def _made(kind: type, items: Iterable[Any]) -> Any:
-    """A list, tuple or named tuple."""
-    return kind(*items) if hasattr(kind, "_fields") else kind(items)
-
-
-def _replaced(value: Any, leaf: Callable[[Any], Any]) -> Any:
-    """The same nested containers of what ``leaf`` makes of everything else in them."""
-    if isinstance(value, tuple | list):
-        return _made(type(value), [_replaced(item, leaf) for item in value])
-    if isinstance(value, dict):
-        made = copy.copy(value)
-        made.update((key, _replaced(item, leaf)) for key, item in value.items())
-        return made
-    if _is_dataclass(value):
-        made = copy.copy(value)
-        for field in fields(value):
-            object.__setattr__(made, field.name, _replaced(getattr(value, field.name), leaf))
-        return made
-    return leaf(value)
-
-
-def _rebuilt(form: Any, tensors: list[Tensor]) -> Any:
-    """A structure with tensors in their places."""
-    return _replaced(form, lambda item: tensors[item.index] if isinstance(item, _Leaf) else item)
-
-
-def _taken(value: Any, tensors: list[Tensor]) -> Any:
-    """A structure with places for the tensors in it, which are added to ``tensors``."""
-
-    def leaf(item: Any) -> Any:
-        if isinstance(item, Tensor):
-            tensors.append(item)
-            return _Leaf(len(tensors) - 1)
-        return item
-
-    return _replaced(value, leaf)
-
-
-def _has_arrays(value: Any) -> bool:
-    if isinstance(value, tuple | list):
-        return any(map(_has_arrays, value))
-    if isinstance(value, dict):
-        return any(map(_has_arrays, value.values()))
-    if _is_dataclass(value):
-        return any(_has_arrays(getattr(value, field.name)) for field in fields(value))
-    return isinstance(value, np.ndarray | np.generic)
-
-
-def _converted(value: Any) -> Any:
-    """The same with tensors, which are copies, in the places of arrays."""
-    if not _has_arrays(value):
-        return value
-    return _replaced(value, lambda item: _core.tensor(item) if isinstance(item, np.ndarray | np.generic) else item)
-
-
-def _key(value: Any) -> Any:
-    """What two structures have in common if and only if one program is for both; tensors are compared elsewhere."""
-    if isinstance(value, _Leaf):
-        return _Leaf
-    if isinstance(value, tuple | list):
-        return type(value), *[_key(item) for item in value]
-    if isinstance(value, dict):
-        return type(value), *[(_other(key), _key(item)) for key, item in value.items()]
-    if _is_dataclass(value):
-        return type(value), *[(field.name, _key(getattr(value, field.name, None))) for field in fields(value)]
-    return _other(value)
-
-
-def _other(value: Any) -> Any:
-    kind: Any = type(value)
-    if kind is float or kind is complex:
-        # -0.0 equals 0.0, and nan does not equal itself.
-        return kind, repr(value)
-    if kind.__hash__ is object.__hash__ and kind.__eq__ is object.__eq__:
-        try:
-            return _Same(value)
-        except TypeError:
-            return kind, value
-    try:
-        hash(value)
-    except TypeError:
-        raise TypeError(
-            f"compile: an argument holds {kind.__name__}, which is not hashable, so that it cannot be told whether a "
-            "later call has the same: pass tensors, arrays, numbers, strings, or lists, tuples, dicts and dataclasses "
-            "of them, or let the function take it from outside if it never changes"
-        ) from None
-    return kind, value
-
-
-def _at_once(args: tuple[Any, ...]) -> list[tuple[Any] | None] | None:
-    """For programs to be found by positional arguments alone, without taking containers apart."""
-    flat: list[tuple[Any] | None] = []
-    for arg in args:
-        if isinstance(arg, Tensor):
-            flat.append(None)
-        elif isinstance(arg, list | dict | tuple | np.ndarray | np.generic) or _is_dataclass(arg):
-            return None
-        else:
-            other = _other(arg)
-            flat.append((other.reference,) if isinstance(other, _Same) else (arg,))
-    return flat
 
 
 class Program:
@@ -213,16 +76,16 @@ class Compiled(_core._Compiled, Generic[P, R]):
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A call for which no program was found at once."""
-        args, kwargs = _converted(args), _converted(kwargs)
+        args, kwargs = converted(args), converted(kwargs)
         if not config.compile or _core._is_recording():
             return self._function(*args, **kwargs)
         tensors: list[Tensor] = []
-        form = _taken((args, dict(sorted(kwargs.items()))), tensors)
-        key = _key(form)
+        form = taken((args, dict(sorted(kwargs.items()))), tensors)
+        key = key_of(form)
         found = self._find(key, tensors)
         if found is not None:
             return found[0]
-        return self._recorded(key, form, tensors, None if kwargs else _at_once(args))
+        return self._recorded(key, form, tensors, None if kwargs else at_once(args))
 
     def _recorded(
         self,
@@ -238,9 +101,9 @@ class Compiled(_core._Compiled, Generic[P, R]):
         """
         _watch.RECORDINGS.append(None)
         try:
-            args, kwargs = _rebuilt(form, _core._record(tensors, check is not None))
+            args, kwargs = rebuilt(form, _core._record(tensors, check is not None))
             outputs: list[Tensor] = []
-            result = _taken(cast(Any, self._function)(*args, **kwargs), outputs)
+            result = taken(cast(Any, self._function)(*args, **kwargs), outputs)
             if check is not None:
                 check(outputs)
             program, results = _core._recorded(outputs, self._without)
@@ -250,9 +113,9 @@ class Compiled(_core._Compiled, Generic[P, R]):
         finally:
             _watch.RECORDINGS.pop()
         kind = "other"
-        if isinstance(result, _Leaf):
+        if isinstance(result, Leaf):
             kind = "one"
-        elif type(result) is tuple and all(isinstance(item, _Leaf) for item in result):
+        elif type(result) is tuple and all(isinstance(item, Leaf) for item in result):
             kind = "tuple"
         elif result is None or type(result) in (bool, int, float, str):
             kind = "constant"
@@ -266,19 +129,19 @@ class Compiled(_core._Compiled, Generic[P, R]):
                 RuntimeWarning,
                 stacklevel=3,
             )
-        return _rebuilt(result, results)
+        return rebuilt(result, results)
 
     def _program_of(self, args: tuple[Any, ...]) -> tuple[_core.Program, Any] | None:
         """The program for arguments like these, with the structure of its results."""
         tensors: list[Tensor] = []
-        key = _key(_taken((args, {}), tensors))
+        key = key_of(taken((args, {}), tensors))
         return self._program_for(key, tensors)
 
     def _record(self, args: tuple[Any, ...], check: Callable[[list[Tensor]], None]) -> Any:
         """Records the function for an epoch."""
         tensors: list[Tensor] = []
-        form = _taken((args, {}), tensors)
-        return self._recorded(_key(form), form, tensors, _at_once(args), check)
+        form = taken((args, {}), tensors)
+        return self._recorded(key_of(form), form, tensors, at_once(args), check)
 
     def epoch(
         self,

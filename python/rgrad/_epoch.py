@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import rgrad as rg
 from rgrad import _core, config
-from rgrad._compile import _rebuilt, _taken
+from rgrad._structure import rebuilt, taken
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,7 +46,7 @@ def epoch(
             if run.replay(program):
                 continue
         structure = _step(compiled, batch, run)
-    return _rebuilt(structure, run.results())
+    return rebuilt(structure, run.results())
 
 
 def _step(compiled: Compiled[Any, Any], batch: tuple[Any, ...], run: _core._Epoch) -> Any:
@@ -60,7 +60,7 @@ def _step(compiled: Compiled[Any, Any], batch: tuple[Any, ...], run: _core._Epoc
         if before != [_core._version(rows) for rows in tensors]:
             raise ValueError("epoch: the step changes its data in place; change x.clone() instead")
     outputs: list[Tensor] = []
-    structure = _taken(result, outputs)
+    structure = taken(result, outputs)
     run.put(outputs)
     return structure
 
@@ -72,7 +72,7 @@ def steps(compiled: Callable[..., Any], loader: Iterable[Any]) -> Any:
     for batch in loader:
         args = batch if isinstance(batch, tuple | list) else (batch,)
         outputs: list[Tensor] = []
-        structure = _taken(compiled(*(a if isinstance(a, rg.Tensor) else rg.tensor(a) for a in args)), outputs)
+        structure = taken(compiled(*(a if isinstance(a, rg.Tensor) else rg.tensor(a) for a in args)), outputs)
         if not outputs or any(t.ndim > 0 for t in outputs):
             got = [tuple(t.shape) for t in outputs]
             raise TypeError(
@@ -82,4 +82,4 @@ def steps(compiled: Callable[..., Any], loader: Iterable[Any]) -> Any:
         results.append([t.detach() for t in outputs])
     if not results:
         raise ValueError("steps: there are no batches")
-    return _rebuilt(structure, [rg.stack(column) for column in zip(*results, strict=True)])
+    return rebuilt(structure, [rg.stack(column) for column in zip(*results, strict=True)])

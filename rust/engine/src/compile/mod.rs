@@ -1,6 +1,7 @@
 //! Compiled steps: what a function executes is recorded once, as one linear program, and replayed.
 //!
-//! [`record`] watches every primitive that runs on its thread, forward, backward and update alike, and writes down an
+//! [`record`] watches every primitive that runs on its thread, forward, backward and update alike ([`hooks`] is what they
+//! call), and writes down an
 //! [`program::Instr`] for each: which action, from which cells, into which. A cell stands for a storage: an argument, a
 //! tensor from outside, a constant, or a value of the step's own. [`passes`] make the program shorter without changing a
 //! bit of its results, [`plan`] gives the step's own values places in memory that are used again as soon as they may, and
@@ -9,6 +10,7 @@
 mod action;
 mod chain;
 mod epoch;
+mod hooks;
 mod passes;
 mod plan;
 mod product;
@@ -20,11 +22,12 @@ mod show;
 pub(crate) use action::Action;
 pub use action::Kind;
 pub use epoch::{Batches, Stacked};
-pub use passes::passes;
-pub use program::{Cost, Program};
-pub use record::{Recording, check_free, constant, is_recording, set_place, set_state, state_of};
-pub(crate) use record::{
+pub(crate) use hooks::{
     built, change, check, compute, differentiated, drawn, forget, grad_read, grad_written, is_known, peek, plain,
     plain_as, touched, watching, write, write_as,
 };
+pub use hooks::{check_free, constant, set_state, state_of};
+pub use passes::passes;
+pub use program::{Cost, Program};
+pub use record::{Recording, is_recording, set_place};
 pub use replay::Replay;

@@ -7,11 +7,11 @@
 use std::cell::{Cell as Slot, RefCell};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use smallvec::SmallVec;
 
-use super::action::{Action, Check, Kind as What, Plain, Write};
+use super::action::{Action, Kind as What, Plain};
 use super::program::{Cell, Gradient, Home, Instr, Operand, Output, Program};
 use crate::create::{Generator, State};
 use crate::error::{Error, Kind, Result, fail};
@@ -22,7 +22,7 @@ use crate::tensor::{Mark, Tensor};
 
 thread_local! {
     /// The number of the recording that watches this thread now, or 0.
-    static WATCHING: Slot<u32> = const { Slot::new(0) };
+    pub(super) static WATCHING: Slot<u32> = const { Slot::new(0) };
     static RECORDER: RefCell<Option<Recorder>> = const { RefCell::new(None) };
     static PLACE: Slot<Option<fn() -> String>> = const { Slot::new(None) };
 }
@@ -39,12 +39,12 @@ pub fn set_place(place: fn() -> String) {
     PLACE.set(Some(place));
 }
 
-fn place() -> String {
+pub(super) fn place() -> String {
     PLACE.get().map_or_else(String::new, |find| format!(" ({})", find()))
 }
 
 /// Runs `f` unwatched: what it does is one primitive, or none.
-fn unwatched<R>(f: impl FnOnce() -> R) -> R {
+pub(super) fn unwatched<R>(f: impl FnOnce() -> R) -> R {
     struct Restore(u32);
     impl Drop for Restore {
         fn drop(&mut self) {
@@ -55,9 +55,9 @@ fn unwatched<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
-struct Recorder {
-    number: u32,
-    program: Program,
+pub(super) struct Recorder {
+    pub(super) number: u32,
+    pub(super) program: Program,
     /// Whether the function must not change its arguments.
     fixed: bool,
     /// What the function takes for its arguments: copies, so that tensors from outside are never taken for arguments.
@@ -70,9 +70,9 @@ struct Recorder {
     gradients: Vec<Option<Tensor>>,
     generators: Vec<(Generator, State)>,
     /// States of generators that the function asked for.
-    states: Vec<(Generator, State, Arc<Mutex<State>>)>,
+    pub(super) states: Vec<(Generator, State, Arc<Mutex<State>>)>,
     /// Whether a backward pass was made.
-    differentiated: bool,
+    pub(super) differentiated: bool,
     /// What made the function one that cannot be recorded.
     refused: Option<Error>,
 }
@@ -150,7 +150,7 @@ impl Drop for Recording {
 
 impl Recorder {
     /// The cell of a storage, if it has one.
-    fn known(&self, t: &Tensor) -> Option<usize> {
+    pub(super) fn known(&self, t: &Tensor) -> Option<usize> {
         match t.mark() {
             Mark::Cell { recording, cell } if recording == self.number => Some(cell),
             Mark::None => None,
@@ -168,7 +168,7 @@ impl Recorder {
     }
 
     /// `t` as an operand: of what is not known yet, a constant or a captured tensor.
-    fn operand(&mut self, t: &Tensor) -> Result<Operand> {
+    pub(super) fn operand(&mut self, t: &Tensor) -> Result<Operand> {
         let cell = match self.known(t) {
             Some(cell) => cell,
             None if self.is_built(t) => {
@@ -187,7 +187,7 @@ impl Recorder {
         Ok(Operand { cell, layout: t.layout().clone() })
     }
 
-    fn push(&mut self, action: Arc<dyn Action>, x: &[&Tensor], out: &Tensor, effect: bool) -> Result<()> {
+    pub(super) fn push(&mut self, action: Arc<dyn Action>, x: &[&Tensor], out: &Tensor, effect: bool) -> Result<()> {
         let inputs = x.iter().map(|t| self.operand(t)).collect::<Result<SmallVec<_>>>()?;
         let output = Operand { cell: self.cell(out, Home::Temporary), layout: out.layout().clone() };
         let outputs = [output].into_iter().collect();
@@ -197,7 +197,7 @@ impl Recorder {
 
     /// Prepares for a change of `t` in place: keeps what a tensor from outside holds, and lets the program start from a copy of
     /// a constant every time.
-    fn keep(&mut self, t: &Tensor) -> Result<()> {
+    pub(super) fn keep(&mut self, t: &Tensor) -> Result<()> {
         let cell = self.operand(t)?.cell;
         if self.fixed && matches!(self.program.cells[cell].home, Home::Argument(_)) {
             return fixed_data(&place());
@@ -224,11 +224,11 @@ impl Recorder {
     }
 
     /// Whether something has made `t` that the recording did not see. Memory of other libraries was there before.
-    fn is_built(&self, t: &Tensor) -> bool {
+    pub(super) fn is_built(&self, t: &Tensor) -> bool {
         t.mark() == Mark::Built { recording: self.number } && !t.is_foreign()
     }
 
-    fn is_constant(&self, t: &Tensor) -> bool {
+    pub(super) fn is_constant(&self, t: &Tensor) -> bool {
         match t.mark() {
             Mark::Built { .. } => self.is_built(t),
             Mark::Cell { recording, cell } if recording == self.number => {
@@ -238,7 +238,7 @@ impl Recorder {
         }
     }
 
-    fn touched(&mut self, t: &Tensor) {
+    pub(super) fn touched(&mut self, t: &Tensor) {
         if !self.is_constant(t) && self.refused.is_none() {
             let message = refusal("an operation that looks at elements to decide what it does");
             self.refused = Some(Error { kind: Kind::Runtime, message });
@@ -246,14 +246,14 @@ impl Recorder {
     }
 
     /// Notes where a generator stood at first.
-    fn generator(&mut self, generator: &Generator) {
+    pub(super) fn generator(&mut self, generator: &Generator) {
         if !self.generators.iter().any(|(g, _)| g.is(generator)) {
             self.generators.push((generator.clone(), generator.state()));
         }
     }
 
     /// Notes the first look at a leaf's gradient: whether the program starts from what it was.
-    fn leaf(&mut self, leaf: &Tensor, read: bool) {
+    pub(super) fn leaf(&mut self, leaf: &Tensor, read: bool) {
         // The gradient of a leaf that the function makes is a value like any other.
         if leaf.recording() != self.number
             && !self.program.gradients.iter().any(|g| g.leaf.identity() == leaf.identity())
@@ -355,231 +355,12 @@ pub(super) fn part_of(argument: &Tensor, layout: &Layout) -> Option<Tensor> {
     })
 }
 
-fn with<R>(f: impl FnOnce(&mut Recorder) -> R) -> R {
+pub(super) fn with<R>(f: impl FnOnce(&mut Recorder) -> R) -> R {
     RECORDER.with_borrow_mut(|slot| f(slot.as_mut().expect("a watched thread has a recorder")))
 }
 
-/// The error of a step that changes the rows that it gets.
-pub(super) fn fixed_data(place: &str) -> Result<()> {
-    fail!(
-        Value,
-        "epoch: the step changes its data in place{place}; rows are read where they lie, so change x.clone() instead"
-    )
-}
-
-// ---- What primitives call ----
-
-/// Runs `f`, which makes a tensor of what is no tensor: a constant of a compiled step.
-pub fn constant(f: impl FnOnce() -> Result<Tensor>) -> Result<Tensor> {
-    let t = unwatched(f)?;
-    if is_recording() {
-        t.set_mark(Mark::Built { recording: watching() });
-    }
-    Ok(t)
-}
-
-/// Runs `f`, which looks at elements only to decide how the step is to be recorded.
-pub(crate) fn peek<R>(f: impl FnOnce() -> R) -> R {
-    unwatched(f)
-}
-
-/// Runs a primitive that makes a tensor, and writes it down unless its result is a view of what was there.
-pub(crate) fn compute(
-    action: Arc<dyn Action>,
-    x: &[&Tensor],
-    effect: bool,
-    f: impl FnOnce() -> Result<Tensor>,
-) -> Result<Tensor> {
-    let y = unwatched(f)?;
-    let view =
-        y.mark() != Mark::None && with(|r| r.known(&y).is_some() || y.mark() == Mark::Built { recording: r.number });
-    if !view && !x.iter().any(|x| x.shares_storage(&y)) {
-        with(|r| r.push(action, x, &y, effect))?;
-    }
-    Ok(y)
-}
-
-/// Runs `f`, a primitive without derivatives, which reads nothing but its inputs.
-#[inline]
-pub(crate) fn plain<F>(name: &'static str, x: &[&Tensor], f: F) -> Result<Tensor>
-where
-    F: Fn(&[&Tensor]) -> Result<Tensor> + Send + Sync + 'static,
-{
-    plain_as(What::Other, name, x, f)
-}
-
-/// The same for one that passes know.
-#[inline]
-pub(crate) fn plain_as<F>(kind: What, name: &'static str, x: &[&Tensor], f: F) -> Result<Tensor>
-where
-    F: Fn(&[&Tensor]) -> Result<Tensor> + Send + Sync + 'static,
-{
-    if !is_recording() {
-        return f(x);
-    }
-    let action = Arc::new(Plain { kind, name, f });
-    compute(action.clone(), x, false, || (action.f)(x))
-}
-
-/// Runs `f`, a primitive that draws from a generator.
-pub(crate) fn drawn<F>(name: &'static str, generator: &Generator, f: F) -> Result<Tensor>
-where
-    F: Fn(&Generator) -> Result<Tensor> + Send + Sync + 'static,
-{
-    if !is_recording() {
-        return f(generator);
-    }
-    with(|r| r.generator(generator));
-    let generator = generator.clone();
-    let action = Arc::new(Plain { kind: What::Other, name, f: move |_: &[&Tensor]| f(&generator) });
-    compute(action.clone(), &[], true, || (action.f)(&[]))
-}
-
-/// Runs `f`, which refuses some inputs.
-pub(crate) fn check<F>(name: &'static str, x: &[&Tensor], f: F) -> Result<()>
-where
-    F: Fn(&[&Tensor]) -> Result<()> + Send + Sync + 'static,
-{
-    if !is_recording() {
-        return f(x);
-    }
-    unwatched(|| f(x))?;
-    with(|r| {
-        let inputs = x.iter().map(|t| r.operand(t)).collect::<Result<SmallVec<_>>>()?;
-        let action = Arc::new(Check { name, f });
-        r.program.instrs.push(Instr { action, inputs, outputs: SmallVec::new(), in_place: false, effect: true });
-        Ok(())
-    })
-}
-
-/// Runs `f`, which is an action that changes tensors in place.
-pub(crate) fn change(
-    action: Arc<dyn Action>,
-    x: &[&Tensor],
-    out: &[&Tensor],
-    f: impl FnOnce() -> Result<()>,
-) -> Result<()> {
-    with(|r| out.iter().try_for_each(|t| r.keep(t)))?;
-    unwatched(f)?;
-    with(|r| {
-        let inputs = x.iter().map(|t| r.operand(t)).collect::<Result<SmallVec<_>>>()?;
-        let outputs = out.iter().map(|t| r.operand(t)).collect::<Result<SmallVec<_>>>()?;
-        r.program.instrs.push(Instr { action, inputs, outputs, in_place: true, effect: false });
-        Ok(())
-    })
-}
-
-/// Runs `f`, which changes `out` in place.
-pub(crate) fn write<F>(name: &'static str, out: &Tensor, x: &[&Tensor], f: F) -> Result<()>
-where
-    F: Fn(&Tensor, &[&Tensor]) -> Result<()> + Send + Sync + 'static,
-{
-    write_as(What::Other, name, out, x, f)
-}
-
-/// The same for what passes know.
-pub(crate) fn write_as<F>(kind: What, name: &'static str, out: &Tensor, x: &[&Tensor], f: F) -> Result<()>
-where
-    F: Fn(&Tensor, &[&Tensor]) -> Result<()> + Send + Sync + 'static,
-{
-    if !is_recording() {
-        return f(out, x);
-    }
-    let action = Arc::new(Write { kind, name, f });
-    change(action.clone(), x, &[out], || (action.f)(out, x))
-}
-
-/// Where a generator stands, for [`set_state`].
-#[must_use]
-pub fn state_of(generator: &Generator) -> State {
-    let state = generator.state();
-    if is_recording() {
-        let kept = Arc::new(Mutex::new(state));
-        let slot = kept.clone();
-        let from = generator.clone();
-        effect("save_rng_state", move || *kept.lock().unwrap_or_else(PoisonError::into_inner) = from.state());
-        with(|r| r.states.push((generator.clone(), state, slot)));
-    }
-    state
-}
-
-/// Puts a generator somewhere; a repeated step puts it where [`state_of`] was called in it, if the state is from there.
-pub fn set_state(generator: &Generator, state: State) {
-    if is_recording() {
-        let kept = with(|r| {
-            r.generator(generator);
-            let mut known = r.states.iter().rev().filter(|(g, s, _)| g.is(generator) && *s == state);
-            known.next().map(|(_, _, slot)| slot.clone())
-        });
-        let to = generator.clone();
-        effect("set_rng_state", move || {
-            let kept = kept.as_ref().map(|slot| *slot.lock().unwrap_or_else(PoisonError::into_inner));
-            to.set_state(kept.unwrap_or(state));
-        });
-    }
-    generator.set_state(state);
-}
-
-/// Writes down something that is done to no tensor.
-fn effect(name: &'static str, f: impl Fn() + Send + Sync + 'static) {
-    let action = Arc::new(Check {
-        name,
-        f: move |_: &[&Tensor]| {
-            f();
-            Ok(())
-        },
-    });
-    let instr = Instr { action, inputs: SmallVec::new(), outputs: SmallVec::new(), in_place: false, effect: true };
-    with(|r| r.program.instrs.push(instr));
-}
-
-// ---- What tensors call ----
-
-/// The recording that watches this thread, or 0.
-pub(crate) fn watching() -> u32 {
-    WATCHING.get()
-}
-
-/// Notes that a backward pass was made.
-pub(crate) fn differentiated() {
-    if is_recording() {
-        with(|r| r.differentiated = true);
-    }
-}
-
-/// The mark of a storage that is made now.
-pub(crate) fn built() -> u64 {
-    u64::from(WATCHING.get()) << 32
-}
-
-/// Makes a tensor one that was there before the recording.
-pub(crate) fn forget(t: &Tensor) {
-    t.set_mark(Mark::None);
-}
-
-/// Notes that elements are read or written by something that is not written down: the step can be recorded only if they are
-/// a constant's.
-#[inline]
-pub(crate) fn touched(t: &Tensor) {
-    if is_recording() {
-        with(|r| r.touched(t));
-    }
-}
-
-/// `RuntimeError` if the elements of `t` may be others when the step is repeated.
-pub fn check_free(what: &str, t: &Tensor) -> Result<()> {
-    if is_recording() && with(|r| !r.is_constant(t)) {
-        fail!(Runtime, "{}", refusal(what));
-    }
-    Ok(())
-}
-
-/// Whether the elements of `t` are the same whenever the step runs.
-pub(crate) fn is_known(t: &Tensor) -> bool {
-    !is_recording() || with(|r| r.is_constant(t))
-}
-
-fn refusal(what: &str) -> String {
+/// Why a step cannot be recorded.
+pub(super) fn refusal(what: &str) -> String {
     format!(
         "compile: {what} inside a compiled step{}: the value is known only when the step runs, and what depends on it could \
          not be repeated. Return the tensor and read it outside, decide with rg.where instead of if, or set \
@@ -588,18 +369,10 @@ fn refusal(what: &str) -> String {
     )
 }
 
-/// Notes that a leaf's gradient is looked at or added to.
-#[inline]
-pub(crate) fn grad_read(leaf: &Tensor) {
-    if is_recording() {
-        with(|r| r.leaf(leaf, true));
-    }
-}
-
-/// Notes that a leaf's gradient is replaced.
-#[inline]
-pub(crate) fn grad_written(leaf: &Tensor) {
-    if is_recording() {
-        with(|r| r.leaf(leaf, false));
-    }
+/// The error of a step that changes the rows that it gets.
+pub(super) fn fixed_data(place: &str) -> Result<()> {
+    fail!(
+        Value,
+        "epoch: the step changes its data in place{place}; rows are read where they lie, so change x.clone() instead"
+    )
 }
