@@ -1,11 +1,12 @@
 """Runs the Python blocks of the pages in `docs`, and writes what they print into the blocks below them.
 
 The blocks of a page share one namespace. What a block prints stands in the block right below it, in a language that is
-not Python; a block that prints nothing has none. `tests/test_tutorial.py` fails if a page would change.
+not Python; a block that prints nothing has none. `tests/test_docs.py` fails if a page would change.
 """
 
 import contextlib
 import io
+import linecache
 import re
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ def renewed(text: str, name: str) -> str:
         ValueError: A block prints something and has no block for it, or has one and prints nothing.
     """
     namespace: dict[str, Any] = {"__name__": "__main__"}
+    # Messages that quote the line find it here.
+    linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
 
     def run(found: re.Match[str]) -> str:
         line = text.count("\n", 0, found.start()) + 2

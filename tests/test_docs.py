@@ -1,10 +1,11 @@
-"""What the documentation shows is true: the examples in docstrings and in the README's Python blocks run."""
+"""What the documentation shows is true: examples in docstrings and the README run, and pages print what they say."""
 
 import doctest
 import importlib
 import inspect
 import pkgutil
 import re
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ from rgrad import _core
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+renewed = runpy.run_path(str(ROOT / "scripts" / "pages.py"))["renewed"]
 parse = doctest.DocTestParser().get_doctest
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 MODULES = ["rgrad", *(m.name for m in pkgutil.walk_packages(rg.__path__, "rgrad.") if not m.name.endswith("__main__"))]
@@ -68,3 +71,30 @@ def test_readme_python(number):
         check(parse(block, {}, f"README block {number}", "README.md", 0))
     else:
         exec(compile(block, f"README.md, Python block {number}", "exec"), {"__name__": "__main__"})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_prints_its_outputs(page):
+    text = page.read_text(encoding="utf-8")
+    assert renewed(text, page.name) == text
+
+
+def test_a_wrong_figure_on_a_page_is_noticed():
+    page = "```python\na = 2\n```\n\n```python\nprint(a + 2)\n```\n\n```text\n5\n```\n"
+    assert renewed(page, "page.md") == page.replace("5", "4")
+
+
+@pytest.mark.parametrize("page", ["```python\nprint(1)\n```\n", "```python\n1\n```\n\n```text\n1\n```\n"])
+def test_output_without_a_block_and_a_block_without_output_are_errors(page):
+    with pytest.raises(ValueError, match=r"page\.md, line 2: the block prints"):
+        renewed(page, "page.md")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_of_a_page_lead_somewhere(page):
+    text = page.read_text(encoding="utf-8")
+    headings = [re.sub(r"[^\w\- ]", "", h.lower()) for h in re.findall(r"^## (.+)$", text, re.MULTILINE)]
+    anchors = [h.replace(" ", "-") for h in headings]
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        assert target[1:] in anchors if target.startswith("#") else (page.parent / target).exists(), target
+    assert f"docs/{page.name}" in README

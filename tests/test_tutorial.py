@@ -1,11 +1,9 @@
-"""The lesson in differentiation: its figures are those that it prints, and its small programs differentiate rightly."""
+"""The small programs of the lesson in differentiation differentiate rightly; `test_docs.py` compares its figures."""
 
 import re
-import runpy
 import subprocess
 import sys
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,9 +13,6 @@ import rgrad as rg
 from rgrad import tutorial
 from rgrad.tutorial import Counted, Dual, Tally, Trace, adjoint_table, cos, exp, mermaid, sin, symbols, tangent_table
 
-ROOT = Path(__file__).resolve().parent.parent
-PAGE = ROOT / "docs" / "differentiation.md"
-renewed = runpy.run_path(str(ROOT / "scripts" / "pages.py"))["renewed"]
 EXACT_WAYS = [tutorial.symbolic, tutorial.forward_mode, tutorial.reverse_mode]
 
 
@@ -28,33 +23,7 @@ def product(x):
     return p
 
 
-# ---- The page ----
-
-
-def test_the_page_prints_its_figures(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    text = PAGE.read_text(encoding="utf-8")
-    assert renewed(text, PAGE.name) == text
-
-
-def test_a_wrong_figure_on_a_page_is_noticed():
-    page = "```python\na = 2\n```\n\n```python\nprint(a + 2)\n```\n\n```text\n5\n```\n"
-    assert renewed(page, "page.md") == page.replace("5", "4")
-
-
-@pytest.mark.parametrize("page", ["```python\nprint(1)\n```\n", "```python\n1\n```\n\n```text\n1\n```\n"])
-def test_output_without_a_block_and_a_block_without_output_are_errors(page):
-    with pytest.raises(ValueError, match=r"page\.md, line 2: the block prints"):
-        renewed(page, "page.md")
-
-
-def test_links_of_the_page_lead_somewhere():
-    text = PAGE.read_text(encoding="utf-8")
-    headings = [re.sub(r"[^\w\- ]", "", h.lower()) for h in re.findall(r"^## (.+)$", text, re.MULTILINE)]
-    anchors = [h.replace(" ", "-") for h in headings]
-    for target in re.findall(r"\]\(([^)]+)\)", text):
-        assert target[1:] in anchors if target.startswith("#") else (PAGE.parent / target).exists(), target
-    assert "docs/differentiation.md" in (ROOT / "README.md").read_text(encoding="utf-8")
+# ---- Imports ----
 
 
 def test_the_lesson_costs_other_programs_nothing():
