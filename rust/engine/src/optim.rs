@@ -114,8 +114,11 @@ impl<R: Rule + 'static> compile::Action for Update<R> {
 
     fn flops(&self, x: &[Vec<usize>], _: &[Vec<usize>]) -> f64 {
         // An average each, and some more of them with the step itself.
-        let elements: usize = x.iter().map(|shape| shape.iter().product::<usize>()).sum();
-        (2 * elements * (1 + 2 * R::STATES.len())) as f64
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let each = |(shape, (rule, _)): (&Vec<usize>, &(R, Counts))| {
+            2 * shape.iter().product::<usize>() * (1 + 2 * rule.states().len())
+        };
+        x.iter().zip(slots.iter()).map(each).sum::<usize>() as f64
     }
 }
 
