@@ -1,6 +1,8 @@
 //! Optimizers' rules and random numbers.
 
-use rgrad_kernels::optim::{Adadelta, Adagrad, Adam, Counts, MAX_STATES, NAdam, RmsProp, Rule, Sgd, Slot, step};
+use rgrad_kernels::optim::{
+    Adadelta, Adagrad, Adam, Counts, MAX_STATES, NAdam, RmsProp, Rule, Sgd, Slot, step, step_one,
+};
 use rgrad_kernels::random::{Draw, bernoulli_mask, normal, permutation, randint, uniform};
 use rgrad_kernels::simd::Real;
 
@@ -11,6 +13,10 @@ pub const ROWS: &[Row] = &[
     ("optim::step", |hash| {
         steps::<f32>(hash);
         steps::<f64>(hash);
+    }),
+    ("optim::step_one", |hash| {
+        one_step::<f32>(hash);
+        one_step::<f64>(hash);
     }),
     ("random::uniform", |hash| {
         draws::<f32>(hash, uniform);
@@ -50,6 +56,14 @@ fn draws<T: Draw + Bits>(hash: &mut Hash, draw: fn(&mut [T], u64, u64)) {
 }
 
 /// A step of every update rule, with as many states as it can have, of a large parameter and a small one.
+fn one_step<T: Real + Bits>(hash: &mut Hash) {
+    let rule = Sgd { lr: 0.1, momentum: 0.9, dampening: 0.1, weight_decay: 0.1, nesterov: true, maximize: false };
+    let (mut p, g, mut buf) = (odd::<T>(N, 1, 997), odd::<T>(N, 3, 991), odd::<T>(N, 5, 983));
+    step_one::<T, Sgd>(rule.ready(Counts::default(), false), &mut p, &g, [&mut buf, &mut [], &mut []], 1);
+    hash.add(&p);
+    hash.add(&buf);
+}
+
 fn steps<T: Real + Bits>(hash: &mut Hash) {
     fn run<T: Real + Bits, R: Rule>(hash: &mut Hash, rule: R) {
         let (mut large, mut small) = (odd::<T>(N, 1, 997), odd::<T>(37, 2, 11));
