@@ -1,7 +1,8 @@
 //! Dimensions of strided operands, and stepping through them.
 
-/// The most dimensions that are walked without allocating.
-const INLINE_RANK: usize = 8;
+/// The most dimensions that are walked without allocating: more would make walks so large that moving them takes a fifth of a
+/// small reduction's time.
+const INLINE_RANK: usize = 4;
 
 /// One dimension of a walk over `K` operands: how many steps, how far each goes, and how many were made.
 #[derive(Clone, Copy, Debug)]
