@@ -8,8 +8,11 @@ pub const KC: usize = 512;
 /// (AVX-512 has 32), and one is all that 16 two-register or 32 four-register vectors hold.
 #[must_use]
 pub const fn max_vectors(registers: usize) -> usize {
-    if registers >= 32 { 4 } else { 1 }
+    if registers >= 32 { MAX_VECTORS } else { 1 }
 }
+
+/// The most that [`max_vectors`] says.
+pub const MAX_VECTORS: usize = 4;
 
 /// Rows of the highest tile that is `vectors` wide: 24 accumulators of 32 registers (12 in one column: more rows need more
 /// pointers than there are), or 6 of 8; never so few that the chains of FMAs (8 in flight) stall. Plain arrays gain nothing
@@ -53,9 +56,10 @@ pub const GEMM_GRAIN: usize = 60_000;
 /// may save.
 pub const PACK_ROWS: usize = 24;
 
-/// Vectors of rows from which a product of less than a vector of columns is computed transposed, if A's columns are
-/// contiguous: 784×100×10 gains 1.8 times.
-pub const TRANSPOSE_ROWS: usize = 2;
-
-/// Columns up to which that pays even if A must be copied for it: with one column 1.5 times, with five nothing.
+/// Columns up to which a product of at least a vector of rows is computed transposed, even if A must be copied for it:
+/// 16×150×2 gains 2.3 times, 1000×100×1 with a copy 3.8 times, 150×16×3 1.7 times, 128×64×8 nothing.
 pub const TRANSPOSE_COLS: usize = 4;
+
+/// Vectors of rows from which that pays for any number of columns that does not fill a vector, if A's columns are
+/// contiguous: 784×100×10 gains 1.8 times, 16×32×15 loses as much as 20×10×7, a third.
+pub const TRANSPOSE_ROWS: usize = 2;

@@ -1,12 +1,15 @@
 //! The ends of epilogues that do not fit into the microkernel.
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use super::micro::Panel;
 use super::part::Product;
 use super::{Activation, Slope};
 use crate::math;
+use crate::reduce::fold::MAX_LANES;
 use crate::simd::{Kernel, Real, Simd};
+use crate::tuning::MAX_VECTORS;
 
 #[inline(always)]
 fn activate<T: Real, S: Simd<T>>(s: S, activation: Activation, x: S::V) -> S::V {
@@ -60,11 +63,10 @@ impl<T: Real> Kernel<T> for Activate<'_, T> {
     }
 }
 
-/// Writes the sums of a transposed product to C, with the whole epilogue. There are fewer rows than a vector has lanes, so
-/// each column becomes a part of one.
+/// Writes the sums of a transposed product to C, with the whole epilogue. A row of C (a column here) is shorter than a vector,
+/// and the next one begins where it ends: once turned, the sums are finished in vectors that run across rows.
 pub(super) struct FinishTransposed<'a, T> {
     pub product: &'a Product<T>,
-    pub rows: Range<usize>,
     pub columns: Range<usize>,
     /// The sums, in rows of whole vectors.
     pub totals: *const T,
@@ -77,32 +79,56 @@ impl<T: Real> Kernel<T> for FinishTransposed<'_, T> {
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
         let p = self.product;
-        let lanes = self.rows.len();
-        for first in self.columns.clone().step_by(S::LANES) {
-            let width = S::LANES.min(self.columns.end - first);
-            let mut square = [T::Lanes::default(); 16];
-            let square = square.as_mut_ptr().cast::<T>();
-            // SAFETY: the totals hold `rows × columns`; the square has room for `LANES` vectors; row `j` of C (columns here)
-            // has `m` elements, of which `rows` are this part's, as the bias and the slope's values have.
+        assert!(p.m <= S::LANES && self.columns.len() <= MAX_VECTORS * S::LANES);
+        // The strip's rows of C, and what the last quad writes behind them. All are turned before the first is read: a
+        // vector that the stores of quads have just made would have to wait for them.
+        let mut turned = [MaybeUninit::<T::Lanes>::uninit(); MAX_VECTORS * MAX_LANES + 1];
+        let turned = turned.as_mut_ptr().cast::<T>();
+        // The bias for each of `LANES` rows of C.
+        let mut biases = [MaybeUninit::<T::Lanes>::uninit(); MAX_LANES + 1];
+        let biases = biases.as_mut_ptr().cast::<T>();
+        if let Some(bias) = p.bias {
+            // SAFETY: there are `m` of them, and behind row `LANES - 1` there is room for a vector.
             unsafe {
-                let from = self.totals.wrapping_add(first - self.columns.start);
-                s.transpose(from, self.stride, lanes, width, square, S::LANES);
-                for j in 0..width {
-                    let at = (first + j) * p.m + self.rows.start;
-                    let c = p.c.wrapping_add(at);
-                    let mut x = s.load(square.add(j * S::LANES));
-                    if p.accumulate {
-                        x = s.add(x, s.load_head(c, lanes));
-                    }
-                    if let Some(bias) = p.bias {
-                        x = s.add(x, s.load_head(bias.wrapping_add(self.rows.start), lanes));
-                    }
-                    x = activate(s, p.activation, x);
-                    if let Some((slope, values)) = p.slope {
-                        x = descend(s, slope, x, s.load_head(values.wrapping_add(at), lanes));
-                    }
-                    s.store_head(c, x, lanes);
+                let bias = s.load_head(bias, p.m);
+                for row in 0..S::LANES {
+                    s.store(biases.add(row * p.m), bias);
                 }
+            }
+        }
+        for first in (0..self.columns.len()).step_by(S::LANES) {
+            // What a quad writes behind its row, an earlier column of the next row overwrites.
+            for i in (0..p.m.div_ceil(4)).rev().map(|quad| 4 * quad) {
+                let row = |j: usize| self.totals.wrapping_add((i + j).min(p.m - 1) * self.stride + first);
+                // SAFETY: the totals hold `m` rows of whole vectors; as for the room, see above.
+                unsafe {
+                    let rows = [s.load(row(0)), s.load(row(1)), s.load(row(2)), s.load(row(3))];
+                    s.store_quads(turned.add(first * p.m + i), p.m, rows);
+                }
+            }
+        }
+        let len = self.columns.len() * p.m;
+        let mut bias = 0;
+        for i in (0..len.div_ceil(S::LANES)).map(|vector| vector * S::LANES) {
+            let lanes = S::LANES.min(len - i);
+            let at = self.columns.start * p.m + i;
+            let c = p.c.wrapping_add(at);
+            // SAFETY: `turned` and `biases` were written as far as rows go; C has `lanes` elements from `at` on, and so do the
+            // slope's values.
+            unsafe {
+                let mut x = s.load(turned.add(i));
+                if p.accumulate {
+                    x = s.add(x, s.load_head(c, lanes));
+                }
+                if p.bias.is_some() {
+                    x = s.add(x, s.load(biases.add(bias)));
+                    bias = if bias + S::LANES == p.m * S::LANES { 0 } else { bias + S::LANES };
+                }
+                x = activate(s, p.activation, x);
+                if let Some((slope, values)) = p.slope {
+                    x = descend(s, slope, x, s.load_head(values.wrapping_add(at), lanes));
+                }
+                s.store_head(c, x, lanes);
             }
         }
     }

@@ -194,9 +194,24 @@ fn tasks_for(size: usize, k: usize) -> usize {
 }
 
 /// The `i`-th of `parts` nearly equal parts of a range.
+#[inline]
 fn share(range: Range<usize>, parts: usize, i: usize) -> Range<usize> {
+    if parts == 1 {
+        return range;
+    }
     let len = range.len();
     range.start + len * i / parts..range.start + len * (i + 1) / parts
+}
+
+/// `n.div_ceil(by)`, without the division where there is nothing to divide: small products would spend a quarter of their
+/// time on divisions.
+#[inline]
+fn div_ceil(n: usize, by: usize) -> usize {
+    match by {
+        1 => n,
+        _ if n <= by => usize::from(n > 0),
+        _ => n.div_ceil(by),
+    }
 }
 
 /// Elements of a vector.
@@ -208,8 +223,8 @@ const fn lanes<T: Real>() -> usize {
 fn orient<T: Real>(mut product: Product<T>, a_len: usize, tasks: usize) {
     let Product { m, n, a, b, .. } = product;
     // Columns that do not fill a vector waste the rest of it, so they become rows.
-    let narrow = if a.rows == 1 { n < lanes::<T>() } else { n <= tuning::TRANSPOSE_COLS };
-    if narrow && m >= tuning::TRANSPOSE_ROWS * lanes::<T>() {
+    let narrow = n <= tuning::TRANSPOSE_COLS && m >= lanes::<T>();
+    if narrow || (a.rows == 1 && n < lanes::<T>() && m >= tuning::TRANSPOSE_ROWS * lanes::<T>()) {
         let strips = Strips::new::<T>(m, product.registers);
         product = Product { m: n, n: m, a: b.t(), b: a.t(), b_len: a_len, strips, transposed: true, ..product };
     }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::ops::Range;
 use std::panic::resume_unwind;
 
-use super::{Mat, Shared, lanes, share};
+use super::{Mat, Shared, div_ceil, lanes, share};
 use crate::buffer::AllocError;
 use crate::simd::{Kernel, Real, Simd};
 use crate::threads;
@@ -96,7 +96,7 @@ impl Strips {
     /// The fewest strips.
     pub fn new<T: Real>(columns: usize, registers: usize) -> Self {
         let vectors = columns.div_ceil(lanes::<T>());
-        Self { vectors, count: vectors.div_ceil(max_vectors(registers)) }
+        Self { vectors, count: div_ceil(vectors, max_vectors(registers)) }
     }
 
     /// As many strips as `parts` can share, as long as there are vectors.

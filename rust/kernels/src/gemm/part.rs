@@ -6,7 +6,7 @@ use super::finish::{Activate, FinishTransposed};
 use super::micro::{Finish, Panel, Registers};
 use super::pack::{CopyTo, Strided, Strips, pack, with_scratch};
 use super::turned::Turned;
-use super::{Activation, Epilogue, Slope, lanes, share};
+use super::{Activation, Epilogue, Slope, div_ceil, lanes, share};
 use crate::simd::Real;
 use crate::tuning::{BLOCK_ROWS, COPY_REUSE, COPY_STRIDE, KC, TOTALS, max_rows, max_turned_rows, max_vectors};
 
@@ -87,7 +87,7 @@ impl<T: Real> Part<'_, T> {
         let p = self.product;
         let width = lanes::<T>() * max_vectors(p.registers);
         let blocks = self.rows.len().div_ceil(BLOCK_ROWS).max(1);
-        let height = self.rows.len().div_ceil(blocks);
+        let height = div_ceil(self.rows.len(), blocks);
         let copies = self.copies_a();
         let a_row = p.k.min(KC).next_multiple_of(lanes::<T>()) + lanes::<T>();
         let unfinished = p.transposed || p.k > KC;
@@ -102,8 +102,11 @@ impl<T: Real> Part<'_, T> {
             let totals = packed.wrapping_add(sizes[1]);
             for i in 0..blocks {
                 let rows = share(self.rows.clone(), blocks, i);
-                for first in self.strips.clone().step_by(group) {
-                    let strips = first..self.strips.end.min(first + group);
+                let mut next = self.strips.start;
+                while next < self.strips.end {
+                    let first = next;
+                    next = self.strips.end.min(first + group);
+                    let strips = first..next;
                     let totals = |strip: usize| totals.wrapping_add((strip - first) * height * width);
                     // A product of no terms has one block, which is empty.
                     for block in 0..p.k.div_ceil(KC).max(1) {
@@ -121,8 +124,8 @@ impl<T: Real> Part<'_, T> {
                         let vectors = p.strips.get(strip);
                         let columns = vectors.start * lanes::<T>()..p.n.min(vectors.end * lanes::<T>());
                         let stride = vectors.len() * lanes::<T>();
-                        let (rows, totals) = (rows.clone(), totals(strip).cast_const());
-                        T::run(FinishTransposed { product: p, rows, columns, totals, stride });
+                        let totals = totals(strip).cast_const();
+                        T::run(FinishTransposed { product: p, columns, totals, stride });
                     }
                 }
             }
@@ -152,8 +155,8 @@ impl<T: Real> Part<'_, T> {
         let (column, width) = (vectors.start * lanes, vectors.len() * lanes);
         let turned = matches!(p.source, Source::Pack) && p.b.rows == 1 && rows.len() <= max_turned_rows(p.registers);
         // Nearly equal tiles: some of `height` rows, and then some of one less.
-        let tiles = if turned { 1 } else { rows.len().div_ceil(max_rows(p.registers, vectors.len())) };
-        let height = rows.len().div_ceil(tiles);
+        let tiles = if turned { 1 } else { div_ceil(rows.len(), max_rows(p.registers, vectors.len())) };
+        let height = div_ceil(rows.len(), tiles);
         let last = k.end == p.k && !p.transposed;
         let (b, b_step) = match p.source {
             Source::InPlace => (p.b.at(k.start, column).start, p.b.rows),

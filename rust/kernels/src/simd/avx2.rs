@@ -39,7 +39,7 @@ macro_rules! avx2 {
      $load:ident, $maskload:ident, $store:ident, $maskstore:ident, $set1:ident,
      $add:ident, $sub:ident, $mul:ident, $div:ident, $fma:ident, $sqrt:ident, $max:ident, $min:ident, $round:ident,
      $cmp:ident, $blend:ident, $and:ident, $or:ident, $xor:ident, $iadd:ident, $isub:ident, $sll:ident, $srl:ident,
-     $load_quad:ident, $quads:ident, $group:literal, $transpose:ident) => {
+     $load_quad:ident, $quads:ident, $group:literal, $transpose:ident, $store_quads:ident) => {
         impl Simd<$t> for Avx2 {
             type V = [$v; 2];
             type M = [$v; 2];
@@ -102,6 +102,14 @@ macro_rules! avx2 {
                 unsafe { $quads(rows) }
             }
             #[inline(always)]
+            unsafe fn store_quads(self, p: *mut $t, stride: usize, [a, b, c, d]: [Self::V; 4]) {
+                // SAFETY: the caller's, and the token's.
+                unsafe {
+                    $store_quads(p, stride, [a[0], b[0], c[0], d[0]]);
+                    $store_quads(p.add($half * stride), stride, [a[1], b[1], c[1], d[1]]);
+                }
+            }
+            #[inline(always)]
             fn splat(self, x: $t) -> Self::V {
                 // SAFETY: the token proves that the CPU has the instructions.
                 unsafe { [$set1(x); 2] }
@@ -157,7 +165,7 @@ avx2!(f32, __m256, 8, head_f32, _mm256_castps_si256, _mm256_castsi256_ps,
         _mm256_add_ps, _mm256_sub_ps, _mm256_mul_ps, _mm256_div_ps, _mm256_fmadd_ps, _mm256_sqrt_ps, _mm256_max_ps,
         _mm256_min_ps, _mm256_round_ps, _mm256_cmp_ps, _mm256_blendv_ps, _mm256_and_ps, _mm256_or_ps, _mm256_xor_ps,
         _mm256_add_epi32, _mm256_sub_epi32, _mm256_sll_epi32, _mm256_srl_epi32,
-        load_quad_f32, quads_f32, 4, transpose_f32);
+        load_quad_f32, quads_f32, 4, transpose_f32, store_quads_f32);
 
 #[rustfmt::skip]
 avx2!(f64, __m256d, 4, head_f64, _mm256_castpd_si256, _mm256_castsi256_pd,
@@ -165,7 +173,7 @@ avx2!(f64, __m256d, 4, head_f64, _mm256_castpd_si256, _mm256_castsi256_pd,
         _mm256_add_pd, _mm256_sub_pd, _mm256_mul_pd, _mm256_div_pd, _mm256_fmadd_pd, _mm256_sqrt_pd, _mm256_max_pd,
         _mm256_min_pd, _mm256_round_pd, _mm256_cmp_pd, _mm256_blendv_pd, _mm256_and_pd, _mm256_or_pd, _mm256_xor_pd,
         _mm256_add_epi64, _mm256_sub_epi64, _mm256_sll_epi64, _mm256_srl_epi64,
-        _mm256_loadu_pd, quads_f64, 2, transpose_f64);
+        _mm256_loadu_pd, quads_f64, 2, transpose_f64, store_quads_f64);
 
 /// Four elements, twice.
 ///
@@ -206,14 +214,69 @@ unsafe fn transpose_f32(from: [*const f32; 4], stride: usize, (): (), to: *mut f
                 let x = _mm256_castps128_ps256(_mm_loadu_ps(from[2 * half].add(i * stride)));
                 _mm256_insertf128_ps::<1>(x, _mm_loadu_ps(from[2 * half + 1].add(i * stride)))
             };
-            let rows = [row(0), row(1), row(2), row(3)];
-            let (a, b) = (_mm256_unpacklo_ps(rows[0], rows[1]), _mm256_unpacklo_ps(rows[2], rows[3]));
-            let (c, d) = (_mm256_unpackhi_ps(rows[0], rows[1]), _mm256_unpackhi_ps(rows[2], rows[3]));
             let to = to.add(8 * half);
-            _mm256_storeu_ps(to, _mm256_shuffle_ps::<0x44>(a, b));
-            _mm256_storeu_ps(to.add(to_stride), _mm256_shuffle_ps::<0xEE>(a, b));
-            _mm256_storeu_ps(to.add(2 * to_stride), _mm256_shuffle_ps::<0x44>(c, d));
-            _mm256_storeu_ps(to.add(3 * to_stride), _mm256_shuffle_ps::<0xEE>(c, d));
+            for (j, &column) in turn_f32([row(0), row(1), row(2), row(3)]).iter().enumerate() {
+                _mm256_storeu_ps(to.add(j * to_stride), column);
+            }
+        }
+    }
+}
+
+/// Transposes the 4 × 4 elements within each half.
+///
+/// # Safety
+/// The CPU must have AVX2.
+#[inline(always)]
+unsafe fn turn_f32(rows: [__m256; 4]) -> [__m256; 4] {
+    // SAFETY: the caller's.
+    unsafe {
+        let (a, b) = (_mm256_unpacklo_ps(rows[0], rows[1]), _mm256_unpacklo_ps(rows[2], rows[3]));
+        let (c, d) = (_mm256_unpackhi_ps(rows[0], rows[1]), _mm256_unpackhi_ps(rows[2], rows[3]));
+        [
+            _mm256_shuffle_ps::<0x44>(a, b),
+            _mm256_shuffle_ps::<0xEE>(a, b),
+            _mm256_shuffle_ps::<0x44>(c, d),
+            _mm256_shuffle_ps::<0xEE>(c, d),
+        ]
+    }
+}
+
+/// One half of [`Simd::store_quads`].
+///
+/// # Safety
+/// The CPU must have AVX2; else as there.
+#[inline(always)]
+unsafe fn store_quads_f32(p: *mut f32, stride: usize, vectors: [__m256; 4]) {
+    // SAFETY: the caller's.
+    unsafe {
+        let turned = turn_f32(vectors);
+        for (i, &x) in turned.iter().enumerate() {
+            _mm_storeu_ps(p.add(i * stride), _mm256_castps256_ps128(x));
+        }
+        for (i, &x) in turned.iter().enumerate() {
+            _mm_storeu_ps(p.add((4 + i) * stride), _mm256_extractf128_ps::<1>(x));
+        }
+    }
+}
+
+/// One half of [`Simd::store_quads`].
+///
+/// # Safety
+/// The CPU must have AVX2; else as there.
+#[inline(always)]
+unsafe fn store_quads_f64(p: *mut f64, stride: usize, [a, b, c, d]: [__m256d; 4]) {
+    // SAFETY: the caller's.
+    unsafe {
+        let (even, odd) = (_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b));
+        let (even_end, odd_end) = (_mm256_unpacklo_pd(c, d), _mm256_unpackhi_pd(c, d));
+        let quads = [
+            _mm256_permute2f128_pd::<0x20>(even, even_end),
+            _mm256_permute2f128_pd::<0x20>(odd, odd_end),
+            _mm256_permute2f128_pd::<0x31>(even, even_end),
+            _mm256_permute2f128_pd::<0x31>(odd, odd_end),
+        ];
+        for (i, &quad) in quads.iter().enumerate() {
+            _mm256_storeu_pd(p.add(i * stride), quad);
         }
     }
 }

@@ -35,7 +35,7 @@ macro_rules! avx512 {
      $load:ident, $maskz_load:ident, $store:ident, $mask_store:ident, $set1:ident,
      $add:ident, $sub:ident, $mul:ident, $div:ident, $fma:ident, $sqrt:ident, $max:ident, $min:ident, $round:ident,
      $cmp:ident, $blend:ident, $iadd:ident, $isub:ident, $sll:ident, $srl:ident, $scalef:ident,
-     $load_quad:ident, $broadcast_quad:ident, $group:literal, $masks:expr, $transpose:ident, $columns:ident) => {
+     $load_quad:ident, $broadcast_quad:ident, $group:literal, $masks:expr, $transpose:ident, $columns:ident, $store_quads:ident) => {
         impl Simd<$t> for Avx512 {
             type V = $v;
             type M = $m;
@@ -87,6 +87,11 @@ macro_rules! avx512 {
                     quads = unsafe { $blend(hidden(0xF << (4 * i)) as $m, quads, row) };
                 }
                 quads
+            }
+            #[inline(always)]
+            unsafe fn store_quads(self, p: *mut $t, stride: usize, vectors: [$v; 4]) {
+                // SAFETY: the caller's, and the token's.
+                unsafe { $store_quads(p, stride, vectors) }
             }
             transpose_in_groups!($t, $lanes, $group, $masks, $transpose);
             #[inline(always)]
@@ -144,14 +149,14 @@ avx512!(f32, __m512, __mmask16, 16, _mm512_castps_si512, _mm512_castsi512_ps,
     _mm512_add_ps, _mm512_sub_ps, _mm512_mul_ps, _mm512_div_ps, _mm512_fmadd_ps, _mm512_sqrt_ps, _mm512_max_ps,
     _mm512_min_ps, _mm512_roundscale_ps, _mm512_cmp_ps_mask, _mm512_mask_blend_ps, _mm512_add_epi32,
     _mm512_sub_epi32, _mm512_sll_epi32, _mm512_srl_epi32,
-    _mm512_scalef_ps, _mm_loadu_ps, _mm512_broadcast_f32x4, 4, [hidden(0x00F0), hidden(0x0F00), hidden(0xF000)], transpose_f32, columns_f32);
+    _mm512_scalef_ps, _mm_loadu_ps, _mm512_broadcast_f32x4, 4, [hidden(0x00F0), hidden(0x0F00), hidden(0xF000)], transpose_f32, columns_f32, store_quads_f32);
 #[rustfmt::skip]
 avx512!(f64, __m512d, __mmask8, 8, _mm512_castpd_si512, _mm512_castsi512_pd,
     _mm512_loadu_pd, _mm512_maskz_loadu_pd, _mm512_storeu_pd, _mm512_mask_storeu_pd, _mm512_set1_pd,
     _mm512_add_pd, _mm512_sub_pd, _mm512_mul_pd, _mm512_div_pd, _mm512_fmadd_pd, _mm512_sqrt_pd, _mm512_max_pd,
     _mm512_min_pd, _mm512_roundscale_pd, _mm512_cmp_pd_mask, _mm512_mask_blend_pd, _mm512_add_epi64,
     _mm512_sub_epi64, _mm512_sll_epi64, _mm512_srl_epi64,
-    _mm512_scalef_pd, _mm256_loadu_pd, _mm512_broadcast_f64x4, 2, [hidden(0x0C) as u8, hidden(0x30) as u8, hidden(0xC0) as u8], transpose_f64, columns_f64);
+    _mm512_scalef_pd, _mm256_loadu_pd, _mm512_broadcast_f64x4, 2, [hidden(0x0C) as u8, hidden(0x30) as u8, hidden(0xC0) as u8], transpose_f64, columns_f64, store_quads_f64);
 
 /// Four elements from `at` on behind each of `from`.
 ///
@@ -202,6 +207,31 @@ unsafe fn turn_f32(rows: [__m512; 4]) -> [__m512; 4] {
             _mm512_shuffle_ps::<0x44>(c, d),
             _mm512_shuffle_ps::<0xEE>(c, d),
         ]
+    }
+}
+
+/// [`Simd::store_quads`].
+///
+/// # Safety
+/// The CPU must have AVX-512; else as there.
+#[inline(always)]
+unsafe fn store_quads_f32(p: *mut f32, stride: usize, vectors: [__m512; 4]) {
+    // SAFETY: the caller's.
+    unsafe {
+        let [a, b, c, d] = turn_f32(vectors);
+        macro_rules! quarter {
+            ($i:literal) => {
+                let p = p.add(4 * $i * stride);
+                _mm_storeu_ps(p, _mm512_extractf32x4_ps::<$i>(a));
+                _mm_storeu_ps(p.add(stride), _mm512_extractf32x4_ps::<$i>(b));
+                _mm_storeu_ps(p.add(2 * stride), _mm512_extractf32x4_ps::<$i>(c));
+                _mm_storeu_ps(p.add(3 * stride), _mm512_extractf32x4_ps::<$i>(d));
+            };
+        }
+        quarter!(0);
+        quarter!(1);
+        quarter!(2);
+        quarter!(3);
     }
 }
 
@@ -294,5 +324,31 @@ unsafe fn columns_f64(rows: *const *const f64, at: usize) -> [__m512d; 8] {
             pair[1] = _mm512_unpackhi_pd(a, b);
         }
         columns
+    }
+}
+
+/// [`Simd::store_quads`].
+///
+/// # Safety
+/// The CPU must have AVX-512; else as there.
+#[inline(always)]
+unsafe fn store_quads_f64(p: *mut f64, stride: usize, [a, b, c, d]: [__m512d; 4]) {
+    // SAFETY: the caller's.
+    unsafe {
+        let (even, odd) = (_mm512_unpacklo_pd(a, b), _mm512_unpackhi_pd(a, b));
+        let (even_end, odd_end) = (_mm512_unpacklo_pd(c, d), _mm512_unpackhi_pd(c, d));
+        macro_rules! quarter {
+            ($i:literal) => {
+                let p = p.add(2 * $i * stride);
+                _mm_storeu_pd(p, _mm512_extractf64x2_pd::<$i>(even));
+                _mm_storeu_pd(p.add(2), _mm512_extractf64x2_pd::<$i>(even_end));
+                _mm_storeu_pd(p.add(stride), _mm512_extractf64x2_pd::<$i>(odd));
+                _mm_storeu_pd(p.add(stride + 2), _mm512_extractf64x2_pd::<$i>(odd_end));
+            };
+        }
+        quarter!(0);
+        quarter!(1);
+        quarter!(2);
+        quarter!(3);
     }
 }

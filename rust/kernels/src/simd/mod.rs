@@ -73,6 +73,21 @@ pub trait Simd<T: Real>: Copy + Send + Sync + 'static {
     /// The first four lanes of `rows[0]`, the next four of `rows[1]`, and so on.
     fn quads(self, rows: [Self::V; 4]) -> Self::V;
 
+    /// Stores lane `i` of the four vectors side by side at `p + i·stride`, first lanes first: with a stride below four, each
+    /// quad overwrites the end of the one before.
+    ///
+    /// # Safety
+    /// `p` must be valid for writes of `(LANES - 1)·stride + 4` elements.
+    #[inline(always)]
+    unsafe fn store_quads(self, p: *mut T, stride: usize, vectors: [Self::V; 4]) {
+        let [a, b, c, d] = vectors.map(|v| self.to_array(v));
+        for i in 0..Self::LANES {
+            let quad = [a.as_ref()[i], b.as_ref()[i], c.as_ref()[i], d.as_ref()[i]];
+            // SAFETY: the caller's.
+            unsafe { p.add(i * stride).copy_from_nonoverlapping(quad.as_ptr(), 4) };
+        }
+    }
+
     /// `x` in every lane.
     fn splat(self, x: T) -> Self::V;
     /// `a + b`.

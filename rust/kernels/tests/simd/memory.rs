@@ -8,6 +8,7 @@ on_both_types! {
     heads_of_every_length
     whole_vectors_at_any_alignment
     transposes_of_every_size
+    quads_of_every_stride
     columns_of_eight_steps
     #[cfg(all(target_os = "linux", not(miri)))] heads_touch_nothing_behind_them
 }
@@ -119,6 +120,44 @@ fn transposes_of_every_size<T: Bits>() {
                 };
                 assert_eq!(x.bits(), expected.bits(), "row {j}, lane {i} of {rows} × {cols}");
             }
+        }
+    }
+}
+
+/// Stores four vectors, which lie one behind the other, as quads.
+struct Quads<T> {
+    from: *const T,
+    to: *mut T,
+    stride: usize,
+}
+
+impl<T: Bits> Kernel<T> for Quads<T> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, s: S) {
+        // SAFETY: the test passes pointers to four vectors, and to room for the quads.
+        unsafe {
+            let vector = |i: usize| s.load(self.from.add(i * S::LANES));
+            s.store_quads(self.to, self.stride, [vector(0), vector(1), vector(2), vector(3)]);
+        }
+    }
+}
+
+fn quads_of_every_stride<T: Bits>() {
+    let mut random = Random(23);
+    let from: Vec<T> = (0..4 * T::LANES).map(|_| T::from_bits(random.bits())).collect();
+    for stride in 0..=T::LANES + 1 {
+        let mut to = vec![T::NAN; (T::LANES - 1) * stride + 4];
+        let mut expected = to.clone();
+        for lane in 0..T::LANES {
+            for i in 0..4 {
+                expected[lane * stride + i] = from[i * T::LANES + lane];
+            }
+        }
+        T::run(Quads { from: from.as_ptr(), to: to.as_mut_ptr(), stride });
+        for (at, (x, y)) in to.iter().zip(&expected).enumerate() {
+            assert_eq!(x.bits(), y.bits(), "element {at}, quads {stride} apart");
         }
     }
 }
