@@ -49,7 +49,10 @@ fn cross_entropy_body<T: Real>(
     assert_eq!(labels.len(), rows, "there must be one label for every row");
     assert_eq!(Some(logits.len()), rows.checked_mul(cols), "there must be one loss for every row");
     assert!(grad.as_ref().is_none_or(|g| g.len() == logits.len()), "the gradient must have the logits' length");
-    if let Some(row) = labels.iter().position(|&l| l < 0 || l >= cols as i64) {
+    // The sign of either number says that the label is bad: looked at once for all labels, that is an operation of vectors.
+    let signs = |label: i64| label | (cols as i64 - 1).wrapping_sub(label);
+    if labels.iter().fold(0, |all, &label| all | signs(label)) < 0 {
+        let row = labels.iter().position(|&label| signs(label) < 0).unwrap_or_default();
         return Err(BadLabel { row, label: labels[row] });
     }
     if rows == 0 {
@@ -86,75 +89,96 @@ impl<T: Real> Kernel<T> for CrossEntropy<'_, T> {
         for ((loss, x), labels) in blocks.zip(self.labels.chunks(count)) {
             let (part, others) = grad.split_at_mut(x.len().min(grad.len()));
             grad = others;
-            let (max, sum) = if wide_rows {
+            let (max, sum, own) = if wide_rows {
                 wide(s, part, x, labels, self.scale, count * cols)
             } else {
                 narrow(s, part, x, labels, self.scale)
             };
-            let mut own = T::Lanes::default();
-            for ((own, &label), x) in own.as_mut().iter_mut().zip(labels).zip(x.chunks_exact(cols)) {
-                *own = x[label as usize];
-            }
-            // SAFETY: `Real::Lanes` is a vector's array, and `loss` has at most `LANES` elements.
-            unsafe {
-                let y = s.add(math::log(s, sum), s.sub(max, s.load(own.as_ref().as_ptr())));
-                s.store_head(loss.as_mut_ptr(), y, loss.len());
-            }
+            let y = s.add(math::log(s, sum), s.sub(max, own));
+            // SAFETY: `loss` has at most `LANES` elements.
+            unsafe { s.store_head(loss.as_mut_ptr(), y, loss.len()) };
         }
     }
 }
 
-/// The largest elements of rows of more than a vector, and the sums of their exponentials after these are subtracted; the next
-/// rows lie `ahead` elements behind.
+/// Of rows of more than a vector: the largest elements, the sums of the exponentials after these are subtracted, and the
+/// elements that the labels name; the next rows lie `ahead` elements behind.
 #[inline(always)]
-fn wide<T: Real, S: Simd<T>>(s: S, grad: &mut [T], x: &[T], labels: &[i64], scale: T, ahead: usize) -> (S::V, S::V) {
+fn wide<T: Real, S: Simd<T>>(
+    s: S,
+    grad: &mut [T],
+    x: &[T],
+    labels: &[i64],
+    scale: T,
+    ahead: usize,
+) -> (S::V, S::V, S::V) {
     let cols = x.len() / labels.len();
     let max = maxima(s, x, cols);
     let all = s.to_array(max);
     let all = all.as_ref();
     let row = |i: usize| &x[i * cols..][..cols];
+    let mut own = T::Lanes::default();
+    for (i, (own, &label)) in own.as_mut().iter_mut().zip(labels).enumerate() {
+        *own = row(i)[label as usize];
+    }
+    // SAFETY: `Real::Lanes` is a vector's array.
+    let own = unsafe { s.load(own.as_ref().as_ptr()) };
     if grad.is_empty() {
-        return (max, rows!(s: S, Sum, i in labels.len(), sum_exp_row(s, row(i), all[i])));
+        return (max, rows!(s: S, Sum, i in labels.len(), sum_exp_row(s, row(i), all[i])), own);
     }
     let sums = rows!(s: S, Sum, i in labels.len(), {
         write_exp_row(s, &mut grad[i * cols..][..cols], row(i), all[i], ahead)
     });
     let factors = s.to_array(s.div(s.splat(scale), sums));
-    for (i, grad) in grad.chunks_exact_mut(cols).enumerate() {
+    for (i, (grad, &label)) in grad.chunks_exact_mut(cols).zip(labels).enumerate() {
         let factor = s.splat(factors.as_ref()[i]);
         map_lanes!(s: S, [grad => e] <- [], (s.mul(e, factor),));
+        grad[label as usize] = grad[label as usize] - scale;
     }
-    less_labels(grad, labels, scale);
-    (max, sums)
+    (max, sums, own)
 }
 
 /// The same of rows of at most a vector.
 #[inline(always)]
-fn narrow<T: Real, S: Simd<T>>(s: S, grad: &mut [T], x: &[T], labels: &[i64], scale: T) -> (S::V, S::V) {
+fn narrow<T: Real, S: Simd<T>>(s: S, grad: &mut [T], x: &[T], labels: &[i64], scale: T) -> (S::V, S::V, S::V) {
     let cols = x.len() / labels.len();
+    let label = label_lanes::<T, S>(s, labels);
     let mut v = Narrow::read(s, x, cols);
     let max = v.maxima(s);
-    let mut sum = s.splat(T::ZERO);
+    let (mut sum, mut own) = (s.splat(T::ZERO), s.splat(T::ZERO));
     for j in 0..cols {
-        let e = math::exp_bounded(s, s.sub(v.get(s, j), max));
+        let x = v.get(s, j);
+        own = s.select(s.eq(label, s.splat(T::from_f64(j as f64))), x, own);
+        let e = math::exp_bounded(s, s.sub(x, max));
         sum = s.add(sum, e);
         v.set(s, j, e);
     }
     if !grad.is_empty() {
-        let factor = s.div(s.splat(scale), sum);
+        let scale = s.splat(scale);
+        let factor = s.div(scale, sum);
         for j in 0..cols {
-            v.set(s, j, s.mul(v.get(s, j), factor));
+            let g = s.mul(v.get(s, j), factor);
+            v.set(s, j, s.select(s.eq(label, s.splat(T::from_f64(j as f64))), s.sub(g, scale), g));
         }
         v.write(s, grad);
-        less_labels(grad, labels, scale);
     }
-    (max, sum)
+    (max, sum, own)
 }
 
-/// Subtracts `scale` at every row's label.
+/// Labels below [`Simd::LANES`], one for each lane; 0 in the lanes behind.
 #[inline(always)]
-fn less_labels<T: Real>(grad: &mut [T], labels: &[i64], scale: T) {
-    for (grad, &label) in grad.chunks_exact_mut(grad.len() / labels.len()).zip(labels) {
-        grad[label as usize] = grad[label as usize] - scale;
+fn label_lanes<T: Real, S: Simd<T>>(s: S, labels: &[i64]) -> S::V {
+    let mut lanes = T::Lanes::default();
+    if labels.len() == S::LANES {
+        // The same loop, of a length that the compiler knows.
+        for (lane, &label) in lanes.as_mut().iter_mut().zip(&labels[..S::LANES]) {
+            *lane = T::from_f64(label as f64);
+        }
+    } else {
+        for (lane, &label) in lanes.as_mut().iter_mut().zip(labels) {
+            *lane = T::from_f64(label as f64);
+        }
     }
+    // SAFETY: `Real::Lanes` is a vector's array.
+    unsafe { s.load(lanes.as_ref().as_ptr()) }
 }

@@ -186,8 +186,7 @@ pub(crate) fn sum_row<T: Real, S: Simd<T>>(s: S, x: &[T], y: Option<&[T]>) -> S:
 /// Up to `LANES` rows of at most `LANES` columns, transposed: lane `i` of vector `j` is element `j` of row `i`. Lanes behind
 /// the last row are 0.
 pub(super) struct Narrow<T: Real> {
-    /// `LANES` of them, those behind the last column 0. As memory, not as vectors: the compiler cannot keep a number of
-    /// registers that it does not know.
+    /// `cols` of them. As memory, not as vectors: the compiler cannot keep a number of registers that it does not know.
     columns: [MaybeUninit<T::Lanes>; MAX_LANES],
     cols: usize,
 }
@@ -195,14 +194,21 @@ pub(super) struct Narrow<T: Real> {
 impl<T: Real> Narrow<T> {
     #[inline(always)]
     pub(super) fn read<S: Simd<T>>(s: S, x: &[T], cols: usize) -> Self {
-        assert!(cols <= S::LANES && x.len() <= S::LANES * cols);
+        assert!(0 < cols && cols <= S::LANES && x.len() <= S::LANES * cols);
         let mut columns = [MaybeUninit::<T::Lanes>::uninit(); MAX_LANES];
-        // SAFETY: `Real::Lanes` is a vector's array, there is one for every column, and `x` has so many rows.
-        unsafe {
-            s.transpose(x.as_ptr(), cols, x.len() / cols, cols, columns.as_mut_ptr().cast(), S::LANES);
-            for column in &mut columns[cols..S::LANES] {
-                s.store(column.as_mut_ptr().cast(), s.splat(T::ZERO));
+        let to = columns.as_mut_ptr().cast();
+        if cols < 4 {
+            // Four columns are turned faster than fewer, so they come from where there are elements behind the last row.
+            let mut padded = [T::Lanes::default(); 4];
+            for (x, padded) in x.chunks(S::LANES).zip(&mut padded) {
+                // SAFETY: `Real::Lanes` is a vector's array.
+                unsafe { s.store(padded.as_mut().as_mut_ptr(), s.load_head(x.as_ptr(), x.len())) };
             }
+            // SAFETY: as above; the last of `LANES` rows begins a vector before the padding's end, at least.
+            unsafe { s.transpose(padded.as_ptr().cast(), cols, S::LANES, 4, to, S::LANES) };
+        } else {
+            // SAFETY: `Real::Lanes` is a vector's array, there is one for every column, and `x` has so many rows.
+            unsafe { s.transpose(x.as_ptr(), cols, x.len() / cols, cols, to, S::LANES) };
         }
         Self { columns, cols }
     }
@@ -225,32 +231,20 @@ impl<T: Real> Narrow<T> {
     /// The reverse of [`Self::read`].
     #[inline(always)]
     pub(super) fn write<S: Simd<T>>(&self, s: S, out: &mut [T]) {
-        let (cols, n) = (self.cols, out.len());
-        assert!(n <= S::LANES * cols);
-        let (columns, out) = (self.columns.as_ptr().cast::<T>(), out.as_mut_ptr());
-        if cols < 4 {
-            for i in 0..n / cols {
-                for j in 0..cols {
-                    // SAFETY: `read` wrote the columns, and row `i` lies within `out`.
-                    unsafe { *out.add(i * cols + j) = *columns.add(j * S::LANES + i) };
-                }
-            }
-            return;
+        let cols = self.cols;
+        assert!(out.len() <= S::LANES * cols);
+        // The rows, and what the last quad writes behind them.
+        let mut rows = [MaybeUninit::<T::Lanes>::uninit(); MAX_LANES + 1];
+        let rows = rows.as_mut_ptr().cast::<T>();
+        // What a quad writes behind its row, an earlier column of the next row overwrites.
+        for j in (0..cols.div_ceil(4)).rev().map(|quad| 4 * quad) {
+            let column = |i: usize| self.get(s, (j + i).min(cols - 1));
+            // SAFETY: there is room for `LANES` rows, and a vector more.
+            unsafe { s.store_quads(rows.add(j), cols, [column(0), column(1), column(2), column(3)]) };
         }
-        let mut rows = [MaybeUninit::<T::Lanes>::uninit(); MAX_LANES];
-        // SAFETY: `Real::Lanes` is a vector's array, both blocks have `LANES` of them at least, and `read` wrote the columns. A
-        // row begins and ends within `out`.
-        unsafe {
-            s.transpose(columns, S::LANES, S::LANES, S::LANES, rows.as_mut_ptr().cast(), S::LANES);
-            for (start, row) in (0..n).step_by(cols).zip(&rows) {
-                let row = s.load(row.as_ptr().cast());
-                // What a whole vector writes behind its row, the next row overwrites; the last rows have no room for that.
-                if start + S::LANES <= n {
-                    s.store(out.add(start), row);
-                } else {
-                    s.store_head(out.add(start), row, cols);
-                }
-            }
+        for (i, out) in out.chunks_mut(S::LANES).enumerate() {
+            // SAFETY: the rows were written, and the chunk has so many elements.
+            unsafe { s.store_head(out.as_mut_ptr(), s.load(rows.add(i * S::LANES)), out.len()) };
         }
     }
 
