@@ -9,7 +9,7 @@
 //! shared on the way: no lock, no fence, no system call.
 
 use std::any::Any;
-use std::cell::UnsafeCell;
+use std::cell::{Cell, UnsafeCell};
 use std::hint::spin_loop;
 use std::mem::{forget, transmute};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -76,12 +76,30 @@ pub fn set_num_threads(n: usize) {
     THREADS.store(n, Relaxed);
 }
 
+/// Runs `f` on the calling thread alone: no kernel in it divides its work. For many small kernels in a row, which would all
+/// gain less from a second thread than it costs to move their operands between cores.
+pub fn alone<R>(f: impl FnOnce() -> R) -> R {
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            ALONE.set(self.0);
+        }
+    }
+    let _restore = Restore(ALONE.replace(true));
+    f()
+}
+
+thread_local! {
+    /// Whether this thread is to do its work alone.
+    static ALONE: Cell<bool> = const { Cell::new(false) };
+}
+
 /// How many tasks `work` is worth, if a task needs at least `grain` of it to pay for its thread: at most [`num_threads`],
-/// at most two for a core, since more only cost, and at least 1.
+/// at most two for a core, since more only cost, and at least 1; and 1 within [`alone`].
 #[must_use]
 pub fn tasks_for(work: usize, grain: usize) -> usize {
     // Most work is small: settle that before anything is loaded.
-    if work < 2 * grain { 1 } else { (work / grain).min(num_threads()).min(2 * cores()) }
+    if work < 2 * grain || ALONE.get() { 1 } else { (work / grain).min(num_threads()).min(2 * cores()) }
 }
 
 /// What [`set_num_threads`] asked for, or 0.

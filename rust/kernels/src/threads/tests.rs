@@ -163,3 +163,11 @@ fn work_below_two_grains_is_one_task() {
     let most = 3.min(2 * cores());
     assert_eq!([0, 10, 19, 20, 29, 30, 500].map(|work| tasks_for(work, 10)), [1, 1, 1, 2, 2, most, most]);
 }
+
+#[test]
+fn work_that_is_done_alone_is_not_divided() {
+    assert_eq!(alone(|| tasks_for(1 << 30, 1)), 1);
+    let caught = catch_unwind(|| alone(|| panic!("on the way")));
+    assert!(caught.is_err());
+    assert!(!ALONE.get(), "a panic ends it, too");
+}
