@@ -321,3 +321,30 @@ def test_steps_runs_whatever_a_loader_gives():
     assert t.compiled.steps(batches).shape == (5,)
     with pytest.raises(ValueError, match="no batches"):
         t.compiled.steps([])
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_gradients_that_nobody_forgets_add_up_over_an_epoch(shuffle):
+    def gradients(compiled):
+        rg.manual_seed(3)
+        model = rg.nn.Linear(4, 3)
+        x, y = rg.randn(22, 4), rg.randint(0, 3, (22,))
+
+        def step(x, y):
+            loss = rg.nn.functional.cross_entropy(model(x), y)
+            loss.backward()
+            return loss
+
+        generator, fast = rg.Generator(5), rg.compile(step)
+        # The second time the step is known from its first batch, and starts from no gradients again.
+        for _ in range(2):
+            model.zero_grad()
+            if compiled:
+                losses = fast.epoch(x, y, batch_size=4, shuffle=shuffle, generator=generator)
+            else:
+                loader = DataLoader(TensorDataset(x, y), batch_size=4, shuffle=shuffle, generator=generator)
+                losses = rg.stack([step(*batch).detach() for batch in loader])
+        return [losses.numpy(), *(p.grad.numpy() for p in model.parameters())]
+
+    for eager, replayed in zip(gradients(False), gradients(True), strict=True):
+        np.testing.assert_array_equal(eager, replayed)

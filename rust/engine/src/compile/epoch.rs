@@ -242,16 +242,19 @@ impl Replay {
         results: &Stacked,
         mut pause: impl FnMut() -> bool,
     ) -> Result<()> {
-        let end = batches.end_of_size(*done);
+        let end = if self.repeats() { batches.end_of_size(*done) } else { *done + 1 };
+        // Between the steps nobody can look at the leaves' gradients.
+        self.take_gradients()?;
         while *done < end {
             batches.load(*done, arguments)?;
-            self.execute(arguments)?;
+            self.run_steps(arguments)?;
             results.put(*done, self.results(arguments))?;
             *done += 1;
             if pause() {
                 break;
             }
         }
+        self.put_gradients();
         Ok(())
     }
 }

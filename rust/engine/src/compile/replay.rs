@@ -294,6 +294,18 @@ impl Replay {
     /// Runs the instructions. What is made of arguments stays for the next run, until [`Replay::let_go`].
     pub(super) fn execute(&mut self, arguments: &[Tensor]) -> Result<()> {
         self.take_gradients()?;
+        self.run_steps(arguments)?;
+        self.put_gradients();
+        Ok(())
+    }
+
+    /// Whether the program may run again right after it has run: not if it starts from leaves without gradients.
+    pub(super) fn repeats(&self) -> bool {
+        !self.program.gradients.iter().any(|g| g.read && g.made)
+    }
+
+    /// Runs the instructions; the program has the gradients that it makes.
+    pub(super) fn run_steps(&mut self, arguments: &[Tensor]) -> Result<()> {
         let mut watch = self.watch.take();
         self.look_at(arguments);
         let [mut x, mut out] = std::mem::take(&mut self.operands).map(emptied);
@@ -315,9 +327,7 @@ impl Replay {
         let done: Result<()> = with_grad_enabled(false, || if alone { threads::alone(steps) } else { steps() });
         self.operands = [emptied(x), emptied(out)];
         self.watch = watch;
-        done?;
-        self.put_gradients();
-        Ok(())
+        done
     }
 
     /// Makes the views of the arguments' parts, or moves them.
@@ -337,7 +347,7 @@ impl Replay {
 
     /// Takes the gradients that the program makes from their leaves: one that somebody holds on to is theirs, and the program
     /// makes another one.
-    fn take_gradients(&mut self) -> Result<()> {
+    pub(super) fn take_gradients(&mut self) -> Result<()> {
         let mut fresh = false;
         for g in &self.program.gradients {
             if let Some(after) = g.after.as_ref().filter(|_| g.made) {
@@ -354,7 +364,7 @@ impl Replay {
         if fresh { self.bind() } else { Ok(()) }
     }
 
-    fn put_gradients(&self) {
+    pub(super) fn put_gradients(&self) {
         for g in self.program.gradients.iter().filter(|g| g.made || g.after.is_none()) {
             let grad = g.after.as_ref().and_then(|after| match &self.program.cells[after.cell].home {
                 Home::Captured(t) if *t.layout() == after.layout => Some(t.clone()),
