@@ -12,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use contract::{assert_same, reference};
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
-use rgrad_kernels::gemm::{Activation, Epilogue, Mat, Packed, Slope, gemm, gemm_batched, gemm_packed};
+use rgrad_kernels::gemm::{Activation, Epilogue, MAX_ELEMENTS, Mat, Packed, Slope, gemm, gemm_batched, gemm_packed};
 use rgrad_kernels::simd::Real;
 use rgrad_kernels::threads::set_num_threads;
 
@@ -191,7 +191,8 @@ impl Operand {
 
     fn fits(&self) -> bool {
         let empty = self.rows == 0 || self.cols == 0;
-        empty || self.offsets.iter().all(|&at| self.last(at).is_some_and(|last| last < self.len as u128))
+        let small = self.rows.checked_mul(self.cols).is_some_and(|size| size <= MAX_ELEMENTS);
+        empty || self.offsets.iter().all(|&at| small && self.last(at).is_some_and(|last| last < self.len as u128))
     }
 
     fn matrix<'a, T>(&self, data: &'a [T], offset: usize) -> Mat<'a, T> {
