@@ -139,7 +139,7 @@ impl Case {
         REFUSING.set(!fits);
         let (x, y) = (self.a.matrix(&a, 0), self.b.matrix(&b, 0));
         let done = catch_unwind(AssertUnwindSafe(|| match (&self.a.offsets[..], &self.b.offsets[..]) {
-            ([0], [0]) if self.packed && self.b.fits() && y.rows.saturating_mul(y.cols) <= MAX_LEN => {
+            ([0], [0]) if self.packed && self.b.fits() && y.rows.max(1).saturating_mul(y.cols) <= MAX_LEN => {
                 let mut packed = Packed::new(y.rows, y.cols).unwrap();
                 packed.fill(y);
                 gemm_packed(c, x, &packed, epilogue);
