@@ -139,6 +139,45 @@ def test_losses(criterion, target):
     check(mlp, sgd, criterion, target, 30)
 
 
+IGNORING = {
+    "cross_entropy": lambda x, y, i: nn.functional.cross_entropy(x, y, ignore_index=i),
+    "scaled": lambda x, y, i: nn.functional.cross_entropy(x, y, ignore_index=i) * 0.5,
+    "sum": lambda x, y, i: nn.functional.cross_entropy(x, y, ignore_index=i, reduction="sum"),
+    "each": lambda x, y, i: nn.functional.cross_entropy(x, y, ignore_index=i, reduction="none").square().sum(),
+    "of those that count": lambda x, y, i: (
+        nn.functional.cross_entropy(x, y, ignore_index=i, reduction="sum") / (y != i).sum()
+    ),
+    "weighted": lambda x, y, i: nn.functional.cross_entropy(x, y, rg.tensor([1.0, 2.0, 0.5]), i),
+    "smoothed": lambda x, y, i: nn.functional.cross_entropy(x, y, ignore_index=i, label_smoothing=0.1),
+    "nll": lambda x, y, i: nn.functional.nll_loss(x.log_softmax(1), y, ignore_index=i),
+}
+NOT_IGNORED, SOME_IGNORED, ALL_IGNORED = [0, 1, 0, 1], [1, None, 0, None], [None] * 4
+
+
+@pytest.mark.parametrize("order", [2, 1])
+@pytest.mark.parametrize("ignored", [-100, 2, 7])
+@pytest.mark.parametrize("loss", IGNORING.values(), ids=IGNORING)
+def test_labels_that_are_ignored_need_not_be_those_of_the_recording(loss, ignored, order):
+    def run(x, y):
+        first = rg.value_and_grad(lambda x: loss(x, y, ignored))
+        if order == 1:
+            return first(x)
+        return rg.grad(lambda x: first(x)[1].square().sum())(x)
+
+    batches = [NOT_IGNORED, SOME_IGNORED, ALL_IGNORED]
+    for recorded in batches:
+        compiled = rg.compile(run)
+        for seed, batch in enumerate([recorded, *batches]):
+            y = rg.tensor([ignored if label is None else label for label in batch])
+            x = rg.randn(4, 3, generator=rg.Generator(seed))
+            for a, b in zip(leaves(compiled(x, y)), leaves(run(x, y)), strict=True):
+                np.testing.assert_array_equal(a.numpy(), b.numpy())
+        assert len(compiled.program) == 1
+        if order == 1:
+            with pytest.raises(ValueError, match="label 3 in row 1"):
+                compiled(x, rg.tensor([ignored, 3, 0, 1]))
+
+
 ACTIVATIONS = [
     "ReLU",
     "LeakyReLU",

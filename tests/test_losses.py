@@ -80,6 +80,9 @@ def test_ignored_rows_have_no_say(loss):
     assert x.grad[1].tolist() == [0.0, 0.0, 0.0]
     assert np.isnan(loss(rg.zeros(2, 3), rg.tensor([-100, -100])).item())
     assert loss(rg.zeros(2, 3), rg.tensor([7, 7]), ignore_index=7, reduction="sum").item() == 0.0
+    # Nor if their gradient is infinite, as in a sum divided by no labels.
+    none = rg.tensor([-100, -100, -100])
+    assert slope(lambda x: loss(x, none, reduction="sum") / 0.0, rows) == [[[0.0] * 3] * 3]
 
 
 @hypothesis.given(

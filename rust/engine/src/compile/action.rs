@@ -77,13 +77,20 @@ pub enum Kind {
     /// A sum over dimensions, or another reduction.
     Reduce,
     /// Softmax cross-entropy of logits and labels.
-    CrossEntropy(Reduction),
+    CrossEntropy {
+        /// Of the rows' losses.
+        reduction: Reduction,
+        /// The label that does not count.
+        ignored: Option<i64>,
+    },
     /// An element-wise comparison.
     Compare(Compare),
     /// The gradient of the mean or the sum of softmax cross-entropies, from logits and labels.
     CrossEntropySlope {
         /// Of the mean.
         mean: bool,
+        /// The label that does not count.
+        ignored: Option<i64>,
     },
 }
 

@@ -22,11 +22,6 @@ pub fn constant(f: impl FnOnce() -> Result<Tensor>) -> Result<Tensor> {
     Ok(t)
 }
 
-/// Runs `f`, which looks at elements only to decide how the step is to be recorded.
-pub(crate) fn peek<R>(f: impl FnOnce() -> R) -> R {
-    unwatched(f)
-}
-
 /// Runs a primitive that makes a tensor, and writes it down unless its result is a view of what was there.
 pub(crate) fn compute(
     action: Arc<dyn Action>,

@@ -23,8 +23,8 @@ pub(crate) use action::Action;
 pub use action::Kind;
 pub use epoch::{Batches, Stacked};
 pub(crate) use hooks::{
-    built, change, check, compute, differentiated, drawn, forget, grad_read, grad_written, is_known, peek, plain,
-    plain_as, touched, watching, write, write_as,
+    built, change, check, compute, differentiated, drawn, forget, grad_read, grad_written, is_known, plain, plain_as,
+    touched, watching, write, write_as,
 };
 pub use hooks::{check_free, constant, set_state, state_of};
 pub use passes::passes;

@@ -11,10 +11,11 @@ use crate::shape::Layout;
 
 pub(super) fn run(program: &mut Program) {
     for i in 0..program.instrs.len() {
-        let Kind::CrossEntropy(reduction) = program.instrs[i].action.kind() else { continue };
+        let Kind::CrossEntropy { reduction, ignored } = program.instrs[i].action.kind() else { continue };
+        let slope = Kind::CrossEntropySlope { mean: reduction.is_mean(), ignored };
         let same = |j: &usize| {
             let (a, b) = (&program.instrs[i], &program.instrs[*j]);
-            b.action.kind() == Kind::CrossEntropySlope { mean: reduction.is_mean() } && a.inputs == b.inputs
+            b.action.kind() == slope && a.inputs == b.inputs
         };
         let Some(j) = (i + 1..program.instrs.len()).find(same) else { continue };
         if program.is_changed(i, j) {
@@ -28,7 +29,7 @@ pub(super) fn run(program: &mut Program) {
         outputs.extend(program.instrs[j].outputs.clone());
         outputs.push(losses);
         let inputs = program.instrs[i].inputs.clone();
-        let action = Arc::new(CrossEntropyWithSlope(reduction));
+        let action = Arc::new(CrossEntropyWithSlope { reduction, ignored });
         program.instrs[i] = Instr { action, inputs, outputs, in_place: false, effect: false };
         program.instrs[j].clear();
     }

@@ -63,6 +63,23 @@ pub(super) fn labels_of(op: &str, target: &Tensor) -> Result<Tensor> {
     contiguous(&reshape_to(&cast(target, DType::Int64)?, &[target.numel()])?)
 }
 
+/// (rows,) of bool: the rows that do not count, if there may be any. A compiled step gets other labels later.
+pub(super) fn ignored_rows(labels: &Tensor, ignored: Option<i64>) -> Result<Option<Tensor>> {
+    let Some(ignored) = ignored else { return Ok(None) };
+    if !compile::is_recording() && !labels.read::<i64>().slice().contains(&ignored) {
+        return Ok(None);
+    }
+    eq(labels, &Tensor::scalar(Number::Int(ignored), DType::Int64)?).map(Some)
+}
+
+/// `x` with zeros in the rows that are ignored.
+pub(super) fn without(ignored: Option<&Tensor>, x: &Tensor) -> Result<Tensor> {
+    let Some(ignored) = ignored else { return Ok(x.clone()) };
+    let mut shape: Dims = x.shape().iter().map(|_| 1).collect();
+    shape[0] = x.shape()[0];
+    where_(&reshape_to(ignored, &shape)?, &number(x, 0.0)?, x)
+}
+
 /// Labels in range.
 pub(super) struct Labels {
     /// (rows,), with 0 for those that do not count.
@@ -74,47 +91,30 @@ pub(super) struct Labels {
 impl Labels {
     /// `ValueError` if a label is neither ignored nor one of the classes; the first is named with its row.
     pub(super) fn new(op: &'static str, labels: &Tensor, classes: usize, ignore_index: Option<i64>) -> Result<Self> {
-        if compile::is_recording() {
-            // Which labels there will be is not known: some may have to be ignored.
-            let found = move |x: &[&Tensor]| Self::new(op, x[0], classes, ignore_index);
-            let index = compile::plain(op, &[labels], move |x| Ok(found(x)?.index))?;
-            let ignored =
-                ignore_index.map(|i| eq(labels, &Tensor::scalar(Number::Int(i), DType::Int64)?)).transpose()?;
-            return Ok(Self { index, ignored });
-        }
-        let mut index = labels.to_vec::<i64>()?;
-        if classes == 0 && !index.is_empty() {
-            fail!(Value, "{op}: there are labels but no classes");
-        }
-        let mut ignored = Vec::new();
-        for (row, label) in index.iter_mut().enumerate() {
-            if Some(*label) == ignore_index {
-                ignored.resize(row, 0_u8);
-                ignored.push(1);
-                *label = 0;
-            } else if !(0..classes as i64).contains(label) {
-                let last = classes as i64 - 1;
-                fail!(
-                    Value,
-                    "{op}: label {label} in row {row} is out of range for {classes} classes (expected 0 to {last})"
-                );
+        let index = compile::plain(op, &[labels], move |labels| {
+            let mut index = labels[0].to_vec::<i64>()?;
+            if classes == 0 && !index.is_empty() {
+                fail!(Value, "{op}: there are labels but no classes");
             }
-        }
-        if ignored.is_empty() {
-            return Ok(Self { index: labels.clone(), ignored: None });
-        }
-        ignored.resize(index.len(), 0);
-        let shape = [index.len()];
-        let ignored = cast(&Tensor::from_slice(&ignored, &shape)?, DType::Bool)?;
-        Ok(Self { index: Tensor::from_slice(&index, &shape)?, ignored: Some(ignored) })
+            for (row, label) in index.iter_mut().enumerate() {
+                if Some(*label) == ignore_index {
+                    *label = 0;
+                } else if !(0..classes as i64).contains(label) {
+                    let last = classes as i64 - 1;
+                    fail!(
+                        Value,
+                        "{op}: label {label} in row {row} is out of range for {classes} classes (expected 0 to {last})"
+                    );
+                }
+            }
+            Tensor::from_slice(&index, &[index.len()])
+        })?;
+        Ok(Self { index, ignored: ignored_rows(labels, ignore_index)? })
     }
 
     /// `x`, whose first dimension is that of the labels, with zeros in the rows that do not count.
     pub(super) fn counted(&self, x: &Tensor) -> Result<Tensor> {
-        let Some(ignored) = &self.ignored else { return Ok(x.clone()) };
-        let mut shape: Dims = x.shape().iter().map(|_| 1).collect();
-        shape[0] = x.shape()[0];
-        where_(&reshape_to(ignored, &shape)?, &number(x, 0.0)?, x)
+        without(self.ignored.as_ref(), x)
     }
 
     /// The weights of the rows: those of their classes, 1 without any, and 0 for rows that do not count.

@@ -3,19 +3,20 @@
 use std::sync::{Mutex, PoisonError};
 
 use rgrad_kernels::reduce::{Axes, Reduce, reduce};
+use rgrad_kernels::simd::Real;
 use rgrad_kernels::softmax as kernels;
 
-use super::super::elementwise::{add, mul, number, sub};
+use super::super::elementwise::{add, div, mul, number, sub};
 use super::super::reduce::{scale, sum};
 use super::super::softmax::{log_softmax, softmax};
-use super::super::views::reshape_to;
+use super::super::views::{expand_to, reshape_to};
 use super::super::{cast, only};
-use super::classes::{Labels, Scores, class_dim, class_weights, indicator, labels_of, reduced};
+use super::classes::{Labels, Scores, class_dim, class_weights, ignored_rows, indicator, labels_of, reduced, without};
 use super::probabilities::expected_surprise;
 use super::{Reduction, same_shape};
 use crate::compile;
 use crate::dtype::match_float;
-use crate::error::{Kind, Result, fail};
+use crate::error::{Result, fail};
 use crate::shape::Dims;
 use crate::tape::{Grads, Op, Saved, Saves, Want, apply, is_grad_enabled};
 use crate::tensor::{Number, Tensor};
@@ -23,24 +24,27 @@ use crate::tensor::{Number, Tensor};
 /// Softmax cross-entropy of (rows, classes) logits with one label per row, the second input.
 struct CrossEntropy {
     reduction: Reduction,
+    /// The label that does not count.
+    ignored: Option<i64>,
     /// d loss / d logits, (softmax − one-hot) / rows for the mean: made in the same pass over the logits as the loss. The
     /// backward pass takes it, to become the gradient without a copy; if there is another one, it is made again.
     slope: Mutex<Option<Tensor>>,
 }
 
 impl CrossEntropy {
-    fn factor(&self, rows: usize) -> f64 {
-        if self.reduction == Reduction::Mean { 1.0 / rows as f64 } else { 1.0 }
+    fn new(reduction: Reduction, ignored: Option<i64>) -> Self {
+        Self { reduction, ignored, slope: Mutex::default() }
     }
 
-    /// The rows' losses and, if wanted, the slope; without history.
-    fn losses(&self, x: &Tensor, labels: &Tensor, differentiate: bool) -> Result<(Tensor, Option<Tensor>)> {
+    /// The rows' losses, how many of them count and, if wanted, the slope; without history.
+    fn losses(&self, x: &Tensor, labels: &Tensor, differentiate: bool) -> Result<(Tensor, usize, Option<Tensor>)> {
         let (rows, cols) = (x.shape()[0], x.shape()[1]);
         match_float!(x.dtype(), "cross_entropy", T => {
             let (logits, labels) = (x.read::<T>(), labels.read::<i64>());
-            let scale = self.factor(rows) as T;
-            let run = |loss: &mut [T], slope: Option<&mut [T]>| {
-                checked(kernels::cross_entropy(loss, slope, logits.slice(), labels.slice(), cols, scale), cols)
+            let mut counted = rows;
+            let mut run = |loss: &mut [T], slope: Option<&mut [T]>| {
+                counted = rows_of(self.reduction, self.ignored, loss, slope, logits.slice(), labels.slice(), cols)?;
+                Ok(())
             };
             let mut slope = None;
             let losses = Tensor::build::<T>("cross_entropy", &[rows], x.dtype(), |loss| {
@@ -50,7 +54,7 @@ impl CrossEntropy {
                 slope = Some(Tensor::build::<T>("cross_entropy", x.shape(), x.dtype(), |s| run(loss, Some(s)))?);
                 Ok(())
             })?;
-            Ok((losses, slope))
+            Ok((losses, counted, slope))
         })
     }
 
@@ -58,39 +62,83 @@ impl CrossEntropy {
     fn made_slope(&self, x: &Tensor, labels: &Tensor) -> Result<Tensor> {
         let left = self.slope.lock().unwrap_or_else(PoisonError::into_inner).take();
         if compile::is_recording() {
-            let again = Self { reduction: self.reduction, slope: Mutex::default() };
-            let kind = compile::Kind::CrossEntropySlope { mean: self.reduction == Reduction::Mean };
+            let again = Self::new(self.reduction, self.ignored);
+            let kind = compile::Kind::CrossEntropySlope { mean: self.reduction.is_mean(), ignored: self.ignored };
             return compile::plain_as(kind, "cross_entropy_slope", &[&x.without_history(), labels], move |x| {
                 again.made_slope(x[0], x[1])
             });
         }
         match left {
             Some(slope) => Ok(slope),
-            None => Ok(self.losses(x, labels, true)?.1.expect("the slope was asked for")),
+            None => Ok(self.losses(x, labels, true)?.2.expect("the slope was asked for")),
         }
     }
 
-    /// softmax − one-hot, in tensor functions.
-    fn slope_of(x: &Tensor, labels: &Tensor) -> Result<Tensor> {
-        sub(&softmax(x, 1)?, &cast(&indicator(labels, x.shape()[1])?, x.dtype())?)
+    /// softmax − one-hot, divided by the number of labels that count for the mean, in tensor functions.
+    fn slope_of(&self, x: &Tensor, labels: &Tensor) -> Result<Tensor> {
+        let ignored = ignored_rows(labels, self.ignored)?;
+        let p = softmax(&without(ignored.as_ref(), x)?, 1)?;
+        let mut slope = sub(&p, &cast(&indicator(labels, x.shape()[1])?, x.dtype())?)?;
+        if self.reduction.is_mean() {
+            let (ignored, dtype) = (self.ignored, x.dtype());
+            let share = compile::plain("share_of_labels", &[labels], move |labels| {
+                let labels = labels[0].read::<i64>();
+                Tensor::scalar(Number::Float(1.0 / count(labels.slice(), ignored) as f64), dtype)
+            })?;
+            slope = mul(&slope, &share)?;
+        }
+        without(ignored.as_ref(), &slope)
     }
 }
 
-fn checked(done: std::result::Result<(), kernels::BadLabel>, cols: usize) -> Result<()> {
-    match done {
-        Ok(()) => Ok(()),
-        Err(bad) => fail!(
-            Value,
-            "cross_entropy: label {} in row {} is out of range for {cols} classes (expected 0 to {})",
-            bad.label,
-            bad.row,
-            cols as isize - 1
-        ),
+fn count(labels: &[i64], ignored: Option<i64>) -> usize {
+    labels.iter().filter(|&&label| Some(label) != ignored).count()
+}
+
+/// Writes the losses of all rows and, if wanted, the slope; both are 0 in rows that are ignored. How many are not.
+fn rows_of<T: Real>(
+    reduction: Reduction,
+    ignored: Option<i64>,
+    loss: &mut [T],
+    mut slope: Option<&mut [T]>,
+    logits: &[T],
+    labels: &[i64],
+    cols: usize,
+) -> Result<usize> {
+    let scale = |rows: usize| T::from_f64(if reduction.is_mean() { 1.0 / rows as f64 } else { 1.0 });
+    let rows = labels.len();
+    // The kernel refuses labels that are out of range, and so finds ignored ones without a pass of its own.
+    let in_range = ignored.is_some_and(|label| (0..cols as i64).contains(&label));
+    if !in_range {
+        match kernels::cross_entropy(loss, slope.as_deref_mut(), logits, labels, cols, scale(rows)) {
+            Ok(()) => return Ok(rows),
+            Err(_) if cols > 0 && ignored.is_some_and(|label| labels.contains(&label)) => {}
+            Err(bad) => out_of_range(bad, cols)?,
+        }
     }
+    let counted = count(labels, ignored);
+    let any: Vec<i64> = labels.iter().map(|&label| if Some(label) == ignored { 0 } else { label }).collect();
+    let done = kernels::cross_entropy(loss, slope.as_deref_mut(), logits, &any, cols, scale(counted));
+    done.or_else(|bad| out_of_range(bad, cols))?;
+    for (row, _) in labels.iter().enumerate().filter(|&(_, &label)| Some(label) == ignored) {
+        loss[row] = T::ZERO;
+        if let Some(slope) = &mut slope {
+            slope[row * cols..][..cols].fill(T::ZERO);
+        }
+    }
+    Ok(counted)
+}
+
+fn out_of_range(bad: kernels::BadLabel, cols: usize) -> Result<()> {
+    let (label, row, last) = (bad.label, bad.row, cols as isize - 1);
+    fail!(Value, "cross_entropy: label {label} in row {row} is out of range for {cols} classes (expected 0 to {last})")
 }
 
 /// Loss and slope in one pass, in a compiled step: from logits and labels, the reduced loss, the slope and the rows' losses.
-pub(crate) struct CrossEntropyWithSlope(pub Reduction);
+pub(crate) struct CrossEntropyWithSlope {
+    pub reduction: Reduction,
+    pub ignored: Option<i64>,
+}
 
 impl compile::Action for CrossEntropyWithSlope {
     fn name(&self) -> String {
@@ -104,17 +152,16 @@ impl compile::Action for CrossEntropyWithSlope {
             let part = |t: &Tensor| t.layout().offset..t.layout().offset + t.numel();
             let (mut loss, mut slope) = (out[0].write::<T>(), out[1].write::<T>());
             let (loss, slope) = (&mut loss[part(out[0])], &mut slope[part(out[1])]);
-            let scale = if self.0.is_mean() { 1.0 / rows as f64 } else { 1.0 } as T;
             let mut each = out[2].write::<T>();
             let each = &mut each[part(out[2])];
-            let done = kernels::cross_entropy(each, Some(slope), logits.slice(), labels.slice(), cols, scale);
-            checked(done, cols)?;
-            if self.0 == Reduction::None {
+            let (logits, labels) = (logits.slice(), labels.slice());
+            let counted = rows_of(self.reduction, self.ignored, each, Some(slope), logits, labels, cols)?;
+            if self.reduction == Reduction::None {
                 loss.copy_from_slice(each);
             } else {
                 reduce(Reduce::Sum, loss, each, Axes::new(&[], &[]), Axes::new(&[rows], &[1]));
-                if self.0.is_mean() {
-                    loss[0] /= rows as T;
+                if self.reduction.is_mean() {
+                    loss[0] /= counted as T;
                 }
             }
         });
@@ -131,35 +178,47 @@ impl Op for CrossEntropy {
         "cross_entropy"
     }
     fn kind(&self) -> compile::Kind {
-        compile::Kind::CrossEntropy(self.reduction)
+        compile::Kind::CrossEntropy { reduction: self.reduction, ignored: self.ignored }
     }
     fn saves(&self) -> Saves {
         Saves::INPUTS
     }
     fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
-        let (losses, slope) = self.losses(x[0], x[1], is_grad_enabled() && x[0].requires_grad())?;
+        let (losses, counted, slope) = self.losses(x[0], x[1], is_grad_enabled() && x[0].requires_grad())?;
         *self.slope.lock().unwrap_or_else(PoisonError::into_inner) = slope;
         // The examples' losses are not taped here: this rule covers their reduction too.
-        crate::tape::with_grad_enabled(false, || self.reduction.apply(losses))
+        crate::tape::with_grad_enabled(false, || match self.reduction {
+            Reduction::Mean if counted < x[0].shape()[0] => {
+                div(&sum(&losses, None, false)?, &number(&losses, counted as f64)?)
+            }
+            other => other.apply(losses),
+        })
     }
     fn backward(&self, saved: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
         let (x, labels) = (saved.input(0), saved.input(1));
         let rows = x.shape()[0];
-        let per_row = if self.reduction == Reduction::None { reshape_to(g, &[rows, 1])? } else { g.clone() };
         // The slope that the kernel makes has no history.
         let plain = !is_grad_enabled() && !x.has_tangent() && !g.has_tangent();
-        let slope =
-            if plain { self.made_slope(x, labels)? } else { scale(&Self::slope_of(x, labels)?, self.factor(rows))? };
-        let one = self.reduction != Reduction::None && plain && compile::is_known(g) && g.item()? == Number::Float(1.0);
-        Ok([Some(if one { slope } else { mul(&per_row, &slope)? }), None].into_iter().collect())
+        let slope = if plain { self.made_slope(x, labels)? } else { self.slope_of(x, labels)? };
+        if self.reduction != Reduction::None && plain && compile::is_known(g) && g.item()? == Number::Float(1.0) {
+            return Ok([Some(slope), None].into_iter().collect());
+        }
+        let mut per_row = if self.reduction == Reduction::None { reshape_to(g, &[rows, 1])? } else { g.clone() };
+        if let Some(ignored) = ignored_rows(labels, self.ignored)? {
+            // An infinite factor is no factor of rows that do not count.
+            per_row = without(Some(&ignored), &expand_to(&per_row, &[rows, 1])?)?;
+        }
+        Ok([Some(mul(&per_row, &slope)?), None].into_iter().collect())
     }
     fn jvp(&self, x: &[&Tensor], _: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
-        self.reduction.apply(sum(&mul(&Self::slope_of(x[0], x[1])?, only(t))?, Some(&[1]), false)?)
+        let tangent = without(ignored_rows(x[1], self.ignored)?.as_ref(), only(t))?;
+        let tangents = sum(&mul(&self.slope_of(x[0], x[1])?, &tangent)?, Some(&[1]), false)?;
+        if self.reduction == Reduction::None { Ok(tangents) } else { sum(&tangents, None, false) }
     }
 }
 
-fn fused(scores: &Scores, labels: &Tensor, reduction: Reduction) -> Result<Tensor> {
-    apply(CrossEntropy { reduction, slope: Mutex::default() }, &[&scores.rows, labels])
+fn fused(scores: &Scores, labels: &Tensor, ignored: Option<i64>, reduction: Reduction) -> Result<Tensor> {
+    apply(CrossEntropy::new(reduction, ignored), &[&scores.rows, labels])
 }
 
 /// Cross-entropy of softmax(input) against labels or probabilities.
@@ -193,21 +252,15 @@ pub fn cross_entropy(
     let flat = labels_of(OP, target)?;
     let scores = Scores::new(OP, input, target)?;
     let weight = class_weights(OP, weight, scores.classes, input)?;
-    let ignored = ignore_index as i64;
-    let in_range = (0..scores.classes as i64).contains(&ignored);
-    if weight.is_none() && label_smoothing == 0.0 && !in_range {
-        // The fused kernel refuses labels that are out of range, and so finds ignored ones without a pass of its own.
-        match fused(&scores, &flat, reduction) {
-            // A compiled step is recorded for labels such as these.
-            Err(e) if e.kind == Kind::Value && compile::peek(|| flat.to_vec::<i64>())?.contains(&ignored) => {}
-            loss if reduction == Reduction::None => return reshape_to(&loss?, target.shape()),
-            loss => return loss,
-        }
+    let ignored = Some(ignore_index as i64);
+    if weight.is_none() && label_smoothing == 0.0 {
+        let loss = fused(&scores, &flat, ignored, reduction)?;
+        return if reduction == Reduction::None { reshape_to(&loss, target.shape()) } else { Ok(loss) };
     }
-    let labels = Labels::new(OP, &flat, scores.classes, Some(ignored))?;
+    let labels = Labels::new(OP, &flat, scores.classes, ignored)?;
     let scores = Scores { rows: labels.counted(&scores.rows)?, ..scores };
     let weights = labels.weights(weight.as_ref(), input)?;
-    let mut losses = mul(&fused(&scores, &labels.index, Reduction::None)?, &weights)?;
+    let mut losses = mul(&fused(&scores, &labels.index, None, Reduction::None)?, &weights)?;
     if label_smoothing > 0.0 {
         let even = number(input, label_smoothing / scores.classes as f64)?;
         let spread = expected_surprise(&log_softmax(&scores.rows, 1)?, &even, weight.as_ref(), 1)?;
