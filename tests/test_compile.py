@@ -118,16 +118,52 @@ def test_arguments_need_not_be_contiguous():
 
 def test_arguments_may_share_memory():
     def f(x, y):
+        z = x * y
         x += 1
-        return x * y
+        return z
 
     compiled = rg.compile(f)
     compiled(rg.ones(3), rg.ones(3))
     a, b = rg.ones(4), rg.ones(4)
     equal(compiled(a[:3], b[:3]), f(rg.ones(3), rg.ones(3)))
     equal(a, rg.tensor([2.0, 2.0, 2.0, 1.0]))
-    compiled(a[:3], a[:3])
+    equal(compiled(a[:3], a[:3]), rg.full((3,), 4.0))
     equal(a, rg.tensor([3.0, 3.0, 3.0, 1.0]))
+
+
+OUTER = rg.ones(6)
+USED_AFTER_A_CHANGE = {
+    "another argument": (lambda x, y: (x.add_(1), y.sum())[1], False),
+    "a later argument": (lambda x, y: (y.mul_(3), x.sum())[1], False),
+    "both": (lambda x, y: (x.add_(1), y.mul_(3))[0], False),
+    "all of both": (lambda x, y: (x.copy_(y * 2 + 1), y.copy_(x * 3))[0], False),
+    "outside": (lambda x, y: (OUTER.copy_(OUTER * 0.5 + 1), x * y)[1], True),
+    "an argument": (lambda x, y: (x.copy_(y + 1), OUTER.sum())[1], True),
+}
+
+
+@pytest.mark.parametrize(("f", "outside"), USED_AFTER_A_CHANGE.values(), ids=USED_AFTER_A_CHANGE)
+def test_memory_that_is_used_after_it_was_changed_elsewhere_is_refused(f, outside):
+    shared = OUTER.fill_(1.0) if outside else rg.ones(6)
+    compiled = rg.compile(f)
+    for _ in range(2):
+        before = shared.clone()
+        with pytest.raises(RuntimeError, match=r"argument \d shares memory with .*clone"):
+            compiled(shared[:4], rg.ones(4) if outside else shared[2:])
+        equal(shared, before)
+        compiled(rg.ones(4), rg.ones(4))
+
+
+def test_parts_of_a_tensor_without_a_common_element_may_be_changed():
+    def f(x, y):
+        x.add_(1)
+        y.mul_(x)
+        return x * y
+
+    compiled, a, b = rg.compile(f), rg.arange(6).float(), rg.arange(6).float()
+    for _ in range(2):
+        equal(compiled(a[:3], a[3:]), f(b[:3], b[3:]))
+        equal(a, b)
 
 
 def test_an_argument_that_is_a_parameter_is_not_taken_for_it():
@@ -139,15 +175,35 @@ def test_an_argument_that_is_a_parameter_is_not_taken_for_it():
         equal(f(other), other * 2 + w)
 
 
-def test_writing_to_an_argument_reaches_it():
-    f = rg.compile(lambda x: [x.zero_()])
+@pytest.mark.parametrize("change", [lambda x, y: x.zero_(), lambda x, y: x.copy_(y * 2 + 1)])
+def test_writing_to_an_argument_reaches_it(change):
+    f = rg.compile(lambda x, y: [change(x, y)])
     for x in (rg.ones(2, 3), rg.ones(2, 3), rg.ones(3, 2).T):
-        f(x)
-        assert not x.numpy().any()
+        y = rg.randn(2, 3)
+        f(x, y)
+        equal(x, change(rg.ones(2, 3), y))
     locked = np.ones((2, 3), np.float32)
     locked.flags.writeable = False
     with pytest.raises(ValueError, match="read-only"):
-        f(rg.from_numpy(locked))
+        f(rg.from_numpy(locked), y)
+    expected = change(rg.ones(2, 3), y)
+    f(y, y)
+    equal(y, expected)
+
+
+def test_an_argument_may_be_what_the_step_overwrites():
+    mean = rg.zeros(3)
+
+    def f(x):
+        total = x.sum()
+        mean.copy_(0.9 * mean + 0.1 * x)
+        return total
+
+    compiled = rg.compile(f)
+    compiled(rg.ones(3))
+    other = mean.clone()
+    assert compiled(mean).item() == other.sum().item()
+    equal(mean, 0.9 * other + 0.1 * other)
 
 
 def test_results_are_new_and_aliases_stay_aliases():

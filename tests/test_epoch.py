@@ -283,11 +283,15 @@ def test_results_that_cannot_be_stacked_are_refused(result):
         step.steps([rg.ones(4)])
 
 
+WEIGHT = rg.ones(2)
+
+
 @pytest.mark.parametrize("shuffle", [False, True])
 @pytest.mark.parametrize("compiling", [True, False])
-def test_a_step_that_changes_its_data_is_refused(shuffle, compiling, monkeypatch):
+@pytest.mark.parametrize("new", [lambda x: x * 2, lambda x: WEIGHT * 2 + 1])
+def test_a_step_that_changes_its_data_is_refused(shuffle, compiling, new, monkeypatch):
     def change(x):
-        x.copy_(x * 2)
+        x.copy_(new(x))
         return x.sum()
 
     monkeypatch.setattr(rg.config, "compile", compiling)
@@ -300,6 +304,62 @@ def test_a_step_that_changes_its_data_is_refused(shuffle, compiling, monkeypatch
     with pytest.raises(ValueError, match="changes its data"):
         step.epoch(x, batch_size=2, shuffle=shuffle)
     assert not compiling or x.tolist() == [1] * 6
+
+
+CHANGES = {"update": lambda x: x.copy_(x * 0.5 + 1), "in place": lambda x: x.mul_(0.5)}
+
+
+@pytest.mark.parametrize("compiling", [True, False])
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_data_that_the_step_changes_from_outside_are_refused(compiling, change, monkeypatch):
+    monkeypatch.setattr(rg.config, "compile", compiling)
+    x = rg.ones(6, 2)
+    step = rg.compile(lambda rows: (rows.sum(), change(x))[0])
+    with pytest.raises(ValueError, match="changes its data"):
+        step.epoch(x, batch_size=2)
+    assert not compiling or x.tolist() == [[1.0, 1.0]] * 6
+    step(rg.ones(2, 2))
+    before = x.tolist()
+    with pytest.raises(ValueError, match="changes its data"):
+        step.epoch(x, batch_size=2)
+    assert not compiling or x.tolist() == before
+
+
+def test_parameters_as_data_of_their_own_training():
+    def run(compiled, shuffle):
+        w = rg.nn.Parameter(rg.arange(12).float().reshape(6, 2) * 0.1)
+        sgd = rg.optim.SGD([w], lr=0.1)
+
+        def step(x):
+            sgd.zero_grad()
+            loss = (w.sum(0) * x).square().sum()
+            loss.backward()
+            sgd.step()
+            return loss
+
+        fast, g, losses = rg.compile(step), rg.Generator(1), []
+        for _ in range(2):
+            if compiled:
+                losses.append(fast.epoch(w.detach(), batch_size=2, shuffle=shuffle, generator=g).tolist())
+            else:
+                losses.append([step(x).item() for (x,) in DataLoader((w.detach(),), 2, shuffle, generator=g)])
+        return np.array(losses), w.detach().numpy()
+
+    # Shuffled rows are copies in a loader, too.
+    assert_same(run(False, True), run(True, True))
+    with pytest.raises(ValueError, match="changes its data"):
+        run(True, False)
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_one_tensor_may_be_all_of_the_data(shuffle):
+    x = rg.randn(10, 3)
+    step = rg.compile(lambda a, b, c: (a * b + c[:, :1]).sum())
+    loader = DataLoader((x, x, x[:, 1:]), 4, shuffle, generator=rg.Generator(1))
+    expected = [(a * b + c[:, :1]).sum().item() for a, b, c in loader]
+    for _ in range(2):
+        losses = step.epoch(x, x, x[:, 1:], batch_size=4, shuffle=shuffle, generator=rg.Generator(1))
+        np.testing.assert_array_equal(losses.numpy(), np.array(expected, np.float32))
 
 
 def test_an_epoch_inside_a_step_is_refused():

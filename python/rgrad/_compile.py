@@ -379,7 +379,7 @@ def compile(
         TypeError: ``function`` cannot be called. When it is called: an argument is neither tensor nor hashable.
         ValueError: ``max_programs`` is less than 1.
         RuntimeError: When it is called: the function reads values of tensors, or does something else that cannot be
-            repeated.
+            repeated; or it uses an argument after it has changed another tensor in the same memory.
     """
     if function is None:
         return lambda function: compile(function, max_programs=max_programs, without=without)

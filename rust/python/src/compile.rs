@@ -57,7 +57,7 @@ pub fn _record(arguments: Tensors, fixed: bool) -> PyResult<Vec<PyTensor>> {
     compile::set_place(place);
     let (recording, copies) = Recording::begin(&arguments.0).map_err(to_py)?;
     if fixed {
-        recording.fix_arguments();
+        recording.fix(&arguments.0);
     }
     let watch = Watch { recording, arguments: arguments.0, outsides: Vec::new(), met: Vec::new(), changes: Vec::new() };
     RECORDING.set(Some(watch));

@@ -8,6 +8,7 @@
 //! [`replay`] runs it all, with no allocation; [`epoch`] many times in a row.
 
 mod action;
+mod alias;
 mod chain;
 mod epoch;
 mod hooks;

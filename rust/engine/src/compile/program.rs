@@ -5,6 +5,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::Action;
+use super::alias::Conflict;
 use crate::dtype::DType;
 use crate::shape::{Dims, Layout};
 use crate::tensor::Tensor;
@@ -90,6 +91,7 @@ pub struct Program {
     /// Of each output, whether a gradient could have been asked of what the function returned: see [`crate::tape::seal`].
     pub(super) sealed: Vec<bool>,
     pub(super) gradients: Vec<Gradient>,
+    pub(super) conflicts: Vec<Conflict>,
 }
 
 /// What a program takes.

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 use smallvec::SmallVec;
 
 use super::action::{Action, Kind as What, Plain};
+use super::alias;
 use super::program::{Cell, Gradient, Home, Instr, Operand, Output, Program};
 use crate::create::{Generator, State};
 use crate::error::{Error, Kind, Result, fail};
@@ -58,8 +59,8 @@ pub(super) fn unwatched<R>(f: impl FnOnce() -> R) -> R {
 pub(super) struct Recorder {
     pub(super) number: u32,
     pub(super) program: Program,
-    /// Whether the function must not change its arguments.
-    fixed: bool,
+    /// The storages of what the function must not change, which are rows of an epoch's data: all arguments, then.
+    fixed: Option<Vec<usize>>,
     /// What the function takes for its arguments: copies, so that tensors from outside are never taken for arguments.
     arguments: Vec<Tensor>,
     /// The cells of storages from outside, by their identity: another thread may mark the same ones.
@@ -101,7 +102,7 @@ impl Recording {
         let mut recorder = Recorder {
             number,
             program: Program::default(),
-            fixed: false,
+            fixed: None,
             arguments: copies.clone(),
             captured: HashMap::new(),
             before: Vec::new(),
@@ -119,9 +120,9 @@ impl Recording {
         Ok((Self(()), copies))
     }
 
-    /// From now on, changing an argument is a `ValueError`: they are rows of an epoch's data.
-    pub fn fix_arguments(&self) {
-        with(|recorder| recorder.fixed = true);
+    /// From now on, changing these arguments, with which it began, is a `ValueError`: they are rows of an epoch's data.
+    pub fn fix(&self, arguments: &[Tensor]) {
+        with(|recorder| recorder.fixed = Some(arguments.iter().map(Tensor::storage_identity).collect()));
     }
 
     /// The program of the function, called with what [`Recording::begin`] gave, that returned `outputs`; and the results of
@@ -131,6 +132,8 @@ impl Recording {
         WATCHING.set(0);
         let finished = with(|recorder| {
             recorder.finish(outputs)?;
+            recorder.program.conflicts = alias::conflicts(&recorder.program);
+            alias::check(&recorder.program, arguments)?;
             let results = recorder.results(outputs, arguments)?;
             Ok::<_, Error>((std::mem::take(&mut recorder.program), results))
         })?;
@@ -199,7 +202,12 @@ impl Recorder {
     /// a constant every time.
     pub(super) fn keep(&mut self, t: &Tensor) -> Result<()> {
         let cell = self.operand(t)?.cell;
-        if self.fixed && matches!(self.program.cells[cell].home, Home::Argument(_)) {
+        let data = self.fixed.as_ref().is_some_and(|data| match &self.program.cells[cell].home {
+            Home::Argument(_) => true,
+            Home::Captured(t) => data.contains(&t.storage_identity()),
+            _ => false,
+        });
+        if data {
             return fixed_data(&place());
         }
         if let Home::Constant(_) = self.program.cells[cell].home {

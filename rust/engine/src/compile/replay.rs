@@ -8,8 +8,8 @@ use smallvec::SmallVec;
 
 use super::plan::places;
 use super::program::{Cell, Gradient, Home, Operand, Output, Program};
-use super::record::part_of;
-use super::{Action, passes};
+use super::record::{fixed_data, part_of};
+use super::{Action, alias, passes};
 use crate::dtype::DType;
 use crate::error::{Result, fail};
 use crate::ops;
@@ -76,10 +76,10 @@ fn requires_grad(cell: &Cell) -> bool {
     matches!(&cell.home, Home::Captured(t) if t.requires_grad())
 }
 
-/// The arguments that instructions change, and the identities of the storages from outside that they change.
+/// The arguments that instructions write to, and the identities of the storages from outside that they write to.
 fn changes(program: &Program) -> (Vec<usize>, Vec<usize>) {
     let (mut changed, mut written) = (Vec::new(), Vec::new());
-    for operand in program.instrs.iter().filter(|instr| instr.in_place).flat_map(|instr| &instr.outputs) {
+    for operand in program.instrs.iter().flat_map(|instr| &instr.outputs) {
         match &program.cells[operand.cell].home {
             Home::Argument(i) if !changed.contains(i) => changed.push(*i),
             Home::Captured(t) if !written.contains(&t.storage_identity()) => written.push(t.storage_identity()),
@@ -237,20 +237,31 @@ impl Replay {
     }
 
     /// Copies of the arguments if they cannot be taken as they are: they are not contiguous, or share memory that the program
-    /// changes. `ValueError` if it would change memory that is read-only.
+    /// changes. `ValueError` if it would change memory that is read-only, `RuntimeError` if copies would not do what the function
+    /// does.
     fn copies(&self, arguments: &[Tensor]) -> Result<Option<SmallVec<[Tensor; 4]>>> {
         for &i in &self.changed {
             arguments[i].check_write(&arguments[i].detach())?;
             arguments[i].check_distinct()?;
         }
+        alias::check(&self.program, arguments)?;
         let shared = |i: usize, x: &Tensor| {
-            self.written.contains(&x.storage_identity())
-                || !self.changed.is_empty() && arguments[..i].iter().any(|other| other.shares_storage(x))
+            self.writes(x) || !self.changed.is_empty() && arguments[..i].iter().any(|other| other.shares_storage(x))
         };
         if arguments.iter().enumerate().all(|(i, x)| x.is_contiguous() && !shared(i, x)) {
             return Ok(None);
         }
         with_grad_enabled(false, || arguments.iter().map(ops::copy).collect::<Result<_>>().map(Some))
+    }
+
+    /// Whether the program writes to a tensor from outside that shares the memory of `x`.
+    fn writes(&self, x: &Tensor) -> bool {
+        self.written.contains(&x.storage_identity())
+    }
+
+    /// `ValueError` if the program changes arguments, or such tensors: they are rows of an epoch's data.
+    pub(super) fn check_fixed(&self, data: &[Tensor]) -> Result<()> {
+        if !self.changed.is_empty() || data.iter().any(|x| self.writes(x)) { fixed_data("") } else { Ok(()) }
     }
 
     /// Runs the program `times` times, and returns the least time that each instruction took, in seconds.

@@ -1,0 +1,73 @@
+//! Arguments that share memory with each other or with tensors from outside. A program takes them for different cells, and runs
+//! on copies; that is what the function does unless it reads one after it has changed the other.
+
+use std::ops::Range;
+
+use super::program::{Home, Program};
+use crate::error::{Result, fail};
+use crate::shape::Show;
+use crate::tensor::Tensor;
+
+/// The number of an argument, and another cell: the program uses one of them after it has changed the other.
+pub(super) type Conflict = (usize, usize);
+
+/// All of a recorded program's, before its passes.
+pub(super) fn conflicts(program: &Program) -> Vec<Conflict> {
+    let cells = &program.cells;
+    let (mut written, mut used) = (vec![usize::MAX; cells.len()], vec![0; cells.len()]);
+    for (i, instr) in program.instrs.iter().enumerate() {
+        let changed = if instr.in_place { &instr.outputs[..] } else { &[] };
+        for x in instr.inputs.iter().chain(changed) {
+            used[x.cell] = i;
+        }
+        for y in changed {
+            written[y.cell] = written[y.cell].min(i);
+        }
+    }
+    let mut found = Vec::new();
+    for (a, cell) in cells.iter().enumerate() {
+        let Home::Argument(i) = cell.home else { continue };
+        for (b, cell) in cells.iter().enumerate().filter(|&(b, _)| written[a] < used[b] || written[b] < used[a]) {
+            let apart = match &cell.home {
+                Home::Argument(j) => *j < i,
+                // The memory of a gradient that the program makes is its own.
+                Home::Captured(_) => {
+                    !program.gradients.iter().any(|g| g.made && g.after.as_ref().is_some_and(|y| y.cell == b))
+                }
+                _ => false,
+            };
+            if apart {
+                found.push((i, b));
+            }
+        }
+    }
+    found
+}
+
+fn span(t: &Tensor) -> Range<usize> {
+    t.layout().offset..t.layout().end()
+}
+
+fn overlap(a: &Tensor, b: &Tensor) -> bool {
+    let (x, y) = (span(a), span(b));
+    a.shares_storage(b) && x.start < y.end && y.start < x.end
+}
+
+/// `RuntimeError` if arguments share memory that the program tells apart.
+pub(super) fn check(program: &Program, arguments: &[Tensor]) -> Result<()> {
+    for &(i, cell) in &program.conflicts {
+        let what = match &program.cells[cell].home {
+            Home::Argument(j) if overlap(&arguments[i], &arguments[*j]) => format!("argument {j}"),
+            Home::Captured(t) if overlap(&arguments[i], t) => {
+                format!("a tensor of shape {} that the step takes from outside", Show(t.shape()))
+            }
+            _ => continue,
+        };
+        fail!(
+            Runtime,
+            "compile: argument {i} shares memory with {what}, and the step uses one of them after it has changed the other, \
+             which a replay would not notice: pass argument.clone()"
+        );
+    }
+    Ok(())
+}
