@@ -27,11 +27,20 @@ pub const fn max_rows(registers: usize, vectors: usize) -> usize {
     }
 }
 
-/// Rows up to which a transposed B is turned in registers: 1×784×256 takes half as long as with a copy; two rows gain nothing,
-/// and four lose, for want of registers.
+/// Rows of the highest tile that turns a transposed B in registers: 20 accumulators leave room for what is turned, and the
+/// more multiply-adds there are, the less turning shows.
 #[must_use]
 pub const fn max_turned_rows(registers: usize) -> usize {
-    if registers >= 32 { 1 } else { 0 }
+    if registers >= 32 { 10 } else { 0 }
+}
+
+/// Vectors of the widest such tile. A single row has accumulators to spare.
+#[must_use]
+pub const fn max_turned_vectors(rows: usize) -> usize {
+    match rows {
+        1 => 4,
+        _ => 2,
+    }
 }
 
 /// Rows of A of which one block of k, half a MiB of `f32`, stays in cache while B passes, strip by strip.
@@ -63,3 +72,10 @@ pub const TRANSPOSE_COLS: usize = 4;
 /// Vectors of rows from which that pays for any number of columns that does not fill a vector, if A's columns are
 /// contiguous: 784×100×10 gains 1.8 times, 16×32×15 loses as much as 20×10×7, a third.
 pub const TRANSPOSE_ROWS: usize = 2;
+
+/// Steps of k from which columns that do not fill a vector become rows even if A must be turned for it, in registers: 100×784×10
+/// gains 1.3 times, 256×64×10 1.1 times, 256×32×10 loses a tenth.
+pub const TURN_STEPS: usize = 48;
+
+/// The same where B would have to be packed otherwise: 32×32×10 with a transposed B gains 1.3 times.
+pub const TURN_STEPS_PACKED: usize = 16;

@@ -56,8 +56,22 @@ impl<T> Finish<T> {
     }
 }
 
+impl<T> Panel<T> {
+    /// The panel's columns from number `skip` on, up to one that leaves `last` in the last vector.
+    pub(super) fn columns(&self, skip: usize, last: usize) -> Self {
+        let by = |p: *const T| p.wrapping_add(skip);
+        let finish = Finish {
+            partial: self.finish.partial.map(|(p, stride)| (by(p), stride)),
+            bias: self.finish.bias.map(by),
+            slope: self.finish.slope.map(|(slope, values)| (slope, by(values))),
+            ..self.finish
+        };
+        Self { b: by(self.b), c: self.c.wrapping_add(skip), last, finish, ..*self }
+    }
+}
+
 /// Pointers to rows 0, 3, 6 and 9 of a tile of A. x86 addresses reach two strides from a pointer.
-type Rows<T> = [*const T; 4];
+pub(super) type Rows<T> = [*const T; 4];
 
 /// Computes a panel of tiles of `MR` rows and `NV` vectors.
 ///
@@ -100,6 +114,14 @@ pub(super) unsafe fn store<T: Real, S: Simd<T>, const MR: usize, const NV: usize
     }
 }
 
+/// Pointers to the rows of a tile of A that begins at `a`.
+#[inline(always)]
+pub(super) fn rows<T: Real>(p: &Panel<T>, a: *const T) -> Rows<T> {
+    // If the compiler knew how these are related, it would keep a pointer to each row, and it has no registers for them.
+    let row = |i: usize| opaque(a.wrapping_add(i * p.a_row));
+    [row(0), row(3), row(6), row(9)]
+}
+
 /// The sums of the tile whose rows of A begin at `a`.
 ///
 /// # Safety
@@ -111,9 +133,7 @@ unsafe fn sums<T: Real, S: Simd<T>, const MR: usize, const NV: usize, const QUAD
     a: *const T,
 ) -> [[S::V; NV]; MR] {
     let mut acc = [[s.splat(T::ZERO); NV]; MR];
-    // If the compiler knew how these are related, it would keep a pointer to each row, and it has no registers for them.
-    let row = |i: usize| opaque(a.wrapping_add(i * p.a_row));
-    let mut a: Rows<T> = [row(0), row(3), row(6), row(9)];
+    let mut a = rows(p, a);
     let mut b = p.b;
     // Two loops of one body: in the first, masks are left out.
     for _ in 0..p.k_whole {
@@ -146,7 +166,14 @@ unsafe fn sums<T: Real, S: Simd<T>, const MR: usize, const NV: usize, const QUAD
 /// # Safety
 /// As for [`panel`].
 #[inline(always)]
-unsafe fn step<T: Real, S: Simd<T>, const MR: usize, const NV: usize, const QUADS: bool, const WHOLE: bool>(
+pub(super) unsafe fn step<
+    T: Real,
+    S: Simd<T>,
+    const MR: usize,
+    const NV: usize,
+    const QUADS: bool,
+    const WHOLE: bool,
+>(
     s: S,
     p: &Panel<T>,
     a: &mut Rows<T>,
@@ -302,9 +329,9 @@ macro_rules! tiles {
             $(
                 ($mr, 1) => <$t>::run(turned::Shape::<$t, $mr, 1>($tile)),
                 ($mr, 2) => <$t>::run(turned::Shape::<$t, $mr, 2>($tile)),
-                ($mr, 3) => <$t>::run(turned::Shape::<$t, $mr, 3>($tile)),
-                ($mr, 4) => <$t>::run(turned::Shape::<$t, $mr, 4>($tile)),
             )*
+            (1, 3) => <$t>::run(turned::Shape::<$t, 1, 3>($tile)),
+            (1, 4) => <$t>::run(turned::Shape::<$t, 1, 4>($tile)),
             (rows, vectors) => unreachable!("no turned tile has {rows} rows and {vectors} vectors"),
         }
     };
@@ -321,7 +348,7 @@ macro_rules! tiles {
             }
 
             unsafe fn turned(rows: usize, vectors: usize, tile: Turned<$t>) {
-                tiles! { @turned $t, (rows, vectors), tile, 1 }
+                tiles! { @turned $t, (rows, vectors), tile, 1 2 3 4 5 6 7 8 9 10 }
             }
         }
     };

@@ -224,7 +224,13 @@ fn orient<T: Real>(mut product: Product<T>, a_len: usize, tasks: usize) {
     let Product { m, n, a, b, .. } = product;
     // Columns that do not fill a vector waste the rest of it, so they become rows.
     let narrow = n <= tuning::TRANSPOSE_COLS && m >= lanes::<T>();
-    if narrow || (a.rows == 1 && n < lanes::<T>() && m >= tuning::TRANSPOSE_ROWS * lanes::<T>()) {
+    // Their rows of A are then columns, which tiles can turn.
+    let steps = if b.cols == 1 { tuning::TURN_STEPS } else { tuning::TURN_STEPS_PACKED };
+    let turns = a.cols == 1
+        && n <= tuning::max_turned_rows(product.registers)
+        && product.k >= steps
+        && a.rows * size_of::<T>() < tuning::COPY_STRIDE;
+    if narrow || ((a.rows == 1 || turns) && n < lanes::<T>() && m >= tuning::TRANSPOSE_ROWS * lanes::<T>()) {
         let strips = Strips::new::<T>(m, product.registers);
         product = Product { m: n, n: m, a: b.t(), b: a.t(), b_len: a_len, strips, transposed: true, ..product };
     }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::finish::{Activate, FinishTransposed};
 use super::micro::{Finish, Panel, Registers};
 use super::pack::{CopyTo, Strided, Strips, pack, with_scratch};
-use super::turned::Turned;
+use super::turned::{self, STEPS};
 use super::{Activation, Epilogue, Slope, div_ceil, lanes, share};
 use crate::simd::Real;
 use crate::tuning::{BLOCK_ROWS, COPY_REUSE, COPY_STRIDE, KC, TOTALS, max_rows, max_turned_rows, max_vectors};
@@ -153,14 +153,21 @@ impl<T: Real> Part<'_, T> {
         let p = self.product;
         let lanes = lanes::<T>();
         let (column, width) = (vectors.start * lanes, vectors.len() * lanes);
-        let turned = matches!(p.source, Source::Pack) && p.b.rows == 1 && rows.len() <= max_turned_rows(p.registers);
-        // Nearly equal tiles: some of `height` rows, and then some of one less.
-        let tiles = if turned { 1 } else { div_ceil(rows.len(), max_rows(p.registers, vectors.len())) };
-        let height = div_ceil(rows.len(), tiles);
+        // Rows of the first tile, if it turns B and copies it for the others.
+        let high = if matches!(p.source, Source::Pack) && p.b.rows == 1 && k.len() >= STEPS {
+            rows.len().min(max_turned_rows(p.registers))
+        } else {
+            0
+        };
+        // Then nearly equal tiles: some of `height` rows, and some of one less.
+        let rest = rows.len() - high;
+        let tiles = div_ceil(rest, max_rows(p.registers, vectors.len()));
+        let height = div_ceil(rest, tiles.max(1));
+        let whole = rest - height.saturating_sub(1) * tiles;
         let last = k.end == p.k && !p.transposed;
         let (b, b_step) = match p.source {
             Source::InPlace => (p.b.at(k.start, column).start, p.b.rows),
-            Source::Pack if turned => (p.b.at(k.start, column).start, p.b.rows),
+            Source::Pack if high > 0 => (packed.cast_const(), width),
             Source::Packed(start) => (start.wrapping_add(column * p.k + k.start * width), width),
             Source::Pack => {
                 pack(p.b, p.n, vectors, k.clone(), packed);
@@ -176,8 +183,9 @@ impl<T: Real> Part<'_, T> {
             slope: None,
         };
         let long = last && matches!(p.activation, Activation::Tanh | Activation::Sigmoid);
-        let whole = rows.len() - (height - 1) * tiles;
-        for (first, height, tiles) in [(0, height, whole), (whole * height, height - 1, tiles - whole)] {
+        let first = (0, high, usize::from(high > 0));
+        let others = [(high, height, whole), (high + whole * height, height.saturating_sub(1), tiles - whole)];
+        for (first, height, tiles) in std::iter::once(first).chain(others) {
             if tiles == 0 {
                 continue;
             }
@@ -205,8 +213,9 @@ impl<T: Real> Part<'_, T> {
             };
             // SAFETY: the product was checked, and this panel lies within it.
             unsafe {
-                if turned {
-                    T::turned(height, vectors.len(), Turned { panel: &panel, column: p.b.cols });
+                if first < high {
+                    let from = p.b.at(k.start, column);
+                    turned::panel(&panel, height, vectors.len(), (from.start, from.cols), height < rows.len());
                 } else {
                     T::panel(height, vectors.len(), &panel);
                 }

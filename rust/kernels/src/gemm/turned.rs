@@ -1,72 +1,119 @@
-//! Tiles that read a transposed B in place, for few rows: its columns are contiguous, and vectors of its rows are made in
-//! registers between the multiply-adds.
+//! Tiles that read a transposed B, whose columns are contiguous: a few steps of k at a time are turned in registers and
+//! copied to where rows are expected, between the multiply-adds of the steps before.
 
-use super::micro::{Panel, store};
+use super::micro::{Panel, Rows, rows, step, store};
+use super::{lanes, share};
 use crate::simd::{Kernel, Real, Simd, opaque};
-use crate::tuning::{max_turned_rows, max_vectors};
+use crate::tuning::{max_turned_rows, max_turned_vectors};
 
 /// Steps of k that are turned at once.
-const STEPS: usize = 8;
+pub(super) const STEPS: usize = 8;
 
-/// One tile whose B begins at the panel's `b` with columns that lie `column` apart. The panel's `b_step` and `k_whole` have no
-/// meaning.
+/// One tile whose B is read from a copy that it makes first.
 #[derive(Clone, Copy, Debug)]
 pub struct Turned<'a, T> {
+    /// Its `b` is where the copy goes. `k_whole` has no meaning.
     pub panel: &'a Panel<T>,
+    /// The first element of B's columns.
+    pub from: *const T,
+    /// The distance between columns.
     pub column: usize,
+    /// Keeps the copy; else it has only as many rows as are turned at once.
+    pub keep: bool,
+}
+
+/// Computes a panel of one tile of `rows` rows in pieces as wide as tiles that turn B may be. `from` has the first element of
+/// B's columns and the distance between them.
+///
+/// # Safety
+/// As for [`tile`].
+pub(super) unsafe fn panel<T: Real>(
+    panel: &Panel<T>,
+    rows: usize,
+    vectors: usize,
+    (from, column): (*const T, usize),
+    keep: bool,
+) {
+    let pieces = vectors.div_ceil(max_turned_vectors(rows));
+    for i in 0..pieces {
+        let own = share(0..vectors, pieces, i);
+        let skip = own.start * lanes::<T>();
+        let last = if own.end == vectors { panel.last } else { lanes::<T>() };
+        let (panel, from) = (panel.columns(skip, last), from.wrapping_add(skip * column));
+        // SAFETY: the caller's.
+        unsafe { T::turned(rows, own.len(), Turned { panel: &panel, from, column, keep }) };
+    }
 }
 
 /// # Safety
 /// All that the panel describes must be valid for what is done with it, and so must `k` elements of each of the tile's columns
-/// of B.
+/// of B, and the copy for writes of whole vectors.
 #[inline(always)]
 unsafe fn tile<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(s: S, t: Turned<T>) {
     let p = t.panel;
     // Lanes behind the last column repeat it.
     let last = (NV - 1) * S::LANES + p.last - 1;
-    let mut columns = [[p.b; 16]; NV];
-    let mut next = p.b;
+    let mut columns = [[t.from; 16]; NV];
+    let mut next = t.from;
     for (at, column) in columns.iter_mut().flat_map(|columns| &mut columns[..S::LANES]).enumerate() {
         // If the compiler knew how these are related, it would scatter vectors of them.
         *column = opaque(next);
         next = next.wrapping_add(if at < last { t.column } else { 0 });
     }
     let mut acc = [[s.splat(T::ZERO); NV]; MR];
+    let mut a = rows(p, p.a);
     let whole = p.k / STEPS * STEPS;
-    let mut a = p.a;
     for k in (0..whole).step_by(STEPS) {
-        // Not a loop: if it were not unrolled, the sums would leave their registers.
         // SAFETY: the caller's.
         unsafe {
-            steps(s, p, &columns, k, a, &mut acc, 0);
-            steps(s, p, &columns, k, a, &mut acc, 1);
-            steps(s, p, &columns, k, a, &mut acc, 2);
-            steps(s, p, &columns, k, a, &mut acc, 3);
+            if MR == 1 {
+                for (v, columns) in columns.iter().enumerate() {
+                    acc[0][v] = row(s, p, s.columns(columns.as_ptr(), k), a[0], acc[0][v]);
+                }
+                a[0] = a[0].wrapping_add(STEPS * p.a_step);
+            } else {
+                let at = turn(s, &t, &columns, k);
+                steps(s, p, at, STEPS, &mut a, &mut acc);
+            }
         }
-        a = a.wrapping_add(STEPS * p.a_step);
     }
-    for k in whole..p.k {
-        for (v, columns) in columns.iter().enumerate() {
-            let mut lanes = T::Lanes::default();
-            for (lane, &column) in lanes.as_mut().iter_mut().zip(columns) {
-                // SAFETY: the caller's.
-                *lane = unsafe { *column.wrapping_add(k) };
-            }
-            // SAFETY: `Real::Lanes` is a vector's array.
-            let b = unsafe { s.load(lanes.as_ref().as_ptr()) };
-            for (r, sums) in acc.iter_mut().enumerate() {
-                // SAFETY: the caller's.
-                let x = s.splat(unsafe { *a.wrapping_add(r * p.a_row) });
-                sums[v] = s.mul_add(x, b, sums[v]);
-            }
+    if whole < p.k {
+        // The last steps overlap those before: there are fewer than are turned at once.
+        // SAFETY: the caller's.
+        unsafe {
+            let at = turn(s, &t, &columns, p.k - STEPS);
+            let left = p.k - whole;
+            steps(s, p, at.wrapping_add((STEPS - left) * p.b_step), left, &mut a, &mut acc);
         }
-        a = a.wrapping_add(p.a_step);
     }
     // SAFETY: the caller's.
     unsafe { store(s, p, 0, acc) };
 }
 
-/// Steps `k .. k + STEPS` of vector `v`, if the tile is so wide; `a` is at step `k`.
+/// Turns `STEPS` steps from `k` on, and copies them to where it says.
+///
+/// # Safety
+/// As for [`tile`].
+#[inline(always)]
+unsafe fn turn<T: Real, S: Simd<T>, const NV: usize>(
+    s: S,
+    t: &Turned<T>,
+    columns: &[[*const T; 16]; NV],
+    k: usize,
+) -> *const T {
+    let p = t.panel;
+    let to = p.b.cast_mut().wrapping_add(if t.keep { k * p.b_step } else { 0 });
+    for (v, columns) in columns.iter().enumerate() {
+        // SAFETY: the caller's.
+        for (i, x) in unsafe { s.columns(columns.as_ptr(), k) }.into_iter().enumerate() {
+            // SAFETY: the caller's.
+            unsafe { s.store(to.wrapping_add(i * p.b_step + v * S::LANES), x) };
+        }
+    }
+    to
+}
+
+/// Multiplies `count` steps, which have been copied to `b`.
 ///
 /// # Safety
 /// As for [`tile`].
@@ -74,24 +121,30 @@ unsafe fn tile<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(s: S, t: T
 unsafe fn steps<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(
     s: S,
     p: &Panel<T>,
-    columns: &[[*const T; 16]; NV],
-    k: usize,
-    a: *const T,
+    mut b: *const T,
+    count: usize,
+    a: &mut Rows<T>,
     acc: &mut [[S::V; NV]; MR],
-    v: usize,
 ) {
-    if v >= NV {
-        return;
+    // If the compiler knew how many steps there are, it would mix them up, and the sums would leave their registers.
+    let end = opaque(b.wrapping_add(count * p.b_step));
+    while b != end {
+        // SAFETY: the caller's.
+        unsafe { step::<T, S, MR, NV, false, true>(s, p, a, &mut b, acc) };
     }
-    // SAFETY: the caller's.
-    let b: [S::V; STEPS] = unsafe { s.columns(columns[v].as_ptr(), k) };
-    for (i, &b) in b.iter().enumerate() {
-        for (r, sums) in acc.iter_mut().enumerate() {
-            // SAFETY: the caller's.
-            let x = s.splat(unsafe { *a.wrapping_add(r * p.a_row + i * p.a_step) });
-            sums[v] = s.mul_add(x, b, sums[v]);
-        }
+}
+
+/// Multiplies `STEPS` steps with a single row, straight from their registers.
+///
+/// # Safety
+/// As for [`tile`].
+#[inline(always)]
+unsafe fn row<T: Real, S: Simd<T>>(s: S, p: &Panel<T>, b: [S::V; STEPS], a: *const T, mut acc: S::V) -> S::V {
+    for (i, b) in b.into_iter().enumerate() {
+        // SAFETY: the caller's.
+        acc = s.mul_add(s.splat(unsafe { *a.wrapping_add(i * p.a_step) }), b, acc);
     }
+    acc
 }
 
 /// A tile's shape, as a kernel.
@@ -103,7 +156,7 @@ impl<T: Real, const MR: usize, const NV: usize> Kernel<T> for Shape<'_, T, MR, N
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
         // What the instruction set has no registers for is not compiled.
-        if NV <= max_vectors(S::REGISTERS) && MR <= max_turned_rows(S::REGISTERS) {
+        if MR <= max_turned_rows(S::REGISTERS) && NV <= max_turned_vectors(MR) {
             // SAFETY: the caller of `Tiles::turned` sees to it.
             unsafe { tile::<T, S, MR, NV>(s, self.0) }
         } else {
