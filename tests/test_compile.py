@@ -3,6 +3,7 @@
 import copy
 import gc
 import pickle
+import sys
 import threading
 import weakref
 from collections import namedtuple
@@ -490,6 +491,57 @@ def test_threads_take_turns():
     [t.start() for t in threads]
     [t.join() for t in threads]
     assert optimizer.state[w]["step"] == 201
+
+
+def test_threads_take_turns_at_all_programs_of_a_function():
+    w = rg.nn.Parameter(rg.zeros(1000))
+    optimizer = rg.optim.Adam([w], lr=0.01)
+
+    @rg.compile
+    def step(x):
+        optimizer.zero_grad()
+        (w * x).sum().backward()
+        optimizer.step()
+
+    def work():
+        for _ in range(250):
+            step(rg.ones(1000))
+            step(rg.ones(1, 1000))
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        [t.start() for t in threads]
+        [t.join() for t in threads]
+    finally:
+        sys.setswitchinterval(before)
+    assert optimizer.state[w]["step"] == 2000
+
+
+def test_a_replay_waits_for_a_recording_of_the_function():
+    recording, resume, done = threading.Event(), threading.Event(), threading.Event()
+    w = rg.zeros(2)
+
+    @rg.compile
+    def step(x):
+        w.add_(x.sum())
+        if x.ndim == 2:
+            recording.set()
+            resume.wait(10)
+        return w * 2
+
+    step(rg.ones(2))
+    threads = [
+        threading.Thread(target=lambda: step(rg.ones(1, 2))),
+        threading.Thread(target=lambda: (recording.wait(10), step(rg.ones(2)), done.set())),
+    ]
+    [t.start() for t in threads]
+    assert recording.wait(10)
+    assert not done.wait(0.05)
+    resume.set()
+    [t.join() for t in threads]
+    assert w.tolist() == [6.0, 6.0]
 
 
 def test_threads_record_at_once():

@@ -101,7 +101,7 @@ class Compiled(_core._Compiled, Generic[P, R]):
         """
         _watch.RECORDINGS.append(None)
         try:
-            args, kwargs = rebuilt(form, _core._record(tensors, check is not None))
+            args, kwargs = rebuilt(form, _core._record(self, tensors, check is not None))
             outputs: list[Tensor] = []
             result = taken(cast(Any, self._function)(*args, **kwargs), outputs)
             if check is not None:

@@ -1810,10 +1810,11 @@ def _rebuild(cls: type, array: Any, requires_grad: bool) -> Any:
     What unpickling and copying call.
     """
 
-def _record(arguments: Iterable[Tensor], fixed: bool = False) -> list[Tensor]:
+def _record(compiled: _Compiled, arguments: Iterable[Tensor], fixed: bool = False) -> list[Tensor]:
     """
     Starts recording on this thread what a function does with `arguments`: it is to be called with the tensors that are
-    returned, and must not change them if they are `fixed`.
+    returned, and must not change them if they are `fixed`. Until the recording ends, no other thread has a program of the same
+    `compiled` function.
     """
 
 def _recorded(outputs: Iterable[Tensor], without: SupportsGetItem[int, str]) -> tuple[Program, list[Tensor]]:

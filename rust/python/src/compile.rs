@@ -1,7 +1,7 @@
 //! Compiled steps: recording, and programs that are run again; `rgrad.compile` is written with these.
 
 use std::cell::RefCell;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -11,9 +11,11 @@ use rgrad_engine::compile::{self, Recording, Replay};
 
 use crate::args::Tensors;
 use crate::autograd::place;
+use crate::compiled::PyCompiled;
 use crate::error::{run, to_py};
 use crate::guards::{Change, Guards, Met};
 use crate::tensor::PyTensor;
+use crate::turn::{Mine, Turn};
 
 /// What a program depends on that Python keeps: settings and counts of an optimizer.
 pub(crate) trait Outside: Send + Sync {
@@ -27,6 +29,7 @@ pub(crate) trait Outside: Send + Sync {
 
 /// What this thread records.
 struct Watch {
+    turn: Mine,
     recording: Recording,
     arguments: Vec<Tensor>,
     outsides: Vec<Box<dyn Outside>>,
@@ -50,16 +53,19 @@ pub(crate) fn note(outside: Box<dyn Outside>) {
 }
 
 /// Starts recording on this thread what a function does with `arguments`: it is to be called with the tensors that are
-/// returned, and must not change them if they are `fixed`.
+/// returned, and must not change them if they are `fixed`. Until the recording ends, no other thread has a program of the same
+/// `compiled` function.
 #[pyfunction]
-#[pyo3(signature = (arguments, fixed=false))]
-pub fn _record(arguments: Tensors, fixed: bool) -> PyResult<Vec<PyTensor>> {
+#[pyo3(signature = (compiled, arguments, fixed=false))]
+pub fn _record(compiled: &Bound<'_, PyCompiled>, arguments: Tensors, fixed: bool) -> PyResult<Vec<PyTensor>> {
+    let turn = compiled.get().turn.take(compiled.py());
     compile::set_place(place);
     let (recording, copies) = Recording::begin(&arguments.0).map_err(to_py)?;
     if fixed {
         recording.fix(&arguments.0);
     }
-    let watch = Watch { recording, arguments: arguments.0, outsides: Vec::new(), met: Vec::new(), changes: Vec::new() };
+    let watch =
+        Watch { turn, recording, arguments: arguments.0, outsides: Vec::new(), met: Vec::new(), changes: Vec::new() };
     RECORDING.set(Some(watch));
     Ok(copies.into_iter().map(Into::into).collect())
 }
@@ -108,7 +114,7 @@ fn undo(py: Python<'_>, outsides: &[Box<dyn Outside>], changes: Vec<Change>) -> 
 /// Ends the recording, and puts everything back that it has changed.
 #[pyfunction]
 pub fn _abandon(py: Python<'_>) -> PyResult<()> {
-    let Some(Watch { recording, outsides, changes, .. }) = RECORDING.take() else { return Ok(()) };
+    let Some(Watch { turn: _turn, recording, outsides, changes, .. }) = RECORDING.take() else { return Ok(()) };
     drop(recording);
     undo(py, &outsides, changes)
 }
@@ -117,7 +123,7 @@ pub fn _abandon(py: Python<'_>) -> PyResult<()> {
 /// and the results.
 #[pyfunction]
 pub fn _recorded(py: Python<'_>, outputs: Tensors, without: Vec<String>) -> PyResult<(PyProgram, Vec<PyTensor>)> {
-    let Some(Watch { recording, arguments, outsides, met, changes }) = RECORDING.take() else {
+    let Some(Watch { turn, recording, arguments, outsides, met, changes }) = RECORDING.take() else {
         return Err(PyRuntimeError::new_err("compile: nothing is being recorded on this thread"));
     };
     let finish = || -> PyResult<_> {
@@ -130,7 +136,7 @@ pub fn _recorded(py: Python<'_>, outputs: Tensors, without: Vec<String>) -> PyRe
     };
     match finish() {
         Ok((guards, replay, before, results)) => {
-            let program = PyProgram { replay: Mutex::new(replay), turn: Turn::default(), outsides, guards, before };
+            let program = PyProgram { replay: Mutex::new(replay), turn: turn.of(), outsides, guards, before };
             Ok((program, results.into_iter().map(Into::into).collect()))
         }
         Err(error) => {
@@ -140,41 +146,11 @@ pub fn _recorded(py: Python<'_>, outputs: Tensors, without: Vec<String>) -> PyRe
     }
 }
 
-/// Lets one thread after the other have a program, from before it reads what Python keeps until it has written it.
-#[derive(Default)]
-struct Turn {
-    taken: Mutex<bool>,
-    given: Condvar,
-}
-
-pub(crate) struct Mine<'a>(&'a Turn);
-
-impl Turn {
-    /// Waits without the interpreter, which whoever has the turn may need.
-    fn take(&self, py: Python<'_>) -> Mine<'_> {
-        if std::mem::replace(&mut *self.taken.lock().unwrap_or_else(PoisonError::into_inner), true) {
-            py.detach(|| {
-                let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-                let mut taken = self.given.wait_while(taken, |taken| *taken).unwrap_or_else(PoisonError::into_inner);
-                *taken = true;
-            });
-        }
-        Mine(self)
-    }
-}
-
-impl Drop for Mine<'_> {
-    fn drop(&mut self) {
-        *self.0.taken.lock().unwrap_or_else(PoisonError::into_inner) = false;
-        self.0.given.notify_one();
-    }
-}
-
 /// A recorded function that can be run again.
 #[pyclass(name = "Program", module = "rgrad", frozen)]
 pub struct PyProgram {
     pub(crate) replay: Mutex<Replay>,
-    turn: Turn,
+    turn: Arc<Turn>,
     outsides: Vec<Box<dyn Outside>>,
     guards: Guards,
     before: String,
@@ -210,8 +186,8 @@ impl PyProgram {
         made
     }
 
-    /// Waits until no other thread has the program.
-    pub(crate) fn turn(&self, py: Python<'_>) -> Mine<'_> {
+    /// Waits until no other thread has a program of the function.
+    pub(crate) fn turn(&self, py: Python<'_>) -> Mine {
         self.turn.take(py)
     }
 

@@ -11,6 +11,7 @@ use rgrad_engine::{DType, Tensor, tape};
 use crate::args::Tensors;
 use crate::compile::{PyProgram, is_recording};
 use crate::tensor::PyTensor;
+use crate::turn::Turn;
 
 /// What is known of a tensor argument.
 struct Kind {
@@ -120,6 +121,7 @@ pub struct PyCompiled {
     /// The one that was used last stands first.
     entries: Mutex<Vec<Arc<Entry>>>,
     most: usize,
+    pub(crate) turn: Arc<Turn>,
 }
 
 impl PyCompiled {
@@ -180,7 +182,7 @@ impl PyCompiled {
     #[new]
     #[pyo3(signature = (most))]
     fn new(most: usize) -> Self {
-        Self { entries: Mutex::default(), most }
+        Self { entries: Mutex::default(), most, turn: Arc::default() }
     }
 
     /// Calls the function, or replays what it did.

@@ -30,6 +30,7 @@ mod optim;
 mod results;
 mod tensor;
 mod transforms;
+mod turn;
 
 /// Writes the module: what stands here, and every operation of the tables.
 macro_rules! module {
