@@ -41,7 +41,7 @@ enum Layout {
     Slice,
     /// Every second row and third column.
     Steps,
-    /// Rows on different pages.
+    /// Rows on different pages, in the same sets of the caches.
     Far,
     /// One row, repeated.
     SameRows,
@@ -62,7 +62,7 @@ fn lay_out(layout: Layout, rows: usize, cols: usize) -> (usize, usize, usize) {
         Layout::Cols => (1, rows),
         Layout::Slice => (cols + 5, 1),
         Layout::Steps => (2 * (3 * cols + 1), 3),
-        Layout::Far => (cols + 1100, 1),
+        Layout::Far => ((cols + 1100).next_multiple_of(512), 1),
         Layout::SameRows => (0, 1),
         Layout::SameCols => (1, 0),
     };
@@ -226,7 +226,7 @@ fn operands_on_many_pages() {
             check_both(&mut r, (m, k, n), la, lb, &[1, 2, 3]);
         }
     }
-    check::<f32>(&mut r, (1100, 70, 70), Layout::Cols, Layout::Rows, &[1, 2]);
+    check::<f32>(&mut r, (1024, 70, 70), Layout::Cols, Layout::Rows, &[1, 2]);
 }
 
 #[test]

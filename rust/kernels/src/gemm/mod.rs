@@ -229,7 +229,7 @@ fn orient<T: Real>(mut product: Product<T>, a_len: usize, tasks: usize) {
     let turns = a.cols == 1
         && n <= tuning::max_turned_rows(product.registers)
         && product.k >= steps
-        && a.rows * size_of::<T>() < tuning::COPY_STRIDE;
+        && !tuning::is_far(a.rows * size_of::<T>());
     if narrow || ((a.rows == 1 || turns) && n < lanes::<T>() && m >= tuning::TRANSPOSE_ROWS * lanes::<T>()) {
         let strips = Strips::new::<T>(m, product.registers);
         product = Product { m: n, n: m, a: b.t(), b: a.t(), b_len: a_len, strips, transposed: true, ..product };
@@ -240,7 +240,7 @@ fn orient<T: Real>(mut product: Product<T>, a_len: usize, tasks: usize) {
 /// Decides where B is read from, and computes a product in at most `tasks` tasks.
 fn divide<T: Real>(mut product: Product<T>, tasks: usize) {
     let Product { m, k, n, b, .. } = product;
-    let far = b.rows * size_of::<T>() >= tuning::COPY_STRIDE && m >= tuning::COPY_REUSE;
+    let far = tuning::is_far(b.rows * size_of::<T>()) && m >= tuning::COPY_REUSE;
     if k == 0 || ((b.cols == 1 || n == 1) && !far) {
         divide_grid(&mut product, tasks);
     } else if m <= tuning::BLOCK_ROWS {

@@ -8,7 +8,7 @@ use super::pack::{CopyTo, Strided, Strips, pack, with_scratch};
 use super::turned::{self, STEPS};
 use super::{Activation, Epilogue, Slope, div_ceil, lanes, share};
 use crate::simd::Real;
-use crate::tuning::{BLOCK_ROWS, COPY_REUSE, COPY_STRIDE, KC, TOTALS, max_rows, max_turned_rows, max_vectors};
+use crate::tuning::{self, BLOCK_ROWS, COPY_REUSE, KC, TOTALS, max_rows, max_turned_rows, max_vectors};
 
 /// A product, checked: all that its pointers describe is valid while tasks run, and C is written by disjoint parts.
 #[derive(Clone, Copy)]
@@ -135,8 +135,7 @@ impl<T: Real> Part<'_, T> {
     /// Whether A is copied before it is used. It may have any strides, but not all are fast.
     fn copies_a(&self) -> bool {
         let Product { k, n, a, .. } = *self.product;
-        let far = |stride: usize| stride * size_of::<T>() >= COPY_STRIDE;
-        k > 1 && n >= COPY_REUSE && (far(a.cols) || (self.rows.len() > 1 && far(a.rows)))
+        k > 1 && n >= COPY_REUSE && tuning::is_far(a.cols * size_of::<T>())
     }
 
     /// Steps `k` of a block of rows of one strip: `a` starts there, `packed` has room for a block of B, and `totals` for sums
