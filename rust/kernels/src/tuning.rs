@@ -55,7 +55,7 @@ pub const TOTALS: usize = 1 << 20;
 /// 1024×1024×1024 takes 1.4 times as long without, but copies of operands with other strides, or of a row-major A, lose 3 %.
 #[must_use]
 pub const fn is_far(stride: usize) -> bool {
-    stride >= 4096 && stride % 2048 == 0
+    stride >= 4096 && stride.is_multiple_of(2048)
 }
 
 /// See [`is_far`]: with few uses copies cost more than they save.
