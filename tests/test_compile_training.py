@@ -206,6 +206,7 @@ def test_activations(name):
 
 NORMS = {
     "batch": lambda: nn.BatchNorm1d(5),
+    "batch, averaged": lambda: nn.BatchNorm1d(5, momentum=None),
     "batch, no statistics": lambda: nn.BatchNorm1d(5, track_running_stats=False),
     "layer": lambda: nn.LayerNorm(5),
     "rms": lambda: nn.RMSNorm(5),

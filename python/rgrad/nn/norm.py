@@ -70,25 +70,35 @@ class BatchNorm1d(TensorModule):
             raise ValueError(
                 f"BatchNorm1d: expected (N, {self.num_features}) or (N, {self.num_features}, L), got {x.shape}"
             )
-        count, update = self.num_batches_tracked, self.training and self.running_mean is not None
-        momentum = 0.0 if self.momentum is None else self.momentum
-        if update and count is not None and self.momentum is None:
-            momentum = 1 / (int(count.item()) + 1)
-        by_batch = self.training or self.running_mean is None
+        mean, var, count = self.running_mean, self.running_var, self.num_batches_tracked
+        if self.training and self.momentum is None and mean is not None and var is not None and count is not None:
+            return self._averaged(x, mean, var, count)
+        update, by_batch = self.training and mean is not None, self.training or mean is None
         used = update or not by_batch
         y = _core.batch_norm(
             x,
-            self.running_mean if used else None,
-            self.running_var if used else None,
+            mean if used else None,
+            var if used else None,
             self.weight,
             self.bias,
             by_batch,
-            momentum,
+            self.momentum or 0.0,
             self.eps,
         )
         # Not before: a batch that is refused was not seen.
         if update and count is not None:
             count += 1
+        return y
+
+    def _averaged(self, x: Tensor, mean: Tensor, var: Tensor, count: Tensor) -> Tensor:
+        """In training, with running statistics that are the means of all batches'."""
+        # Moved all the way, they are the batch's. How far the others move is known only when a compiled step runs.
+        batch_mean, batch_var = _core.zeros_like(mean), _core.zeros_like(var)
+        y = _core.batch_norm(x, batch_mean, batch_var, self.weight, self.bias, True, 1.0, self.eps)
+        count += 1
+        share = 1 / count.double()
+        for running, batch in ((mean, batch_mean), (var, batch_var)):
+            running.copy_(running * (1 - share).to(running.dtype) + batch * share.to(running.dtype))
         return y
 
     def extra_repr(self) -> str:
