@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use pyo3::{PyTraverseError, PyVisit};
 use rgrad_engine::Tensor;
 use rgrad_engine::compile::{self, Recording, Replay};
 
@@ -25,6 +26,8 @@ pub(crate) trait Outside: Send + Sync {
     fn settle(&self, py: Python<'_>) -> PyResult<()>;
     /// Undoes what the recorded step did, which failed later.
     fn undo(&self, py: Python<'_>) -> PyResult<()>;
+    /// Names the Python objects that it keeps.
+    fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError>;
 }
 
 /// What this thread records.
@@ -212,6 +215,12 @@ impl PyProgram {
     /// Runs the program `times` times, and returns the least time that each instruction took, in seconds.
     fn profile(&self, py: Python<'_>, arguments: Tensors, times: usize) -> PyResult<Vec<f64>> {
         run(py, usize::MAX, || self.replay.lock().unwrap_or_else(PoisonError::into_inner).profile(&arguments.0, times))
+    }
+
+    // Whatever it could be part of a cycle with can be cleared.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.outsides.iter().try_for_each(|outside| outside.visit(&visit))?;
+        self.guards.visit(&visit)
     }
 
     /// The program as it runs.

@@ -6,6 +6,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple, PyWeakrefMethods, PyWeakrefReference};
+use pyo3::{PyTraverseError, PyVisit};
 use rgrad_engine::{DType, Tensor, tape};
 
 use crate::args::Tensors;
@@ -183,6 +184,26 @@ impl PyCompiled {
     #[pyo3(signature = (most))]
     fn new(most: usize) -> Self {
         Self { entries: Mutex::default(), most, turn: Arc::default() }
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        // What is in use is not garbage.
+        let Ok(entries) = self.entries.try_lock() else { return Ok(()) };
+        for entry in entries.iter() {
+            visit.call(&entry.key)?;
+            visit.call(&entry.program)?;
+            visit.call(&entry.form)?;
+            for one in entry.flat.iter().flatten() {
+                if let Flat::Object(own) = one {
+                    visit.call(own)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn __clear__(&self) {
+        self.clear();
     }
 
     /// Calls the function, or replays what it did.

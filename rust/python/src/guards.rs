@@ -6,6 +6,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString, PyType, PyWeakrefMethods, PyWeakrefReference};
+use pyo3::{PyTraverseError, PyVisit};
 
 use crate::tensor::PyTensor;
 
@@ -158,6 +159,17 @@ impl Guards {
     /// Whether one of the modules is no longer there.
     pub(crate) fn are_gone(&self, py: Python<'_>) -> bool {
         self.all.iter().any(|guard| guard.module.bind(py).upgrade().is_none())
+    }
+
+    /// Names the Python objects that they keep.
+    pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        for (name, value) in self.all.iter().flat_map(|guard| &guard.attributes) {
+            visit.call(name)?;
+            if let Value::Other(value) = value {
+                visit.call(value)?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether all is still so.

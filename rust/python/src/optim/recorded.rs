@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
+use pyo3::{PyTraverseError, PyVisit};
 use rgrad_engine::Tensor;
 use rgrad_engine::optim::{Counts, Rule, Update};
 
@@ -185,6 +186,27 @@ impl<R: Rule + 'static> compile::Outside for Recorded<R> {
             last = Some((counts.step, step));
         }
         Ok(())
+    }
+
+    fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.groups)?;
+        visit.call(&self.state)?;
+        for parameter in &self.parameters {
+            visit.call(&parameter.param)?;
+            visit.call(&parameter.dict)?;
+            visit.call(&parameter.before)?;
+            for (name, object, _) in &parameter.state {
+                visit.call(name)?;
+                visit.call(object)?;
+            }
+        }
+        // What is in use is not garbage.
+        let Ok(seen) = self.seen.try_lock() else { return Ok(()) };
+        for (name, value) in seen.groups.iter().flat_map(|(known, _)| known) {
+            visit.call(name)?;
+            visit.call(value)?;
+        }
+        seen.steps.iter().flatten().try_for_each(|step| visit.call(step))
     }
 
     fn undo(&self, py: Python<'_>) -> PyResult<()> {
