@@ -359,6 +359,43 @@ def test_a_tensor_that_was_freed_outside_is_noticed():
     assert len(calls) == 2
 
 
+def attribute(model, optimizer):
+    model.step = rg.compile(lambda x: model(x))
+
+
+def argument(model, optimizer):
+    model.step = rg.compile(lambda x, _: model(x))
+    model.step(rg.ones(2, 3), optimizer)
+
+
+def training(model, optimizer):
+    def step(x):
+        optimizer.zero_grad()
+        loss = model(x).sum()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    model.optimizer = optimizer
+    optimizer.step_of_model = model.step = rg.compile(step)
+    optimizer.param_groups[0]["owner"] = model
+    model.kept = model.step.program
+
+
+@pytest.mark.parametrize("tie", [attribute, argument, training])
+def test_cycles_through_programs_are_collected(tie):
+    model = rg.nn.Linear(3, 2)
+    optimizer = rg.optim.Adam(model.parameters())
+    tie(model, optimizer)
+    for _ in range(2):
+        if tie is not argument:
+            model.step(rg.ones(2, 3))
+    gone = [weakref.ref(model), weakref.ref(model.step), weakref.ref(optimizer)]
+    del model, optimizer
+    gc.collect()
+    assert [ref() for ref in gone] == [None] * 3
+
+
 def test_dead_tensors_are_not_kept():
     w = rg.nn.Parameter(rg.randn(3))
 
@@ -388,6 +425,15 @@ READS = {
     "int": lambda x: int(x.sum()),
     "bool": lambda x: 1 if x.sum() > 0 else 2,
     "index": lambda x: range(x.long().sum()),
+    "tensor": lambda x: rg.tensor([x.sum(), 1.0]),
+    "address": lambda x: (x * 2).data_ptr(),
+    "address of an argument": lambda x: x.data_ptr(),
+    "list": lambda x: [1, 2, 3][x.long().sum()],
+    "size": lambda x: x.reshape(x.long().sum()),
+    "setting": lambda x: rg.full((2,), x.sum()),
+    "save": lambda x: rg.save({"x": x}, "never.safetensors"),
+    "copy": lambda x: copy.copy(x),
+    "max": lambda x: max(x[0]),
     "tolist": lambda x: x.tolist(),
     "numpy": lambda x: x.numpy(),
     "asarray": lambda x: np.asarray(x),
@@ -413,6 +459,22 @@ READS = {
 def test_a_value_cannot_be_read_inside(read):
     with pytest.raises(RuntimeError, match=r"compile: .*test_compile\.py:\d+"):
         rg.compile(read)(rg.randn(2, 3))
+
+
+def test_what_needs_no_values_is_no_reading():
+    w = rg.ones(2)
+
+    @rg.compile
+    def f(x):
+        assert len(x) == 2
+        assert w.data_ptr() == address
+        names = {x: "x", w: "w"}
+        return sum(row * 2 for row in x) if names[x] == "x" else w
+
+    address = w.data_ptr()
+    for _ in range(2):
+        x = rg.randn(2, 3)
+        equal(f(x), x[0] * 2 + x[1] * 2)
 
 
 def test_what_the_step_makes_of_constants_can_be_read():

@@ -184,8 +184,9 @@ impl PyTensor {
         self.inner.is_contiguous()
     }
     /// Address of the first element.
-    fn data_ptr(&self) -> usize {
-        self.inner.as_ptr().addr()
+    fn data_ptr(&self) -> PyResult<usize> {
+        rgrad_engine::compile::check_place("asking for an address", &self.inner).map_err(to_py)?;
+        Ok(self.inner.as_ptr().addr())
     }
     fn __len__(&self) -> PyResult<usize> {
         let no = || PyTypeError::new_err("a 0-d tensor has no length");

@@ -213,6 +213,14 @@ pub fn check_free(what: &str, t: &Tensor) -> Result<()> {
     Ok(())
 }
 
+/// `RuntimeError` if the elements of `t` may lie elsewhere when the step is repeated.
+pub fn check_place(what: &str, t: &Tensor) -> Result<()> {
+    if is_recording() && with(|r| r.moves(t)) {
+        fail!(Runtime, "{}", refusal(what));
+    }
+    Ok(())
+}
+
 /// Whether the elements of `t` are the same whenever the step runs.
 pub(crate) fn is_known(t: &Tensor) -> bool {
     !is_recording() || with(|r| r.is_constant(t))

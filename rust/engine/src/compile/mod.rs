@@ -27,7 +27,7 @@ pub(crate) use hooks::{
     built, change, check, compute, differentiated, drawn, forget, grad_read, grad_written, is_known, plain, plain_as,
     touched, watching, write, write_as,
 };
-pub use hooks::{check_free, constant, set_state, state_of};
+pub use hooks::{check_free, check_place, constant, set_state, state_of};
 pub use passes::passes;
 pub use program::{Cost, Program};
 pub use record::{Recording, is_recording, set_place};

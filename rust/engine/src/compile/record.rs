@@ -246,6 +246,12 @@ impl Recorder {
         }
     }
 
+    /// Whether a replay has other memory for `t`: that of an argument, or the step's own.
+    pub(super) fn moves(&self, t: &Tensor) -> bool {
+        let home = self.known(t).map(|cell| &self.program.cells[cell].home);
+        matches!(home, Some(Home::Argument(_) | Home::Temporary))
+    }
+
     pub(super) fn touched(&mut self, t: &Tensor) {
         if !self.is_constant(t) && self.refused.is_none() {
             let message = refusal("an operation that looks at elements to decide what it does");
@@ -371,8 +377,8 @@ pub(super) fn with<R>(f: impl FnOnce(&mut Recorder) -> R) -> R {
 pub(super) fn refusal(what: &str) -> String {
     format!(
         "compile: {what} inside a compiled step{}: the value is known only when the step runs, and what depends on it could \
-         not be repeated. Return the tensor and read it outside, decide with rg.where instead of if, or set \
-         rg.config.compile = False to run the step eagerly",
+         not be repeated. Return the tensor and read it outside, decide with rg.where instead of if, join tensors with \
+         rg.stack, or set rg.config.compile = False to run the step eagerly",
         place()
     )
 }
