@@ -274,38 +274,6 @@ def test_copies(duplicate):
         duplicate(t * 2)
 
 
-def test_save_and_load(tmp_path):
-    tensors = {name: rg.tensor(np.arange(6).reshape(2, 3).astype(name)) for name in DTYPES}
-    tensors |= {"empty": rg.zeros(0, 3), "scalar": rg.tensor(2.0), "view": rg.arange(6).reshape(2, 3).T}
-    path = tmp_path / "all.safetensors"
-    rg.save(tensors, path)
-    loaded = rg.load(path)
-    assert loaded.keys() == tensors.keys()
-    for name, t in tensors.items():
-        assert loaded[name].dtype == t.dtype
-        np.testing.assert_array_equal(loaded[name].numpy(), t.numpy())
-    assert [p.name for p in tmp_path.iterdir()] == ["all.safetensors"]
-    path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(ValueError, match=r"all\.safetensors"):
-        rg.load(path)
-    with pytest.raises(FileNotFoundError):
-        rg.load(tmp_path / "none")
-    with pytest.raises(FileNotFoundError):
-        rg.save(tensors, tmp_path / "none" / "x")
-
-
-def test_safetensors_of_other_software(tmp_path):
-    numpy = pytest.importorskip("safetensors.numpy")
-    arrays = {"0.weight": np.arange(6, dtype=np.float32).reshape(3, 2), "0.bias": np.ones(3, np.float32)}
-    numpy.save_file(arrays, tmp_path / "theirs.safetensors")
-    layer = rg.nn.Sequential(rg.nn.Linear(2, 3))
-    layer.load_state_dict(rg.load(tmp_path / "theirs.safetensors"))
-    assert layer(rg.tensor([1.0, 1.0])).tolist() == [2.0, 6.0, 10.0]
-    rg.save(layer.state_dict(), tmp_path / "ours.safetensors")
-    back = numpy.load_file(tmp_path / "ours.safetensors")
-    np.testing.assert_array_equal(back["0.weight"], arrays["0.weight"])
-
-
 # ---- Errors name the operation and what it got ----
 
 

@@ -2646,7 +2646,7 @@ def linspace(
 
 def load(path: str | PathLike[str]) -> dict[str, Tensor]:
     """
-    Reads a safetensors file into a dict of tensors.
+    Reads a safetensors file into a dict of tensors. Half precision, F16 and BF16, becomes float32, which holds all its values.
 
     `OSError` if the file cannot be read, `ValueError` if it is not whole, `TypeError` if it holds a dtype that rgrad does
     not have.

@@ -94,7 +94,7 @@ pub fn save(#[pyo3(from_py_with = named)] tensors: BTreeMap<String, Tensor>, pat
     })
 }
 
-/// Reads a safetensors file into a dict of tensors.
+/// Reads a safetensors file into a dict of tensors. Half precision, F16 and BF16, becomes float32, which holds all its values.
 ///
 /// `OSError` if the file cannot be read, `ValueError` if it is not whole, `TypeError` if it holds a dtype that rgrad does
 /// not have.
@@ -111,6 +111,9 @@ pub fn load(path: PathBuf) -> PyResult<HashMap<String, PyTensor>> {
         let (data, shape) = (view.data(), view.shape());
         let t = match view.dtype() {
             Dtype::F32 => Tensor::from_slice(&whole(data, f32::from_le_bytes), shape),
+            Dtype::F16 => Tensor::from_slice(&whole(data, |b| half(u16::from_le_bytes(b))), shape),
+            // The upper half of a float32.
+            Dtype::BF16 => Tensor::from_slice(&whole(data, |[low, high]| f32::from_le_bytes([0, 0, low, high])), shape),
             Dtype::F64 => Tensor::from_slice(&whole(data, f64::from_le_bytes), shape),
             Dtype::I64 => Tensor::from_slice(&whole(data, i64::from_le_bytes), shape),
             Dtype::I32 => Tensor::from_slice(&whole(data, i32::from_le_bytes), shape),
@@ -126,6 +129,18 @@ pub fn load(path: PathBuf) -> PyResult<HashMap<String, PyTensor>> {
         out.insert(name, t.map_err(to_py)?.into());
     }
     Ok(out)
+}
+
+/// The value of an IEEE 754 binary16, exactly; NaN keeps its sign and its payload, in the upper bits.
+fn half(bits: u16) -> f32 {
+    let (sign, rest) = (u32::from(bits & 0x8000) << 16, u32::from(bits & 0x7FFF) << 13);
+    let size = match rest >> 23 {
+        31 => rest | 0x7F80_0000,
+        // Subnormal numbers are multiples of 2⁻²⁴, normal ones have another bias of the exponent: 15 instead of 127.
+        0 => ((rest >> 13) as f32 / 16_777_216.0).to_bits(),
+        _ => rest + ((127 - 15) << 23),
+    };
+    f32::from_bits(sign | size)
 }
 
 fn whole<const N: usize, T>(data: &[u8], from: fn([u8; N]) -> T) -> Vec<T> {
