@@ -8,6 +8,7 @@ use crate::map::GRAIN_CHEAP;
 use crate::simd::{Element, Real};
 use crate::split::split;
 use crate::threads;
+use crate::view::size;
 
 /// Bytes of rows that are on their way while one is copied: enough to hide the memory's latency, few enough for a core's
 /// queue of requests.
@@ -165,7 +166,7 @@ pub fn numbers_along(out: &mut [i64], idx: &[i64], shape: &[usize], of: &[usize]
     let (&width, outer) = shape.split_last().expect("there is a dimension to pick along");
     assert!(shape.len() == of.len() && dim < of.len(), "the index and what it picks from have the same dimensions");
     assert!((0..of.len()).all(|d| d == dim || shape[d] <= of[d]), "the index must not be the larger one");
-    assert!(out.len() == idx.len() && out.len() == shape.iter().product(), "there must be one number for every index");
+    assert!(out.len() == idx.len() && out.len() == size(shape), "there must be one number for every index");
     check_range(idx, of[dim])?;
     if out.is_empty() {
         return Ok(());

@@ -260,8 +260,12 @@ impl Region {
         let theirs = u64::from(tasks) - mine;
         let mut looks = 0;
         while self.done.0.load(Acquire).wrapping_sub(before) < theirs {
-            looks += 1;
-            if looks < LOOKS_BEFORE_YIELD { spin_loop() } else { yield_now() }
+            if looks < LOOKS_BEFORE_YIELD {
+                looks += 1;
+                spin_loop();
+            } else {
+                yield_now();
+            }
         }
         // Ordered by `done`.
         if self.open.0.panicked.load(Relaxed) { self.take_panic() } else { None }

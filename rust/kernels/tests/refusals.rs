@@ -7,11 +7,13 @@ use rgrad_kernels::View;
 use rgrad_kernels::chain::{Chain, Input, Kind, Output, Step, run_chain};
 use rgrad_kernels::copy::{cast, cast_to_bool, copy, copy_into};
 use rgrad_kernels::flip::flip;
-use rgrad_kernels::gather::{gather_rows, scatter_add_rows};
+use rgrad_kernels::gather::{gather_rows, numbers_along, scatter_add_rows};
 use rgrad_kernels::gemm::{Epilogue, Mat, Packed, Slope, gemm, gemm_batched, gemm_packed};
 use rgrad_kernels::map::{
-    Binary, Compare, IntBinary, IntUnary, Unary, add_assign, binary, binary_int, compare, select, unary, unary_int,
+    Binary, Compare, Curve, IntBinary, IntUnary, Unary, add_assign, binary, binary_int, compare, curve, curve_grad,
+    select, unary, unary_int,
 };
+use rgrad_kernels::norm::{Normal, column_grad, normalize, row_grad, statistics, sums};
 use rgrad_kernels::random::randint;
 use rgrad_kernels::reduce::{Axes, Reduce, arg_reduce, reduce, reduce_int, sum_int};
 use rgrad_kernels::scan::{cumulate, linear};
@@ -52,6 +54,9 @@ fn maps_and_copies() {
         refuse(what, len, |out| unary(Unary::Exp, out, shape, x));
         refuse(what, len, |out| binary(Binary::Div, out, shape, x, one));
         refuse(what, len, |out| binary(Binary::Div, out, shape, one, x));
+        refuse(what, len, |out| curve(Curve::Gelu, out, shape, x));
+        refuse(what, len, |out| curve_grad(Curve::Gelu, out, shape, x, one));
+        refuse(what, len, |out| curve_grad(Curve::Gelu, out, shape, one, x));
         refuse(what, len, |out| unary_int(IntUnary::Neg, out, shape, ints));
         refuse(what, len, |out| binary_int(IntBinary::Add, out, shape, ints, one_int));
         refuse(what, len, |out| binary_int(IntBinary::Add, out, shape, one_int, ints));
@@ -134,6 +139,12 @@ fn flips_and_rows() {
     refuse("gather_rows: a size that overflows", 0, |out| gather_rows(out, &x, HUGE, &[0, 1]).unwrap());
     refuse("scatter_add_rows: inputs", 6, |out| scatter_add_rows(out, &x[..3], 2, &[0, 1]).unwrap());
     refuse("scatter_add_rows: whole rows", 6, |out| scatter_add_rows(out, &x[..4], 4, &[0]).unwrap());
+    refuse("numbers_along: indices", 6, |out| numbers_along(out, &[0; 5], &[2, 3], &[2, 3], 1).unwrap());
+    refuse("numbers_along: outputs", 5, |out| numbers_along(out, &[0; 6], &[2, 3], &[2, 3], 1).unwrap());
+    refuse("numbers_along: a larger index", 6, |out| numbers_along(out, &[0; 6], &[2, 3], &[1, 3], 1).unwrap());
+    refuse("numbers_along: a dimension", 6, |out| numbers_along(out, &[0; 6], &[2, 3], &[2, 3], 2).unwrap());
+    refuse("numbers_along: no dimension", 1, |out| numbers_along(out, &[0], &[], &[], 0).unwrap());
+    refuse("numbers_along: the size", 0, |out| numbers_along(out, &[], &[HALF, HALF], &[HALF, HALF], 0).unwrap());
 
     refuse("order_rows: places", 5, |out| order_rows(out, &x, 2, false).unwrap());
     refuse("order_rows: more places than elements", 8, |out| order_rows(out, &x, 2, false).unwrap());
@@ -198,6 +209,48 @@ fn softmaxes() {
         cross_entropy(out, None, &[], &labels, HUGE / 2 + 1, 1.0).unwrap();
     });
     assert_eq!(grad, [7.0; 6]);
+}
+
+#[test]
+fn norms() {
+    let x = [1.0_f32; 6];
+    for (cols, len) in [(3, 3), (3, 1), (4, 2), (0, 2)] {
+        let mut rest = [[7.0; 3]; 2];
+        refuse("statistics", len, |out| {
+            let [var, scale] = &mut rest;
+            statistics([out, &mut var[..2], &mut scale[..2]], &x, cols, false, true, 0.0);
+        });
+        assert_eq!(rest, [[7.0; 3]; 2]);
+    }
+    let (by_row, by_column) = (&x[..2], &x[..3]);
+    let rows = Normal { x: &x, cols: 3, mean: by_row, scale: by_row, by_column: false };
+    let columns = Normal { mean: by_column, scale: by_column, by_column: true, ..rows };
+    for (what, len, of) in [
+        ("outputs", 5, rows),
+        ("outputs of columns", 5, columns),
+        ("means", 6, Normal { mean: &x[..1], ..rows }),
+        ("scales", 6, Normal { scale: &x[..3], ..rows }),
+        ("means of columns", 6, Normal { mean: &x[..2], ..columns }),
+        ("rows", 6, Normal { cols: 4, ..rows }),
+        ("no columns", 6, Normal { cols: 0, ..rows }),
+    ] {
+        refuse(what, len, |out| normalize(out, of, &x[..of.cols], &x[..of.cols]));
+        if of.by_column {
+            refuse(what, len, |out| column_grad(out, of, &x, &x[..of.cols], &x[..2 * of.cols]));
+        } else {
+            refuse(what, len, |out| row_grad(out, of, &x, &x[..of.cols], true));
+        }
+    }
+    refuse("weights", 6, |out| normalize(out, rows, &x[..2], &x[..3]));
+    refuse("biases", 6, |out| normalize(out, rows, &x[..3], &x[..2]));
+    refuse("row_grad: weights", 6, |out| row_grad(out, rows, &x, &x[..2], true));
+    refuse("row_grad: gradients", 6, |out| row_grad(out, rows, &x[..5], &x[..3], true));
+    refuse("row_grad of columns", 6, |out| row_grad(out, columns, &x, &x[..3], true));
+    refuse("column_grad: sums", 6, |out| column_grad(out, columns, &x, &x[..3], &x[..5]));
+    refuse("column_grad: gradients", 6, |out| column_grad(out, columns, &x[..5], &x[..3], &x));
+    refuse("column_grad of rows", 6, |out| column_grad(out, rows, &x, &x[..3], &x));
+    refuse("sums: outputs", 5, |out| sums(out, columns, &x));
+    refuse("sums: gradients", 6, |out| sums(out, columns, &x[..5]));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use crate::math;
 use crate::reader::{Reader, chunk};
 use crate::simd::{Kernel, Real, Simd};
 use crate::split::split;
+use crate::view::size;
 
 /// An activation function with its parameters. NaN gives NaN.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -72,7 +73,7 @@ fn curve_grad_body<T: Real>(curve: Curve, out: &mut [T], shape: &[usize], g: Vie
 }
 
 fn run<T: Real>(curve: Curve, out: &mut [T], shape: &[usize], x: View<T>, g: Option<View<T>>) {
-    assert_eq!(out.len(), shape.iter().product(), "the output has the wrong number of elements");
+    assert_eq!(out.len(), size(shape), "the output has the wrong number of elements");
     x.check(shape);
     if !out.is_empty() {
         split(out, UNIT, curve.grain(), |start, out| T::run(CurveKernel { curve, out, shape, x, g, start }));
