@@ -1,37 +1,15 @@
-//! Elementwise maps, comparisons, copies and conversions over every kind of layout.
+//! Elementwise maps and comparisons over every kind of layout.
 
 mod strided;
 
 use std::f64::consts::FRAC_PI_2;
 
 use rgrad_kernels::View;
-use rgrad_kernels::copy::{cast, cast_to_bool, copy, copy_into};
-use rgrad_kernels::gather::{BadIndex, gather_rows, scatter_add_rows};
 use rgrad_kernels::map::{
     Binary, Compare, Curve, IntBinary, IntUnary, Unary, add_assign, binary, binary_int, compare, curve, curve_grad,
     select, unary, unary_int,
 };
-use strided::{indices, layouts, numbers, place, reach, row_major, shapes};
-
-/// Calls `check(shape, strides of a, strides of b)` for all shapes and all pairs of layouts.
-fn for_pairs(check: impl Fn(&[usize], &[usize], &[usize])) {
-    for shape in shapes() {
-        for a in layouts(&shape) {
-            for b in layouts(&shape) {
-                check(&shape, &a, &b);
-            }
-        }
-    }
-}
-
-fn f32s(n: usize, seed: u64) -> Vec<f32> {
-    numbers(n, seed).iter().map(|&x| x as f32).collect()
-}
-
-/// Bits, but all NaN alike.
-fn bits(x: f32) -> u32 {
-    if x.is_nan() { f32::NAN.to_bits() } else { x.to_bits() }
-}
+use strided::{bits, f32s, for_pairs, indices, layouts, numbers, place, reach, row_major, shapes};
 
 #[test]
 fn binary_maps_read_every_layout() {
@@ -73,35 +51,6 @@ fn select_and_compare_read_every_layout() {
         select(&mut got, shape, View::new(&less, &plain), View::new(&a, sa), View::new(&b, sb));
         assert_eq!(got, smaller);
     });
-}
-
-#[test]
-fn copies_read_and_write_every_layout() {
-    for_pairs(|shape, from, to| {
-        let x = f32s(reach(shape, from), 4);
-        let want: Vec<f32> = indices(shape).iter().map(|i| x[place(i, from)]).collect();
-        let mut got = vec![f32::NAN; want.len()];
-        copy(&mut got, shape, View::new(&x, from));
-        assert_eq!(got, want, "{shape:?} {from:?}");
-
-        if shape.iter().zip(to).any(|(&n, &s)| n > 1 && s == 0) {
-            return; // no place for every element
-        }
-        let mut out = vec![f32::NAN; reach(shape, to)];
-        copy_into(&mut out, to, shape, View::new(&x, from));
-        let mut expected = vec![f32::NAN; out.len()];
-        for (i, &x) in indices(shape).iter().zip(&want) {
-            expected[place(i, to)] = x;
-        }
-        let same = out.iter().zip(&expected).all(|(a, b)| bits(*a) == bits(*b));
-        assert!(same, "{shape:?} {from:?} {to:?}: untouched places stay as they were");
-    });
-}
-
-#[test]
-#[should_panic(expected = "twice")]
-fn a_copy_into_overlapping_places_is_refused() {
-    copy_into(&mut [0.0_f32; 4], &[1, 1], &[3, 2], View::new(&[1.0; 6], &[2, 1]));
 }
 
 #[test]
@@ -340,108 +289,6 @@ fn comparisons_with_nan_are_false_but_for_inequality() {
         compare(op, &mut got, &[4], View::new(&a, &[1]), View::new(&b, &[1]));
         assert_eq!(got, want, "{op:?}");
     }
-}
-
-#[test]
-fn conversions_are_those_of_as() {
-    let x = [0.0, -0.0, 1.9, -1.9, 300.5, 1e30, -1e30, f64::NAN, f64::INFINITY];
-    let mut ints = [7_i32; 9];
-    cast(&mut ints, &x);
-    assert_eq!(ints, x.map(|x| x as i32));
-    let mut bytes = [7_u8; 9];
-    cast(&mut bytes, &x);
-    assert_eq!(bytes, x.map(|x| x as u8));
-    cast(&mut bytes, &[256_i64, -1, 5, 0, 0, 0, 0, 0, 0]);
-    assert_eq!(bytes[..3], [0, 255, 5]);
-    cast_to_bool(&mut bytes, &x);
-    assert_eq!(bytes, [0, 0, 1, 1, 1, 1, 1, 1, 1]);
-}
-
-#[test]
-fn conversions_of_many_numbers_with_one_out_of_range() {
-    let mut x: Vec<f32> = numbers(300, 6).iter().map(|&x| (x * 1e6) as f32).collect();
-    for odd in [f32::NAN, f32::INFINITY, -3e9, 2_147_483_648.0, 9_223_372_036_854_775_808.0] {
-        x[200] = odd;
-        let (mut small, mut large) = (vec![7_i32; 300], vec![7_i64; 300]);
-        cast(&mut small, &x);
-        cast(&mut large, &x);
-        assert!(small.iter().zip(&x).all(|(&got, &x)| got == x as i32));
-        assert!(large.iter().zip(&x).all(|(&got, &x)| got == x as i64));
-    }
-}
-
-#[test]
-fn elements_of_every_width_are_transposed() {
-    fn check<T: rgrad_kernels::simd::Element>(from_index: impl Fn(usize) -> T) {
-        for (rows, cols) in [(1, 1), (16, 16), (8, 8), (17, 33), (40, 100), (100, 784), (3, 200)] {
-            if cfg!(miri) && rows * cols > 1000 {
-                continue;
-            }
-            let x: Vec<T> = (0..rows * cols).map(&from_index).collect();
-            let mut out = vec![T::default(); rows * cols];
-            copy(&mut out, &[cols, rows], View::new(&x, &[1, cols]));
-            for (i, got) in out.iter().enumerate() {
-                assert_eq!(*got, x[i % rows * cols + i / rows], "{rows} x {cols}, element {i}");
-            }
-        }
-    }
-    check(|i| i as f32);
-    check(|i| i as f64);
-    // Bit patterns that are NaN as floating-point numbers.
-    check(|i| i as i32 | 0x7F80_0001);
-    check(|i| i as i64 | 0x7FF0_0000_0000_0001);
-    check(|i| (i % 251) as u8);
-}
-
-#[test]
-fn rows_are_gathered_and_added_back() {
-    for row_len in [1, 3, 16, 784] {
-        let x = f32s(20 * row_len, 5);
-        let idx = [3, -1, 0, 19, 3, -20];
-        let mut out = vec![f32::NAN; idx.len() * row_len];
-        gather_rows(&mut out, &x, row_len, &idx).unwrap();
-        for (i, row) in idx.iter().zip(out.chunks(row_len)) {
-            let at = i.rem_euclid(20) as usize;
-            assert_eq!(row, &x[at * row_len..][..row_len]);
-        }
-        let mut sums = vec![1.0; 20 * row_len];
-        scatter_add_rows(&mut sums, &out, row_len, &idx).unwrap();
-        assert_eq!(sums[3 * row_len], 1.0 + x[3 * row_len] + x[3 * row_len]);
-        assert_eq!(sums[4 * row_len], 1.0);
-    }
-}
-
-#[test]
-fn rows_of_several_matrices_are_gathered_and_added_back() {
-    // The last is divided between threads.
-    for (matrices, row_len) in [(3, 1), (3, 4), (if cfg!(miri) { 40 } else { 40_000 }, 1), (0, 2)] {
-        let (rows, idx) = (5, [4, 0, -2, 4]);
-        let x = f32s(matrices * rows * row_len, 5);
-        let mut out = vec![f32::NAN; matrices * idx.len() * row_len];
-        gather_rows(&mut out, &x, row_len, &idx).unwrap();
-        for (k, got) in out.chunks(row_len).enumerate() {
-            let at = (k / idx.len() * rows + [4, 0, 3, 4][k % idx.len()]) * row_len;
-            assert_eq!(got, &x[at..at + row_len], "matrix {}, index {}", k / idx.len(), k % idx.len());
-        }
-        let mut sums = vec![0.0; x.len()];
-        scatter_add_rows(&mut sums, &out, row_len, &idx).unwrap();
-        for (k, (sum, x)) in sums.iter().zip(&x).enumerate() {
-            let times = [1.0, 0.0, 0.0, 1.0, 2.0][k / row_len % rows];
-            assert_eq!(*sum, times * x, "element {k}");
-        }
-    }
-}
-
-#[test]
-fn a_bad_index_is_found_before_anything_is_written() {
-    let mut out = [7.0_f32; 6];
-    for bad in [3, -4, i64::MAX, i64::MIN] {
-        let error = Err(BadIndex { position: 1, index: bad });
-        assert_eq!(gather_rows(&mut out, &[1.0; 6], 2, &[0, bad, 9]), error);
-        assert_eq!(scatter_add_rows(&mut out, &[1.0; 6], 2, &[0, bad, 9]), error);
-    }
-    assert_eq!(out, [7.0; 6]);
-    assert_eq!(gather_rows::<f32>(&mut [], &[], 0, &[5]), Ok(()));
 }
 
 #[test]
