@@ -260,6 +260,80 @@ def test_settings_and_states_that_change_outside_are_used():
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("make_optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_an_optimizer_may_make_several_steps_in_one(make_optimizer, whole):
+    x, y = rg.randn(24, 4, generator=rg.Generator(1)), labels(0).repeat(4)
+
+    def run(compiled):
+        rg.manual_seed(0)
+        model = mlp()
+        optimizer = make_optimizer(model.parameters())
+
+        def step(x, y):
+            for _ in range(3):
+                optimizer.zero_grad()
+                loss = nn.functional.cross_entropy(model(x), y)
+                loss.backward()
+                optimizer.step()
+            return loss
+
+        fast, losses = rg.compile(step) if compiled else step, []
+        for epoch in range(3):
+            if compiled and whole:
+                losses += fast.epoch(x, y, batch_size=6).tolist()
+            else:
+                losses += [fast(*batch).item() for batch in rg.data.DataLoader((x, y), 6)]
+            if epoch == 1:
+                bad = y[:6] + 3
+                with pytest.raises(ValueError, match="out of range"):
+                    fast(x[:6], bad)
+        return [losses, *values(model, optimizer)]
+
+    for a, b in zip(run(False), run(True), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_steps_of_one_optimizer_with_some_of_the_same_parameters_are_refused():
+    a, b = nn.Parameter(rg.ones(2)), nn.Parameter(rg.ones(2))
+    optimizer = optim.Adam([a, b])
+
+    def step(x):
+        (a * x).sum().backward()
+        optimizer.step()
+        (b * x).sum().backward()
+        optimizer.step()
+
+    with pytest.raises(RuntimeError, match="an optimizer of its own"):
+        rg.compile(step)(rg.ones(2))
+    assert a.tolist() == [1.0, 1.0]
+
+
+def test_hooks_that_come_and_go_are_noticed():
+    def run(compiled):
+        rg.manual_seed(0)
+        model = mlp()
+        optimizer = sgd(model.parameters())
+
+        def step(x, y):
+            optimizer.zero_grad()
+            loss = nn.functional.cross_entropy(model(x), y)
+            loss.backward()
+            optimizer.step()
+
+        step, handles = rg.compile(step) if compiled else step, []
+        for i in range(9):
+            if i in (2, 4):
+                handles.append(model[0].weight.register_hook(lambda g: g * 2))
+            if i in (6, 7):
+                handles.pop(0).remove()
+            step(rg.randn(6, 4, generator=rg.Generator(i)), labels(i))
+        return values(model, optimizer)
+
+    for a, b in zip(run(False), run(True), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_accumulated_gradients():
     def run(compiled):
         rg.manual_seed(1)

@@ -48,15 +48,21 @@ pub fn step<R: Rule>(slots: &[Slot<R>]) -> Result<()> {
 /// A step that programs repeat, with the settings and the counts of the next one.
 #[derive(Debug)]
 pub struct Update<R> {
-    slots: Mutex<Vec<(R, Counts)>>,
+    rules: Mutex<Vec<R>>,
+    counts: SharedCounts,
 }
 
+/// The counts of each parameter, which all steps of one optimizer in a program go on with.
+pub type SharedCounts = Arc<Mutex<Vec<Counts>>>;
+
 impl<R: Rule + 'static> Update<R> {
-    /// Does a step, which the recording on this thread writes down. Errors as [`step`]'s.
-    pub fn record(slots: &[Slot<R>]) -> Result<Arc<Self>> {
+    /// Does a step, which the recording on this thread writes down. `counts` are those of an earlier step of the same
+    /// parameters in the recording. Errors as [`step`]'s.
+    pub fn record(slots: &[Slot<R>], counts: Option<SharedCounts>) -> Result<Arc<Self>> {
         check(slots)?;
-        let next = slots.iter().map(|s| (s.rule, s.counts)).collect();
-        let action = Arc::new(Self { slots: Mutex::new(next) });
+        let (rules, counts) = (slots.iter().map(|s| s.rule).collect(), counts.unwrap_or_default());
+        *counts.lock().unwrap_or_else(PoisonError::into_inner) = slots.iter().map(|s| s.counts).collect();
+        let action = Arc::new(Self { rules: Mutex::new(rules), counts });
         // State that the step has made stays when the step is over, unlike anything else that it makes.
         slots.iter().flat_map(|s| &s.state).for_each(compile::forget);
         let grads: Vec<&Tensor> = slots.iter().map(|s| &s.grad).collect();
@@ -66,14 +72,14 @@ impl<R: Rule + 'static> Update<R> {
     }
 
     /// Sets the settings and counts with which the next step starts, one for each parameter.
-    pub fn set(&self, settings: impl IntoIterator<Item = (R, Counts)>) {
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        slots.iter_mut().zip(settings).for_each(|(slot, new)| *slot = new);
+    pub fn set(&self, rules: Vec<R>, counts: Vec<Counts>) {
+        *self.rules.lock().unwrap_or_else(PoisonError::into_inner) = rules;
+        *self.counts.lock().unwrap_or_else(PoisonError::into_inner) = counts;
     }
 
     /// The counts of each parameter after the last step.
-    pub fn counts(&self) -> Vec<Counts> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|s| s.1).collect()
+    pub fn counts(&self) -> &SharedCounts {
+        &self.counts
     }
 }
 
@@ -83,10 +89,11 @@ impl<R: Rule + 'static> compile::Action for Update<R> {
     }
 
     fn run(&self, grads: &[&Tensor], mut out: &[&Tensor]) -> Result<()> {
-        let mut settings = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         // Most parameters are at the same step of the same rule.
         let mut known: Option<(R, Counts, R::Ready)> = None;
-        for (grad, (rule, counts)) in grads.iter().zip(settings.iter_mut()) {
+        for (grad, (rule, counts)) in grads.iter().zip(rules.iter().zip(all.iter_mut())) {
             *counts = rule.count(*counts);
             let ready = match known {
                 Some((r, c, ready)) if (r, c) == (*rule, *counts) => ready,
@@ -114,11 +121,10 @@ impl<R: Rule + 'static> compile::Action for Update<R> {
 
     fn flops(&self, x: &[Vec<usize>], _: &[Vec<usize>]) -> f64 {
         // An average each, and some more of them with the step itself.
-        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        let each = |(shape, (rule, _)): (&Vec<usize>, &(R, Counts))| {
-            2 * shape.iter().product::<usize>() * (1 + 2 * rule.states().len())
-        };
-        x.iter().zip(slots.iter()).map(each).sum::<usize>() as f64
+        let rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        let each =
+            |(shape, rule): (&Vec<usize>, &R)| 2 * shape.iter().product::<usize>() * (1 + 2 * rule.states().len());
+        x.iter().zip(rules.iter()).map(each).sum::<usize>() as f64
     }
 }
 

@@ -77,7 +77,7 @@ fn recorded<R: Rule + 'static>(rule: R) -> (Replay, Vec<Tensor>) {
             fresh: true,
         })
         .collect();
-    Update::record(&slots).unwrap();
+    Update::record(&slots, None).unwrap();
     let updated = slots.iter().flat_map(|slot| slot.state.iter().chain([&slot.param]).cloned()).collect();
     drop(slots);
     let (program, _) = recording.finish(&[loss.detach()], &arguments).unwrap();

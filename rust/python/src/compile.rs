@@ -9,6 +9,7 @@ use pyo3::types::PyDict;
 use pyo3::{PyTraverseError, PyVisit};
 use rgrad_engine::Tensor;
 use rgrad_engine::compile::{self, Recording, Replay};
+use rgrad_engine::optim::SharedCounts;
 
 use crate::args::Tensors;
 use crate::autograd::place;
@@ -26,6 +27,8 @@ pub(crate) trait Outside: Send + Sync {
     fn settle(&self, py: Python<'_>) -> PyResult<()>;
     /// Undoes what the recorded step did, which failed later.
     fn undo(&self, py: Python<'_>) -> PyResult<()>;
+    /// The counts of these parameters, if the state is that of the same optimizer.
+    fn counts_of(&self, state: &Bound<'_, PyDict>, params: &[Bound<'_, PyAny>]) -> PyResult<Option<SharedCounts>>;
     /// Names the Python objects that it keeps.
     fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError>;
 }
@@ -53,6 +56,13 @@ fn watch(f: impl FnOnce(&mut Watch)) {
 /// Notes what the step being recorded depends on.
 pub(crate) fn note(outside: Box<dyn Outside>) {
     watch(|w| w.outsides.push(outside));
+}
+
+/// The counts of an optimizer's parameters in the step being recorded, if it has made a step of theirs already.
+pub(crate) fn counts_of(state: &Bound<'_, PyDict>, params: &[Bound<'_, PyAny>]) -> PyResult<Option<SharedCounts>> {
+    let mut found = Ok(None);
+    watch(|w| found = w.outsides.iter().rev().find_map(|o| o.counts_of(state, params).transpose()).transpose());
+    found
 }
 
 /// Starts recording on this thread what a function does with `arguments`: it is to be called with the tensors that are

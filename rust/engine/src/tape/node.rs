@@ -144,6 +144,8 @@ pub type Hook = Arc<dyn Fn(&Tensor) -> Result<Option<Tensor>> + Send + Sync>;
 pub(crate) struct Hooks {
     /// By their numbers, in the order in which they were registered.
     registered: Mutex<BTreeMap<u64, Hook>>,
+    /// How often one was registered or removed.
+    changes: AtomicU64,
     /// The tensor itself, if it is the result of an operation and keeps its gradient.
     keeps: OnceLock<Tensor>,
 }
@@ -155,6 +157,11 @@ impl fmt::Debug for Hooks {
 }
 
 impl Hooks {
+    /// How often the hooks on a leaf's gradient have changed.
+    pub(crate) fn changes(leaf: &Tensor) -> u64 {
+        leaf.hooks().get().map_or(0, |hooks| hooks.changes.load(Relaxed))
+    }
+
     fn of(t: &Tensor) -> &Hooks {
         t.node().map_or(t.hooks(), |node| &node.hooks).get_or_init(Box::default)
     }
@@ -189,7 +196,9 @@ pub fn register_hook(t: &Tensor, hook: Hook) -> Result<u64> {
     if !t.requires_grad() {
         fail!(Runtime, "register_hook: the tensor does not require gradients, so none would reach the hook");
     }
-    let mut hooks = Hooks::of(t).registered.lock().unwrap_or_else(PoisonError::into_inner);
+    let hooks = Hooks::of(t);
+    hooks.changes.fetch_add(1, Relaxed);
+    let mut hooks = hooks.registered.lock().unwrap_or_else(PoisonError::into_inner);
     let number = hooks.last_key_value().map_or(0, |(last, _)| last + 1);
     hooks.insert(number, hook);
     Ok(number)
@@ -197,7 +206,9 @@ pub fn register_hook(t: &Tensor, hook: Hook) -> Result<u64> {
 
 /// Removes the hook that has this number, if it is still there.
 pub fn remove_hook(t: &Tensor, number: u64) {
-    let hook = Hooks::of(t).registered.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
+    let hooks = Hooks::of(t);
+    hooks.changes.fetch_add(1, Relaxed);
+    let hook = hooks.registered.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
     // Dropped after the lock: it may hold tensors, even this one.
     drop(hook);
 }

@@ -203,7 +203,9 @@ fn step<'py, R: Rule + 'static>(
         }
         return Ok(());
     }
-    let update = run(py, elements, || Update::record(&slots))?;
+    let params: Vec<_> = entries.iter().map(|entry| entry.param.clone()).collect();
+    let counts = if R::COUNTS.is_empty() { None } else { compile::counts_of(state, &params)? };
+    let update = run(py, elements, || Update::record(&slots, counts))?;
     let mut parameters = Vec::with_capacity(slots.len());
     for ((entry, slot), at) in entries.into_iter().zip(slots).zip(owners) {
         let before = entry.dict.as_ref().map(PyDictMethods::copy).transpose()?;

@@ -2,12 +2,13 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 use rgrad_engine::Tensor;
-use rgrad_engine::optim::{Counts, Rule, Update};
+use rgrad_engine::optim::{Counts, Rule, SharedCounts, Update};
 
 use super::{Settings, counts_of};
 use crate::compile;
@@ -151,15 +152,15 @@ impl<R: Rule + 'static> compile::Outside for Recorded<R> {
             }
         }
         if changed {
-            let mut settings = Vec::with_capacity(self.parameters.len());
+            let (mut rules, mut counts) = (Vec::new(), Vec::new());
             for parameter in &self.parameters {
-                let counts = match &parameter.dict {
+                counts.push(match &parameter.dict {
                     Some(dict) if !parameter.state.is_empty() => counts_of::<R>(dict.bind(py), parameter.at.1)?,
                     _ => Counts::default(),
-                };
-                settings.push((seen.groups[parameter.at.0].1, counts));
+                });
+                rules.push(seen.groups[parameter.at.0].1);
             }
-            self.update.set(settings);
+            self.update.set(rules, counts);
         }
         Ok(true)
     }
@@ -171,7 +172,8 @@ impl<R: Rule + 'static> compile::Outside for Recorded<R> {
         let seen = &mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         // Nearly always all parameters have made as many steps: one object is enough for them.
         let mut last: Option<(u64, Py<PyAny>)> = None;
-        for ((parameter, counts), own) in self.parameters.iter().zip(self.update.counts()).zip(&mut seen.steps) {
+        let all = self.update.counts().lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for ((parameter, counts), own) in self.parameters.iter().zip(all).zip(&mut seen.steps) {
             let Some(dict) = parameter.dict.as_ref().filter(|_| !parameter.state.is_empty()) else { continue };
             let step = match &last {
                 Some((count, step)) if *count == counts.step => step.clone_ref(py),
@@ -186,6 +188,20 @@ impl<R: Rule + 'static> compile::Outside for Recorded<R> {
             last = Some((counts.step, step));
         }
         Ok(())
+    }
+
+    fn counts_of(&self, state: &Bound<'_, PyDict>, params: &[Bound<'_, PyAny>]) -> PyResult<Option<SharedCounts>> {
+        let own = || self.parameters.iter().map(|p| p.param.bind(state.py()));
+        if !self.state.bind(state.py()).is(state) || !own().any(|p| params.iter().any(|other| other.is(p))) {
+            return Ok(None);
+        }
+        if own().len() != params.len() || !own().zip(params).all(|(p, other)| p.is(other)) {
+            return Err(PyRuntimeError::new_err(
+                "compile: an optimizer makes two steps inside a compiled step, with gradients of different parameters, of \
+                 which some are in both: give each set of parameters an optimizer of its own",
+            ));
+        }
+        Ok(Some(self.update.counts().clone()))
     }
 
     fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
