@@ -33,7 +33,7 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 /// Batches of the data.
-const BATCHES: usize = if cfg!(miri) { 20 } else { 1000 };
+const BATCHES: usize = 1000;
 
 fn full(shape: &[usize], value: f64) -> Tensor {
     Tensor::full(shape, Number::Float(value), DType::Float32).unwrap()
@@ -98,6 +98,7 @@ fn allocations(replay: &mut Replay, batches: &Batches, results: &Stacked, steps:
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "thousands of steps")]
 fn a_replay_allocates_nothing() {
     let g = Generator::new(2);
     let rows = BATCHES * 32;

@@ -97,7 +97,7 @@ const STEP: u64 = if cfg!(miri) { 40_000_003 } else { 4099 };
 
 /// Compares a function for f32 with that for f64, over every `step`-th bit pattern and on all cores.
 fn scan(step: u64, single: impl Fn(&mut [f32], &[f32]) + Sync, double: impl Fn(&mut [f64], &[f64]) + Sync) -> Found {
-    const PART: u64 = 4096; // too little for the kernels to divide
+    const PART: u64 = if cfg!(miri) { 64 } else { 4096 }; // too little for the kernels to divide
     let next = AtomicU64::new(0);
     let work = || {
         let (mut x, mut wide) = (vec![0.0_f32; PART as usize], vec![0.0_f64; PART as usize]);

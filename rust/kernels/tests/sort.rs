@@ -15,7 +15,9 @@ fn compare(a: f32, b: f32) -> std::cmp::Ordering {
 
 #[test]
 fn places_are_those_of_a_stable_sort() {
-    for (rows, len) in [(1, 1), (3, 2), (5, 17), (2, 100), (40, 300), (2, 5000)] {
+    // Few rows are long enough to be sorted digit by digit, the fewest in Miri.
+    let many = if cfg!(miri) { [(1, 20), (1, 2048)] } else { [(40, 300), (2, 5000)] };
+    for (rows, len) in [(1, 1), (3, 2), (5, 17), (2, 100)].into_iter().chain(many) {
         let x = values(rows * len);
         for descending in [false, true] {
             let mut want = Vec::new();

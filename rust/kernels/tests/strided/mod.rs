@@ -20,12 +20,16 @@ pub fn row_major(shape: &[usize]) -> Vec<usize> {
     (0..shape.len()).map(|d| shape[d + 1..].iter().product()).collect()
 }
 
-/// Several layouts of a shape: row-major, reversed (transposed), every second element, and each dimension broadcast.
+/// Several layouts of a shape: row-major, reversed (transposed), every second element, and each dimension broadcast. In Miri,
+/// those that are read in different ways.
 pub fn layouts(shape: &[usize]) -> Vec<Vec<usize>> {
     let plain = row_major(shape);
     let reversed: Vec<usize> = (0..shape.len()).map(|d| shape[..d].iter().product()).collect();
-    let mut all = vec![plain.clone(), reversed, plain.iter().map(|s| 2 * s).collect(), vec![0; shape.len()]];
-    for broadcast in 0..shape.len() {
+    let mut all = vec![plain.clone(), reversed];
+    if !cfg!(miri) {
+        all.extend([plain.iter().map(|s| 2 * s).collect(), vec![0; shape.len()]]);
+    }
+    for broadcast in 0..if cfg!(miri) { shape.len().min(1) } else { shape.len() } {
         let kept: Vec<usize> = shape.iter().enumerate().map(|(d, &n)| if d == broadcast { 1 } else { n }).collect();
         let mut strides = row_major(&kept);
         strides[broadcast] = 0;
@@ -43,7 +47,7 @@ pub fn reach(shape: &[usize], strides: &[usize]) -> usize {
 pub fn shapes() -> Vec<Vec<usize>> {
     let mut all: Vec<Vec<usize>> = vec![vec![], vec![0], vec![3, 0, 2], vec![1, 1]];
     if cfg!(miri) {
-        all.extend([vec![17], vec![2, 17], vec![2, 3, 2], vec![33]]);
+        all.extend([vec![2, 17], vec![2, 3, 2]]);
         return all;
     }
     all.extend([1, 2, 7, 8, 9, 15, 16, 17, 31, 33, 511, 512, 513, 1025].map(|n| vec![n]));
