@@ -2,6 +2,7 @@
 
 use super::Slope;
 use super::turned::{self, Turned};
+use crate::lanes::prefetch;
 use crate::math;
 use crate::simd::{Kernel, Real, Simd, opaque};
 use crate::tuning::{max_rows, max_vectors};
@@ -25,6 +26,8 @@ pub struct Panel<T> {
     pub k_whole: usize,
     /// Tiles.
     pub tiles: usize,
+    /// Fetches the rows of A that the next tile needs, a line of the cache of each every vector's length of steps.
+    pub fetch: bool,
     /// Columns in the last vector.
     pub last: usize,
     /// Where the result goes.
@@ -135,8 +138,18 @@ unsafe fn sums<T: Real, S: Simd<T>, const MR: usize, const NV: usize, const QUAD
     let mut acc = [[s.splat(T::ZERO); NV]; MR];
     let mut a = rows(p, a);
     let mut b = p.b;
-    // Two loops of one body: in the first, masks are left out.
-    for _ in 0..p.k_whole {
+    let fetched = if p.fetch { p.k_whole / S::LANES * S::LANES } else { 0 };
+    for _ in (0..fetched).step_by(S::LANES) {
+        for i in 0..MR {
+            prefetch(a[i / 3].wrapping_add((i % 3 + MR) * p.a_row));
+        }
+        for _ in 0..S::LANES {
+            // SAFETY: the caller's.
+            unsafe { step::<T, S, MR, NV, QUADS, true>(s, p, &mut a, &mut b, &mut acc) };
+        }
+    }
+    // Two more loops of the same body: in the first, masks are left out.
+    for _ in fetched..p.k_whole {
         // SAFETY: the caller's.
         unsafe { step::<T, S, MR, NV, QUADS, true>(s, p, &mut a, &mut b, &mut acc) };
     }

@@ -8,7 +8,7 @@ use super::pack::{CopyTo, Strided, Strips, pack, with_scratch};
 use super::turned::{self, STEPS};
 use super::{Activation, Epilogue, Slope, div_ceil, lanes, share};
 use crate::simd::Real;
-use crate::tuning::{self, BLOCK_ROWS, COPY_REUSE, KC, TOTALS, max_rows, max_turned_rows, max_vectors};
+use crate::tuning::{self, BLOCK_ROWS, COPY_REUSE, FETCH_BYTES, KC, TOTALS, max_rows, max_turned_rows, max_vectors};
 
 /// A product, checked: all that its pointers describe is valid while tasks run, and C is written by disjoint parts.
 #[derive(Clone, Copy)]
@@ -201,6 +201,7 @@ impl<T: Real> Part<'_, T> {
                 k: k.len(),
                 k_whole,
                 tiles,
+                fetch: a.cols == 1 && vectors.start == 0,
                 last: p.n.min(vectors.end * lanes) - (vectors.end - 1) * lanes,
                 c,
                 c_stride,
@@ -214,7 +215,10 @@ impl<T: Real> Part<'_, T> {
             unsafe {
                 if first < high {
                     let from = p.b.at(k.start, column);
-                    turned::panel(&panel, height, vectors.len(), (from.start, from.cols), height < rows.len());
+                    let keep = height < rows.len();
+                    let fetch = !keep && p.n * p.k * size_of::<T>() >= FETCH_BYTES;
+                    let panel = Panel { fetch, ..panel };
+                    turned::panel(&panel, height, vectors.len(), (from.start, from.cols), keep);
                 } else {
                     T::panel(height, vectors.len(), &panel);
                 }

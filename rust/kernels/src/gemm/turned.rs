@@ -3,16 +3,20 @@
 
 use super::micro::{Panel, Rows, rows, step, store};
 use super::{lanes, share};
+use crate::lanes::prefetch;
 use crate::simd::{Kernel, Real, Simd, opaque};
 use crate::tuning::{max_turned_rows, max_turned_vectors};
 
 /// Steps of k that are turned at once.
 pub(super) const STEPS: usize = 8;
 
+/// Steps of k that are fetched before they are turned: with 32 100×784×10 takes 15 µs if A is in memory, with 128 18, without 29.
+const AHEAD: usize = 32;
+
 /// One tile whose B is read from a copy that it makes first.
 #[derive(Clone, Copy, Debug)]
 pub struct Turned<'a, T> {
-    /// Its `b` is where the copy goes. `k_whole` has no meaning.
+    /// Its `b` is where the copy goes, `fetch` fetches columns of B, and `k_whole` has no meaning.
     pub panel: &'a Panel<T>,
     /// The first element of B's columns.
     pub from: *const T,
@@ -103,6 +107,11 @@ unsafe fn turn<T: Real, S: Simd<T>, const NV: usize>(
 ) -> *const T {
     let p = t.panel;
     let to = p.b.cast_mut().wrapping_add(if t.keep { k * p.b_step } else { 0 });
+    if p.fetch && k.is_multiple_of(S::LANES) {
+        for &column in columns.iter().flat_map(|columns| &columns[..S::LANES]) {
+            prefetch(column.wrapping_add(k + AHEAD));
+        }
+    }
     for (v, columns) in columns.iter().enumerate() {
         // SAFETY: the caller's.
         for (i, x) in unsafe { s.columns(columns.as_ptr(), k) }.into_iter().enumerate() {
