@@ -178,6 +178,33 @@ def test_labels_that_are_ignored_need_not_be_those_of_the_recording(loss, ignore
                 compiled(x, rg.tensor([ignored, 3, 0, 1]))
 
 
+@pytest.mark.parametrize("padding", [None, 0])
+def test_embeddings(padding):
+    def run(compiled):
+        rg.manual_seed(0)
+        model = nn.Sequential(nn.Embedding(7, 4, padding_idx=padding), nn.Flatten(), nn.Linear(8, 3))
+        optimizer = OPTIMIZERS["adam"](model.parameters())
+
+        def step(x, y):
+            optimizer.zero_grad()
+            loss = nn.functional.cross_entropy(model(x), y)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        step, losses = rg.compile(step) if compiled else step, []
+        for i in range(6):
+            x = rg.randint(0, 7, (6, 2), generator=rg.Generator(i))
+            losses.append(step(x, labels(i)).item())
+            x[2, 1] = -1 if i % 2 else 7
+            with pytest.raises(IndexError, match=f"{x[2, 1].item()} is not one of the rows 0 to 6"):
+                step(x, labels(i))
+        return [losses, *(p.detach().numpy() for p in model.parameters())]
+
+    for a, b in zip(run(False), run(True), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 ACTIVATIONS = [
     "ReLU",
     "LeakyReLU",

@@ -30,6 +30,7 @@ __all__ = [
     "_alias",
     "_captured",
     "_changing",
+    "_check_rows",
     "_clock",
     "_custom",
     "_gradients",
@@ -1735,6 +1736,11 @@ def _captured(outputs: Iterable[Tensor], own: Iterable[Tensor], since: SupportsI
 def _changing(module: Any, name: Any) -> None:
     """
     Notes that an attribute of a module is about to change.
+    """
+
+def _check_rows(index: Tensor, rows: SupportsIndex) -> None:
+    """
+    `IndexError` unless all integers are rows of a table of so many.
     """
 
 def _clock() -> int:

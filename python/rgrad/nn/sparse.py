@@ -34,11 +34,8 @@ def embedding(x: Tensor | NDArray[Any], weight: Tensor, padding_idx: int | None 
         raise TypeError(f"embedding: expected integers, got {x.dtype}; write x.to(rg.int64)")
     rows = weight.shape[0]
     padding = None if padding_idx is None else _row("embedding", padding_idx, rows)
-    if x.numel() > 0:
-        # Indexing would count negative ones from the back.
-        low, high = int(x.min().item()), int(x.max().item())
-        if low < 0 or high >= rows:
-            raise IndexError(f"embedding: {low if low < 0 else high} is not one of the rows 0 to {rows - 1}")
+    # Indexing would count negative ones from the back.
+    _core._check_rows(x, rows)
     chosen = weight[x]
     if padding is None:
         return chosen

@@ -9,7 +9,7 @@ use rgrad_engine::ops::{self, Index};
 use rgrad_engine::{DType, Number, Tensor};
 
 use crate::args::Pass;
-use crate::error::to_py;
+use crate::error::{run, to_py};
 use crate::interop;
 use crate::tensor::{PyTensor, from_list};
 
@@ -33,6 +33,13 @@ impl Pass for Indices {
     fn pass(&self) -> PyResult<&[Index]> {
         Ok(&self.0)
     }
+}
+
+/// `IndexError` unless all integers are rows of a table of so many.
+#[pyfunction]
+pub fn _check_rows(index: &Bound<'_, PyTensor>, rows: usize) -> PyResult<()> {
+    let (py, t) = (index.py(), &index.get().inner);
+    run(py, t.numel(), || ops::check_rows("embedding", t, rows))
 }
 
 fn item(ob: &Bound<'_, PyAny>) -> PyResult<Index> {

@@ -76,6 +76,8 @@ macro_rules! module {
             #[pymodule_export]
             use crate::operators::{allclose, equal};
             #[pymodule_export]
+            use crate::index::_check_rows;
+            #[pymodule_export]
             use crate::optim::{_optim_state, _optim_step, _zero_grad};
             #[pymodule_export]
             use crate::tensor::{PyTensor, _rebuild};

@@ -43,6 +43,16 @@ fn integers(op: &str, index: &Tensor) -> Result<Tensor> {
     cast(index, DType::Int64)
 }
 
+/// `IndexError` unless all of the integers `index` are from 0 to `n` − 1: for tables, whose rows do not count from the back.
+pub fn check_rows(op: &'static str, index: &Tensor, n: usize) -> Result<()> {
+    compile::check(op, &[&contiguous(&integers(op, index)?)?], move |index| {
+        match index[0].read::<i64>().slice().iter().find(|&&i| !(0..n as i64).contains(&i)) {
+            Some(bad) => fail!(Index, "{op}: {bad} is not one of the rows 0 to {}", n as i64 - 1),
+            None => Ok(()),
+        }
+    })
+}
+
 /// The positions `index` (n,) of dimension `dim`, as a copy. `ValueError` for an index of another shape, `IndexError` for
 /// positions out of range.
 pub fn index_select(x: &Tensor, dim: isize, index: &Tensor) -> Result<Tensor> {
