@@ -50,6 +50,7 @@ sanitize: $(BUILT) ## run the kernels' tests with AddressSanitizer, once for eac
 	$(call INSTRUMENTED,,test --quiet --package rgrad-kernels --tests --target-dir target/sanitize --no-run)
 	set -e; for isa in $$($(PY) -c 'from rgrad import _core; print(*_core.available_isas())'); do \
 	[ $$isa = scalar ] || { echo "RGRAD_ISA=$$isa cargo test with AddressSanitizer"; RGRAD_ISA=$$isa \
+	ASAN_OPTIONS=allocator_may_return_null=1 \
 	$(call INSTRUMENTED,,test --quiet --package rgrad-kernels --tests --target-dir target/sanitize); }; done
 
 fuzz: | tools ## run the fuzz target of the matrix product (FUZZ_SECONDS=60)

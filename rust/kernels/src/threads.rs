@@ -347,8 +347,8 @@ impl Region {
             let mut first = self.panic.lock().unwrap_or_else(PoisonError::into_inner);
             match *first {
                 None => *first = Some(panic),
-                // Dropping it could panic again.
-                Some(_) => forget(panic),
+                // Dropping it could panic again, and so on without end.
+                Some(_) => catch_unwind(AssertUnwindSafe(|| drop(panic))).unwrap_or_else(forget),
             }
             self.open.0.panicked.store(true, Relaxed);
         }

@@ -285,8 +285,9 @@ mod tests {
             shared.push(middle, block);
         }
         shared.push(small, system_alloc(small).unwrap());
-        assert!(shared.pop(large).is_none(), "the class not used for longest goes first");
-        assert!(shared.pop(middle).is_some() && shared.pop(middle).is_some() && shared.pop(small).is_some());
+        let mut take = |class| shared.pop(class).map(|block| system_free(class, block)).is_some();
+        assert!(!take(large), "the class not used for longest goes first");
+        assert!(take(middle) && take(middle) && take(small));
         shared.push(large, system_alloc(large).unwrap());
         shared.push(large, system_alloc(large).unwrap());
         shared.push(large, system_alloc(large).unwrap());
