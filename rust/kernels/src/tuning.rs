@@ -84,7 +84,7 @@ pub const TURN_STEPS: usize = 48;
 /// The same where B would have to be packed otherwise: 32×32×10 with a transposed B gains 1.3 times.
 pub const TURN_STEPS_PACKED: usize = 16;
 
-/// Bytes of a matrix from which its columns are fetched before a tile that does not copy them turns them. Less has hardly left
-/// the caches since it was written, and fetching costs 7 %; what is copied for other tiles is a layer's weights, which all steps
-/// use.
-pub const FETCH_BYTES: usize = 128 << 10;
+/// Bytes of a matrix from which what comes next is fetched ahead of its use: less has hardly left the caches since it was
+/// written, and fetching columns that are turned costs 7 % then. What is copied for other tiles is a layer's weights, which all
+/// steps use, and not fetched.
+pub const FETCH_BYTES: usize = 96 << 10;

@@ -201,7 +201,7 @@ impl<T: Real> Part<'_, T> {
                 k: k.len(),
                 k_whole,
                 tiles,
-                fetch: a.cols == 1 && vectors.start == 0,
+                fetch: a.cols == 1 && vectors.start == 0 && p.m * p.k * size_of::<T>() >= FETCH_BYTES,
                 last: p.n.min(vectors.end * lanes) - (vectors.end - 1) * lanes,
                 c,
                 c_stride,

@@ -55,15 +55,18 @@ pub(super) unsafe fn panel<T: Real>(
 #[inline(always)]
 unsafe fn tile<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(s: S, t: Turned<T>) {
     let p = t.panel;
-    // Lanes behind the last column repeat it.
-    let last = (NV - 1) * S::LANES + p.last - 1;
     let mut columns = [[t.from; 16]; NV];
-    let mut next = t.from;
-    for (at, column) in columns.iter_mut().flat_map(|columns| &mut columns[..S::LANES]).enumerate() {
-        // If the compiler knew how these are related, it would scatter vectors of them.
-        *column = opaque(next);
-        next = next.wrapping_add(if at < last { t.column } else { 0 });
+    for (v, columns) in columns.iter_mut().enumerate() {
+        // If the compiler knew how the vectors' columns are related, it would scatter pointers to all of them.
+        let first = opaque(t.from.wrapping_add(v * S::LANES * t.column));
+        // Lanes behind the last column repeat it.
+        let last = if v == NV - 1 { p.last - 1 } else { S::LANES - 1 };
+        for (lane, column) in columns[..S::LANES].iter_mut().enumerate() {
+            *column = first.wrapping_add(lane.min(last) * t.column);
+        }
     }
+    // SAFETY: it is the same array, of which the compiler would compute parts again and again.
+    let columns = unsafe { &*opaque(&raw const columns) };
     let mut acc = [[s.splat(T::ZERO); NV]; MR];
     let mut a = rows(p, p.a);
     let whole = p.k / STEPS * STEPS;
@@ -71,12 +74,12 @@ unsafe fn tile<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(s: S, t: T
         // SAFETY: the caller's.
         unsafe {
             if MR == 1 {
-                for (v, columns) in columns.iter().enumerate() {
-                    acc[0][v] = row(s, p, s.columns(columns.as_ptr(), k), a[0], acc[0][v]);
+                for (columns, sum) in columns.iter().zip(&mut acc[0]) {
+                    *sum = row(s, p, s.columns(columns.as_ptr(), k), a[0], *sum);
                 }
                 a[0] = a[0].wrapping_add(STEPS * p.a_step);
             } else {
-                let at = turn(s, &t, &columns, k);
+                let at = turn(s, &t, columns, k);
                 steps(s, p, at, STEPS, &mut a, &mut acc);
             }
         }
@@ -85,7 +88,7 @@ unsafe fn tile<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(s: S, t: T
         // The last steps overlap those before: there are fewer than are turned at once.
         // SAFETY: the caller's.
         unsafe {
-            let at = turn(s, &t, &columns, p.k - STEPS);
+            let at = turn(s, &t, columns, p.k - STEPS);
             let left = p.k - whole;
             steps(s, p, at.wrapping_add((STEPS - left) * p.b_step), left, &mut a, &mut acc);
         }
@@ -148,12 +151,12 @@ unsafe fn steps<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(
 /// # Safety
 /// As for [`tile`].
 #[inline(always)]
-unsafe fn row<T: Real, S: Simd<T>>(s: S, p: &Panel<T>, b: [S::V; STEPS], a: *const T, mut acc: S::V) -> S::V {
+unsafe fn row<T: Real, S: Simd<T>>(s: S, p: &Panel<T>, b: [S::V; STEPS], a: *const T, mut sum: S::V) -> S::V {
     for (i, b) in b.into_iter().enumerate() {
         // SAFETY: the caller's.
-        acc = s.mul_add(s.splat(unsafe { *a.wrapping_add(i * p.a_step) }), b, acc);
+        sum = s.mul_add(s.splat(unsafe { *a.wrapping_add(i * p.a_step) }), b, sum);
     }
-    acc
+    sum
 }
 
 /// A tile's shape, as a kernel.
