@@ -131,6 +131,16 @@ def test_pictures(folder, arguments, picture):
         assert (folder / "out" / name).read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.filterwarnings("error")
+def test_pictures_of_odd_data(folder):
+    pytest.importorskip("matplotlib")
+    # Names that look like formulas, and a feature that never changes.
+    rows = "".join(f"{i},7,{'$x_{$' if i % 2 else '_%'}\n" for i in range(20))
+    (folder / "odd.csv").write_text(f"$\\a,b\u00b2,kind\n{rows}", encoding="utf-8")
+    assert cli("train odd.csv --model softmax --epochs 1 --quiet --out out") == 0
+    assert files(folder / "out") == sorted([*RESULTS, "curves.png", "confusion.png", "boundaries.png"])
+
+
 def test_without_matplotlib_one_line_says_so(folder):
     (folder / "out").mkdir()
     (folder / "out" / "curves.png").write_bytes(b"of an earlier run")

@@ -50,6 +50,12 @@ def test_csv_with_integers_and_no_header(read):
     assert np.bincount(data.train_y.numpy()).tolist() == np.bincount(data.test_y.numpy()).tolist() == [5, 5, 5]
 
 
+def test_csv_with_integers_that_floats_would_round(read):
+    labels = (2**53, 2**53 + 1, 10**30, -1)
+    data = read("ids.csv", csv(40, labels))
+    assert data.class_names == tuple(map(str, sorted(labels)))
+
+
 def test_csv_with_quotes_and_spaces(read):
     data = read("points.csv", '"a ""b"", c",kind\n' + '"1", "x, y"\n 2 ,z\n'.replace(', "x, y"', ',"x, y"') * 5)
     assert (data.feature_names, data.class_names) == (('a "b", c',), ("x, y", "z"))

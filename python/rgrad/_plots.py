@@ -38,6 +38,8 @@ _STYLE: Any = {
     "font.size": 10,
     "axes.titlesize": 11,
     "legend.frameon": False,
+    # Names of classes and columns are the user's: a dollar sign in them starts no formula.
+    "text.parse_math": False,
 }
 _DPI = 150
 _MAX_MISTAKES = 30
@@ -151,7 +153,9 @@ def boundaries(data: Dataset, scaling: Scaling | None, model: nn.Module) -> Figu
     train, test = data.train_x.numpy(), data.test_x.numpy()
     everything = np.concatenate([train, test])
     low, high = everything.min(0), everything.max(0)
-    margin = 0.08 * np.maximum(high - low, 1e-6)
+    span = (high - low).astype(np.float64)
+    # A feature that never changes gets a plane around it, too.
+    margin = np.where(span > 0, 0.08 * span, np.maximum(0.05 * abs(low), 1e-6))
     first, second = (np.linspace(low[i] - margin[i], high[i] + margin[i], _GRID_POINTS) for i in range(2))
     grid = np.stack(np.meshgrid(first, second), -1).reshape(-1, 2).astype(np.float32)
     points = rg.from_numpy(grid)
@@ -172,7 +176,8 @@ def boundaries(data: Dataset, scaling: Scaling | None, model: nn.Module) -> Figu
         if lead.min() < 0 < lead.max():
             axes.contour(first, second, lead, levels=[0], colors="#404040", linewidths=1)
     for label, name in enumerate(data.class_names):
-        _scatter(axes, train[data.train_y.numpy() == label], colours[label], "o", name)
+        shown = name if classes <= _MAX_NUMBERED_CLASSES else None
+        _scatter(axes, train[data.train_y.numpy() == label], colours[label], "o", shown)
         _scatter(axes, test[data.test_y.numpy() == label], colours[label], "^", None)
     axes.scatter([], [], marker="^", facecolors="white", edgecolors="black", label="test set")
     axes.set(xlabel=data.feature_names[0], ylabel=data.feature_names[1], title="predicted class")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import math
 import zipfile
 import zlib
 from array import array
@@ -109,22 +108,33 @@ def _number(text: str) -> float | None:
         return None
 
 
+def _integer(text: str) -> int | None:
+    """The integer that `text` spells, perhaps as a float such as 3.0."""
+    try:
+        return int(text)  # exactly, where a float would round numbers above 2**53
+    except ValueError:
+        number = _number(text)
+        return int(number) if number is not None and number.is_integer() else None
+
+
 def _classes_of_text(path: Path, labels: Sequence[str], lines: Sequence[int]) -> tuple[NDArray[np.int64], list[str]]:
     """Number the classes from 0, in the order of their integers or names."""
-    numbers = [_number(label) for label in labels]
-    if all(number is None for number in numbers):
+    if all(_number(label) is None for label in labels):
         names, codes = np.unique(labels, return_inverse=True)
         return codes, _at_least_two(path, names.tolist())
     integers = []
-    for line, label, number in zip(lines, labels, numbers, strict=True):
-        if number is None or not math.isfinite(number) or number != int(number):
+    for line, label in zip(lines, labels, strict=True):
+        integer = _integer(label)
+        if integer is None:
             raise ValueError(
                 f"{path}, line {line}: label {label!r} is not an integer "
                 "(the last column must hold classes: integers only, or names only)"
             )
-        integers.append(int(number))
-    classes, codes = np.unique(integers, return_inverse=True)
-    return codes, _at_least_two(path, [str(label) for label in classes.tolist()])
+        integers.append(integer)
+    classes = sorted(set(integers))
+    place = {label: code for code, label in enumerate(classes)}
+    codes = np.array([place[label] for label in integers], np.int64)
+    return codes, _at_least_two(path, [str(label) for label in classes])
 
 
 def _at_least_two(path: Path, names: list[str]) -> list[str]:
