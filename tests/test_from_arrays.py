@@ -162,3 +162,14 @@ def test_other_libraries_arrays():
 def test_a_tensor_that_requires_gradients_is_no_array_to_share():
     with pytest.raises(TypeError, match=r"from_numpy: expected an array, got a tensor; x\.detach\(\)"):
         rg.from_numpy(rg.zeros(2, requires_grad=True))
+
+
+def test_elements_that_share_memory_are_not_written_in_place():
+    windows = np.lib.stride_tricks.sliding_window_view(np.arange(4.0), 2, writeable=True)
+    x = rg.from_numpy(windows)
+    for write in (lambda: x.add_(1.0), lambda: x.fill_(5.0), lambda: x.__setitem__(x > 1, 0.0)):
+        with pytest.raises(RuntimeError, match=r"share memory.*clone\(\)"):
+            write()
+    assert x.tolist() == [[0, 1], [1, 2], [2, 3]]
+    x[0] = 7.0
+    assert x.tolist() == [[7, 7], [7, 2], [2, 3]]

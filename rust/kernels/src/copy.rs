@@ -8,7 +8,7 @@ use crate::map::{GRAIN_CHEAP, UNIT};
 use crate::simd::{Element, Kernel, Real, Simd};
 use crate::split::{Shared, split};
 use crate::threads;
-use crate::view::size;
+use crate::view::{places_differ, size};
 use crate::walk::{Dim, Walk};
 
 /// Rows and columns of the blocks in which transposed elements are copied: both sides' cache lines stay in L1.
@@ -58,22 +58,9 @@ fn copy_into_body<T: Element>(out: &mut [T], out_strides: &[usize], shape: &[usi
     if shape.contains(&0) {
         return;
     }
+    assert!(places_differ(shape, out_strides), "a strided output must not reach an element twice");
     let walk = Walk::new(shape, [x.strides, out_strides]);
-    assert!(places_differ(&walk), "a strided output must not reach an element twice");
     copy_walk(walk, x.data, Shared(out.as_mut_ptr()));
-}
-
-/// Whether the second operand's places all differ: in order of their strides, each step leaps over all that the smaller
-/// ones reach.
-fn places_differ(walk: &Walk<2>) -> bool {
-    let mut by_stride = walk.clone();
-    by_stride.dims_mut().sort_unstable_by_key(|d| d.strides[1]);
-    let mut reach = 0;
-    by_stride.dims().iter().all(|d| {
-        let clear = d.strides[1] > reach;
-        reach += (d.size - 1) * d.strides[1];
-        clear
-    })
 }
 
 /// Copies over a walk whose operands, source and output, were checked.

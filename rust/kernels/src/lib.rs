@@ -29,4 +29,4 @@ pub mod tuning;
 mod view;
 mod walk;
 
-pub use view::View;
+pub use view::{View, places_differ};

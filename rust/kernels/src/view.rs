@@ -58,3 +58,14 @@ pub(crate) fn size(shape: &[usize]) -> usize {
     }
     shape.iter().try_fold(1_usize, |size, &n| size.checked_mul(n)).expect("the size of a shape overflows")
 }
+
+/// Whether no two positions of `shape` have the same place in memory, so that all can be written: ordered by their strides,
+/// each dimension's step must leap over all that the smaller ones reach. A few layouts that interleave are refused, too.
+#[must_use]
+pub fn places_differ(shape: &[usize], strides: &[usize]) -> bool {
+    let dims = || shape.iter().zip(strides).filter(|&(&n, _)| n > 1).enumerate();
+    let reach = |before: (usize, usize)| -> usize {
+        dims().filter(|&(at, (_, &stride))| (stride, at) < before).map(|(_, (&n, &stride))| (n - 1) * stride).sum()
+    };
+    shape.contains(&0) || dims().all(|(at, (_, &stride))| stride > reach((stride, at)))
+}

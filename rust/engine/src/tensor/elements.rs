@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Release;
 
-use rgrad_kernels::View;
 use rgrad_kernels::buffer::{Read, Write};
 use rgrad_kernels::simd::Element;
+use rgrad_kernels::{View, places_differ};
 
 use super::{Number, Scalar, Tensor};
 use crate::compile;
@@ -145,10 +145,10 @@ impl Tensor {
 
     /// Refuses to write to elements that share memory.
     pub(crate) fn check_distinct(&self) -> Result<()> {
-        if self.shape().iter().zip(&self.layout().strides).any(|(&n, &s)| n > 1 && s == 0) {
+        if !places_differ(self.shape(), &self.layout().strides) {
             fail!(
                 Runtime,
-                "cannot write in place to an expanded tensor: its elements share memory; call clone() first"
+                "cannot write in place to a tensor whose elements share memory, such as an expanded one; call clone() first"
             );
         }
         Ok(())
