@@ -30,6 +30,21 @@ def test_save_and_load(tmp_path):
         rg.save(tensors, tmp_path / "none" / "x")
 
 
+@pytest.mark.parametrize(
+    ("tensors", "kind", "message"),
+    [
+        ({"__metadata__": rg.ones(1)}, ValueError, "__metadata__"),
+        ({"x": rg.ones(1), 1: rg.ones(1)}, TypeError, "a name must be a string of Unicode text, got 1"),
+        ({"x": 1.0}, TypeError, 'entry "x" is float'),
+        ([rg.ones(1)], TypeError, "expected a dict"),
+    ],
+)
+def test_what_cannot_be_saved(tmp_path, tensors, kind, message):
+    with pytest.raises(kind, match=message):
+        rg.save(tensors, tmp_path / "x")
+    assert not list(tmp_path.iterdir())
+
+
 def test_safetensors_of_other_software(tmp_path):
     numpy = pytest.importorskip("safetensors.numpy")
     arrays = {"0.weight": np.arange(6, dtype=np.float32).reshape(3, 2), "0.bias": np.ones(3, np.float32)}

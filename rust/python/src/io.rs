@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use pyo3::exceptions::{PyOSError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use rgrad_engine::{DType, Tensor, ops};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
@@ -46,10 +47,22 @@ fn os_error(what: &str, path: &Path, e: &std::io::Error) -> PyErr {
 
 /// The entries of a dict of tensors.
 fn named(dict: &Bound<'_, PyAny>) -> PyResult<BTreeMap<String, Tensor>> {
+    if let Ok(dict) = dict.cast::<PyDict>()
+        && let Some((key, _)) = dict.iter().find(|(key, _)| key.extract::<String>().is_err())
+    {
+        return Err(PyTypeError::new_err(format!(
+            "save: a name must be a string of Unicode text, got {}",
+            key.repr()?
+        )));
+    }
     let entries = dict.extract::<BTreeMap<String, Bound<'_, PyAny>>>().map_err(|_| {
         let name = dict.get_type().name().map_or_else(|_| String::new(), |n| n.to_string());
         PyTypeError::new_err(format!("save: expected a dict of tensors by name, got {name}"))
     })?;
+    if entries.contains_key("__metadata__") {
+        let why = "save: the file format keeps the name \"__metadata__\" for itself; choose another";
+        return Err(PyValueError::new_err(why));
+    }
     let tensor = |(name, item): (String, Bound<'_, PyAny>)| {
         let Ok(t) = item.cast::<PyTensor>() else {
             let kind = item.get_type().name()?;
@@ -65,7 +78,8 @@ fn named(dict: &Bound<'_, PyAny>) -> PyResult<BTreeMap<String, Tensor>> {
 
 /// Writes a dict of tensors to a safetensors file. The file appears when it is complete, or not at all.
 ///
-/// `TypeError` if a value is no tensor, `OSError` if the file cannot be written.
+/// `TypeError` if a name is no string or a value no tensor, `ValueError` for the name `__metadata__`, which is the format's,
+/// `OSError` if the file cannot be written.
 #[pyfunction]
 #[pyo3(signature = (tensors: "dict[str, Tensor]", path))]
 pub fn save(#[pyo3(from_py_with = named)] tensors: BTreeMap<String, Tensor>, path: PathBuf) -> PyResult<()> {
