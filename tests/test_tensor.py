@@ -110,6 +110,11 @@ def test_where_elements_lie():
         (lambda: rg.randint(3, 5), TypeError, r"randint\(low, high, size\)"),
         (lambda: rg.randint(0, 300, (2,), dtype="uint8"), ValueError, "uint8 does not hold"),
         (lambda: rg.randint(0, 3, (2,), dtype="bool"), ValueError, "bool does not hold"),
+        (lambda: rg.randperm(257, dtype="uint8"), ValueError, "uint8 does not hold all integers from 0 to 256"),
+        (lambda: rg.arange(-1, 2, dtype="uint8"), ValueError, "uint8 does not hold all integers from -1 to 1"),
+        (lambda: rg.zeros(2**63), OverflowError, "9223372036854775808"),
+        (lambda: rg.zeros(2**64, 0), OverflowError, "18446744073709551616"),
+        (lambda: rg.zeros(*[1] * 65).numpy(), ValueError, "at most 64 dimensions"),
         (lambda: rg.meshgrid(), ValueError, "meshgrid: .*at least one"),
         (lambda: rg.meshgrid(rg.zeros(2), rg.zeros(2, 3)), ValueError, r"meshgrid: .*\(2, 3\) at position 1"),
         (lambda: rg.meshgrid(rg.zeros(2), indexing="yx"), ValueError, "meshgrid: .*yx"),
@@ -121,6 +126,47 @@ def test_where_elements_lie():
 def test_what_cannot_be_made(call, kind, message):
     with pytest.raises(kind, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    ("number", "dtype"),
+    [
+        (300, "uint8"),
+        (-1, "uint8"),
+        (2**31, "int32"),
+        (float("nan"), "int32"),
+        (float("inf"), "int64"),
+        (2.0**63, "int64"),
+        (-1.5, "uint8"),
+    ],
+)
+def test_numbers_that_a_dtype_cannot_hold(number, dtype):
+    x = rg.ones(3, dtype=dtype)
+    for write in (
+        lambda: rg.tensor(number, dtype=dtype),
+        lambda: rg.tensor([1, number], dtype=dtype),
+        lambda: rg.full((2,), number, dtype=dtype),
+        lambda: rg.full_like(x, number),
+        lambda: x.fill_(number),
+        lambda: x.__setitem__(0, number),
+        lambda: x.__setitem__(slice(2), [1, number]),
+        lambda: rg.masked_fill(x, x > 0, number),
+        lambda: rg.scatter(x, 0, rg.tensor([0]), number),
+        lambda: rg.nn.functional.pad(x, (1, 1), value=number),
+    ):
+        with pytest.raises(ValueError, match=f"is no value of {dtype}"):
+            write()
+    assert x.tolist() == [1, 1, 1]
+
+
+def test_numbers_reach_their_dtype_unrounded():
+    assert rg.tensor([0.1], dtype="float64").item() == rg.tensor(0.1, dtype="float64").item() == 0.1
+    assert rg.tensor([2.0**24 + 1], dtype="int64").item() == 2**24 + 1
+    x = rg.zeros(2, dtype="float64")
+    x[:] = [0.1, 1 / 3]
+    assert x.tolist() == [0.1, 1 / 3]
+    assert rg.zeros((), dtype="int64").fill_(2**53 + 1).item() == 2**53 + 1
+    assert rg.tensor([255.9, -0.9], dtype="uint8").tolist() == [255, 0]
 
 
 def test_forms_of_random_integers():
@@ -260,6 +306,13 @@ def test_repr_shows_what_matters():
     )
     assert "grad_fn=<mulBackward>" in repr(rg.tensor([1.0], requires_grad=True) * 2)
     assert repr(rg.zeros(0, 3)) == "tensor([], shape=(0, 3))"
+    assert repr(rg.tensor([1])[:0]) == "tensor([], dtype=rgrad.int64)"
+
+
+def test_a_number_is_formatted_as_such():
+    assert f"{rg.tensor(3.14159, requires_grad=True):.2f} {rg.tensor(7):3d} {rg.tensor(1.0)}" == "3.14   7 tensor(1.)"
+    with pytest.raises(TypeError, match=r"shape \(2,\) cannot be formatted as \.2f"):
+        f"{rg.ones(2):.2f}"
 
 
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, copy.copy, lambda t: pickle.loads(pickle.dumps(t))])

@@ -439,6 +439,10 @@ class Tensor:
     def __eq__(self, other: object, /) -> Tensor: ...  # type: ignore[override]
     def __float__(self, /) -> builtins.float: ...
     def __floordiv__(self, other: object, /) -> Tensor: ...
+    def __format__(self, /, spec: str) -> str:
+        """
+        A 0-d tensor is formatted as its number: `f"{loss:.4f}"`.
+        """
     def __ge__(self, other: object, /) -> Tensor: ...
     def __getitem__(self, index: Any, /) -> Tensor: ...
     def __gt__(self, other: object, /) -> Tensor: ...
@@ -898,9 +902,9 @@ class Tensor:
         """
         eˣ − 1, accurate near 0.
         """
-    def fill_(self, /, value: SupportsFloat | SupportsIndex) -> Tensor:
+    def fill_(self, /, value: builtins.float) -> Tensor:
         """
-        Writes a number over every element, and returns this tensor.
+        Writes a number over every element, and returns this tensor. `ValueError` if the dtype cannot hold the number.
         """
     def flatten(self, /, start_dim: SupportsIndex = ..., end_dim: SupportsIndex = ...) -> Tensor:
         """
@@ -2426,7 +2430,7 @@ def full(
     size: int | Sequence[int], fill_value: float, dtype: DType | DTypeLike | None = None, requires_grad: bool = False
 ) -> Tensor:
     """
-    One number in every element.
+    One number in every element. `ValueError` if the dtype cannot hold it.
     """
 
 def full_like(
@@ -2436,7 +2440,8 @@ def full_like(
     requires_grad: bool = False,
 ) -> Tensor:
     """
-    One number in every element, with the shape and, unless given, the dtype of `x`.
+    One number in every element, with the shape and, unless given, the dtype of `x`. `ValueError` if the dtype cannot hold
+    it.
     """
 
 def gather(x: Tensor | float | NDArray[Any], dim: SupportsIndex, index: Tensor | float | NDArray[Any]) -> Tensor:
@@ -3141,7 +3146,8 @@ def save(tensors: dict[str, Tensor], path: str | PathLike[str]) -> None:
     """
     Writes a dict of tensors to a safetensors file. The file appears when it is complete, or not at all.
 
-    `TypeError` if a value is no tensor, `OSError` if the file cannot be written.
+    `TypeError` if a name is no string or a value no tensor, `ValueError` for the name `__metadata__`, which is the format's,
+    `OSError` if the file cannot be written.
     """
 
 def scatter(
@@ -3380,7 +3386,7 @@ def tensor(data: Any, dtype: DType | DTypeLike | None = None, requires_grad: boo
     A tensor with a copy of `data`: numbers, nested lists, an array or a tensor.
 
     Python floats get the default dtype, integers int64, and arrays keep theirs, unless `dtype` is given. `ValueError` if
-    nested lists do not form an array, `TypeError` if the elements have no dtype here.
+    nested lists do not form an array or hold what is no value of `dtype`, `TypeError` if the elements have no dtype here.
     """
 
 def tensordot(

@@ -19,13 +19,19 @@ pub fn arange(start: Number, end: Number, step: Number, dtype: Option<DType>) ->
         }
         let count = (i128::from(to) - i128::from(from) + i128::from(by) - i128::from(by.signum())) / i128::from(by);
         let count = usize::try_from(count.max(0)).unwrap_or(usize::MAX);
+        let dtype = dtype.unwrap_or(DType::Int64);
+        // Of a count that is too large, `build` knows.
+        let last = from.wrapping_add(by.wrapping_mul(count as i64 - 1));
+        if count > 0 && !(dtype.holds(from) && dtype.holds(last)) {
+            fail!(Value, "arange: {dtype} does not hold all integers from {from} to {last}");
+        }
         let whole = Tensor::build::<i64>("arange", &[count], DType::Int64, |out| {
             for (i, o) in out.iter_mut().enumerate() {
                 *o = from + by * i as i64;
             }
             Ok(())
         })?;
-        return cast(&whole, dtype.unwrap_or(DType::Int64));
+        return cast(&whole, dtype);
     }
     let [from, to, by] = [start, end, step].map(to_f64);
     let count = ((to - from) / by).ceil();
@@ -193,8 +199,12 @@ impl Generator {
         cast(&all, dtype)
     }
 
-    /// The integers 0 to n − 1 in random order, each order equally likely.
+    /// The integers 0 to n − 1 in random order, each order equally likely. `ValueError` if not all have a place in the dtype.
     pub fn randperm(&self, n: usize, dtype: DType) -> Result<Tensor> {
+        let highest = i64::try_from(n).unwrap_or(i64::MAX).saturating_sub(1);
+        if !dtype.holds(highest) || dtype == DType::Bool && highest > 1 {
+            fail!(Value, "randperm: {dtype} does not hold all integers from 0 to {highest}");
+        }
         let all = compile::drawn("randperm", self, move |g| {
             Tensor::build::<i64>("randperm", &[n], DType::Int64, |out| {
                 let s = g.take(out.len());

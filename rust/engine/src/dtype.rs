@@ -64,6 +64,12 @@ impl DType {
         self >= DType::Float32
     }
 
+    /// Whether the values are integers; truth values are none.
+    #[must_use]
+    pub fn is_integer(self) -> bool {
+        matches!(self, DType::UInt8 | DType::Int32 | DType::Int64)
+    }
+
     /// Whether the integer `n` is a value of this type; floats take every integer, rounded.
     #[must_use]
     pub fn holds(self, n: i64) -> bool {

@@ -2,7 +2,7 @@
 
 #![allow(non_camel_case_types, reason = "the rows of the operations' tables spell Python's types")]
 
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFloat, PyInt, PySequence, PyString, PyTuple};
@@ -218,12 +218,14 @@ impl<'a, 'py> FromPyObject<'a, 'py> for DimList {
         if let Ok(one) = ob.extract::<isize>() {
             return Ok(Self(vec![one]));
         }
-        match ob.extract::<Vec<isize>>() {
-            Ok(all) => Ok(Self(all)),
-            Err(_) => {
-                Err(PyTypeError::new_err(format!("expected an integer or a sequence of them, got {}", ob.repr()?)))
-            }
+        let error = match ob.extract::<Vec<isize>>() {
+            Ok(all) => return Ok(Self(all)),
+            Err(error) => error,
+        };
+        if ob.cast::<PyInt>().is_ok() || error.is_instance_of::<PyOverflowError>(ob.py()) {
+            return Err(PyOverflowError::new_err(format!("no size or dimension can be as large as {}", ob.repr()?)));
         }
+        Err(PyTypeError::new_err(format!("expected an integer or a sequence of them, got {}", ob.repr()?)))
     }
 }
 

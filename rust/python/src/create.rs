@@ -12,8 +12,9 @@ use rgrad_engine::{DType, Number, Tensor};
 use crate::args::{self, Shape, sequence, sizes};
 use crate::dtype::AnyDType;
 use crate::error::{run, to_py};
+use crate::make::make;
 use crate::results::Tuple;
-use crate::tensor::{Out, PyTensor, make};
+use crate::tensor::{Out, PyTensor};
 
 fn finish(t: Tensor, requires_grad: bool) -> Out {
     t.set_requires_grad(requires_grad).map_err(to_py)?;
@@ -25,7 +26,7 @@ fn or_default(dtype: Option<AnyDType>) -> DType {
 }
 
 /// A Python number.
-pub(crate) struct Num(Number);
+pub(crate) struct Num(pub(crate) Number);
 
 impl<'a, 'py> FromPyObject<'a, 'py> for Num {
     type Error = PyErr;
@@ -45,7 +46,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Num {
 /// A tensor with a copy of `data`: numbers, nested lists, an array or a tensor.
 ///
 /// Python floats get the default dtype, integers int64, and arrays keep theirs, unless `dtype` is given. `ValueError` if
-/// nested lists do not form an array, `TypeError` if the elements have no dtype here.
+/// nested lists do not form an array or hold what is no value of `dtype`, `TypeError` if the elements have no dtype here.
 #[pyfunction]
 #[pyo3(signature = (data: "Any", dtype=None, requires_grad=false))]
 pub fn tensor(data: &Bound<'_, PyAny>, dtype: Option<AnyDType>, requires_grad: bool) -> Out {
@@ -80,7 +81,7 @@ filled! {
     empty empty_like Number::Int(0);
 }
 
-/// One number in every element.
+/// One number in every element. `ValueError` if the dtype cannot hold it.
 #[pyfunction]
 #[pyo3(signature = (size, fill_value, dtype=None, requires_grad=false))]
 pub fn full(size: Shape, fill_value: Num, dtype: Option<AnyDType>, requires_grad: bool) -> Out {
@@ -89,14 +90,18 @@ pub fn full(size: Shape, fill_value: Num, dtype: Option<AnyDType>, requires_grad
         Number::Int(_) => DType::Int64,
         Number::Float(_) => DType::default_float(),
     };
-    finish(Tensor::full(&size.0, fill_value.0, dtype.map_or(own, |d| d.0)).map_err(to_py)?, requires_grad)
+    let dtype = dtype.map_or(own, |d| d.0);
+    fill_value.0.check_fits("full", dtype).map_err(to_py)?;
+    finish(Tensor::full(&size.0, fill_value.0, dtype).map_err(to_py)?, requires_grad)
 }
 
-/// One number in every element, with the shape and, unless given, the dtype of `x`.
+/// One number in every element, with the shape and, unless given, the dtype of `x`. `ValueError` if the dtype cannot hold
+/// it.
 #[pyfunction]
 #[pyo3(signature = (x, fill_value, dtype=None, requires_grad=false))]
 pub fn full_like(x: args::Tensor, fill_value: Num, dtype: Option<AnyDType>, requires_grad: bool) -> Out {
     let dtype = dtype.map_or(x.0.dtype(), |d| d.0);
+    fill_value.0.check_fits("full_like", dtype).map_err(to_py)?;
     finish(Tensor::full(x.0.shape(), fill_value.0, dtype).map_err(to_py)?, requires_grad)
 }
 

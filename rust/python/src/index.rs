@@ -11,7 +11,8 @@ use rgrad_engine::{DType, Number, Tensor};
 use crate::args::Pass;
 use crate::error::{run, to_py};
 use crate::interop;
-use crate::tensor::{PyTensor, from_list};
+use crate::make::from_list;
+use crate::tensor::PyTensor;
 
 /// The items of an index: slices, integers, `None`, `...`, and positions or masks as tensors, arrays or lists.
 pub(crate) struct Indices(pub(crate) Vec<Index>);

@@ -24,6 +24,7 @@ mod guards;
 mod index;
 mod interop;
 mod io;
+mod make;
 mod memory;
 mod operators;
 mod optim;

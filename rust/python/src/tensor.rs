@@ -2,18 +2,19 @@
 
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::inspect::PyStaticExpr;
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyInt, PyIterator, PySequence, PyString, PyTuple, PyType};
+use pyo3::types::{PyDict, PyInt, PyIterator, PyString, PyTuple, PyType};
 use pyo3::{type_hint_identifier, type_hint_subscript};
 use rgrad_engine::ops::{self, Index};
 use rgrad_engine::{DType, Number, Tensor, tape};
 
 use crate::args::{self, beside, number, sequence};
+use crate::create::Num;
 use crate::dtype::{AnyDType, PyDType};
 use crate::error::{run, to_py};
 use crate::index::Indices;
-use crate::interop::{self, array_of};
+use crate::interop::array_of;
+use crate::make::{from_list_for, make};
 
 /// An n-dimensional array that remembers how it was computed.
 ///
@@ -48,92 +49,6 @@ impl<'py> IntoPyObject<'py> for Sizes {
     fn into_pyobject(self, py: Python<'py>) -> PyResult<Self::Output> {
         PyTuple::new(py, self.0)
     }
-}
-
-/// Any Python object, in any type's place.
-pub(crate) fn make(data: &Bound<'_, PyAny>, dtype: Option<AnyDType>, requires_grad: bool) -> PyResult<Tensor> {
-    let py = data.py();
-    let value = if let Ok(t) = data.cast::<PyTensor>() {
-        let t = t.get().inner.detach();
-        run(py, t.numel(), || ops::clone(&t))?
-    } else if let Some(n) = if data.hasattr(intern!(py, "dtype"))? { None } else { number(data)? } {
-        let own = match n {
-            Number::Bool(_) => DType::Bool,
-            Number::Int(_) => DType::Int64,
-            Number::Float(_) => DType::default_float(),
-        };
-        Tensor::scalar(n, dtype.as_ref().map_or(own, |d| d.0)).map_err(to_py)?
-    } else if let Some(t) = interop::converted(data)? {
-        t
-    } else {
-        from_list(data)?
-    };
-    let value = match dtype {
-        Some(d) => run(py, value.numel(), || ops::cast(&value, d.0))?,
-        None => value,
-    };
-    value.set_requires_grad(requires_grad).map_err(to_py)?;
-    Ok(value)
-}
-
-/// Nested lists, by way of NumPy, whose float64 then becomes the default dtype.
-pub(crate) fn from_list(data: &Bound<'_, PyAny>) -> PyResult<Tensor> {
-    let py = data.py();
-    let refuse = |why: &str| {
-        let name = data.get_type().name().map_or_else(|_| String::new(), |n| n.to_string());
-        PyTypeError::new_err(format!("tensor: cannot make a tensor from {name}: {why}"))
-    };
-    if data.cast::<PyString>().is_ok() || data.cast::<PyDict>().is_ok() {
-        return Err(refuse("expected numbers, nested lists or an array"));
-    }
-    let array = py.import("numpy")?.call_method1("array", (data,)).map_err(|e| {
-        // A tensor in the list that cannot become an array says why.
-        if e.is_instance_of::<PyRuntimeError>(py) {
-            return e;
-        }
-        let text = e.value(py).to_string();
-        PyValueError::new_err(format!("tensor: the nested lists do not form an array: {text}"))
-    })?;
-    let kind: String = array.getattr("dtype")?.getattr("kind")?.extract()?;
-    if "OSU".contains(&*kind) {
-        return Err(refuse("expected numbers, nested lists of them, or an array"));
-    }
-    let made = interop::copied(&array)?.ok_or_else(|| refuse("expected numbers, nested lists or an array"))?;
-    let own = data.cast::<PyTensor>().is_ok() || (has_dtype(&first_leaf(data)?)? && holds_float64(data)?);
-    if made.dtype() == DType::Float64 && !own {
-        return run(py, made.numel(), || ops::cast(&made, DType::default_float()));
-    }
-    Ok(made)
-}
-
-fn has_dtype(item: &Bound<'_, PyAny>) -> PyResult<bool> {
-    item.hasattr("dtype")
-}
-
-/// The first innermost item of nested sequences: if it is a Python number, the others are taken for such, too.
-fn first_leaf<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    let mut item = data.clone();
-    while let Ok(sequence) = item.cast::<PySequence>() {
-        if sequence.len()? == 0 {
-            break;
-        }
-        item = sequence.get_item(0)?;
-    }
-    Ok(item)
-}
-
-/// Whether an item of nested sequences, all of which NumPy has understood, is an array, a tensor or a scalar of float64.
-fn holds_float64(item: &Bound<'_, PyAny>) -> PyResult<bool> {
-    if let Ok(dtype) = item.getattr("dtype") {
-        return dtype.getattr("name")?.eq(DType::Float64.name());
-    }
-    let Ok(sequence) = item.cast::<PySequence>() else { return Ok(false) };
-    for item in sequence.try_iter()? {
-        if holds_float64(&item?)? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 /// What pickling takes: a function, and what to call it with.
@@ -203,7 +118,9 @@ impl PyTensor {
         let array = array_of(slf.py(), t)?;
         let elements = py.import("numpy")?.call_method("array2string", (array,), Some(&kwargs))?;
         let mut parts = vec![elements.extract::<String>()?];
-        if !matches!(t.dtype(), DType::Float32 | DType::Int64 | DType::Bool) {
+        // Elements show whether they are truth values, integers or floats.
+        let shown = t.dtype() == DType::Float32 || t.numel() > 0 && matches!(t.dtype(), DType::Int64 | DType::Bool);
+        if !shown {
             parts.push(format!("dtype=rgrad.{}", t.dtype()));
         }
         if t.numel() == 0 && t.ndim() > 1 {
@@ -215,6 +132,21 @@ impl PyTensor {
             parts.push("requires_grad=True".into());
         }
         Ok(format!("tensor({})", parts.join(", ")))
+    }
+    /// A 0-d tensor is formatted as its number: `f"{loss:.4f}"`.
+    #[pyo3(signature = (spec) -> "str")]
+    fn __format__<'py>(slf: &Bound<'py, Self>, spec: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+        let t = slf.get();
+        if t.inner.ndim() == 0 && !spec.is_empty()? {
+            return t.item(slf.py())?.into_bound(slf.py()).call_method1("__format__", (spec,));
+        }
+        if spec.is_empty()? {
+            return Ok(slf.str()?.into_any());
+        }
+        let shape = rgrad_engine::shape::Show(t.inner.shape());
+        Err(PyTypeError::new_err(format!(
+            "a tensor of shape {shape} cannot be formatted as {spec}; format its elements"
+        )))
     }
 
     // ---- Elements ----
@@ -268,9 +200,13 @@ impl PyTensor {
         run(py, self.inner.numel(), || ops::getitem(&self.inner, &index.0)).map(Into::into)
     }
     fn __setitem__(&self, index: Indices, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let dtype = self.inner.dtype();
+        if let Some(n) = number(value)? {
+            n.check_fits("index", dtype).map_err(to_py)?;
+        }
         let items = match beside(value, &self.inner)? {
             Some(items) => items,
-            None => args::Beside::Made(from_list(value)?),
+            None => args::Beside::Made(from_list_for("index", value, dtype)?),
         };
         run(value.py(), self.inner.numel(), || ops::setitem(&self.inner, &index.0, &items))
     }
@@ -349,15 +285,16 @@ impl PyTensor {
         run(slf.py(), t.numel(), || t.copy_from(&value.0))?;
         Ok(slf)
     }
-    /// Writes a number over every element, and returns this tensor.
-    fn fill_(slf: Bound<'_, Self>, value: f64) -> PyResult<Bound<'_, Self>> {
+    /// Writes a number over every element, and returns this tensor. `ValueError` if the dtype cannot hold the number.
+    fn fill_(slf: Bound<'_, Self>, value: Num) -> PyResult<Bound<'_, Self>> {
         let t = &slf.get().inner;
-        run(slf.py(), t.numel(), || t.copy_from(&Tensor::scalar(Number::Float(value), t.dtype())?))?;
+        value.0.check_fits("fill_", t.dtype()).map_err(to_py)?;
+        run(slf.py(), t.numel(), || t.copy_from(&Tensor::scalar(value.0, t.dtype())?))?;
         Ok(slf)
     }
     /// Writes 0 over every element, and returns this tensor.
     fn zero_(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
-        Self::fill_(slf, 0.0)
+        Self::fill_(slf, Num(Number::Int(0)))
     }
 
     // ---- Gradients ----

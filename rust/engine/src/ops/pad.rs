@@ -54,6 +54,7 @@ fn constant(x: &Tensor, all: &[(isize, isize)], value: f64) -> Result<Tensor> {
         return unslice(&kept, &shape, outer);
     }
     let inside = unslice(&Tensor::full(kept.shape(), Number::Bool(true), DType::Bool)?, &shape, outer.clone())?;
+    Number::Float(value).check_fits("pad", x.dtype())?;
     let border = Tensor::scalar(Number::Float(value), x.dtype())?;
     where_(&inside, &unslice(&kept, &shape, outer)?, &border)
 }

@@ -4,6 +4,10 @@ use rgrad_kernels::simd::Element;
 
 use super::Tensor;
 use crate::dtype::DType;
+use crate::error::{Result, fail};
+
+/// 2⁶³, the first number above all of int64.
+const TWO_63: f64 = (1_u64 << 63) as f64;
 
 /// A rust type that tensors hold, with its dtype.
 pub trait Scalar: Element {
@@ -32,12 +36,30 @@ pub enum Number {
 }
 
 impl Number {
+    /// `ValueError` unless tensors of `dtype` can hold this number, a float without its fraction.
+    pub fn check_fits(self, op: &str, dtype: DType) -> Result<()> {
+        // Not beyond any integer, and no NaN.
+        let whole = |v: f64| (-TWO_63..TWO_63).contains(&v) && dtype.holds(v as i64);
+        match self {
+            Number::Int(n) if !dtype.holds(n) => fail!(Value, "{op}: {n} is no value of {dtype}"),
+            Number::Float(v) if dtype.is_integer() && !whole(v) => fail!(Value, "{op}: {v:?} is no value of {dtype}"),
+            _ => Ok(()),
+        }
+    }
+
     pub(super) fn cast<T: Element>(self, f: impl Fn(f64) -> T, i: impl Fn(i64) -> T) -> T {
         match self {
             Number::Bool(b) => i(i64::from(b)),
             Number::Int(v) => i(v),
             Number::Float(v) => f(v),
         }
+    }
+}
+
+impl Tensor {
+    /// `ValueError` if this is a Python number that tensors of `dtype` cannot hold.
+    pub(crate) fn check_number_fits(&self, op: &str, dtype: DType) -> Result<()> {
+        if self.is_weak() { self.item()?.check_fits(op, dtype) } else { Ok(()) }
     }
 }
 

@@ -242,8 +242,17 @@ fn with_arrays<'py>(ob: &Bound<'py, PyAny>, detached: bool) -> PyResult<Bound<'p
     Ok(ob.clone())
 }
 
+/// NumPy's and the buffer protocol's limit.
+const MAX_DIMS: usize = 64;
+
 /// A NumPy array over the memory of `t`, which the array keeps.
 pub(crate) fn array_of(py: Python<'_>, t: &Tensor) -> PyResult<Py<PyAny>> {
+    if t.ndim() > MAX_DIMS {
+        let n = t.ndim();
+        return Err(PyValueError::new_err(format!(
+            "a NumPy array has at most {MAX_DIMS} dimensions, this tensor has {n}"
+        )));
+    }
     Ok(asarray(Bound::new(py, PyTensor::from(t.detach()))?.as_any())?.unbind())
 }
 

@@ -143,6 +143,7 @@ fn source(op: &str, x: &Tensor, index: &Tensor, src: &Tensor) -> Result<Tensor> 
 /// dimension or a single number. Where positions repeat, the last value stays, and it alone has a gradient. Errors as
 /// [`gather`]'s, and `ValueError` if `src` is too small.
 pub fn scatter(x: &Tensor, dim: isize, index: &Tensor, src: &Tensor) -> Result<Tensor> {
+    src.check_number_fits("scatter", x.dtype())?;
     let to = elements("scatter", x.shape(), dim, index)?;
     let src = if src.ndim() == 0 { src.clone() } else { source("scatter", x, index, src)? };
     reshape_to(&index_put(&ravel(x)?, &[Index::Tensor(to)], &src)?, x.shape())
@@ -167,6 +168,7 @@ pub fn masked_fill(x: &Tensor, mask: &Tensor, value: &Tensor) -> Result<Tensor> 
         let shape = Show(value.shape());
         fail!(Value, "masked_fill: expected one value, got shape {shape}; write rg.where(mask, value, x)");
     }
+    value.check_number_fits("masked_fill", x.dtype())?;
     broadcast("masked_fill", x.shape(), mask.shape())?;
     where_(mask, &cast(value, x.dtype())?, x)
 }

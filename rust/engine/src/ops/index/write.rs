@@ -196,6 +196,7 @@ impl Op for IndexPut {
 /// A copy of `x` in which `x[index]` is `value`: what [`setitem`] writes, as a function of both, through which gradients flow.
 /// Where positions repeat, the last value stays, and it alone has a gradient.
 pub fn index_put(x: &Tensor, index: &[Index], value: &Tensor) -> Result<Tensor> {
+    value.check_number_fits("index_put", x.dtype())?;
     let own = |item: &Index| match item {
         Index::Tensor(t) => copy(t).map(Index::Tensor),
         other => Ok(other.clone()),
