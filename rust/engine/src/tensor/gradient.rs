@@ -1,0 +1,69 @@
+//! Whether a tensor has a gradient, and that gradient.
+
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::Tensor;
+use crate::compile;
+use crate::error::{Result, fail};
+use crate::shape::Show;
+
+impl Tensor {
+    /// Sets whether gradients are computed for this leaf. `RuntimeError` for a taped result that is asked to forget its
+    /// history, `TypeError` for integers.
+    pub fn set_requires_grad(&self, on: bool) -> Result<()> {
+        if on && !self.dtype().is_float() {
+            fail!(Type, "requires_grad: only tensors of floats have gradients, this one holds {}", self.dtype());
+        }
+        if self.node.is_some() {
+            if on {
+                return Ok(());
+            }
+            fail!(Runtime, "requires_grad: this tensor is the result of a taped operation; write x.detach() instead");
+        }
+        self.data.requires_grad.store(on, Relaxed);
+        Ok(())
+    }
+
+    /// The gradient accumulated so far.
+    #[must_use]
+    pub fn grad(&self) -> Option<Tensor> {
+        compile::grad_read(self);
+        self.data.grad.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The gradient, for who does not want it recorded that it was looked at.
+    pub(crate) fn peek_grad(&self) -> Option<Tensor> {
+        self.data.grad.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts a gradient of this tensor's shape and dtype in the place of the one that there was.
+    pub(crate) fn swap_grad(&self, grad: Option<Tensor>) -> Option<Tensor> {
+        std::mem::replace(&mut *self.data.grad.lock().unwrap_or_else(PoisonError::into_inner), grad)
+    }
+
+    /// Replaces the gradient. `ValueError` or `TypeError` unless shape and dtype are this tensor's.
+    pub fn set_grad(&self, grad: Option<Tensor>) -> Result<()> {
+        if let Some(g) = &grad {
+            if g.identity() == self.identity() {
+                fail!(Value, "grad: a tensor cannot be its own gradient; write x.grad = x.detach().clone()");
+            }
+            if g.shape() != self.shape() {
+                let (got, want) = (Show(g.shape()), Show(self.shape()));
+                fail!(Value, "grad: a tensor of shape {want} cannot have a gradient of shape {got}");
+            }
+            if g.dtype() != self.dtype() {
+                fail!(Type, "grad: a tensor of {} cannot have a gradient of {}", self.dtype(), g.dtype());
+            }
+        }
+        compile::grad_written(self);
+        *self.data.grad.lock().unwrap_or_else(PoisonError::into_inner) = grad;
+        Ok(())
+    }
+
+    /// Lets `f` change the gradient.
+    pub(crate) fn with_grad(&self, f: impl FnOnce(&mut Option<Tensor>) -> Result<()>) -> Result<()> {
+        compile::grad_read(self);
+        f(&mut self.data.grad.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
