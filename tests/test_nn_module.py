@@ -216,6 +216,10 @@ def test_a_reference_to_a_module_above_is_no_part():
     model[0].parent = model
     assert list(model.state_dict()) == ["0.weight", "0.bias"]
     assert len(list(model.modules())) == 2
+    assert "(parent): ..." in repr(model)
+    visited = []
+    model.apply(visited.append)
+    assert visited == [model[0], model]
 
 
 @dataclass
@@ -247,11 +251,15 @@ def test_loading_lists_entries_of_the_wrong_kind_too():
         model.load_state_dict({"weight": rg.zeros(2), "bias": None}, strict=False)
     with pytest.raises(TypeError, match="list"):
         model.load_state_dict([1])
-    model.register_buffer("shared", rg.zeros(1).expand(3))
-    with pytest.raises(ValueError, match=r"shared: .* register a copy"):
-        model.load_state_dict({**good, "shared": rg.ones(3)})
-    assert model.weight.tolist() == before
-    del model.shared
+    read_only = np.zeros(3)
+    read_only.flags.writeable = False
+    windows = np.lib.stride_tricks.sliding_window_view(np.zeros(4), 2, writeable=True)
+    for unwritable in (rg.zeros(1).expand(3), rg.from_numpy(read_only), rg.from_numpy(windows)):
+        model.register_buffer("shared", unwritable)
+        with pytest.raises(ValueError, match=r"shared: .* register a copy"):
+            model.load_state_dict({**good, "shared": rg.ones_like(unwritable)})
+        assert model.weight.tolist() == before
+        del model.shared
     found = model.load_state_dict({"bias": good["bias"], "head": rg.zeros(1)}, strict=False)
     assert found.missing_keys == ["weight"]
     assert found.unexpected_keys == ["head"]

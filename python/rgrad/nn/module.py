@@ -1,6 +1,7 @@
 """The base class of layers and models."""
 
 from collections.abc import Callable, Iterator, Mapping
+from reprlib import recursive_repr
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -257,10 +258,15 @@ class Module(Hooked):
 
     def apply(self, fn: Callable[["Module"], Any]) -> Self:
         """Calls ``fn`` with every module below this one and then with this one, to initialise them say. Returns it."""
-        for child in self.children():
-            child.apply(fn)
-        fn(self)
+        self._apply(fn, ())
         return self
+
+    def _apply(self, fn: Callable[["Module"], Any], above: tuple["Module", ...]) -> None:
+        path = (*above, self)
+        for child in self.children():
+            if not any(child is m for m in path):
+                child._apply(fn, path)
+        fn(self)
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Sets whether the parameters get gradients: ``False`` freezes this part of a model. Returns the module."""
@@ -354,6 +360,7 @@ class Module(Hooked):
     def _child_lines(self) -> list[str]:
         return [f"({name}): {child!r}" for name, child in self._own_modules()]
 
+    @recursive_repr()
     def __repr__(self) -> str:
         extra = self.extra_repr()
         children = self._child_lines()

@@ -55,5 +55,10 @@ def _as_tensor(value: Any, shape: tuple[int, ...]) -> Tensor:
 
 
 def _check_writable(tensor: Tensor) -> None:
-    if any(stride == 0 and size > 1 for stride, size in zip(tensor.numpy().strides, tensor.shape, strict=True)):
-        raise ValueError("the module's own buffer is an expanded tensor, whose elements share memory; register a copy")
+    if tensor.is_contiguous() and tensor.numpy().flags.writeable:
+        return
+    try:
+        with no_grad():
+            tensor.copy_(tensor)
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(f"the module's own tensor cannot be written, so register a copy: {error}") from None
