@@ -348,6 +348,7 @@ def test_an_output_folder_without_permission(folder, capsys):
         ("RGRAD_NUM_THREADS", "-1"),
         ("RGRAD_NUM_THREADS", "1" * 30),
         ("RGRAD_ISA", "sse"),
+        ("RGRAD_COMPILE", "off"),
     ],
 )
 def test_a_bad_environment(folder, name, value):

@@ -94,7 +94,7 @@ bool = DType("bool")
 
 
 def _apply_environment() -> None:
-    """Applies RGRAD_ISA and refuses what cannot be understood, at import, where the user sees the reason."""
+    """Applies the variables and refuses what cannot be understood, at import, where the user sees the reason."""
     isa = _os.environ.get("RGRAD_ISA")
     if isa:
         _core._pin_isa(isa)
@@ -103,6 +103,10 @@ def _apply_environment() -> None:
         if not threads.isdecimal() or len(threads) > 9:
             raise ValueError(f"RGRAD_NUM_THREADS must be a number of threads, got {threads!r}")
         set_num_threads(int(threads))
+    # Read by rgrad.config, which loads later.
+    compiling = _os.environ.get("RGRAD_COMPILE")
+    if compiling not in (None, "", "0", "1"):
+        raise ValueError(f"RGRAD_COMPILE must be 0 or 1, got {compiling!r}")
 
 
 try:
