@@ -7,7 +7,7 @@ flow to tensors that a function uses without taking them as arguments.
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import index
 from typing import Any, SupportsIndex
 
@@ -236,10 +236,12 @@ def _push(
     return rebuild([y for y, _ in pairs]), rebuild(moved), aux
 
 
-def _unit_vectors(like: Tensor) -> list[Tensor]:
+def _unit_vectors(like: Tensor) -> Iterator[Tensor]:
     """Tensors like ``like`` that are 1 in one place and 0 elsewhere, for every place."""
-    n = like.numel()
-    return [row.reshape(like.shape) for row in _core.eye(n, dtype=like.dtype)] if n else []
+    # One at a time: all of them together may be far larger than the Jacobian.
+    places = _core.arange(like.numel())
+    for place in range(like.numel()):
+        yield (places == place).to(like.dtype).reshape(like.shape)
 
 
 def jacrev(fun: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function:
