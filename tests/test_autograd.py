@@ -154,6 +154,28 @@ def test_no_grad_detach_and_enable_grad():
         return v * v
 
     assert not square(x).requires_grad
+    assert not rg.no_grad(lambda v: v * v)(x).requires_grad
+    with pytest.raises(TypeError, match="no_grad decorates functions, got int"):
+        rg.no_grad(3)
+
+
+def test_a_decorated_generator_is_switched_between_its_yields_only():
+    @rg.no_grad
+    def modes():
+        given = []
+        while len(given) < 2:
+            try:
+                given.append((yield rg.is_grad_enabled()))
+            except KeyError:
+                given.append("caught")
+        return given, rg.is_grad_enabled()
+
+    steps = modes()
+    assert [next(steps), rg.is_grad_enabled(), steps.send(1), rg.is_grad_enabled()] == [False, True, False, True]
+    with pytest.raises(StopIteration) as end:
+        steps.throw(KeyError)
+    assert end.value.value == ([1, "caught"], False)
+    assert rg.is_grad_enabled()
 
 
 def test_gradients_of_gradients():

@@ -1,9 +1,9 @@
 """Switches of the tape, and gradients of chosen tensors."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from types import TracebackType
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from rgrad import _core
 from rgrad._core import Tensor
@@ -12,6 +12,10 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 __all__ = ["enable_grad", "grad", "no_grad", "set_grad_enabled"]
+
+
+# That of `inspect`, which takes milliseconds to import.
+_CO_GENERATOR = 0x20
 
 
 class set_grad_enabled:
@@ -30,8 +34,13 @@ class set_grad_enabled:
         _core._set_grad_enabled(self._before.pop())
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        """The function, called with taping switched."""
+        """The function, called with taping switched; a generator function runs so from each ``yield`` to the next."""
+        if not callable(function):
+            raise TypeError(f"{type(self).__name__} decorates functions, got {type(function).__name__}")
         mode = self._mode
+        code = getattr(function, "__code__", None)
+        if code is not None and code.co_flags & _CO_GENERATOR:
+            return _switched_steps(function, mode)
 
         @functools.wraps(function)
         def switched(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -41,18 +50,55 @@ class set_grad_enabled:
         return switched
 
 
-class no_grad(set_grad_enabled):
+def _switched_steps(function: Callable[P, Any], mode: bool) -> Callable[P, Any]:
+    @functools.wraps(function)
+    def steps(*args: P.args, **kwargs: P.kwargs) -> Generator[Any, Any, Any]:
+        running = function(*args, **kwargs)
+        resume: Callable[[Any], Any] = running.send
+        given: Any = None
+        try:
+            while True:
+                with set_grad_enabled(mode):
+                    try:
+                        item = resume(given)
+                    except StopIteration as end:
+                        return end.value
+                try:
+                    given = yield item
+                    resume = running.send
+                except GeneratorExit:
+                    raise
+                except BaseException as error:
+                    resume, given = running.throw, error
+        finally:
+            with set_grad_enabled(mode):
+                running.close()
+
+    return steps
+
+
+class _Switch(set_grad_enabled):
+    """A switch to one side, which decorates with and without brackets."""
+
+    _to: bool
+
+    def __new__(cls, function: Any = None) -> Any:
+        return super().__new__(cls) if function is None else cls()(function)
+
+    def __init__(self) -> None:
+        super().__init__(self._to)
+
+
+class no_grad(_Switch):
     """Computes without taping: results do not require gradients."""
 
-    def __init__(self) -> None:
-        super().__init__(False)
+    _to = False
 
 
-class enable_grad(set_grad_enabled):
+class enable_grad(_Switch):
     """Tapes again inside ``no_grad``."""
 
-    def __init__(self) -> None:
-        super().__init__(True)
+    _to = True
 
 
 def grad(
