@@ -240,7 +240,8 @@ fn orient<T: Real>(mut product: Product<T>, a_len: usize, tasks: usize) {
 /// Decides where B is read from, and computes a product in at most `tasks` tasks.
 fn divide<T: Real>(mut product: Product<T>, tasks: usize) {
     let Product { m, k, n, b, .. } = product;
-    let far = tuning::is_far(b.rows * size_of::<T>()) && m >= tuning::COPY_REUSE;
+    let narrow = tuning::max_vectors(product.registers) == 1;
+    let far = narrow && tuning::is_far(b.rows * size_of::<T>()) && m >= tuning::COPY_REUSE;
     if k == 0 || ((b.cols == 1 || n == 1) && !far) {
         divide_grid(&mut product, tasks);
     } else if m <= tuning::BLOCK_ROWS {
