@@ -110,12 +110,13 @@ unsafe fn turn<T: Real, S: Simd<T>, const NV: usize>(
 ) -> *const T {
     let p = t.panel;
     let to = p.b.cast_mut().wrapping_add(if t.keep { k * p.b_step } else { 0 });
-    if p.fetch && k.is_multiple_of(S::LANES) {
-        for &column in columns.iter().flat_map(|columns| &columns[..S::LANES]) {
-            prefetch(column.wrapping_add(k + AHEAD));
-        }
-    }
     for (v, columns) in columns.iter().enumerate() {
+        // Half of the tile's columns now, and half with the next steps, which are in the same line.
+        if p.fetch && (k / STEPS + v).is_multiple_of(2) {
+            for &column in &columns[..S::LANES] {
+                prefetch(column.wrapping_add(k + AHEAD));
+            }
+        }
         // SAFETY: the caller's.
         for (i, x) in unsafe { s.columns(columns.as_ptr(), k) }.into_iter().enumerate() {
             // SAFETY: the caller's.
