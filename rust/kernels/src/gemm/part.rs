@@ -158,11 +158,6 @@ impl<T: Real> Part<'_, T> {
         } else {
             0
         };
-        // Then nearly equal tiles: some of `height` rows, and some of one less.
-        let rest = rows.len() - high;
-        let tiles = div_ceil(rest, max_rows(p.registers, vectors.len()));
-        let height = div_ceil(rest, tiles.max(1));
-        let whole = rest - height.saturating_sub(1) * tiles;
         let last = k.end == p.k && !p.transposed;
         let (b, b_step) = match p.source {
             Source::InPlace => (p.b.at(k.start, column).start, p.b.rows),
@@ -181,10 +176,11 @@ impl<T: Real> Part<'_, T> {
             relu: last && p.activation == Activation::Relu,
             slope: None,
         };
+        let is_large = |elements: usize| elements * size_of::<T>() >= FETCH_BYTES;
+        // For the first strip: to the others, A is no news.
+        let fetch_a = a.cols == 1 && vectors.start == p.strips.get(self.strips.start).start && is_large(p.m * p.k);
         let long = last && matches!(p.activation, Activation::Tanh | Activation::Sigmoid);
-        let first = (0, high, usize::from(high > 0));
-        let others = [(high, height, whole), (high + whole * height, height.saturating_sub(1), tiles - whole)];
-        for (first, height, tiles) in std::iter::once(first).chain(others) {
+        for (first, height, tiles) in self.tiles(rows.len(), vectors.len(), high) {
             if tiles == 0 {
                 continue;
             }
@@ -201,7 +197,7 @@ impl<T: Real> Part<'_, T> {
                 k: k.len(),
                 k_whole,
                 tiles,
-                fetch: a.cols == 1 && vectors.start == 0 && p.m * p.k * size_of::<T>() >= FETCH_BYTES,
+                fetch: fetch_a,
                 last: p.n.min(vectors.end * lanes) - (vectors.end - 1) * lanes,
                 c,
                 c_stride,
@@ -216,8 +212,7 @@ impl<T: Real> Part<'_, T> {
                 if first < high {
                     let from = p.b.at(k.start, column);
                     let keep = height < rows.len();
-                    let fetch = !keep && p.n * p.k * size_of::<T>() >= FETCH_BYTES;
-                    let panel = Panel { fetch, ..panel };
+                    let panel = Panel { fetch: !keep && is_large(p.n * p.k), ..panel };
                     turned::panel(&panel, height, vectors.len(), (from.start, from.cols), keep);
                 } else {
                     T::panel(height, vectors.len(), &panel);
@@ -228,6 +223,17 @@ impl<T: Real> Part<'_, T> {
                 T::run(Activate { panel: &panel, rows, vectors, activation: p.activation, slope });
             }
         }
+    }
+
+    /// Where the tiles of a strip begin, how high they are, and how many there are so: one of `high` rows, and nearly equal ones
+    /// below it.
+    fn tiles(&self, rows: usize, vectors: usize, high: usize) -> [(usize, usize, usize); 3] {
+        let rest = rows - high;
+        let tiles = div_ceil(rest, max_rows(self.product.registers, vectors));
+        let height = div_ceil(rest, tiles.max(1));
+        let lower = height.saturating_sub(1);
+        let whole = rest - lower * tiles;
+        [(0, high, usize::from(high > 0)), (high, height, whole), (high + whole * height, lower, tiles - whole)]
     }
 
     /// The leading steps of `k` in which all of a strip's vectors may be read whole: vectors may reach beyond B's last
