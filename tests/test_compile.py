@@ -538,7 +538,8 @@ def test_compiled_functions_may_be_nested():
     assert len(inner.program) == 0
 
 
-def test_threads_take_turns():
+def counted_step():
+    """A parameter, an optimizer that counts its steps, and the compiled function that makes one."""
     w = rg.nn.Parameter(rg.zeros(1000))
     optimizer = rg.optim.Adam([w], lr=0.01)
 
@@ -548,6 +549,11 @@ def test_threads_take_turns():
         (w * x).sum().backward()
         optimizer.step()
 
+    return w, optimizer, step
+
+
+def test_threads_take_turns():
+    w, optimizer, step = counted_step()
     step(rg.ones(1000))
     threads = [threading.Thread(target=lambda: [step(rg.ones(1000)) for _ in range(50)]) for _ in range(4)]
     [t.start() for t in threads]
@@ -556,14 +562,7 @@ def test_threads_take_turns():
 
 
 def test_threads_take_turns_at_all_programs_of_a_function():
-    w = rg.nn.Parameter(rg.zeros(1000))
-    optimizer = rg.optim.Adam([w], lr=0.01)
-
-    @rg.compile
-    def step(x):
-        optimizer.zero_grad()
-        (w * x).sum().backward()
-        optimizer.step()
+    w, optimizer, step = counted_step()
 
     def work():
         for _ in range(250):

@@ -101,10 +101,9 @@ impl Kernel<f32> for ReadAll<'_> {
     #[inline(always)]
     fn run<S: Simd<f32>>(self, s: S) -> f32 {
         let mut sums = [s.splat(0.0); UNROLLED];
-        for block in self.0.chunks_exact(UNROLLED * S::LANES) {
-            for (i, sum) in sums.iter_mut().enumerate() {
-                // SAFETY: the block has `UNROLLED` vectors.
-                *sum = s.add(*sum, unsafe { s.load(block.as_ptr().add(i * S::LANES)) });
+        for block in self.0.as_chunks().0.as_chunks::<UNROLLED>().0 {
+            for (sum, vector) in sums.iter_mut().zip(block) {
+                *sum = s.add(*sum, s.load_array(vector));
             }
         }
         s.reduce_add(sums.into_iter().fold(s.splat(0.0), |a, b| s.add(a, b)))

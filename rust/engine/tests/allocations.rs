@@ -1,36 +1,11 @@
 //! What a compiled step runs on is there before it runs: a thousand replays allocate no more than five.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
+use allocation_counter::measure;
 use rgrad_engine::compile::{Batches, Recording, Replay, Stacked};
 use rgrad_engine::create::Generator;
 use rgrad_engine::optim::{Adam, Counts, Rule, Sgd, Slot, States, Update};
 use rgrad_engine::tape::{self, Options};
 use rgrad_engine::{DType, Number, Tensor, ops};
-
-struct Counting;
-
-thread_local! {
-    /// The allocations of this thread: others, such as the one that reports the tests, have theirs.
-    static COUNT: Cell<usize> = const { Cell::new(0) };
-}
-
-// SAFETY: everything is done by the system's allocator, as it was asked for.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        COUNT.set(COUNT.get() + 1);
-        // SAFETY: the caller keeps the contract, which is the same.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe { System.dealloc(ptr, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// Batches of the data.
 const BATCHES: usize = 1000;
@@ -84,17 +59,16 @@ fn recorded<R: Rule + 'static>(rule: R) -> (Replay, Vec<Tensor>) {
     (Replay::new(program, &[]).unwrap(), updated)
 }
 
-/// Allocations of an epoch that stops after so many steps.
-fn allocations(replay: &mut Replay, batches: &Batches, results: &Stacked, steps: usize) -> usize {
-    let before = COUNT.get();
+/// Allocations of this thread in an epoch that stops after so many steps.
+fn allocations(replay: &mut Replay, batches: &Batches, results: &Stacked, steps: usize) -> u64 {
     let (mut done, mut left) = (0, steps);
     let pause = || {
         left -= 1;
         left == 0
     };
-    replay.run_batches(batches, &mut done, results, pause).unwrap();
+    let counted = measure(|| replay.run_batches(batches, &mut done, results, pause).unwrap());
     assert_eq!(done, steps);
-    COUNT.get() - before
+    counted.count_total
 }
 
 #[test]
@@ -115,6 +89,7 @@ fn a_replay_allocates_nothing() {
         maximize: false,
         decoupled: false,
     };
+    assert!(measure(|| drop(recorded(sgd))).count_total > 0, "allocations are counted");
     for (mut replay, _updated) in [recorded(sgd), recorded(adam)] {
         for shuffled in [false, true] {
             let mut batches = Batches::new(&[x.clone(), y.clone()], 32, false).unwrap();

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crate::entries::entries;
+use crate::lanes::prefetch;
 use crate::map::GRAIN_CHEAP;
 use crate::simd::{Element, Real};
 use crate::split::split;
@@ -64,7 +65,7 @@ fn gather_some<T: Element>(out: &mut [T], x: &[T], row_len: usize, idx: &[i64]) 
     let ahead = (PREFETCH / (row_len * size_of::<T>())).clamp(1, 16);
     for (i, out) in out.chunks_exact_mut(row_len).enumerate() {
         if let Some(&next) = idx.get(i + ahead) {
-            prefetch(&x[row(next, rows, row_len)]);
+            prefetch_row(&x[row(next, rows, row_len)]);
         }
         out.copy_from_slice(&x[row(idx[i], rows, row_len)]);
     }
@@ -202,14 +203,8 @@ fn row(i: i64, rows: usize, row_len: usize) -> Range<usize> {
 
 /// Asks for the first [`PREFETCH`] bytes of a row, whose place the processor cannot foresee.
 #[inline]
-fn prefetch<T>(row: &[T]) {
-    #[cfg(target_arch = "x86_64")]
+fn prefetch_row<T>(row: &[T]) {
     for line in (0..size_of_val(row).min(PREFETCH)).step_by(64) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a prefetch never faults, and SSE is part of x86-64.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(row.as_ptr().cast::<i8>().wrapping_add(line)) };
+        prefetch(row.as_ptr().cast::<u8>().wrapping_add(line));
     }
-    // Stable Rust has no prefetch for other processors.
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = row;
 }

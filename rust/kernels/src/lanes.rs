@@ -47,9 +47,9 @@ pub(crate) fn load_or<T: Real, S: Simd<T>>(s: S, x: &[T], fill: T) -> S::V {
     for (i, place) in places.as_mut().iter_mut().enumerate() {
         *place = T::from_f64(i as f64);
     }
-    // SAFETY: `Real::Lanes` is a vector's array, and `x` is no longer.
-    let (places, v) = unsafe { (s.load(places.as_ref().as_ptr()), s.load_head(x.as_ptr(), x.len())) };
-    s.select(s.lt(places, s.splat(T::from_f64(x.len() as f64))), v, s.splat(fill))
+    // SAFETY: `x` is no longer than a vector.
+    let v = unsafe { s.load_head(x.as_ptr(), x.len()) };
+    s.select(s.lt(s.load_array(&places), s.splat(T::from_f64(x.len() as f64))), v, s.splat(fill))
 }
 
 /// Asks for the cache line of an address that will be read or written soon; a hint, and none where Rust has no stable way to

@@ -78,7 +78,7 @@ pub const TRANSPOSE_COLS: usize = 4;
 pub const TRANSPOSE_ROWS: usize = 2;
 
 /// Steps of k from which columns that do not fill a vector become rows even if A must be turned for it, in registers: 100×784×10
-/// gains 1.3 times, 256×64×10 1.1 times, 256×32×10 loses a tenth.
+/// gains 1.2 times, 256×64×10 1.1 times, 256×32×10 loses a tenth.
 pub const TURN_STEPS: usize = 48;
 
 /// The same where B would have to be packed otherwise: 32×32×10 with a transposed B gains 1.3 times.

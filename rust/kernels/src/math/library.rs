@@ -88,8 +88,7 @@ macro_rules! lane_by_lane {
             for (_i, x) in lanes.as_mut().iter_mut().enumerate() {
                 *x = T::$name(*x $(, $b.as_ref()[_i])?);
             }
-            // SAFETY: `Real::Lanes` is a vector's array.
-            unsafe { s.load(lanes.as_ref().as_ptr()) }
+            s.load_array(&lanes)
         }
     )*};
 }

@@ -167,9 +167,9 @@ pub(crate) fn fold_across<T: Real, S: Simd<T>, F: Fold<T>>(s: S, vectors: &[T::L
     // SAFETY: `Real::Lanes` is a vector's array, of which both have at least `LANES`.
     unsafe {
         s.transpose(vectors.as_ptr().cast(), S::LANES, S::LANES, S::LANES, lanes.as_mut_ptr().cast(), S::LANES);
-        for (v, lane) in v[..S::LANES].iter_mut().zip(&lanes) {
-            *v = s.load(lane.as_ref().as_ptr());
-        }
+    }
+    for (v, lane) in v[..S::LANES].iter_mut().zip(&lanes) {
+        *v = s.load_array(lane);
     }
     let mut half = S::LANES / 2;
     while half > 0 {

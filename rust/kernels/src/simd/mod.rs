@@ -162,8 +162,7 @@ pub trait Simd<T: Real>: Copy + Send + Sync + 'static {
         }
         let mut vectors = [self.splat(T::ZERO); 8];
         for (vector, column) in vectors.iter_mut().zip(&columns) {
-            // SAFETY: `Real::Lanes` is an array of exactly `LANES` elements.
-            *vector = unsafe { self.load(column.as_ref().as_ptr()) };
+            *vector = self.load_array(column);
         }
         vectors
     }
@@ -190,6 +189,12 @@ pub trait Simd<T: Real>: Copy + Send + Sync + 'static {
     #[inline(always)]
     fn pow2(self, n: Self::V) -> Self::V {
         self.shl(self.add(n, self.splat(T::ROUND)), T::MANTISSA)
+    }
+    /// The vector of these lanes, in order.
+    #[inline(always)]
+    fn load_array(self, lanes: &T::Lanes) -> Self::V {
+        // SAFETY: `Real::Lanes` is an array of exactly `LANES` elements.
+        unsafe { self.load(lanes.as_ref().as_ptr()) }
     }
     /// The lanes in order.
     #[inline(always)]

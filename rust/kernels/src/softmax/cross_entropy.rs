@@ -121,8 +121,7 @@ fn wide<T: Real, S: Simd<T>>(
     for (i, (own, &label)) in own.as_mut().iter_mut().zip(labels).enumerate() {
         *own = row(i)[label as usize];
     }
-    // SAFETY: `Real::Lanes` is a vector's array.
-    let own = unsafe { s.load(own.as_ref().as_ptr()) };
+    let own = s.load_array(&own);
     if grad.is_empty() {
         return (max, rows!(s: S, Sum, i in labels.len(), sum_exp_row(s, row(i), all[i])), own);
     }
@@ -179,6 +178,5 @@ fn label_lanes<T: Real, S: Simd<T>>(s: S, labels: &[i64]) -> S::V {
             *lane = T::from_f64(label as f64);
         }
     }
-    // SAFETY: `Real::Lanes` is a vector's array.
-    unsafe { s.load(lanes.as_ref().as_ptr()) }
+    s.load_array(&lanes)
 }
