@@ -212,6 +212,19 @@ fn the_backward_product_of_a_layer_sums_the_gradient_of_its_bias() {
 }
 
 #[test]
+fn one_of_two_backward_products_sums_the_gradient_that_both_read() {
+    let f = |x: &[Tensor]| {
+        let g = ops::transpose(&x[0], 0, 1).unwrap();
+        let (a, b) = (ops::matmul(&g, &x[1]).unwrap(), ops::matmul(&g, &x[2]).unwrap());
+        vec![a, b, ops::sum(&x[0], Some(&[0]), false).unwrap()]
+    };
+    let before =
+        ["%0 = matmul(arg0[(3, 5) by (1, 3)], arg1)", "%1 = matmul(arg0[(3, 5) by (1, 3)], arg2)", "%2 = sum(arg0)"];
+    let after = ["%0, %2 = product+sums(arg0[(3, 5) by (1, 3)], arg1)", "%1 = product(arg0[(3, 5) by (1, 3)], arg2)"];
+    check(&[numbers(&[5, 3]), numbers(&[5, 3]), numbers(&[5, 2])], f, "products", &before, &after);
+}
+
+#[test]
 fn a_product_that_somebody_else_reads_keeps_its_result() {
     let f = |x: &[Tensor]| {
         let y = ops::matmul(&x[0], &x[1]).unwrap();

@@ -145,6 +145,19 @@ impl<F: Fn(&[&Tensor]) -> Result<()> + Send + Sync> Action for Check<F> {
     }
 }
 
+/// What is left of an instruction that a pass has made superfluous.
+pub(super) struct Nothing;
+
+impl Action for Nothing {
+    fn name(&self) -> String {
+        "nothing".into()
+    }
+
+    fn run(&self, _: &[&Tensor], _: &[&Tensor]) -> Result<()> {
+        Ok(())
+    }
+}
+
 /// A primitive that changes a tensor in place.
 pub(super) struct Write<F> {
     pub(super) kind: Kind,

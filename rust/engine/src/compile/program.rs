@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::Action;
+use super::action::{Action, Nothing};
 use super::alias::Conflict;
 use crate::dtype::DType;
 use crate::shape::{Dims, Layout};
@@ -108,11 +108,10 @@ pub struct Cost {
 }
 
 impl Instr {
-    /// Makes it an instruction that does nothing, for its pass to remove.
+    /// Makes it an instruction that does nothing, for its pass to remove: no pass takes it for what it was.
     pub fn clear(&mut self) {
-        self.inputs.clear();
-        self.outputs.clear();
-        self.effect = false;
+        let (inputs, outputs) = Default::default();
+        *self = Self { action: Arc::new(Nothing), inputs, outputs, in_place: false, effect: false };
     }
 
     pub fn is_nothing(&self) -> bool {

@@ -121,10 +121,13 @@ fn sliced(layout: &Layout, ranges: &[Range]) -> Layout {
 /// `x` as another variable: gradients with respect to the alias are not those with respect to `x`, but flow on to it where `x`
 /// requires gradients itself. The alias requires gradients in any case.
 pub fn alias(x: &Tensor) -> Result<Tensor> {
-    if is_grad_enabled() && x.requires_grad() {
-        return apply(ViewOp::Reshape { from: x.shape().into(), to: x.layout().clone() }, &[x]);
-    }
-    x.leaf()
+    if is_grad_enabled() && x.requires_grad() { branch(x) } else { x.leaf() }
+}
+
+/// `x` through a node of its own, where gradients meet before they flow on. For what several rules use, and what is `x` itself
+/// or not depending on elements or strides: the order in which gradients are added must depend on neither.
+pub(super) fn branch(x: &Tensor) -> Result<Tensor> {
+    apply(ViewOp::Reshape { from: x.shape().into(), to: x.layout().clone() }, &[x])
 }
 
 /// The sub-box of `x` with one range per dimension, all of which lie within the shape.

@@ -3,7 +3,7 @@
 use super::super::elementwise::{add, div, eq, mul, neg, number, relu, square, sub, where_};
 use super::super::index::index_select;
 use super::super::reduce::{scale, sum};
-use super::super::views::{expand_to, permute, reshape_to};
+use super::super::views::{branch, expand_to, permute, reshape_to};
 use super::super::{cast, contiguous};
 use super::Reduction;
 use crate::compile;
@@ -51,7 +51,7 @@ impl Scores {
             let order: Vec<isize> = (0..input.ndim()).filter(|&d| d != dim).chain([dim]).map(|d| d as isize).collect();
             permute(input, &order)?
         };
-        Ok(Self { rows: contiguous(&reshape_to(&last, &[target.numel(), classes])?)?, classes })
+        Ok(Self { rows: branch(&contiguous(&reshape_to(&last, &[target.numel(), classes])?)?)?, classes })
     }
 }
 
@@ -114,7 +114,7 @@ impl Labels {
 
     /// `x`, whose first dimension is that of the labels, with zeros in the rows that do not count.
     pub(super) fn counted(&self, x: &Tensor) -> Result<Tensor> {
-        without(self.ignored.as_ref(), x)
+        if self.ignored.is_some() { without(self.ignored.as_ref(), x) } else { branch(x) }
     }
 
     /// The weights of the rows: those of their classes, 1 without any, and 0 for rows that do not count.
