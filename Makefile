@@ -29,6 +29,9 @@ INSTRUMENTED = RUSTC_BOOTSTRAP=1 RUSTFLAGS='-Zsanitizer=address \
 COVERAGE := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=3 \
 	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table --cfg fuzzing
 FUZZ_SECONDS ?= 60
+# One run of pytest, of the slow tests or on the instruction set $$0; its output comes in one piece, as several run side by side.
+SUITE = if [ $$0 = slow ]; then set -- -m slow; else export RGRAD_ISA=$$0; fi; \
+	$(PY) -m pytest "$$@" > runs/pytest-$$0.txt 2>&1; status=$$?; echo "pytest $$0"; cat runs/pytest-$$0.txt; exit $$status
 
 .PHONY: help demo test lint format sanitize fuzz miri stubs bench wheel clean tools
 
@@ -43,8 +46,7 @@ test: $(BUILT) $(VENV)/checks.stamp ## run every test, once for each instruction
 	set -e; isas=$$($(PY) -c 'from rgrad import _core; print(*_core.available_isas())'); \
 	for isa in $$isas; do echo "RGRAD_ISA=$$isa cargo test"; RGRAD_ISA=$$isa cargo test --quiet $(CRATES); done; \
 	cargo test --quiet --locked -p rgrad-kernels --test math -- --ignored activations; \
-	$(PY) -m pytest -m slow; \
-	for isa in $$isas; do echo "RGRAD_ISA=$$isa pytest"; RGRAD_ISA=$$isa $(PY) -m pytest; done
+	mkdir -p runs; { echo slow; printf '%s\n' $$isas; } | xargs -P $$(getconf _NPROCESSORS_ONLN) -I{} sh -c '$(SUITE)' {}
 
 sanitize: $(BUILT) ## run the kernels' tests with AddressSanitizer, once for each vector instruction set of this machine
 	$(call INSTRUMENTED,,test --quiet --package rgrad-kernels --tests --target-dir target/sanitize --no-run)

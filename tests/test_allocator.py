@@ -87,9 +87,9 @@ def test_the_figures_fit_together():
     assert freed["in_use_bytes"] == before["in_use_bytes"]
     assert freed["cached_bytes"] - before["cached_bytes"] == 4 << 20
     rg.__config__.empty_cache()
-    # Other threads, such as the pool's, keep a little for themselves.
-    assert stats()["cached_bytes"] == before["cached_bytes"]
-    assert stats()["reserved_bytes"] == before["reserved_bytes"]
+    # Other threads, such as the pool's, keep a little for themselves, and give it back when they end.
+    assert stats()["cached_bytes"] <= before["cached_bytes"]
+    assert stats()["reserved_bytes"] <= before["reserved_bytes"]
 
 
 @pytest.mark.parametrize("make", [rg.zeros, rg.empty, rg.ones, rg.rand, rg.randn])
