@@ -33,10 +33,14 @@ FUZZ_SECONDS ?= 60
 SUITE = if [ $$0 = slow ]; then set -- -m slow; else export RGRAD_ISA=$$0; fi; \
 	$(PY) -m pytest "$$@" > runs/pytest-$$0.txt 2>&1; status=$$?; echo "pytest $$0"; cat runs/pytest-$$0.txt; exit $$status
 
-.PHONY: help demo test lint format sanitize fuzz miri stubs bench wheel clean tools
+# How long, and from which seed on: another one every time.
+SECONDS ?= 120
+START ?= $(shell date +%s)000
+
+.PHONY: help demo test lint format sanitize fuzz fuzz-programs miri stubs bench wheel clean tools
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{printf "make %-8s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{printf "make %-13s %s\n", $$1, $$2}'
 
 demo: $(BUILT) ## train softmax regression and an MLP on digits, with pictures (DATA=mnist, iris or a file for other data)
 	$(PY) -m rgrad train $(DATA) --model softmax --out $(RUN)-softmax
@@ -62,6 +66,9 @@ fuzz: | tools ## run the fuzz target of the matrix product (FUZZ_SECONDS=60)
 	@mkdir -p fuzz/corpus/gemm fuzz/artifacts/gemm
 	ASAN_OPTIONS=detect_odr_violation=0 target/fuzz/$(HOST)/release/gemm -max_total_time=$(FUZZ_SECONDS) \
 	-len_control=0 -max_len=192 -timeout=60 -artifact_prefix=fuzz/artifacts/gemm/ fuzz/corpus/gemm
+
+fuzz-programs: $(BUILT) ## run random programs eagerly, compiled and on each instruction set (SECONDS=120)
+	PYTHONPATH=tests $(PY) -m programs --start $(START) --seconds $(SECONDS)
 
 # crossbeam, below rayon, keeps to tree borrows but not to stacked borrows; rayon's threads outlive the tests.
 miri: ## run the tests of kernels and engine in Miri (takes a nightly toolchain with the components miri and rust-src)

@@ -1,0 +1,108 @@
+"""Running a program, eagerly or compiled, and what came of it."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import CodeType
+from typing import Any
+
+import numpy as np
+
+import rgrad as rg
+from programs.numbers import numbers
+from rgrad import optim
+
+Seen = tuple[Any, ...]
+
+
+def seen(t: rg.Tensor) -> Seen:
+    """What is compared of a tensor. All NaN count as one value."""
+    a = t.detach().numpy()
+    if a.dtype.kind == "f":
+        nan = a != a
+        if nan.any():
+            a = np.where(nan, np.array(np.nan, a.dtype), a)
+    return a.dtype.str, a.shape, t.requires_grad, a.tobytes()
+
+
+def tensors_in(tree: Any, name: str) -> Iterator[tuple[str, rg.Tensor]]:
+    if isinstance(tree, rg.Tensor):
+        yield name, tree
+    elif isinstance(tree, dict):
+        for key in tree:
+            yield from tensors_in(tree[key], f"{name}[{key!r}]")
+    elif isinstance(tree, list | tuple):
+        for i, item in enumerate(tree):
+            yield from tensors_in(item, f"{name}[{i}]")
+
+
+def state_of(names: dict[str, Any], args: tuple[Any, ...] = ()) -> dict[str, Any]:
+    """Captured tensors, modules, optimizers and arguments with their gradients, and the place in the random stream."""
+    found: dict[str, Any] = {"random numbers": rg.get_rng_state()}
+    tensors = [(f"x{i}", x) for i, x in enumerate(args)]
+    for name, value in names.items():
+        if isinstance(value, rg.Tensor):
+            tensors.append((name, value))
+        elif isinstance(value, rg.nn.Module):
+            tensors += [(f"{name}.{n}", p) for n, p in value.named_parameters()]
+            tensors += [(f"{name}.{n}", b) for n, b in value.named_buffers()]
+        elif isinstance(value, optim.Optimizer):
+            tensors += tensors_in(value.state_dict(), name)
+    for name, t in tensors:
+        found[name] = seen(t)
+        grad = t.grad
+        if grad is not None:
+            found[f"{name}.grad"] = seen(grad)
+    return found
+
+
+@dataclass
+class Outcome:
+    """What a run gave: the results and arguments after each call, what they were at the end, and an exception."""
+
+    calls: list[dict[str, Any]] = field(default_factory=list)
+    state: dict[str, Any] = field(default_factory=dict)
+    error: BaseException | None = None
+    #: What a call that was refused has changed, if that was watched.
+    changed: list[str] = field(default_factory=list)
+
+    def digest(self, source: str) -> str:
+        """Of the program and all that it gave, to be compared between processes."""
+        shown = (source, self.calls, sorted(self.state.items()), type(self.error).__name__)
+        return hashlib.blake2b(repr(shown).encode(), digest_size=8).hexdigest()
+
+
+def names_for() -> dict[str, Any]:
+    return {"rg": rg, "np": np, "numbers": numbers, "inf": float("inf"), "nan": float("nan")}
+
+
+def run(code: CodeType, compiled: bool, threads: int, watch: bool = False) -> Outcome:
+    """Runs all calls of a program; the first exception ends it."""
+    rg.set_num_threads(threads)
+    rg.set_default_dtype(rg.float32)
+    rg.manual_seed(0)
+    names = names_for()
+    outcome = Outcome()
+    results: list[tuple[str, rg.Tensor]] = []
+    try:
+        exec(code, names)
+        f = rg.compile(names["f"]) if compiled else names["f"]
+        for i, args in enumerate(names["calls"]()):
+            before = state_of(names, args) if watch else {}
+            out = f(*args)
+            given = [(f"call {i}, x{j}", x) for j, x in enumerate(args)]
+            # A compiled function's results have no graph.
+            made = [(f"call {i}, result {j}", y.detach()) for j, y in enumerate(out)]
+            outcome.calls.append({name: seen(t) for name, t in made + given})
+            results += made
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        outcome.error = error.with_traceback(None)
+        if watch:
+            after = state_of(names, args)
+            outcome.changed = [name for name in after if after[name] != before.get(name)]
+    else:
+        outcome.state = state_of(names)
+        outcome.state.update((f"{name} at the end", seen(t)) for name, t in results)
+    return outcome
