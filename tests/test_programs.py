@@ -1,15 +1,17 @@
 """The generator of random programs: what it draws, that runs agree, and that it would notice if they did not."""
 
 import re
+import signal
+import time
 
 import numpy as np
 import pytest
-from programs import reference
+from programs import campaign, reference
 from programs.compare import compare
 from programs.drawer import Drawer, draw
 from programs.run import run
 from programs.shrink import shrink
-from programs.worker import Block, try_one
+from programs.worker import Tried, drawn, try_one
 
 import rgrad as rg
 from rgrad import _core
@@ -19,13 +21,17 @@ def coded(source):
     return compile(source, "program", "exec")
 
 
-@pytest.mark.parametrize("start", range(0, 120, 20))
+def agree(seeds):
+    """Whether each program gives the same in every way to run it."""
+    for seed in seeds:
+        program = drawn(seed)
+        faults = [(f.seed, f.kind, f.detail, f.source) for f in try_one(program).faults]
+        assert faults + [(seed, *wrong) for wrong in program.wrong] == []
+
+
+@pytest.mark.parametrize("start", range(20, 120, 20))
 def test_programs_agree(start):
-    block = Block()
-    for seed in range(start, start + 20):
-        try_one(seed, block)
-    assert [(fault.seed, fault.kind, fault.detail, fault.source) for fault in block.faults] == []
-    assert len(block.digests) == 20
+    agree(range(start, start + 20))
 
 
 def test_a_seed_is_one_program():
@@ -39,15 +45,9 @@ def test_an_operation_of_any_name_is_drawn(monkeypatch):
     never = []
     for name in _core.OPS:
         monkeypatch.setattr(Drawer, "allowed", [name])
-        if not any(name in drawn(seed) for seed in range(60)):
+        if not any(name in drawn(seed).operations for seed in range(60)):
             never.append(name)
     assert never == []
-
-
-def drawn(seed):
-    drawer = Drawer(seed)
-    drawer.draw()
-    return drawer.drawn
 
 
 PLANTED = """\
@@ -90,6 +90,46 @@ def test_a_difference_between_processes_is_noticed():
     other = run(coded(PLANTED.replace("tanh", "sin")), compiled=False, threads=1)
     assert eager.digest("") == run(coded(PLANTED), compiled=False, threads=2).digest("")
     assert eager.digest("") != other.digest("")
+
+
+class Ended:
+    """A job that has ended, as the summary sees it."""
+
+    def __init__(self, turn, digest, folder):
+        self.turn, self.crashes, self.kept = turn, [], folder / "programs"
+        self.kept.touch()
+        self.tried = lambda: [Tried(7, digest, "NoneType", operations=["tanh"])]
+        self.clear = lambda: None
+
+
+def test_other_bits_on_an_instruction_set_are_a_fault(tmp_path, capsys):
+    summary = campaign.Summary()
+    turns = range(len(campaign.ISAS))
+    summary.add([Ended(turn, "a", tmp_path) for turn in turns])
+    assert summary.report(1.0)
+    summary.add([Ended(turn, "a" if turn else "b", tmp_path) for turn in turns])
+    assert summary.report(1.0) == (len(turns) == 1)
+    assert "2 programs" in capsys.readouterr().out
+
+
+CRASHING = """\
+import os, sys
+from programs import worker
+right = worker.try_one
+worker.try_one = lambda program, *rest: os.abort() if program.seed == 2 else right(program, *rest)
+from programs import __main__
+"""
+
+
+def test_a_program_that_ends_its_process_is_a_fault(tmp_path, monkeypatch):
+    monkeypatch.setattr(campaign, "MAIN", ["-c", CRASHING])
+    job = campaign.Job(0, 4, 0, tmp_path)
+    while not job.over():
+        time.sleep(0.05)
+    assert [(found.seed, found.kind.partition(" on ")[0]) for found in job.crashes] == [
+        (2, f"exit code {-signal.SIGABRT}")
+    ]
+    assert [tried.seed for tried in job.tried()] == [0, 1, 3]
 
 
 def test_a_wrong_value_is_noticed():

@@ -1,6 +1,8 @@
 """Statements that differentiate: leaves, gradients on the tape, transforms of functions, modules and training steps."""
 
+import functools
 import inspect
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import rgrad as rg
@@ -28,11 +30,30 @@ MODULES = [name for name in nn.__all__ if inspect.isclass(getattr(nn, name))]
 TRANSFORMS = [
     name for name in transforms.__all__ if list(inspect.signature(getattr(rg, name)).parameters)[:1] == ["fun"]
 ]
+OWN = """\
+class {name}(rg.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return rg.{op}(x)
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * ctx.saved_tensors[0] * 0.5
+
+    @staticmethod
+    def jvp(ctx, t):
+        return t * ctx.saved_tensors[0] * 0.5"""
 PUSHED = {
     "jvp": "rg.jvp({f}, ({x},), ({v},))",
     "hvp": "rg.hvp({f}, ({x},), ({v},))",
     "vjp": "rg.vjp({f}, {x})[1]({w})[0]",
 }
+
+
+@functools.cache
+def parameters_of(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(function).parameters
 
 
 def is_float(t: rg.Tensor) -> bool:
@@ -126,11 +147,13 @@ class Derivatives(Drawing):
     def transform(self) -> None:
         x = self.some(lambda t: is_float(t) and t.numel() <= 64) or self.captured((3,), self.dtype)
         self.commit()
-        kind = self.r.choice((*TRANSFORMS, *PUSHED, "checkpoint"))
+        kind = self.r.choice((*TRANSFORMS, *PUSHED, "checkpoint", "compile"))
         scalar = kind in ("grad", "value_and_grad", "hessian", "hvp")
         f = self.function(x, scalar)
         if kind == "checkpoint":
             text = f"rg.autograd.checkpoint({f}, {x.text})"
+        elif kind == "compile":
+            text = f"rg.compile({f})({x.text})"
         elif kind in PUSHED:
             like = self.names[f](x.value) if kind == "vjp" else x.value
             text = PUSHED[kind].format(
@@ -149,7 +172,7 @@ class Derivatives(Drawing):
     def settings(self, make: type, x: rg.Tensor) -> str | None:
         """Arguments of a module for inputs like ``x``."""
         given = []
-        for p in inspect.signature(make).parameters.values():
+        for p in parameters_of(make).values():
             if p.default is not p.empty or p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
                 continue
             match p.name:
@@ -207,7 +230,7 @@ class Derivatives(Drawing):
         y = self.tensors[-1]
         if not y.value.requires_grad:
             raise Refused
-        known = inspect.signature(getattr(optim, name)).parameters
+        known = parameters_of(getattr(optim, name))
         settings = {k: self.r.choice(v) for k, v in SETTINGS.items() if k in known and self.r.random() < 0.3}
         text = f"rg.optim.{name}({m.text}.parameters(), lr=0.1{''.join(f', {k}={v}' for k, v in settings.items())})"
         o = Piece(self.name("o"), self.eval(text))
@@ -225,6 +248,27 @@ class Derivatives(Drawing):
             exec(line, self.names)
             self.body.append(line)
 
+    def hook(self) -> None:
+        """A hook that changes the gradient of a tensor."""
+        x = self.some(lambda t: t.requires_grad)
+        if x is None:
+            raise Refused
+        how = ("register_hook(lambda g: g * 0.5)", "register_hook(lambda g: g.sin())", "retain_grad()")
+        text = f"{x.text}.{self.r.choice(how)}"
+        self.eval(text)
+        self.body.append(text)
+
+    def own(self) -> None:
+        """An operation of the program's own, with a derivative."""
+        x, name = self.some(is_float), self.name("F")
+        if x is None:
+            raise Refused
+        text = OWN.format(name=name, op=self.r.choice(("tanh", "abs", "exp", "cumsum", "flatten", "square")))
+        exec(text, self.names)
+        call = f"{name}.apply({x.text})"
+        self.pending.append((text, Piece(name, self.names[name])))
+        self.keep(call, self.eval(call))
+
     def random(self) -> None:
         shape = self.shape()
         x = self.some(is_float)
@@ -237,6 +281,11 @@ class Derivatives(Drawing):
         if x:
             texts += [f"rg.nn.functional.dropout({x.text}, 0.5)", f"rg.rand_like({x.text})", f"rg.randn_like({x.text})"]
         text = self.r.choice(texts)
+        if text.endswith(")") and self.r.random() < 0.3:
+            g = Piece(self.name("g"), rg.Generator(3))
+            self.names[g.text] = g.value
+            self.pending.append((f"{g.text} = rg.Generator(3)", g))
+            text = f"{text[:-1]}, generator={g.text})"
         self.keep(text, self.eval(text))
 
     def constant(self) -> None:

@@ -6,7 +6,7 @@ from random import Random
 from typing import Any, ClassVar
 
 import rgrad as rg
-from programs.arguments import BY_VALUE, NUMBERS, Piece, index_of, literal, plain
+from programs.arguments import BY_VALUE, DTYPES, NUMBERS, Piece, index_of, literal, plain
 from programs.numbers import numbers
 from programs.program import Program
 from programs.reference import wrong_value
@@ -17,6 +17,18 @@ from programs.signatures import IN_PLACE, OPERATIONS, Parameter
 SIZES = [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33]
 LARGE = [1, 3, 64, 129, 300, 1025]
 INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "**", "matmul": "@", "lt": "<", "ge": ">=", "eq": "=="}
+CASTS = [
+    "double()",
+    "float()",
+    "long()",
+    "clone()",
+    "contiguous()",
+    "detach()",
+    "T",
+    "mT",
+    "view(-1)",
+    "requires_grad_(False)",
+]
 FLOATS = (rg.float32, rg.float64)
 ATTEMPTS = 4
 
@@ -45,6 +57,8 @@ class Drawing:
         self.names = names_for()
         self.body = self.program.body
         self.count = 0
+        #: An argument that is a number.
+        self.scalar: Piece | None = None
         #: The operations that stand in the program.
         self.drawn: list[str] = []
         #: What differs from NumPy and from finite differences.
@@ -110,7 +124,18 @@ class Drawing:
             self.names[piece.text] = piece.value
             if isinstance(piece.value, rg.Tensor):
                 self.tensors.append(piece)
+                if self.r.random() < 0.1:
+                    self.hold(piece)
         self.pending.clear()
+
+    def hold(self, piece: Piece) -> None:
+        """Puts a captured tensor into an object, a dict or a list, by which the function may find it too."""
+        name = self.name("n")
+        make, find = self.r.choice((("types.SimpleNamespace(t={})", ".t"), ("{{'t': {}}}", "['t']"), ("[{}]", "[0]")))
+        text = make.format(piece.text)
+        self.program.setup.append(f"{name} = {text}")
+        self.names[name] = eval(text, self.names)
+        self.tensors.append(Piece(name + find, piece.value))
 
     # Operands.
 
@@ -164,7 +189,7 @@ class Drawing:
             mask = self.some(lambda t: t.dtype == rg.bool)
             return mask if mask and r.random() < 0.5 else self.captured(self.beside(op, name, x, last), "bool", "bit")
         if r.random() < 0.1:
-            return literal(r.choice(NUMBERS))
+            return self.scalar if self.scalar and r.random() < 0.5 else literal(r.choice(NUMBERS))
         shape = self.beside(op, name, x, last)
         if r.random() < 0.6:
             found = self.some(lambda t: tuple(t.shape) == shape)
@@ -203,8 +228,8 @@ class Drawing:
                     args.append(piece)
         return args, named
 
-    def call(self, op: str) -> tuple[str, Any]:
-        """A call of an operation, as source and value."""
+    def call(self, op: str) -> tuple[str, str, list[Any], dict[str, Any]]:
+        """A call of an operation: its source, name and arguments."""
         r, parameters = self.r, OPERATIONS[op]
         if parameters[0].kind == "tensors":
             x = self.some(lambda t: True) or self.captured(self.shape())
@@ -221,17 +246,13 @@ class Drawing:
             x = self.first(op, parameters[0])
             args, named = self.given(op, parameters[1:], x)
             args.insert(0, x)
-        value = getattr(rg, op)(*(p.value for p in args), **{k: p.value for k, p in named.items()})
-        if self.dtype == "float64":
-            told = wrong_value(op, [p.value for p in args], {k: p.value for k, p in named.items()}, value)
-            if told:
-                self.wrong.append(("numpy", told))
-        if op in INFIX and len(args) == 2 and not named and r.random() < 0.5:
-            return f"{args[0].text} {INFIX[op]} {args[1].text}", value
         texts = [p.text for p in args] + [f"{k}={p.text}" for k, p in named.items()]
-        if hasattr(rg.Tensor, op) and isinstance(args[0].value, rg.Tensor) and r.random() < 0.3:
-            return f"{texts[0]}.{op}({', '.join(texts[1:])})", value
-        return f"rg.{op}({', '.join(texts)})", value
+        text = f"rg.{op}({', '.join(texts)})"
+        if op in INFIX and len(args) == 2 and not named and r.random() < 0.5:
+            text = f"{args[0].text} {INFIX[op]} {args[1].text}"
+        elif hasattr(rg.Tensor, op) and isinstance(args[0].value, rg.Tensor) and r.random() < 0.3:
+            text = f"{texts[0]}.{op}({', '.join(texts[1:])})"
+        return text, op, [p.value for p in args], {k: p.value for k, p in named.items()}
 
     def keep(self, text: str, value: Any) -> None:
         """The statement ``name = text``, if it is small enough; of several results, one."""
@@ -250,12 +271,38 @@ class Drawing:
         self.body.append(f"{piece.text} = {text}")
         self.tensors.append(piece)
 
-    def operation(self, op: str | None = None) -> None:
-        op = op or self.r.choice(self.allowed)
+    def operation(self) -> None:
+        op = self.r.choice(self.allowed)
         if op in BY_VALUE and self.r.random() < 0.9:
             raise Refused
-        self.keep(*self.call(op))
+        text, op, args, named = self.call(op)
+        value = getattr(rg, op)(*args, **named)
+        if self.dtype == "float64":
+            told = wrong_value(op, args, named, value)
+            if told:
+                self.wrong.append(("numpy", told))
+        self.keep(text, value)
         self.drawn.append(op)
+
+    def mistake(self) -> None:
+        """A call that is refused: it ends the function, and has to do so in the same way when it is compiled."""
+        text, op, args, named = self.call(self.r.choice(self.allowed))
+        try:
+            getattr(rg, op)(*args, **named)
+        except Exception:
+            self.commit()
+            self.body.append(text)
+            return
+        raise Refused
+
+    def other_method(self) -> None:
+        """Methods that are no operations."""
+        x = self.some(lambda t: True)
+        if x is None:
+            raise Refused
+        method = self.r.choice((*CASTS, f"to({self.r.choice(DTYPES)!r})"))
+        text = f"{x.text}.{method}"
+        self.keep(text, eval(text, self.names))
 
     def indexing(self) -> None:
         x = self.some(lambda t: t.ndim > 0)

@@ -2,84 +2,83 @@
 
 import re
 
-from programs.arguments import Piece
-from programs.derivatives import Derivatives
+import rgrad as rg
+from programs.arguments import NUMBERS, Piece, literal
+from programs.calls import Calls
 from programs.program import Program
 
 
-class Drawer(Derivatives):
+class Drawer(Calls):
     """Draws one program."""
 
     def draw(self) -> Program:
+        """The program, whose first call has the values that its statements were drawn with."""
+        r, program = self.r, self.program
+        rg.set_default_dtype(rg.float32)
+        rg.manual_seed(0)
+        if self.dtype == "float64" and r.random() < 0.15:
+            program.setup.append("rg.set_default_dtype(rg.float64)")
+            rg.set_default_dtype(rg.float64)
+        given = self.arguments()
+        if r.random() < 0.06:
+            program.decorators.append("@rg.no_grad()")
+            with rg.no_grad():
+                self.statements()
+        else:
+            self.statements()
+        program.results = self.results()
+        program.calls = self.calls(given)
+        program.enclosed = r.random() < 0.2
+        rg.set_default_dtype(rg.float32)
+        return program
+
+    def arguments(self) -> list[Piece]:
+        """Tensors, often of one shape, and perhaps a number; what makes the tensors."""
+        r, made = self.r, []
+        shape = self.shape()
+        for i in range(r.choice((1, 2, 2, 3))):
+            made.append(self.values(shape if r.random() < 0.5 else self.shape(), self.dtype, self.kind(self.dtype)))
+            self.names[f"x{i}"] = made[-1].value
+            self.tensors.append(Piece(f"x{i}", made[-1].value))
+        self.program.arguments = [p.text for p in self.tensors]
+        if r.random() < 0.1:
+            number = literal(r.choice(NUMBERS))
+            self.scalar = Piece("x9", number.value)
+            self.names["x9"] = number.value
+            self.program.arguments.append("x9")
+        return made
+
+    def statements(self) -> None:
         r = self.r
-        arguments = [
-            Piece(f"x{i}", self.values(self.shape(), self.dtype, self.kind(self.dtype)))
-            for i in range(r.choice((1, 2, 2, 3)))
-        ]
-        for name, made in arguments:
-            self.names[name] = made.value
-            self.tensors.append(Piece(name, made.value))
-        self.program.arguments = [p.text for p in arguments]
-        statements = [
-            self.operation,
-            self.indexing,
-            self.write,
-            self.leaf,
-            self.gradient,
-            self.backward,
-            self.forget,
-            self.transform,
-            self.module,
-            self.training,
-            self.random,
-            self.constant,
-        ]
-        weights = [60, 5, 9, 8, 6, 4, 2, 7, 5, 4, 2, 3]
-        for statement in r.choices(statements, weights, k=r.choice((2, 4, 6, 8, 12))):
+        weights = {
+            self.operation: 60,
+            self.indexing: 5,
+            self.write: 9,
+            self.leaf: 8,
+            self.gradient: 6,
+            self.backward: 4,
+            self.forget: 2,
+            self.hook: 1,
+            self.own: 1,
+            self.transform: 7,
+            self.module: 5,
+            self.training: 4,
+            self.random: 2,
+            self.constant: 3,
+            self.other_method: 4,
+        }
+        for statement in r.choices(list(weights), list(weights.values()), k=r.choice((2, 4, 6, 8, 12))):
             self.attempt(statement)
-        own = [p.text for p in self.tensors if p.text[0] == "v"] or [arguments[0].text]
+        if r.random() < 0.04:
+            self.attempt(self.mistake)
+
+    def results(self) -> list[str]:
+        """What nothing else reads, and some more."""
+        r = self.r
+        own = [p.text for p in self.tensors if p.text[0] == "v"] or ["x0"]
         read = set(re.findall(r"\bv\d+\b", re.sub(r"^ *v\d+ = ", "", "\n".join(self.body), flags=re.MULTILINE)))
         unread = [name for name in own if name not in read]
-        self.program.results = sorted({*unread[-5:], *r.sample(own, min(len(own), r.choice((0, 1, 2))))})
-        self.program.calls = self.calls([p.value for p in arguments])
-        return self.program
-
-    def calls(self, made: list[Piece]) -> list[str]:
-        """Three calls: of the same arguments, of others, and sometimes of arguments that share memory."""
-        r = self.r
-        lines = []
-        for call in range(3):
-            if call and r.random() < 0.15:
-                lines += self.between()
-            values = [m.text if not call else self.other(m) for m in made]
-            lines.append(f"yield {', '.join(values)}{',' * (len(values) == 1)}")
-        return lines
-
-    def other(self, made: Piece) -> str:
-        """Other values of the same shape and dtype."""
-        r = self.r
-        shape, dtype = tuple(made.value.shape), made.value.dtype.name
-        fits = [
-            p.text
-            for p in self.tensors
-            if p.text[0] == "c" and tuple(p.value.shape) == shape and p.value.dtype.name == dtype
-        ]
-        if fits and r.random() < 0.1:
-            return r.choice(fits)
-        return f"numbers({shape}, {dtype!r}, {self.kind(dtype)!r}, {r.randrange(1000)})"
-
-    def between(self) -> list[str]:
-        """What happens between calls: captured tensors are written to or replaced, modes change."""
-        r = self.r
-        lines = []
-        for p in self.tensors:
-            if p.text[0] == "c" and r.random() < 0.4:
-                shape, dtype = tuple(p.value.shape), p.value.dtype.name
-                new = f"numbers({shape}, {dtype!r}, {self.kind(dtype)!r}, {r.randrange(1000)})"
-                taped = ".requires_grad_()" * p.value.requires_grad
-                lines.append(r.choice((f"{p.text} = {new}{taped}", f"with rg.no_grad():\n    {p.text}.copy_({new})")))
-        lines += [r.choice((f"{m.text}.eval()", f"{m.text}.train()")) for m in self.modules if r.random() < 0.4]
-        return lines
+        return sorted({*unread[-5:], *r.sample(own, min(len(own), r.choice((0, 1, 2))))} or {own[-1]})
 
 
 def draw(seed: int) -> Program:

@@ -1,12 +1,14 @@
 """A program as source: what it captures, a function, and the calls of it."""
 
 import inspect
+import re
 from dataclasses import dataclass, field
 
 from programs import numbers
 
 HEAD = f"""\
 import math
+import types
 from math import inf, nan
 
 import numpy as np
@@ -32,26 +34,37 @@ class Program:
     body: list[str] = field(default_factory=list)
     results: list[str] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
+    #: Whether all is inside a function, so that what is captured is in cells.
+    enclosed: bool = False
+    #: Around the function.
+    decorators: list[str] = field(default_factory=list)
 
     def source(self) -> str:
         """Captured values, the function ``f``, and ``calls``, a generator of its arguments."""
         given = ", ".join(self.arguments)
         returned = "return " + ", ".join(self.results) + "," * (len(self.results) == 1)
-        lines = [*self.setup, f"def f({given}):", *indented([*self.body, returned])]
-        captured = sorted({line.split(" = ")[0] for line in self.setup if line[0] == "c"})
-        names = [f"global {', '.join(captured)}"] if captured else []
-        lines += ["def calls():", *indented([*names, *self.calls])]
+        function = [*self.decorators, f"def f({given}):", *indented([*self.body, returned])]
+        captured = sorted({line.split(" = ")[0] for line in self.setup if re.match("[cm]\\d", line)})
+        scope = "nonlocal" if self.enclosed else "global"
+        names = [f"{scope} {', '.join(captured)}"] if captured else []
+        calls = ["def calls():", *indented([*names, *self.calls])]
+        lines = [*self.setup, *function, *calls]
+        if self.enclosed:
+            lines = ["def enclosing():", *indented([*lines, "return f, calls"]), "f, calls = enclosing()"]
         return "\n".join(lines) + "\n"
 
 
 TAIL = """
+# Eagerly, or compiled with rg.compile(f): one after the other, each in a process of its own.
 rg.manual_seed(0)
-compiled = rg.compile(f)
-for args in calls():
-    print(f(*args))
-# Eagerly and compiled each in a process of its own, if the program changes what it captures:
-# for args in calls():
-#     print(compiled(*args))
+out, requests = None, calls()
+while True:
+    try:
+        args = requests.send(out)
+    except StopIteration:
+        break
+    out = f(*args)
+    print(out)
 """
 
 

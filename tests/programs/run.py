@@ -1,7 +1,9 @@
 """Running a program, eagerly or compiled, and what came of it."""
 
 import hashlib
-from collections.abc import Iterator
+import inspect
+import types
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any
@@ -39,10 +41,14 @@ def tensors_in(tree: Any, name: str) -> Iterator[tuple[str, rg.Tensor]]:
 def state_of(names: dict[str, Any], args: tuple[Any, ...] = ()) -> dict[str, Any]:
     """Captured tensors, modules, optimizers and arguments with their gradients, and the place in the random stream."""
     found: dict[str, Any] = {"random numbers": rg.get_rng_state()}
-    tensors = [(f"x{i}", x) for i, x in enumerate(args)]
+    tensors = [(f"x{i}", x) for i, x in enumerate(args) if isinstance(x, rg.Tensor)]
     for name, value in names.items():
-        if isinstance(value, rg.Tensor):
-            tensors.append((name, value))
+        if isinstance(value, rg.Tensor | list | dict):
+            tensors += tensors_in(value, name)
+        elif isinstance(value, types.SimpleNamespace):
+            tensors.append((name, value.t))
+        elif isinstance(value, rg.Generator):
+            found[name] = value.get_state()
         elif isinstance(value, rg.nn.Module):
             tensors += [(f"{name}.{n}", p) for n, p in value.named_parameters()]
             tensors += [(f"{name}.{n}", b) for n, b in value.named_buffers()]
@@ -68,12 +74,38 @@ class Outcome:
 
     def digest(self, source: str) -> str:
         """Of the program and all that it gave, to be compared between processes."""
-        shown = (source, self.calls, sorted(self.state.items()), type(self.error).__name__)
-        return hashlib.blake2b(repr(shown).encode(), digest_size=8).hexdigest()
+        found = hashlib.blake2b(source.encode(), digest_size=8)
+        for part in (*self.calls, self.state):
+            for name, value in part.items():
+                found.update(name.encode())
+                if isinstance(value[-1], bytes):
+                    *value, elements = value
+                    found.update(elements)
+                found.update(repr(value).encode())
+        found.update(type(self.error).__name__.encode())
+        return found.hexdigest()
 
 
 def names_for() -> dict[str, Any]:
-    return {"rg": rg, "np": np, "numbers": numbers, "inf": float("inf"), "nan": float("nan")}
+    return {"rg": rg, "np": np, "types": types, "numbers": numbers, "inf": float("inf"), "nan": float("nan")}
+
+
+def captured(names: dict[str, Any]) -> dict[str, Any]:
+    """What a program's functions find in its globals and in their cells."""
+    found = dict(names)
+    for name in ("f", "calls"):
+        function = inspect.unwrap(names[name])
+        for free, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+            found[free] = cell.cell_contents
+    return found
+
+
+def following(requests: Generator[tuple[Any, ...], Any, None], out: Any) -> tuple[Any, ...] | None:
+    """The arguments of the next call, if there is one."""
+    try:
+        return requests.send(out)
+    except StopIteration:
+        return None
 
 
 def run(code: CodeType, compiled: bool, threads: int, watch: bool = False) -> Outcome:
@@ -84,25 +116,29 @@ def run(code: CodeType, compiled: bool, threads: int, watch: bool = False) -> Ou
     names = names_for()
     outcome = Outcome()
     results: list[tuple[str, rg.Tensor]] = []
+    before: dict[str, Any] = {}
+    args: tuple[Any, ...] | None = ()
     try:
         exec(code, names)
         f = rg.compile(names["f"]) if compiled else names["f"]
-        for i, args in enumerate(names["calls"]()):
-            before = state_of(names, args) if watch else {}
+        requests, out, i = names["calls"](), None, 0
+        while (args := following(requests, out)) is not None:
+            before = state_of(captured(names), args) if watch else {}
             out = f(*args)
-            given = [(f"call {i}, x{j}", x) for j, x in enumerate(args)]
             # A compiled function's results have no graph.
             made = [(f"call {i}, result {j}", y.detach()) for j, y in enumerate(out)]
+            given = [(f"call {i}, x{j}", x) for j, x in enumerate(args) if isinstance(x, rg.Tensor)]
             outcome.calls.append({name: seen(t) for name, t in made + given})
             results += made
+            i += 1
     except KeyboardInterrupt:
         raise
     except BaseException as error:
         outcome.error = error.with_traceback(None)
         if watch:
-            after = state_of(names, args)
+            after = state_of(captured(names), args or ())
             outcome.changed = [name for name in after if after[name] != before.get(name)]
     else:
-        outcome.state = state_of(names)
+        outcome.state = state_of(captured(names))
         outcome.state.update((f"{name} at the end", seen(t)) for name, t in results)
     return outcome

@@ -1,17 +1,18 @@
 """A block of programs in one process, on the instruction set that the process has."""
 
-import os
+import json
+import marshal
 import re
-import struct
-import time
-from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from types import CodeType
 
 import rgrad as rg
 from programs.compare import Fault, compare
 from programs.drawer import Drawer
 from programs.shrink import shrink
+from rgrad import _core
 
 #: Faults of a block that are made small; the others are only counted.
 SHRUNK = 3
@@ -24,71 +25,114 @@ class Found:
     seed: int
     kind: str
     detail: str
-    source: str
-
-    @property
-    def group(self) -> str:
-        """The kind with the operations of the small program."""
-        body = self.source.partition("def f(")[2].partition("def calls")[0]
-        calls = set(re.findall(r"(?:rg|nn|autograd|[a-z]\d+|\))\.(\w+)\(", body))
-        return " ".join([self.kind, *sorted(calls)])
+    source: str = ""
+    #: What it has in common with others: the kind, and what the small program calls.
+    group: str = ""
 
 
 @dataclass
-class Block:
-    """What came of a block of programs."""
+class Drawn:
+    """A program as it is handed from process to process."""
 
-    digests: list[str] = field(default_factory=list)
+    seed: int
+    source: str
+    code: CodeType
+    large: bool
+    operations: list[str]
+    #: Kinds and descriptions of values and derivatives that are wrong.
+    wrong: list[tuple[str, str]]
+
+
+@dataclass
+class Tried:
+    """What came of a program on an instruction set."""
+
+    seed: int
+    digest: str
+    error: str
+    refusal: str = ""
     faults: list[Found] = field(default_factory=list)
-    refusals: Counter[str] = field(default_factory=Counter)
-    errors: Counter[str] = field(default_factory=Counter)
-    drawn: Counter[str] = field(default_factory=Counter)
+    operations: list[str] = field(default_factory=list)
 
-    def as_json(self) -> dict[str, Any]:
-        return {**vars(self), "faults": [vars(fault) for fault in self.faults]}
+    def as_json(self) -> str:
+        return json.dumps({**vars(self), "faults": [vars(fault) for fault in self.faults]})
+
+    @classmethod
+    def of_json(cls, line: str) -> "Tried":
+        parts = json.loads(line)
+        return cls(**{**parts, "faults": [Found(**fault) for fault in parts["faults"]]})
 
 
-def small(source: str, fault: Fault, seed: int, large: bool, seconds: float) -> Found:
+def drawn(seed: int) -> Drawn:
+    """The program of a seed."""
+    rg.set_num_threads(1)
+    drawer = Drawer(seed)
+    source = drawer.draw().source()
+    return Drawn(seed, source, compile(source, "program", "exec"), drawer.large, drawer.drawn, drawer.wrong)
+
+
+def small(program: Drawn, fault: Fault, seconds: float) -> Found:
+    """The fault with the smallest program that was found to show it."""
+
     def shows(candidate: str) -> bool:
         try:
             code = compile(candidate, "program", "exec")
         except SyntaxError:
             return False
-        again = compare(code, seed, large)[1]
+        again = compare(code, program.seed, program.large)[1]
         return again is not None and again.kind == fault.kind
 
-    least = shrink(source, shows, seconds)
-    again = compare(compile(least, "program", "exec"), seed, large)[1]
-    return Found(seed, fault.kind, (again or fault).detail, least)
+    least = shrink(program.source, shows, seconds)
+    again = compare(compile(least, "program", "exec"), program.seed, program.large)[1]
+    body = least.partition("def f(")[2].partition("def calls")[0]
+    calls = sorted(set(re.findall(r"(?:rg|nn|autograd|[a-z]\d+|\))\.(\w+)\(", body)))
+    return Found(program.seed, fault.kind, (again or fault).detail, least, " ".join([fault.kind, *calls]))
 
 
-def try_one(seed: int, block: Block, seconds: float = 5.0) -> None:
-    """Draws a program, compares its runs, and makes it small if they differ."""
-    rg.set_num_threads(1)
-    rg.manual_seed(0)
-    drawer = Drawer(seed)
-    source = drawer.draw().source()
-    block.drawn.update(drawer.drawn)
-    eager, fault, refusal = compare(compile(source, "program", "exec"), seed, drawer.large)
-    block.digests.append(eager.digest(source))
-    block.faults += [
-        Found(seed, kind, told, f"def f():\n    rg.{told.partition(':')[0]}") for kind, told in drawer.wrong
-    ]
-    block.errors[type(eager.error).__name__] += 1
+def try_one(program: Drawn, compiled: bool = True, seconds: float = 5.0) -> Tried:
+    """Compares the runs of a program, and makes it small, for about so many seconds, if they differ."""
+    eager, fault, refusal = compare(program.code, program.seed, program.large, compiled)
+    tried = Tried(program.seed, eager.digest(program.source), type(eager.error).__name__)
     if refusal:
-        block.refusals[re.sub(r"\(.*?\)|\d+", "…", refusal)[:110]] += 1
-    if fault and len(block.faults) < SHRUNK:
-        block.faults.append(small(source, fault, seed, drawer.large, seconds))
+        tried.refusal = re.sub(r"\(.*?\)|\d+", "…", refusal)[:110]
+    if fault and seconds:
+        tried.faults.append(small(program, fault, seconds))
     elif fault:
-        block.faults.append(Found(seed, fault.kind, fault.detail, ""))
+        tried.faults.append(Found(program.seed, fault.kind, fault.detail, "", f"{fault.kind} (not made small)"))
+    return tried
 
 
-def work(start: int, count: int, progress: str) -> Block:
-    """Programs from ``start`` on; which one is at work is in the file ``progress``, should it never return."""
-    block = Block()
-    file = os.open(progress, os.O_WRONLY | os.O_CREAT, 0o600)
-    for seed in range(start, start + count):
-        os.pwrite(file, struct.pack("<qd", seed, time.time()), 0)
-        try_one(seed, block)
-    os.close(file)
-    return block
+def programs(kept: Path, start: int, count: int, drawing: bool) -> Iterator[Drawn]:
+    """The programs of a block: drawn here and kept in a file, or as another process has drawn them."""
+    with kept.open("ab" if drawing else "rb") as file:
+        for seed in range(start, start + count):
+            try:
+                program = drawn(seed) if drawing else Drawn(*marshal.load(file))
+            except EOFError:
+                return
+            if drawing:
+                marshal.dump(tuple(vars(program).values()), file)
+                file.flush()
+            if program.seed >= start:
+                yield program
+
+
+def work(kept: Path, output: Path, start: int, count: int, turn: int) -> None:
+    """Runs the programs of a block on this process's instruction set.
+
+    Writes a line for each program. The process of the first instruction set draws them. Each program is compiled on
+    one instruction set, where its seed leaves ``turn``.
+    """
+    shrunk = 0
+    with output.open("a", buffering=1, encoding="utf-8") as lines:
+        for program in programs(kept, start, count, drawing=not turn):
+            compiled = program.seed % len(_core.available_isas()) == turn
+            tried = try_one(program, compiled, 5.0 if shrunk < SHRUNK else 0.0)
+            shrunk += len(tried.faults)
+            if not turn:
+                tried.operations = program.operations
+                tried.faults += [
+                    Found(program.seed, kind, told, "", f"{kind} {told.partition('(')[0].partition(':')[0]}")
+                    for kind, told in program.wrong
+                ]
+            lines.write(tried.as_json() + "\n")
