@@ -37,7 +37,7 @@ SUITE = if [ $$0 = slow ]; then set -- -m slow; else export RGRAD_ISA=$$0; fi; \
 SECONDS ?= 120
 START ?= $(shell date +%s)000
 
-.PHONY: help demo test lint format sanitize fuzz fuzz-programs miri stubs bench wheel clean tools
+.PHONY: help demo test lint format sanitize fuzz fuzz-programs fuzz-calls miri stubs bench wheel clean tools
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{printf "make %-13s %s\n", $$1, $$2}'
@@ -69,6 +69,9 @@ fuzz: | tools ## run the fuzz target of the matrix product (FUZZ_SECONDS=60)
 
 fuzz-programs: $(BUILT) ## run random programs eagerly, compiled and on each instruction set (SECONDS=120)
 	PYTHONPATH=tests $(PY) -m programs --start $(START) --seconds $(SECONDS)
+
+fuzz-calls: $(BUILT) ## call everything public with hostile arguments (SECONDS=120)
+	$(PY) tests/hostile.py --count 100000000 --seconds $(SECONDS) --seed $(START)
 
 # crossbeam, below rayon, keeps to tree borrows but not to stacked borrows; rayon's threads outlive the tests.
 miri: ## run the tests of kernels and engine in Miri (takes a nightly toolchain with the components miri and rust-src)
