@@ -32,7 +32,7 @@ class Calls(Derivatives):
                 if r.random() < 0.25:
                     lines += self.shared(made, values)
             given = ", ".join([*values, *(repr(s.value if r.random() < 0.7 else r.choice(NUMBERS)) for s in scalar)])
-            lines.append(f"out = yield {given}{',' * (len(values) + len(scalar) == 1)}")
+            lines.append(f"yield {given}{',' * (len(values) + len(scalar) == 1)}")
         return lines
 
     def shared(self, made: list[Piece], values: list[str]) -> list[str]:
@@ -59,7 +59,7 @@ class Calls(Derivatives):
         return []
 
     def between(self) -> list[str]:
-        """Captured tensors are written to, replaced or swapped, results are written to, modes and settings change."""
+        """Captured tensors are written to, replaced or swapped, modes and settings change."""
         r = self.r
         lines = []
         for p in self.tensors:
@@ -69,16 +69,8 @@ class Calls(Derivatives):
                 lines.append(r.choice((f"{p.text} = {new}{taped}", f"with rg.no_grad():\n    {p.text}.copy_({new})")))
         for m in self.modules:
             if r.random() < 0.3:
-                lines.append(
-                    r.choice(
-                        (
-                            f"{m.text}.eval()",
-                            f"{m.text}.train()",
-                            f"{m.text}.requires_grad_(False)",
-                            f"{m.text}.zero_grad()",
-                        )
-                    )
-                )
+                change = r.choice(("eval()", "train()", "requires_grad_(False)", "zero_grad()"))
+                lines.append(f"{m.text}.{change}")
         pairs = [
             (a.text, b.text)
             for a in self.modules
@@ -91,6 +83,4 @@ class Calls(Derivatives):
         for name in re.findall(r"^(o\d+) = ", "\n".join(self.program.setup), re.MULTILINE):
             if r.random() < 0.3:
                 lines.append(f"{name}.param_groups[0]['lr'] = {r.choice((0.01, 0.2))}")
-        if r.random() < 0.15:
-            lines.append("with rg.no_grad():\n    out[0].mul_(2)")
         return lines

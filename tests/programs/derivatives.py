@@ -68,7 +68,7 @@ class Derivatives(Drawing):
 
     def leaf(self) -> None:
         x = self.some(is_float)
-        if x is None:
+        if x is None or x.text[0] != "v":
             raise Refused
         how = self.r.choice(("detach()", "detach().clone()", "clone().detach()"))
         text = f"{x.text}.{how}.requires_grad_()"
@@ -249,9 +249,10 @@ class Derivatives(Drawing):
             self.body.append(line)
 
     def hook(self) -> None:
-        """A hook that changes the gradient of a tensor."""
+        """A hook that changes the gradient of a value of this call."""
         x = self.some(lambda t: t.requires_grad)
-        if x is None:
+        # One more on a captured tensor at each call would be another matter than one when the step is recorded.
+        if x is None or x.text[0] != "v":
             raise Refused
         how = ("register_hook(lambda g: g * 0.5)", "register_hook(lambda g: g.sin())", "retain_grad()")
         text = f"{x.text}.{self.r.choice(how)}"

@@ -57,14 +57,8 @@ class Program:
 TAIL = """
 # Eagerly, or compiled with rg.compile(f): one after the other, each in a process of its own.
 rg.manual_seed(0)
-out, requests = None, calls()
-while True:
-    try:
-        args = requests.send(out)
-    except StopIteration:
-        break
-    out = f(*args)
-    print(out)
+for args in calls():
+    print(f(*args))
 """
 
 

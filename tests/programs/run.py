@@ -3,7 +3,7 @@
 import hashlib
 import inspect
 import types
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any
@@ -100,14 +100,6 @@ def captured(names: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def following(requests: Generator[tuple[Any, ...], Any, None], out: Any) -> tuple[Any, ...] | None:
-    """The arguments of the next call, if there is one."""
-    try:
-        return requests.send(out)
-    except StopIteration:
-        return None
-
-
 def run(code: CodeType, compiled: bool, threads: int, watch: bool = False) -> Outcome:
     """Runs all calls of a program; the first exception ends it."""
     rg.set_num_threads(threads)
@@ -117,12 +109,11 @@ def run(code: CodeType, compiled: bool, threads: int, watch: bool = False) -> Ou
     outcome = Outcome()
     results: list[tuple[str, rg.Tensor]] = []
     before: dict[str, Any] = {}
-    args: tuple[Any, ...] | None = ()
+    args: tuple[Any, ...] = ()
     try:
         exec(code, names)
         f = rg.compile(names["f"]) if compiled else names["f"]
-        requests, out, i = names["calls"](), None, 0
-        while (args := following(requests, out)) is not None:
+        for i, args in enumerate(names["calls"]()):
             before = state_of(captured(names), args) if watch else {}
             out = f(*args)
             # A compiled function's results have no graph.
@@ -130,13 +121,12 @@ def run(code: CodeType, compiled: bool, threads: int, watch: bool = False) -> Ou
             given = [(f"call {i}, x{j}", x) for j, x in enumerate(args) if isinstance(x, rg.Tensor)]
             outcome.calls.append({name: seen(t) for name, t in made + given})
             results += made
-            i += 1
     except KeyboardInterrupt:
         raise
     except BaseException as error:
         outcome.error = error.with_traceback(None)
         if watch:
-            after = state_of(captured(names), args or ())
+            after = state_of(captured(names), args)
             outcome.changed = [name for name in after if after[name] != before.get(name)]
     else:
         outcome.state = state_of(captured(names))
