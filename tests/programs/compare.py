@@ -18,11 +18,11 @@ class Fault:
 
 
 #: How a compiled function says that it cannot repeat something.
-REFUSAL = "compile:"
+REFUSALS = ("compile:", "epoch:")
 
 
 def refused(outcome: Outcome) -> bool:
-    return isinstance(outcome.error, RuntimeError) and str(outcome.error).startswith(REFUSAL)
+    return isinstance(outcome.error, Exception) and str(outcome.error).startswith(REFUSALS)
 
 
 def difference(a: Outcome, b: Outcome) -> str | None:

@@ -57,6 +57,8 @@ class Drawing:
         self.names = names_for()
         self.body = self.program.body
         self.count = 0
+        #: Rows of a batch, if the program has an epoch.
+        self.rows = 0
         #: An argument that is a number.
         self.scalar: Piece | None = None
         #: The operations that stand in the program.

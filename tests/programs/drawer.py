@@ -5,6 +5,8 @@ import re
 import rgrad as rg
 from programs.arguments import NUMBERS, Piece, literal
 from programs.calls import Calls
+from programs.derivatives import is_float
+from programs.draw import Refused
 from programs.program import Program
 
 
@@ -19,6 +21,8 @@ class Drawer(Calls):
         if self.dtype == "float64" and r.random() < 0.15:
             program.setup.append("rg.set_default_dtype(rg.float64)")
             rg.set_default_dtype(rg.float64)
+        if r.random() < 0.05 and not self.large:
+            self.rows = r.choice((1, 2, 3, 8, 9, 16))
         given = self.arguments()
         if r.random() < 0.06:
             program.decorators.append("@rg.no_grad()")
@@ -28,7 +32,9 @@ class Drawer(Calls):
             self.statements()
         program.results = self.results()
         program.calls = self.calls(given)
-        program.enclosed = r.random() < 0.2
+        if self.rows:
+            self.epoch(given)
+        program.enclosed = not self.rows and r.random() < 0.2
         rg.set_default_dtype(rg.float32)
         return program
 
@@ -37,11 +43,12 @@ class Drawer(Calls):
         r, made = self.r, []
         shape = self.shape()
         for i in range(r.choice((1, 2, 2, 3))):
-            made.append(self.values(shape if r.random() < 0.5 else self.shape(), self.dtype, self.kind(self.dtype)))
+            own = shape if r.random() < 0.5 else self.shape()
+            made.append(self.values((self.rows, *own[1:]) if self.rows else own, self.dtype, self.kind(self.dtype)))
             self.names[f"x{i}"] = made[-1].value
             self.tensors.append(Piece(f"x{i}", made[-1].value))
         self.program.arguments = [p.text for p in self.tensors]
-        if r.random() < 0.1:
+        if r.random() < 0.1 and not self.rows:
             number = literal(r.choice(NUMBERS))
             self.scalar = Piece("x9", number.value)
             self.names["x9"] = number.value
@@ -69,8 +76,30 @@ class Drawer(Calls):
         }
         for statement in r.choices(list(weights), list(weights.values()), k=r.choice((2, 4, 6, 8, 12))):
             self.attempt(statement)
-        if r.random() < 0.04:
+        if self.rows:
+            self.attempt(self.training)
+            self.attempt(self.scalar_result)
+        elif r.random() < 0.04:
             self.attempt(self.mistake)
+
+    def scalar_result(self) -> None:
+        """What an epoch stacks."""
+        y = self.some(is_float)
+        if y is None:
+            raise Refused
+        text = self.loss(y.text)
+        self.keep(text, self.eval(text))
+
+    def epoch(self, given: list[Piece]) -> None:
+        """An epoch on more rows, often with a smaller last batch."""
+        r, program = self.r, self.program
+        names = [p.text for p in self.tensors if p.text[0] == "v" and not p.value.ndim]
+        program.results = names[-2:]
+        rows = self.rows * r.choice((1, 2, 3)) + r.choice((0, 1, self.rows - 1))
+        for made in given:
+            shape, dtype = (rows, *made.value.shape[1:]), made.value.dtype.name
+            program.data.append(f"numbers({shape}, {dtype!r}, {self.kind(dtype)!r}, {r.randrange(1000)})")
+        program.options = f"batch_size={self.rows}, shuffle={r.random() < 0.5}, drop_last={r.random() < 0.2}"
 
     def results(self) -> list[str]:
         """What nothing else reads, and some more."""

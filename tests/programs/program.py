@@ -36,6 +36,9 @@ class Program:
     calls: list[str] = field(default_factory=list)
     #: Whether all is inside a function, so that what is captured is in cells.
     enclosed: bool = False
+    #: What makes the columns of an epoch's data, and the arguments of the epoch.
+    data: list[str] = field(default_factory=list)
+    options: str = ""
     #: Around the function.
     decorators: list[str] = field(default_factory=list)
 
@@ -48,6 +51,8 @@ class Program:
         scope = "nonlocal" if self.enclosed else "global"
         names = [f"{scope} {', '.join(captured)}"] if captured else []
         calls = ["def calls():", *indented([*names, *self.calls])]
+        if self.data:
+            calls += ["def data():", f"    return {', '.join(self.data)},", f"options = dict({self.options})"]
         lines = [*self.setup, *function, *calls]
         if self.enclosed:
             lines = ["def enclosing():", *indented([*lines, "return f, calls"]), "f, calls = enclosing()"]
@@ -59,6 +64,10 @@ TAIL = """
 rg.manual_seed(0)
 for args in calls():
     print(f(*args))
+# An epoch, if the program has data: this loop, or rg.compile(f).epoch(*data(), **options).
+if "data" in globals():
+    for batch in rg.data.DataLoader(rg.data.TensorDataset(*data()), **options):
+        print(f(*batch))
 """
 
 

@@ -100,6 +100,16 @@ def captured(names: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def epoch(f: Any, data: tuple[rg.Tensor, ...], options: dict[str, Any], compiled: bool) -> tuple[rg.Tensor, ...]:
+    """The stacked results of a function on all batches."""
+    if compiled:
+        return f.epoch(*data, **options)
+    loader = rg.data.DataLoader(rg.data.TensorDataset(*data), **options)
+    return tuple(
+        rg.stack([y.detach() for y in results]) for results in zip(*(f(*batch) for batch in loader), strict=True)
+    )
+
+
 def run(code: CodeType, compiled: bool, threads: int, watch: bool = False) -> Outcome:
     """Runs all calls of a program; the first exception ends it."""
     rg.set_num_threads(threads)
@@ -121,13 +131,22 @@ def run(code: CodeType, compiled: bool, threads: int, watch: bool = False) -> Ou
             given = [(f"call {i}, x{j}", x) for j, x in enumerate(args) if isinstance(x, rg.Tensor)]
             outcome.calls.append({name: seen(t) for name, t in made + given})
             results += made
+        if "data" in names:
+            args = names["data"]()
+            before = state_of(captured(names), args) if watch else {}
+            made = [
+                (f"epoch, result {j}", y.detach()) for j, y in enumerate(epoch(f, args, names["options"], compiled))
+            ]
+            outcome.calls.append({name: seen(t) for name, t in made})
     except KeyboardInterrupt:
         raise
     except BaseException as error:
         outcome.error = error.with_traceback(None)
         if watch:
             after = state_of(captured(names), args)
-            outcome.changed = [name for name in after if after[name] != before.get(name)]
+            # The order of an epoch is drawn before its first batch.
+            ignored = {"random numbers"} if "data" in names else set()
+            outcome.changed = [name for name in after if after[name] != before.get(name) and name not in ignored]
     else:
         outcome.state = state_of(captured(names))
         outcome.state.update((f"{name} at the end", seen(t)) for name, t in results)
