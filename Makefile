@@ -35,9 +35,10 @@ SUITE = if [ $$0 = slow ]; then set -- -m slow; else export RGRAD_ISA=$$0; fi; \
 
 # How long, and from which seed on: another one every time.
 SECONDS ?= 120
+COUNT ?= 200
 START ?= $(shell date +%s)000
 
-.PHONY: help demo test lint format sanitize fuzz fuzz-programs fuzz-calls miri stubs bench wheel clean tools
+.PHONY: help demo test lint format sanitize fuzz fuzz-programs fuzz-calls kills miri stubs bench wheel clean tools
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{printf "make %-13s %s\n", $$1, $$2}'
@@ -72,6 +73,9 @@ fuzz-programs: $(BUILT) ## run random programs eagerly, compiled and on each ins
 
 fuzz-calls: $(BUILT) ## call everything public with hostile arguments (SECONDS=120)
 	$(PY) tests/hostile.py --count 100000000 --seconds $(SECONDS) --seed $(START)
+
+kills: $(BUILT) ## end training and saving at random moments and look at what is left (COUNT=200)
+	$(PY) tests/kills.py --count $(COUNT) --seed $(START)
 
 # crossbeam, below rayon, keeps to tree borrows but not to stacked borrows; rayon's threads outlive the tests.
 miri: ## run the tests of kernels and engine in Miri (takes a nightly toolchain with the components miri and rust-src)

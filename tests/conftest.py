@@ -1,6 +1,7 @@
-"""Settings of every test: the instruction set that was asked for, and hypothesis without deadlines."""
+"""Settings of every test: the instruction set that was asked for, Ctrl-C, and hypothesis without deadlines."""
 
 import os
+import signal
 
 import hypothesis
 import numpy as np
@@ -21,6 +22,9 @@ def pytest_configure() -> None:
     wanted = os.environ.get("RGRAD_ISA")
     if wanted and rg.__config__.isa() != wanted:
         raise pytest.UsageError(f"RGRAD_ISA={wanted}, but the kernels run on {rg.__config__.isa()}")
+    # What `nohup … &` starts ignores Ctrl-C, and so would the processes that tests start to see what it does to them.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -392,13 +392,16 @@ def test_a_reader_that_has_seen_enough(folder):
 def test_ctrl_c_keeps_what_was_written(folder, options):
     command = [sys.executable, "-m", "rgrad", "train", "digits", "--epochs", "1000000", "--out", "out", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        while process.stdout.readline().split()[:1] != ["3"]:
+        limit = threading.Timer(120, process.kill)
+        limit.start()
+        while (line := process.stdout.readline()) and line.split()[:1] != ["3"]:
             pass
         # Whatever the process prints from here on must not fill the pipe and stop it.
         drain = threading.Thread(target=process.stdout.read)
         drain.start()
         process.send_signal(signal.SIGINT)
-        code = process.wait(timeout=30)
+        code = process.wait()
+        limit.cancel()
         drain.join()
         err = process.stderr.read()
     last = metrics(folder / "out")["last"]["epoch"]
