@@ -9,9 +9,16 @@ use pyo3::prelude::*;
 /// that, and while one is recorded.
 #[derive(Default)]
 pub(crate) struct Turn {
-    /// Who has it, and how often: what a program or its end drops may call the function again.
-    taken: Mutex<Option<(ThreadId, usize)>>,
+    taken: Mutex<Taken>,
     given: Condvar,
+}
+
+#[derive(Default)]
+struct Taken {
+    /// Who has it, and how often: what a program or its end drops may call the function again.
+    by: Option<(ThreadId, usize)>,
+    /// How many threads wait: without one there is nobody to wake, which would be a system call in every replay.
+    waiting: usize,
 }
 
 /// The turn of this thread, until it is dropped.
@@ -22,17 +29,20 @@ impl Turn {
     pub(crate) fn take(self: &Arc<Self>, py: Python<'_>) -> Mine {
         let own = thread::current().id();
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        match &mut *taken {
+        match &mut taken.by {
             Some((holder, times)) if *holder == own => *times += 1,
             Some(_) => {
                 drop(taken);
                 py.detach(|| {
-                    let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-                    let free = self.given.wait_while(taken, |taken| taken.is_some());
-                    *free.unwrap_or_else(PoisonError::into_inner) = Some((own, 1));
+                    let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+                    taken.waiting += 1;
+                    let free = self.given.wait_while(taken, |taken| taken.by.is_some());
+                    let mut free = free.unwrap_or_else(PoisonError::into_inner);
+                    free.waiting -= 1;
+                    free.by = Some((own, 1));
                 });
             }
-            None => *taken = Some((own, 1)),
+            None => taken.by = Some((own, 1)),
         }
         Mine(self.clone())
     }
@@ -47,11 +57,13 @@ impl Mine {
 impl Drop for Mine {
     fn drop(&mut self) {
         let mut taken = self.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        match &mut *taken {
+        match &mut taken.by {
             Some((_, times)) if *times > 1 => *times -= 1,
             _ => {
-                *taken = None;
-                self.0.given.notify_one();
+                taken.by = None;
+                if taken.waiting > 0 {
+                    self.0.given.notify_one();
+                }
             }
         }
     }
