@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import sys
-import warnings
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, cast, overload
 
 from rgrad import _core, _watch, config
 from rgrad._core import Tensor
+from rgrad._history import History, warn_of_change, warn_of_effects, warn_of_many
+from rgrad._method import Method
+from rgrad._program import Program
 from rgrad._structure import Leaf, at_once, converted, key_of, rebuilt, taken
 from rgrad.nn.module import Module
 
@@ -23,38 +25,6 @@ R = TypeVar("R")
 
 #: Programs that one function keeps: of so many shapes, flags and other arguments.
 MAX_PROGRAMS = 16
-
-
-class Program:
-    """The programs of a compiled function as text; ``print(step.program)`` shows them."""
-
-    def __init__(self, programs: list[_core.Program]) -> None:
-        self._programs = programs
-
-    def __len__(self) -> int:
-        return len(self._programs)
-
-    def __getitem__(self, index: int) -> Program:
-        """The program of one signature; that of the last call is the first."""
-        return Program([self._programs[index]])
-
-    @property
-    def recorded(self) -> str:
-        """As they were recorded, before passes."""
-        return "\n\n".join(program.recorded for program in self._programs)
-
-    @property
-    def optimized(self) -> str:
-        """As they run."""
-        return "\n\n".join(map(str, self._programs))
-
-    def __str__(self) -> str:
-        if not self._programs:
-            return "no program: the function was not called yet"
-        both = [f"# as recorded\n{program.recorded}\n\n# as it runs\n{program}" for program in self._programs]
-        return "\n\n".join(both)
-
-    __repr__ = __str__
 
 
 class Compiled(_core._Compiled, Generic[P, R]):
@@ -71,13 +41,20 @@ class Compiled(_core._Compiled, Generic[P, R]):
         self._function = function
         self._max_programs = max_programs
         self._without = [without] if isinstance(without, str) else list(without)
-        self._warned = False
+        self._start()
         functools.update_wrapper(self, function, updated=())
+
+    def _start(self) -> None:
+        """As if it had never been called."""
+        self._history = History()
+        self._warned = False
+        self._eagerly = False
+        """Whether it is known to do what cannot be repeated."""
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A call for which no program was found at once."""
         args, kwargs = converted(args), converted(kwargs)
-        if not config.compile or _core._is_recording():
+        if self._eagerly or not config.compile or _core._is_recording():
             return self._function(*args, **kwargs)
         tensors: list[Tensor] = []
         form = taken((args, dict(sorted(kwargs.items()))), tensors)
@@ -85,7 +62,32 @@ class Compiled(_core._Compiled, Generic[P, R]):
         found = self._find(key, tensors)
         if found is not None:
             return found[0]
+        if not self._is_worth_recording(key, tensors):
+            return self._function(*args, **kwargs)
         return self._recorded(key, form, tensors, None if kwargs else at_once(args))
+
+    def _is_worth_recording(self, key: Any, tensors: list[Tensor]) -> bool:
+        """Whether to record a call for which there is no program, rather than to run it; warns if that is often so."""
+        if self._eagerly:
+            return False
+        if not self._history.is_worth_it(self._hits(), max(self._max_programs, MAX_PROGRAMS)):
+            self._warn_of_many(4)
+            return False
+        reason = self._history.reason(key, tensors, self._change(key, tensors))
+        if isinstance(reason, int):
+            names = getattr(getattr(self._function, "__code__", None), "co_varnames", ())
+            reason = f"the argument {names[reason] if reason < len(names) else f'number {reason}'}"
+        if reason is not None:
+            warn_of_change(self._name(), reason, 5)
+        return True
+
+    def _name(self) -> str:
+        return getattr(self, "__name__", None) or repr(self._function)
+
+    def _warn_of_many(self, stacklevel: int) -> None:
+        if not self._warned:
+            self._warned = True
+            warn_of_many(self._name(), self._max_programs, stacklevel + 1)
 
     def _recorded(
         self,
@@ -99,19 +101,32 @@ class Compiled(_core._Compiled, Generic[P, R]):
 
         ``check`` is an epoch's, and may refuse the results. The function must not change its arguments then.
         """
+        from rgrad._names import Names
+
         _watch.RECORDINGS.append(None)
         try:
-            args, kwargs = rebuilt(form, _core._record(self, tensors, check is not None))
+            called: Callable[[Any], None] = lambda hook: names.also(hook)  # noqa: E731
+            args, kwargs = rebuilt(form, _core._record(self, tensors, check is not None, called))
+            # Only now is it this thread's turn.
+            names = Names(self._function, args, kwargs)
             outputs: list[Tensor] = []
             result = taken(cast(Any, self._function)(*args, **kwargs), outputs)
             if check is not None:
                 check(outputs)
-            program, results = _core._recorded(outputs, self._without)
+            program, results, changed = _core._recorded(outputs, self._without, names.places())
         except BaseException:
             _core._abandon()
             raise
         finally:
             _watch.RECORDINGS.pop()
+        read = names.changes()
+        if changed or read:
+            again = self._history.again(key, tensors, {*changed, *read})
+            if again:
+                super().clear()
+                self._eagerly = True
+                warn_of_effects(self._name(), again, [name for name in again if name in read], 4)
+            return rebuilt(result, results)
         kind = "other"
         if isinstance(result, Leaf):
             kind = "one"
@@ -119,29 +134,31 @@ class Compiled(_core._Compiled, Generic[P, R]):
             kind = "tuple"
         elif result is None or type(result) in (bool, int, float, str):
             kind = "constant"
-        if not self._keep(key, tensors, flat, program, kind, result) and not self._warned:
-            self._warned = True
-            warnings.warn(
-                f"compile: {getattr(self, '__name__', self._function)} was recorded for more than {self._max_programs} "
-                "kinds of arguments (shapes, dtypes, other values, flags of modules). The oldest are forgotten, and "
-                "every further kind costs a recording: pass numbers that change as tensors, pad batches to few shapes, "
-                "or set max_programs",
-                RuntimeWarning,
-                stacklevel=3,
-            )
+        if not self._keep(key, tensors, flat, program, kind, result):
+            self._warn_of_many(3)
         return rebuilt(result, results)
+
+    def clear(self) -> None:
+        """Forgets all programs."""
+        super().clear()
+        self._start()
 
     def _program_of(self, args: tuple[Any, ...]) -> tuple[_core.Program, Any] | None:
         """The program for arguments like these, with the structure of its results."""
+        if self._eagerly or not config.compile:
+            return None
         tensors: list[Tensor] = []
         key = key_of(taken((args, {}), tensors))
         return self._program_for(key, tensors)
 
-    def _record(self, args: tuple[Any, ...], check: Callable[[list[Tensor]], None]) -> Any:
-        """Records the function for an epoch."""
+    def _record(self, args: tuple[Any, ...], check: Callable[[list[Tensor]], None]) -> tuple[Any] | None:
+        """Records the function for an epoch, and returns its result; None if it is to run as it is."""
         tensors: list[Tensor] = []
         form = taken((args, {}), tensors)
-        return self._recorded(key_of(form), form, tensors, at_once(args), check)
+        key = key_of(form)
+        if not config.compile or not self._is_worth_recording(key, tensors):
+            return None
+        return (self._recorded(key, form, tensors, at_once(args), check),)
 
     def epoch(
         self,
@@ -217,7 +234,7 @@ class Compiled(_core._Compiled, Generic[P, R]):
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """As a method: the instance becomes the first argument."""
-        return self if instance is None else _Method(self, instance)
+        return self if instance is None else Method(self, instance)
 
     @property
     def program(self) -> Program:
@@ -251,46 +268,6 @@ class Compiled(_core._Compiled, Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<compiled {self._function!r}>"
-
-
-class _Method:
-    """A compiled function as a method of an instance."""
-
-    __slots__ = ("__self__", "_compiled")
-
-    def __init__(self, compiled: Compiled[Any, Any], instance: Any) -> None:
-        self._compiled = compiled
-        self.__self__ = instance
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._compiled(self.__self__, *args, **kwargs)
-
-    def epoch(
-        self,
-        *data: Tensor | NDArray[Any],
-        batch_size: int,
-        shuffle: bool = False,
-        generator: Generator | None = None,
-        drop_last: bool = False,
-        progress: Callable[[int, int, float], object] | None = None,
-    ) -> Any:
-        """As that of a function."""
-        from rgrad._epoch import epoch
-
-        first = (self.__self__,)
-        return epoch(self._compiled, data, batch_size, shuffle, generator, drop_last, progress, first)
-
-    def steps(self, loader: Iterable[Any]) -> Any:
-        """As that of a function."""
-        from rgrad._epoch import steps
-
-        return steps(self, loader)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._compiled, name)
-
-    def __repr__(self) -> str:
-        return f"<{self._compiled!r} of {self.__self__!r}>"
 
 
 class CompiledModule(Compiled[P, R]):
@@ -343,15 +320,19 @@ def compile(
     and other settings of optimizers are read at every call, so schedulers work (call them outside).
 
     A call is recorded anew if there is no record for the shapes and dtypes of its tensors and arrays, the values (and
-    types) of its other arguments, the mode of gradients, the default dtype, and the flags, parameters and other
-    attributes of the modules that the function calls. Arguments and results may be nested in lists, tuples, dicts and
-    dataclasses; arrays become tensors.
+    types) of its other arguments, the mode of gradients, the default dtype, the flags, parameters and other attributes
+    of the modules that the function calls, and what it finds by names: global variables and those of enclosing
+    functions, attributes, entries of lists, tuples and dicts, in itself and in the functions that it calls. Arguments
+    and results may be nested in lists, tuples, dicts and dataclasses; arrays become tensors.
 
     What to know:
 
-    - Only operations on tensors are repeated. Anything else (printing, appending to a list, counting, reading a
-      clock, a file or an array) happens when the function is recorded, and not again; numbers from outside are taken
-      as they were.
+    - Only operations on tensors are repeated. Anything else (printing, appending to a list, reading a file or an
+      array) happens when the function is recorded, and not again.
+    - A function that changes what its names mean in every call (``self.t += 1``), draws from ``random`` or
+      ``np.random``, takes the next item of an iterator or reads a clock, cannot be repeated: it is warned of, and from
+      then on runs as it is written. Count in a tensor that is changed in place, and draw with rgrad.
+    - So does one that is recorded so often that it does not pay; what changes is named after four recordings in a row.
     - What depends on the value of a tensor cannot be decided in Python: ``item()``, ``if tensor``, ``print(tensor)``,
       ``tensor.numpy()`` and the like are a ``RuntimeError`` that names the line. Return tensors and read them
       outside; choose with ``rg.where``.

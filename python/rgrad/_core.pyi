@@ -26,6 +26,7 @@ __all__ = [
     "_Compiled",
     "_Epoch",
     "_Level",
+    "_Places",
     "_abandon",
     "_alias",
     "_captured",
@@ -1634,9 +1635,18 @@ class _Compiled:
         Calls the function, or replays what it did.
         """
     def __new__(cls, /, most: SupportsIndex) -> Self: ...
+    def _change(self, /, key: object, tensors: Iterable[Tensor]) -> str | None:
+        """
+        What has changed since the program of such arguments was recorded that was used last: the name that the function has for
+        it; None if there is no program, or nothing with a name.
+        """
     def _find(self, /, key: object, tensors: Iterable[Tensor]) -> tuple[Any] | None:
         """
         What the program of these arguments returns, in a tuple; None if there is none.
+        """
+    def _hits(self, /, more: SupportsIndex = 0) -> int:
+        """
+        How often programs were replayed, `more` times of late in an epoch.
         """
     def _keep(
         self,
@@ -1695,6 +1705,11 @@ class _Epoch:
         `TypeError` unless these can be results of a step.
         """
     @property
+    def done(self, /) -> int:
+        """
+        How many batches are done.
+        """
+    @property
     def finished(self, /) -> bool:
         """
         Whether all batches are done.
@@ -1705,8 +1720,8 @@ class _Epoch:
         """
     def replay(self, /, program: Program) -> bool:
         """
-        Runs a program on the next batches, as many as have the size of the first; False if it was on none, because what it was
-        recorded with is no longer there.
+        Runs a program on the next batches of the size of the first, until Python is to be asked, which may change what the
+        program was recorded with; False if it was on none, because that is no longer there.
         """
     def results(self, /) -> list[Tensor]:
         """
@@ -1721,6 +1736,23 @@ class _Level:
     def __enter__(self, /) -> _Level: ...
     def __exit__(self, /, *_error: object) -> None: ...
     def __new__(cls, /) -> Self: ...
+
+@final
+class _Places:
+    """
+    Places where a function finds what it works with, and what stood there.
+    """
+    def __new__(
+        cls, /, roots: list[tuple[str, Any, Any, Any]], modules: list[Any], names: SupportsGetItem[int, str]
+    ) -> Self:
+        """
+        `roots` has `(kind, holder, name, place)` for each variable or object.
+        """
+    @property
+    def names(self, /) -> list[str]:
+        """
+        How each place is written in the program, by its number.
+        """
 
 def _abandon() -> None:
     """
@@ -1820,17 +1852,24 @@ def _rebuild(cls: type, array: Any, requires_grad: bool) -> Any:
     What unpickling and copying call.
     """
 
-def _record(compiled: _Compiled, arguments: Iterable[Tensor], fixed: bool = False) -> list[Tensor]:
+def _record(
+    compiled: _Compiled,
+    arguments: Iterable[Tensor],
+    fixed: bool = False,
+    called: collections.abc.Callable[[Any], None] | None = None,
+) -> list[Tensor]:
     """
     Starts recording on this thread what a function does with `arguments`: it is to be called with the tensors that are
-    returned, and must not change them if they are `fixed`. Until the recording ends, no other thread has a program of the same
-    `compiled` function.
+    returned, and must not change them if they are `fixed`. Hooks that are called meanwhile are told to `called` before. Until
+    the recording ends, no other thread has a program of the same `compiled` function.
     """
 
-def _recorded(outputs: Iterable[Tensor], without: SupportsGetItem[int, str]) -> tuple[Program, list[Tensor]]:
+def _recorded(
+    outputs: Iterable[Tensor], without: SupportsGetItem[int, str], places: _Places
+) -> tuple[Program, list[Tensor], list[str]]:
     """
     Ends the recording of a function that returned `outputs`: its program, after the passes that are not named in `without`,
-    and the results.
+    the results, and the names of what it has left otherwise than it found it, at `places` and in modules.
     """
 
 def _refuse(what: str, instead: str) -> None:

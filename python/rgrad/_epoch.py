@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import rgrad as rg
-from rgrad import _core, config
+from rgrad import _core
 from rgrad._structure import rebuilt, taken
 
 if TYPE_CHECKING:
@@ -40,10 +40,12 @@ def epoch(
     structure: Any = None
     while not run.finished:
         batch = (*first, *run.batch())
-        found = compiled._program_of(batch) if config.compile else None
+        found = compiled._program_of(batch)
         if found is not None:
             program, structure = found
+            before = run.done
             if run.replay(program):
+                compiled._hits(run.done - before)
                 continue
         structure = _step(compiled, batch, run)
     return rebuilt(structure, run.results())
@@ -51,8 +53,9 @@ def epoch(
 
 def _step(compiled: Compiled[Any, Any], batch: tuple[Any, ...], run: _core._Epoch) -> Any:
     """Records the step on a batch, or runs it eagerly, and returns the structure of its results."""
-    if config.compile:
-        result = compiled._record(batch, run.check)
+    recorded = compiled._record(batch, run.check)
+    if recorded is not None:
+        result = recorded[0]
     else:
         tensors = [rows for rows in batch if isinstance(rows, rg.Tensor)]
         before = [_core._version(rows) for rows in tensors]

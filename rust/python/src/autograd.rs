@@ -111,6 +111,9 @@ impl PyTensor {
         })?;
         let call = move |g: &rgrad_engine::Tensor| {
             Python::attach(|py| {
+                if crate::compile::is_recording() {
+                    crate::compile::note_called(hook.bind(py))?;
+                }
                 let result = hook.bind(py).call1((PyTensor::from(g.clone()),))?;
                 if result.is_none() {
                     return Ok(None);

@@ -15,7 +15,8 @@ use crate::args::Tensors;
 use crate::autograd::place;
 use crate::compiled::PyCompiled;
 use crate::error::{run, to_py};
-use crate::guards::{Change, Guards, Met};
+use crate::guards::{Change, Guards, Met, real_changes};
+use crate::places::PyPlaces;
 use crate::tensor::PyTensor;
 use crate::turn::{Mine, Turn};
 
@@ -41,6 +42,8 @@ struct Watch {
     outsides: Vec<Box<dyn Outside>>,
     met: Vec<Met>,
     changes: Vec<Change>,
+    /// What to tell of the user's functions that the engine calls.
+    called: Option<Py<PyAny>>,
 }
 
 thread_local! {
@@ -65,20 +68,39 @@ pub(crate) fn counts_of(state: &Bound<'_, PyDict>, params: &[Bound<'_, PyAny>]) 
     found
 }
 
+/// Notes that the step being recorded is about to call a function that the user has registered.
+pub(crate) fn note_called(function: &Bound<'_, PyAny>) -> PyResult<()> {
+    let mut called = None;
+    watch(|w| called = w.called.as_ref().map(|called| called.clone_ref(function.py())));
+    called.map_or(Ok(()), |called| called.call1(function.py(), (function,)).map(drop))
+}
+
 /// Starts recording on this thread what a function does with `arguments`: it is to be called with the tensors that are
-/// returned, and must not change them if they are `fixed`. Until the recording ends, no other thread has a program of the same
-/// `compiled` function.
+/// returned, and must not change them if they are `fixed`. Hooks that are called meanwhile are told to `called` before. Until
+/// the recording ends, no other thread has a program of the same `compiled` function.
 #[pyfunction]
-#[pyo3(signature = (compiled, arguments, fixed=false))]
-pub fn _record(compiled: &Bound<'_, PyCompiled>, arguments: Tensors, fixed: bool) -> PyResult<Vec<PyTensor>> {
+#[pyo3(signature = (compiled, arguments, fixed=false, called: "collections.abc.Callable[[Any], None] | None"=None))]
+pub fn _record(
+    compiled: &Bound<'_, PyCompiled>,
+    arguments: Tensors,
+    fixed: bool,
+    called: Option<Py<PyAny>>,
+) -> PyResult<Vec<PyTensor>> {
     let turn = compiled.get().turn.take(compiled.py());
     compile::set_place(place);
     let (recording, copies) = Recording::begin(&arguments.0).map_err(to_py)?;
     if fixed {
         recording.fix(&arguments.0);
     }
-    let watch =
-        Watch { turn, recording, arguments: arguments.0, outsides: Vec::new(), met: Vec::new(), changes: Vec::new() };
+    let watch = Watch {
+        turn,
+        recording,
+        arguments: arguments.0,
+        outsides: Vec::new(),
+        met: Vec::new(),
+        changes: Vec::new(),
+        called,
+    };
     RECORDING.set(Some(watch));
     Ok(copies.into_iter().map(Into::into).collect())
 }
@@ -133,24 +155,31 @@ pub fn _abandon(py: Python<'_>) -> PyResult<()> {
 }
 
 /// Ends the recording of a function that returned `outputs`: its program, after the passes that are not named in `without`,
-/// and the results.
+/// the results, and the names of what it has left otherwise than it found it, at `places` and in modules.
 #[pyfunction]
-pub fn _recorded(py: Python<'_>, outputs: Tensors, without: Vec<String>) -> PyResult<(PyProgram, Vec<PyTensor>)> {
-    let Some(Watch { turn, recording, arguments, outsides, met, changes }) = RECORDING.take() else {
+pub fn _recorded(
+    py: Python<'_>,
+    outputs: Tensors,
+    without: Vec<String>,
+    places: Py<PyPlaces>,
+) -> PyResult<(PyProgram, Vec<PyTensor>, Vec<String>)> {
+    let Some(Watch { turn, recording, arguments, outsides, met, changes, .. }) = RECORDING.take() else {
         return Err(PyRuntimeError::new_err("compile: nothing is being recorded on this thread"));
     };
     let finish = || -> PyResult<_> {
-        let guards = Guards::new(py, met)?;
+        let mut names = real_changes(py, &changes)?;
+        names.extend(places.get().changes(py)?);
+        let guards = Guards::new(py, places, met, &changes)?;
         let (program, results) = recording.finish(&outputs.0, &arguments).map_err(to_py)?;
         let before = program.to_string();
         let without: Vec<&str> = without.iter().map(String::as_str).collect();
         let replay = Replay::new(program, &without).map_err(to_py)?;
-        Ok((guards, replay, before, results))
+        Ok((guards, replay, before, results, names))
     };
     match finish() {
-        Ok((guards, replay, before, results)) => {
+        Ok((guards, replay, before, results, names)) => {
             let program = PyProgram { replay: Mutex::new(replay), turn: turn.of(), outsides, guards, before };
-            Ok((program, results.into_iter().map(Into::into).collect()))
+            Ok((program, results.into_iter().map(Into::into).collect(), names))
         }
         Err(error) => {
             undo(py, &outsides, changes)?;
@@ -170,9 +199,14 @@ pub struct PyProgram {
 }
 
 impl PyProgram {
-    /// Whether modules are as they were when it was recorded.
+    /// Whether what it was recorded with is as it was then.
     pub(crate) fn fits(&self, py: Python<'_>) -> PyResult<bool> {
         self.guards.hold(py)
+    }
+
+    /// The name of something that is not as it was.
+    pub(crate) fn change(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        self.guards.change(py)
     }
 
     /// Whether it was recorded with modules that are no longer there.

@@ -1,5 +1,6 @@
 //! `rgrad.compile`'s functions: finding the program of a call.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::intern;
@@ -123,9 +124,16 @@ pub struct PyCompiled {
     entries: Mutex<Vec<Arc<Entry>>>,
     most: usize,
     pub(crate) turn: Arc<Turn>,
+    /// How often programs were replayed.
+    hits: AtomicU64,
 }
 
 impl PyCompiled {
+    fn hit(&self, times: u64) {
+        // Threads may lose a count, which a locked instruction in every call is not worth.
+        self.hits.store(self.hits.load(Relaxed).wrapping_add(times), Relaxed);
+    }
+
     fn all(&self) -> Vec<Arc<Entry>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
@@ -162,7 +170,10 @@ impl PyCompiled {
         }
         let done = entry.run(py, arguments)?;
         match done {
-            Some(_) => self.to_front(entry),
+            Some(_) => {
+                self.hit(1);
+                self.to_front(entry);
+            }
             None => self.remove(entry),
         }
         Ok(done)
@@ -183,7 +194,7 @@ impl PyCompiled {
     #[new]
     #[pyo3(signature = (most))]
     fn new(most: usize) -> Self {
-        Self { entries: Mutex::default(), most, turn: Arc::default() }
+        Self { entries: Mutex::default(), most, turn: Arc::default(), hits: AtomicU64::new(0) }
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -221,7 +232,10 @@ impl PyCompiled {
                     && first.holds(py)?
                 {
                     match first.run(py, &arguments)? {
-                        Some(results) => return Ok(results),
+                        Some(results) => {
+                            own.hit(1);
+                            return Ok(results);
+                        }
                         None => own.remove(&first),
                     }
                 }
@@ -268,6 +282,26 @@ impl PyCompiled {
         for entry in slf.get().all() {
             if entry.is_for(py, key, &tensors.0)? && entry.holds(py)? {
                 return Ok(Some((entry.program.clone_ref(py), entry.form.clone_ref(py))));
+            }
+        }
+        Ok(None)
+    }
+
+    /// How often programs were replayed, `more` times of late in an epoch.
+    #[pyo3(signature = (more=0))]
+    fn _hits(&self, more: u64) -> u64 {
+        self.hit(more);
+        self.hits.load(Relaxed)
+    }
+
+    /// What has changed since the program of such arguments was recorded that was used last: the name that the function has for
+    /// it; None if there is no program, or nothing with a name.
+    #[pyo3(signature = (key: "object", tensors))]
+    fn _change(slf: &Bound<'_, Self>, key: &Bound<'_, PyAny>, tensors: Tensors) -> PyResult<Option<String>> {
+        let py = slf.py();
+        for entry in slf.get().all() {
+            if entry.is_for(py, key, &tensors.0)? {
+                return entry.program.get().change(py);
             }
         }
         Ok(None)

@@ -57,6 +57,12 @@ impl PyEpoch {
         self.done == self.batches.count()
     }
 
+    /// How many batches are done.
+    #[getter]
+    fn done(&self) -> usize {
+        self.done
+    }
+
     /// The next batch: a tensor of each column.
     fn batch(&self, py: Python<'_>) -> PyResult<Vec<PyTensor>> {
         let made = run(py, usize::MAX, || self.batches.get(self.done))?;
@@ -76,36 +82,32 @@ impl PyEpoch {
         if self.asked.elapsed() < SLICE && !self.finished() { Ok(()) } else { self.ask(py) }
     }
 
-    /// Runs a program on the next batches, as many as have the size of the first; False if it was on none, because what it was
-    /// recorded with is no longer there.
+    /// Runs a program on the next batches of the size of the first, until Python is to be asked, which may change what the
+    /// program was recorded with; False if it was on none, because that is no longer there.
     fn replay(&mut self, py: Python<'_>, program: &Bound<'_, PyProgram>) -> PyResult<bool> {
-        let program = program.get();
-        let (first, end) = (self.done, self.batches.end_of_size(self.done));
-        while self.done < end {
-            let before = self.done;
-            let turn = program.turn(py);
-            if !program.prepare(py)? {
-                break;
-            }
-            let ran = run(py, usize::MAX, || {
-                let mut replay = program.replay.lock().unwrap_or_else(PoisonError::into_inner);
-                let results = match self.results.take() {
-                    Some(there) => there,
-                    None => Stacked::new(self.batches.count(), replay.result_types())?,
-                };
-                let (results, start) = (self.results.insert(results), Instant::now());
-                replay.run_batches(&self.batches, &mut self.done, results, || start.elapsed() > SLICE)
-            });
-            let settled = program.settle(py);
-            // What Python is asked may call the step.
-            drop(turn);
-            ran.and(settled)?;
-            if self.done == before {
-                break;
-            }
-            self.ask(py)?;
+        let (program, first) = (program.get(), self.done);
+        let turn = program.turn(py);
+        if !program.prepare(py)? {
+            return Ok(false);
         }
-        Ok(self.done > first)
+        let ran = run(py, usize::MAX, || {
+            let mut replay = program.replay.lock().unwrap_or_else(PoisonError::into_inner);
+            let results = match self.results.take() {
+                Some(there) => there,
+                None => Stacked::new(self.batches.count(), replay.result_types())?,
+            };
+            let (results, start) = (self.results.insert(results), Instant::now());
+            replay.run_batches(&self.batches, &mut self.done, results, || start.elapsed() > SLICE)
+        });
+        let settled = program.settle(py);
+        // What Python is asked may call the step.
+        drop(turn);
+        ran.and(settled)?;
+        if self.done == first {
+            return Ok(false);
+        }
+        self.ask(py)?;
+        Ok(true)
     }
 
     /// The results of all batches, stacked.

@@ -1,5 +1,6 @@
-//! What a program assumes of the modules that the recorded function called.
+//! What a program assumes of what the recorded function found outside: under names, and in modules.
 
+use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use pyo3::intern;
@@ -8,6 +9,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString, PyType, PyWeakrefMethods, PyWeakrefReference};
 use pyo3::{PyTraverseError, PyVisit};
 
+use crate::places::{PyPlaces, equal};
 use crate::tensor::PyTensor;
 
 /// Counts the changes of attributes of modules: as long as there are none, nothing needs to be looked at.
@@ -18,6 +20,8 @@ pub(crate) struct Change {
     module: Py<PyAny>,
     name: Py<PyAny>,
     before: Option<Py<PyAny>>,
+    /// Whether it is the first attribute that the module gets: the function has made it.
+    first: bool,
 }
 
 fn attributes<'py>(module: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
@@ -31,8 +35,28 @@ impl Change {
         if !crate::compile::is_recording() {
             return Ok(None);
         }
-        let before = attributes(module)?.get_item(name)?.map(Bound::unbind);
-        Ok(Some(Self { module: module.clone().unbind(), name: name.clone().unbind(), before }))
+        let all = attributes(module)?;
+        let before = all.get_item(name)?.map(Bound::unbind);
+        Ok(Some(Self { module: module.clone().unbind(), name: name.clone().unbind(), before, first: all.is_empty() }))
+    }
+
+    fn is_of(&self, module: &Bound<'_, PyAny>) -> bool {
+        self.module.bind(module.py()).is(module)
+    }
+
+    /// Whether the attribute is another one now.
+    fn is_real(&self, py: Python<'_>) -> PyResult<bool> {
+        let module = self.module.bind(py);
+        let before = match &self.before {
+            Some(before) => Some(before.bind(py).clone()),
+            // What the class says, such as that every module is in training at first.
+            None => module.get_type().getattr_opt(self.name.bind(py).cast::<PyString>()?)?,
+        };
+        Ok(match (before, attributes(module)?.get_item(&self.name)?) {
+            (Some(before), Some(now)) => !Value::of(&before)?.is(&now)?,
+            (None, None) => false,
+            _ => true,
+        })
     }
 
     pub(crate) fn undo(self, py: Python<'_>) -> PyResult<()> {
@@ -46,11 +70,26 @@ impl Change {
     }
 }
 
-/// A module that was called, and whether it was in training then.
-pub(crate) struct Met {
-    module: Py<PyWeakrefReference>,
-    training: bool,
+/// Whether the function being recorded has made a module.
+fn is_made(changes: &[Change], module: &Bound<'_, PyAny>) -> bool {
+    changes.iter().any(|change| change.first && change.is_of(module))
 }
+
+/// The names of the attributes that the function has left otherwise than it found them.
+pub(crate) fn real_changes(py: Python<'_>, changes: &[Change]) -> PyResult<Vec<String>> {
+    let mut names = Vec::new();
+    for (i, change) in changes.iter().enumerate() {
+        let module = change.module.bind(py);
+        let known = |other: &Change| other.is_of(module) && other.name.bind(py).eq(&change.name).unwrap_or(false);
+        if !is_made(changes, module) && !changes[..i].iter().any(known) && change.is_real(py)? {
+            names.push(format!("{}.{}", module.get_type().name()?, change.name.bind(py)));
+        }
+    }
+    Ok(names)
+}
+
+/// A module that was called.
+pub(crate) struct Met(Py<PyWeakrefReference>);
 
 fn training(module: &Bound<'_, PyAny>) -> PyResult<bool> {
     module.getattr(intern!(module.py(), "training"))?.is_truthy()
@@ -58,11 +97,11 @@ fn training(module: &Bound<'_, PyAny>) -> PyResult<bool> {
 
 impl Met {
     pub(crate) fn new(module: &Bound<'_, PyAny>) -> PyResult<Self> {
-        Ok(Self { module: PyWeakrefReference::new(module)?.unbind(), training: training(module)? })
+        Ok(Self(PyWeakrefReference::new(module)?.unbind()))
     }
 
     pub(crate) fn is(&self, module: &Bound<'_, PyAny>) -> bool {
-        self.module.bind(module.py()).upgrade().is_some_and(|own| own.is(module))
+        self.0.bind(module.py()).upgrade().is_some_and(|own| own.is(module))
     }
 }
 
@@ -93,13 +132,12 @@ impl Value {
             Self::Other(own) => {
                 let own = own.bind(py);
                 let plain = || {
-                    own.get_type().is(value.get_type())
-                        && (value.is_exact_instance_of::<PyFloat>()
-                            || value.is_exact_instance_of::<PyInt>()
-                            || value.is_exact_instance_of::<PyBool>()
-                            || value.is_exact_instance_of::<PyString>())
+                    value.is_exact_instance_of::<PyFloat>()
+                        || value.is_exact_instance_of::<PyInt>()
+                        || value.is_exact_instance_of::<PyBool>()
+                        || value.is_exact_instance_of::<PyString>()
                 };
-                own.is(value) || (plain() && own.eq(value)?)
+                own.is(value) || (plain() && equal(own, value)?)
             }
         })
     }
@@ -112,48 +150,51 @@ struct Guard {
 }
 
 impl Guard {
-    fn holds(&self, py: Python<'_>) -> PyResult<bool> {
-        let Some(module) = self.module.bind(py).upgrade() else { return Ok(false) };
+    /// The name of an attribute that is another one now.
+    fn change(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        let Some(module) = self.module.bind(py).upgrade() else { return Ok(Some("a module".into())) };
         let all = attributes(&module)?;
-        if training(&module)? != self.training || all.len() != self.attributes.len() {
-            return Ok(false);
+        let named = |name: &dyn Display| Ok(Some(format!("{}.{name}", module.get_type().name()?)));
+        if training(&module)? != self.training {
+            return named(&"training");
         }
         for (name, value) in &self.attributes {
             match all.get_item(name)? {
                 Some(now) if value.is(&now)? => {}
-                _ => return Ok(false),
+                _ => return named(name.bind(py)),
             }
         }
-        Ok(true)
+        if all.len() == self.attributes.len() { Ok(None) } else { named(&"__dict__") }
     }
 }
 
-/// The modules that a recorded function called: in training or not as they were then, with the attributes that they had
-/// afterwards.
+/// What a recorded function found by names, and the modules among it and those that it called: with the attributes that they
+/// had before and after.
 pub(crate) struct Guards {
     all: Vec<Guard>,
+    places: Py<PyPlaces>,
     /// The number of changes after which they were looked at last.
     seen: AtomicU64,
 }
 
 impl Guards {
-    pub(crate) fn new(py: Python<'_>, met: Vec<Met>) -> PyResult<Self> {
-        let mut all = Vec::with_capacity(met.len());
-        for Met { module, training } in met {
+    /// `changes` are those that the function has made. What it has made and thrown away is no matter of later calls.
+    pub(crate) fn new(py: Python<'_>, places: Py<PyPlaces>, met: Vec<Met>, changes: &[Change]) -> PyResult<Self> {
+        let mut all: Vec<Guard> = Vec::with_capacity(met.len());
+        let found = places.get().modules.iter().map(|module| module.clone_ref(py));
+        for module in met.into_iter().map(|met| met.0).chain(found) {
             let Some(own) = module.bind(py).upgrade() else { continue };
+            let known = |guard: &Guard| guard.module.bind(py).upgrade().is_some_and(|other| other.is(&own));
+            if is_made(changes, &own) || all.iter().any(known) {
+                continue;
+            }
             let mut found = Vec::new();
             for (name, value) in attributes(&own)?.iter() {
-                // Whether it is in training was noted when it was called.
-                let value = if name.eq(intern!(py, "training"))? {
-                    Value::Other(PyBool::new(py, training).to_owned().into_any().unbind())
-                } else {
-                    Value::of(&value)?
-                };
-                found.push((name.unbind(), value));
+                found.push((name.unbind(), Value::of(&value)?));
             }
-            all.push(Guard { module, training, attributes: found });
+            all.push(Guard { module, training: training(&own)?, attributes: found });
         }
-        Ok(Self { all, seen: AtomicU64::new(0) })
+        Ok(Self { all, places, seen: AtomicU64::new(0) })
     }
 
     /// Whether one of the modules is no longer there.
@@ -163,6 +204,7 @@ impl Guards {
 
     /// Names the Python objects that they keep.
     pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.places)?;
         for (name, value) in self.all.iter().flat_map(|guard| &guard.attributes) {
             visit.call(name)?;
             if let Value::Other(value) = value {
@@ -174,16 +216,32 @@ impl Guards {
 
     /// Whether all is still so.
     pub(crate) fn hold(&self, py: Python<'_>) -> PyResult<bool> {
+        if !self.places.get().hold(py)? {
+            return Ok(false);
+        }
         let now = CHANGES.load(Relaxed);
         if self.seen.load(Relaxed) == now {
             return Ok(true);
         }
         for guard in &self.all {
-            if !guard.holds(py)? {
+            if guard.change(py)?.is_some() {
                 return Ok(false);
             }
         }
         self.seen.store(now, Relaxed);
         Ok(true)
+    }
+
+    /// The name of something that is no longer so.
+    pub(crate) fn change(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        if let Some(name) = self.places.get().changes(py)?.into_iter().next() {
+            return Ok(Some(name));
+        }
+        for guard in &self.all {
+            if let Some(name) = guard.change(py)? {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
     }
 }

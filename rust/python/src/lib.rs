@@ -28,6 +28,7 @@ mod make;
 mod memory;
 mod operators;
 mod optim;
+mod places;
 mod results;
 mod tensor;
 mod transforms;
@@ -80,6 +81,8 @@ macro_rules! module {
             use crate::index::_check_rows;
             #[pymodule_export]
             use crate::optim::{_optim_state, _optim_step, _zero_grad};
+            #[pymodule_export]
+            use crate::places::PyPlaces;
             #[pymodule_export]
             use crate::tensor::{PyTensor, _rebuild};
             $(
