@@ -158,6 +158,38 @@ fn long_sums_are_accurate() {
 }
 
 #[test]
+fn an_output_has_the_same_bits_alone_among_others_and_in_one_piece() {
+    let one = Axes::new(&[], &[]);
+    let of = |x: &[f32], kept: Axes, reduced: Axes| {
+        let mut out = vec![f32::NAN; kept.shape.iter().product()];
+        reduce(Reduce::Sum, &mut out, x, kept, reduced);
+        out.iter().map(|x| x.to_bits()).collect::<Vec<_>>()
+    };
+    let lengths =
+        [1, 2, 15, 16, 17, 31, 33, 63, 64, 65, 511, 512, 513, 1100, 2049, if cfg!(miri) { 3 } else { 70_000 }];
+    for rows in lengths {
+        for columns in [1, 3, 16, 17, 70, 140] {
+            let x: Vec<f32> = numbers(rows * columns, 6).iter().map(|&x| x as f32).collect();
+            let all = of(&x, Axes::new(&[columns], &[1]), Axes::new(&[rows], &[columns]));
+            for (c, all) in all.iter().enumerate() {
+                let alone = of(&x[c..], one, Axes::new(&[rows], &[columns]));
+                let column: Vec<f32> = x.iter().skip(c).step_by(columns).copied().collect();
+                let moved = of(&column, one, Axes::new(&[rows], &[1]));
+                assert!(alone == [*all] && moved == [*all], "column {c} of {rows} by {columns}");
+            }
+        }
+    }
+    // Several reduced dimensions, which no single stride steps through.
+    let (shape, columns) = ([7, 90], 20);
+    let x: Vec<f32> = numbers(7 * 100 * 30, 7).iter().map(|&x| x as f32).collect();
+    let strides = [3000, 30];
+    let all = of(&x, Axes::new(&[columns], &[1]), Axes::new(&shape, &strides));
+    for (c, all) in all.iter().enumerate() {
+        assert_eq!(of(&x[c..], one, Axes::new(&shape, &strides)), [*all], "column {c}");
+    }
+}
+
+#[test]
 #[should_panic(expected = "outside")]
 fn reaching_outside_is_refused() {
     reduce(Reduce::Sum, &mut [0.0_f32; 2], &[0.0; 5], Axes::new(&[2], &[3]), Axes::new(&[3], &[1]));

@@ -2,6 +2,7 @@
 
 use std::alloc::{self, Layout};
 use std::fmt;
+use std::panic::resume_unwind;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -29,6 +30,20 @@ impl fmt::Display for AllocError {
 }
 
 impl std::error::Error for AllocError {}
+
+/// An empty vector with room for `n` elements: an error where `Vec::with_capacity` would end the process. For every vector
+/// whose length follows from the sizes of a tensor.
+pub fn room_for<T>(n: usize) -> Result<Vec<T>, AllocError> {
+    let mut vector = Vec::new();
+    let bytes = n.saturating_mul(size_of::<T>());
+    vector.try_reserve_exact(n).map_err(|_| AllocError { bytes })?;
+    Ok(vector)
+}
+
+/// As [`room_for`], for kernels that return nothing: the error is the payload of a panic.
+pub(crate) fn scratch<T>(n: usize) -> Vec<T> {
+    room_for(n).unwrap_or_else(|error| resume_unwind(Box::new(error)))
+}
 
 /// A block of `class_bytes` bytes at an address that is a multiple of `ALIGN`, owned by whoever holds this.
 pub(super) struct Block(pub(super) NonNull<u8>);

@@ -14,7 +14,8 @@ use crate::simd::Element;
 use blocks::{Block, CLASSES, class_of};
 use cache::{allocate, release};
 
-pub use blocks::{ALIGN, AllocError};
+pub(crate) use blocks::scratch;
+pub use blocks::{ALIGN, AllocError, room_for};
 #[cfg(unix)]
 pub(crate) use cache::forking;
 pub use cache::{Stats, empty_cache, stats};

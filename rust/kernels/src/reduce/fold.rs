@@ -3,6 +3,7 @@
 
 use std::mem::MaybeUninit;
 
+use super::real::PIECE;
 use crate::lanes::load_or;
 use crate::math;
 use crate::reader::TILE;
@@ -82,8 +83,8 @@ impl<T: Real> Fold<T> for Squares {
 /// Accumulators that hide the latency of an addition.
 pub(super) const CHAINS: usize = 4;
 
-/// Sizes of a cascade: enough for 2⁴⁸ values.
-const LEVELS: usize = 48;
+/// Sizes of a cascade: enough for the tiles of a piece.
+const LEVELS: usize = (PIECE / TILE).ilog2() as usize + 1;
 
 /// Combines groups of `W` vectors in pairs, pairs of pairs and so on as they come, keeping one of each size: those that a
 /// binary counter of them has set.

@@ -1,10 +1,11 @@
 //! Reductions over any dimensions of a strided operand.
 //!
-//! What is added to what depends on the shape and the layout alone, reduced dimensions being taken in the order of their
-//! strides: blocks of [`TILE`](crate::reader::TILE) elements are accumulated lane by lane and added in pairs, pairs of pairs
-//! and so on, so errors grow with the logarithm of the length.
+//! What is added to what depends on the sizes of the reduced dimensions alone, which are taken in the order of their strides:
+//! not on how many outputs there are, nor on where their elements lie. Blocks of [`TILE`](crate::reader::TILE) elements are
+//! accumulated lane by lane and added in pairs, pairs of pairs and so on, so errors grow with the logarithm of the length.
 
 mod arg;
+mod columns;
 pub(crate) mod fold;
 mod integer;
 mod real;

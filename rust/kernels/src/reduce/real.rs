@@ -2,26 +2,20 @@
 
 use std::marker::PhantomData;
 
+use super::columns::{Columns, fold_pieces};
 use super::fold::{Cascade, Fold, MAX_LANES, Max, Min, Prod, Squares, Sum, fold_across, fold_lanes, fold_tile};
 use super::{Axes, Reduce, check};
 use crate::View;
+use crate::buffer::scratch;
 use crate::entries::entries;
-use crate::lanes::load_or;
-use crate::map::{GRAIN_CHEAP, UNIT};
+use crate::map::GRAIN_CHEAP;
 use crate::reader::{Reader, TILE};
 use crate::simd::{Kernel, Real, Simd};
 use crate::split::split;
 use crate::walk::{Dim, Walk};
 
 /// Elements of one output that one task folds: longer reductions are divided, always at these places.
-const PIECE: usize = 64 * 1024;
-/// Rows that are accumulated one after the other where columns are reduced; such blocks are then added in pairs.
-const ROWS: usize = 64;
-/// Vectors of columns that are reduced side by side: their accumulators stay in registers, and a row's cache lines are
-/// read together.
-const WIDE: usize = 8;
-/// The same where there are few registers.
-const NARROW: usize = 4;
+pub(super) const PIECE: usize = 64 * 1024;
 
 entries! { Reductions for [f32 f64] where T: Real {
     /// Reduces dimensions: `out[k] = op(x[k + r] for all r)`, where `k` are the places of the kept dimensions in row-major
@@ -62,22 +56,33 @@ fn fold<T: Real, F: Fold<T>>(out: &mut [T], x: &[T], about: &[T], kept: Axes, re
     let rows_lie_together = matches!(inner.dims(), [] | [Dim { strides: [1], .. }]);
     let columns_lie_together = matches!(outer.dims(), [.., Dim { strides: [1], .. }]);
     let length = inner.len();
-    if columns_lie_together && !rows_lie_together {
-        // The work is in proportion to the columns.
-        return split(out, UNIT, GRAIN_CHEAP.div_ceil(length), |start, out| {
-            T::run(Columns { out, x, about, outer: &outer, inner: &inner, start, fold: PhantomData::<F> });
-        });
-    }
     let pieces = length.div_ceil(PIECE);
+    if columns_lie_together && !rows_lie_together {
+        let columns = Columns { x, about, outer: &outer, inner: &inner };
+        if pieces == 1 {
+            return columns.fold::<F>(out, 1);
+        }
+        let mut partial = partials(out.len() * pieces);
+        columns.fold::<F>(&mut partial, pieces);
+        fold_pieces::<T, F>(&mut partial, out.len());
+        return out.copy_from_slice(&partial[..out.len()]);
+    }
     let rows = Rows { x, about, outer: &outer, reduced, length, contiguous: rows_lie_together, pieces };
     if pieces == 1 {
         return rows.fold::<F>(out);
     }
-    let mut partial = vec![T::ZERO; out.len() * pieces];
+    let mut partial = partials(out.len() * pieces);
     rows.fold::<F>(&mut partial);
     for (out, partial) in out.iter_mut().zip(partial.chunks_exact(pieces)) {
         *out = fold_pairs::<T, F>(partial);
     }
+}
+
+/// Room for what the pieces of all outputs become.
+fn partials<T: Real>(n: usize) -> Vec<T> {
+    let mut partials = scratch(n);
+    partials.resize(n, T::ZERO);
+    partials
 }
 
 /// Combines numbers in pairs, pairs of pairs and so on.
@@ -192,103 +197,5 @@ fn fold_row<T: Real, S: Simd<T>, F: Fold<T>>(
             let [v] = cascade.finish::<S, F>(s);
             return fold_lanes::<T, S, F>(s, v);
         }
-    }
-}
-
-/// A reduction of columns: the elements of neighbouring outputs lie side by side.
-struct Columns<'a, T, F> {
-    out: &'a mut [T],
-    x: &'a [T],
-    /// One for each column, or none.
-    about: &'a [T],
-    outer: &'a Walk<1>,
-    inner: &'a Walk<1>,
-    start: usize,
-    fold: PhantomData<F>,
-}
-
-impl<T: Real, F: Fold<T>> Kernel<T> for Columns<'_, T, F> {
-    type Out = ();
-    #[inline(always)]
-    fn run<S: Simd<T>>(self, s: S) {
-        let mut walk = self.outer.clone();
-        let mut at = walk.seek(self.start);
-        let mut out = self.out;
-        let mut about = self.about.get(self.start..).unwrap_or_default();
-        while !out.is_empty() {
-            let left = walk.dims().last().map_or(1, |d| d.size - d.at).min(out.len());
-            let n = match left / S::LANES {
-                WIDE.. if S::REGISTERS >= 32 => WIDE * S::LANES,
-                NARROW.. => NARROW * S::LANES,
-                _ => left.min(S::LANES),
-            };
-            let (part, rest) = out.split_at_mut(n);
-            let (center, others) = about.split_at(n.min(about.len()));
-            about = others;
-            let x = self.x[at[0]..].as_ptr();
-            // SAFETY: the kept and reduced dimensions were checked to stay within `x`, and `n` columns are left.
-            unsafe {
-                if n == WIDE * S::LANES {
-                    fold_columns::<T, S, F, WIDE>(s, part, x, center, self.inner);
-                } else if n == NARROW * S::LANES {
-                    fold_columns::<T, S, F, NARROW>(s, part, x, center, self.inner);
-                } else {
-                    fold_columns::<T, S, F, 1>(s, part, x, center, self.inner);
-                }
-            }
-            walk.step(n, &mut at);
-            out = rest;
-        }
-    }
-}
-
-/// Folds the rows of `W` vectors of columns, or of a single vector's head if there are fewer outputs, in blocks of [`ROWS`].
-///
-/// # Safety
-/// `x`, and all places that `inner` reaches from there, must be valid for reads of as many elements as `out` has.
-#[inline(always)]
-unsafe fn fold_columns<T: Real, S: Simd<T>, F: Fold<T>, const W: usize>(
-    s: S,
-    out: &mut [T],
-    x: *const T,
-    about: &[T],
-    inner: &Walk<1>,
-) {
-    let n = out.len();
-    let mut center = [s.splat(T::ZERO); W];
-    for (center, about) in center.iter_mut().zip(about.chunks(S::LANES)) {
-        *center = load_or(s, about, T::ZERO);
-    }
-    let mut cascade = Cascade::<T, W>::new();
-    let mut walk = inner.clone();
-    let mut at = [0];
-    let mut left = inner.len();
-    while left > 0 {
-        let mut acc = [s.splat(F::IDENTITY); W];
-        let mut block = left.min(ROWS);
-        left -= block;
-        while block > 0 {
-            let Some(&Dim { size, strides: [stride], at: done }) = walk.dims().last() else {
-                unreachable!("without dimensions rows lie together")
-            };
-            let run = block.min(size - done);
-            let mut row = x.wrapping_add(at[0]);
-            for _ in 0..run {
-                for (v, (acc, &center)) in acc.iter_mut().zip(&center).enumerate() {
-                    // SAFETY: the caller's.
-                    let x =
-                        unsafe { if W == 1 { s.load_head(row, n) } else { s.load(row.wrapping_add(v * S::LANES)) } };
-                    *acc = F::step(s, *acc, x, center);
-                }
-                row = row.wrapping_add(stride);
-            }
-            walk.step(run, &mut at);
-            block -= run;
-        }
-        cascade.push::<S, F>(s, acc);
-    }
-    for (out, v) in out.chunks_mut(S::LANES).zip(cascade.finish::<S, F>(s)) {
-        // SAFETY: the chunk has so many elements.
-        unsafe { s.store_head(out.as_mut_ptr(), v, out.len()) };
     }
 }
