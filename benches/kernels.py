@@ -1,4 +1,4 @@
-"""Times matrix products, softmax and cross-entropy at the shapes of small networks, in rgrad and its peers.
+"""Times matrix products, row functions and a few functions of a million numbers, in rgrad and its peers.
 
 Each framework runs in a fresh process, the frameworks take turns, and the best figure of all rounds counts. Products
 are A·B (NN), Aᵀ·B (TN) and A·Bᵀ (NT), the transposed operand being a view, followed by m×k×n. NumPy's are mostly those
@@ -27,6 +27,9 @@ PRODUCTS = [
 """Layout, m, k, n."""
 ROWS = [(100, 10), (1024, 10), (128, 1000), (1024, 1024), (64, 32768), (8192, 1024)]
 """Rows and classes of softmax and cross-entropy."""
+VECTORS = ["cumsum", "scatter_add", "scatter", "hypot", "fmod"]
+"""Functions of 1,000,000 numbers x and y; the indices are 1,000 places."""
+PLACES = 1000
 SMALL = 20e6
 """FLOPs below which a product is one of small networks: the tables end with the median of their ratios."""
 
@@ -44,6 +47,14 @@ class Rgrad:
         self.array = rg.tensor
         self.matmul = rg.matmul
         self.softmax = lambda x: rg.softmax(x, 1)
+        zeros = rg.zeros(PLACES)
+        self.vectors = {
+            "cumsum": lambda x, y, i: rg.cumsum(x, 0),
+            "scatter_add": lambda x, y, i: zeros.scatter_add(0, i, x),
+            "scatter": lambda x, y, i: zeros.scatter(0, i, x),
+            "hypot": lambda x, y, i: rg.hypot(x, y),
+            "fmod": lambda x, y, i: rg.fmod(x, y),
+        }
         self.cross_entropy = rg.nn.functional.cross_entropy
 
 
@@ -52,6 +63,13 @@ class Numpy:
 
     array = staticmethod(np.ascontiguousarray)
     matmul = staticmethod(np.matmul)
+    vectors = {  # noqa: RUF012
+        "cumsum": lambda x, y, i: np.cumsum(x),
+        "scatter_add": lambda x, y, i: np.bincount(i, x, PLACES),
+        "scatter": lambda x, y, i: np.put(np.zeros(PLACES, np.float32), i, x),
+        "hypot": lambda x, y, i: np.hypot(x, y),
+        "fmod": lambda x, y, i: np.fmod(x, y),
+    }
 
     def __init__(self, threads: int) -> None:
         pass
@@ -79,6 +97,14 @@ class Torch:
         self.array = torch.tensor
         self.matmul = torch.matmul
         self.softmax = lambda x: torch.softmax(x, 1)
+        zeros = torch.zeros(PLACES)
+        self.vectors = {
+            "cumsum": lambda x, y, i: torch.cumsum(x, 0),
+            "scatter_add": lambda x, y, i: zeros.scatter_add(0, i, x),
+            "scatter": lambda x, y, i: zeros.scatter(0, i, x),
+            "hypot": lambda x, y, i: torch.hypot(x, y),
+            "fmod": lambda x, y, i: torch.fmod(x, y),
+        }
         self.cross_entropy = torch.nn.functional.cross_entropy
 
 
@@ -98,6 +124,14 @@ class Jax:
         self.cross_entropy = compiled(
             lambda x, y: -jnp.take_along_axis(jax.nn.log_softmax(x), y[:, None], axis=1).mean()
         )
+        zeros = jnp.zeros(PLACES)
+        self.vectors = {
+            "cumsum": compiled(lambda x, y, i: jnp.cumsum(x)),
+            "scatter_add": compiled(lambda x, y, i: zeros.at[i].add(x)),
+            "scatter": compiled(lambda x, y, i: zeros.at[i].set(x)),
+            "hypot": compiled(lambda x, y, i: jnp.hypot(x, y)),
+            "fmod": compiled(lambda x, y, i: jnp.fmod(x, y)),
+        }
         # The transposition is part of the compiled function: outside it would be a copy.
         self.products = {
             "NN": compiled(lambda a, b: a @ b),
@@ -136,6 +170,11 @@ def measure(framework: str, seconds: float, threads: int, part: str) -> Times:
             times[softmax] = harness.best(lambda x=x: lib.softmax(x), seconds)
         if part in cross_entropy:
             times[cross_entropy] = harness.best(lambda x=x, y=y: lib.cross_entropy(x, y), seconds)
+    wanted = [name for name in VECTORS if part in name]
+    if wanted:
+        x, y, i = draw(1_000_000), draw(1_000_000), lib.array(rng.integers(0, PLACES, 1_000_000))
+        for name in wanted:
+            times[name] = harness.best(lambda f=lib.vectors[name]: f(x, y, i), seconds)
     return times
 
 
@@ -216,7 +255,7 @@ def main() -> int:
         table(f"GFLOP/s, threads: {threads}", list(flops), times, lambda case, t: flops[case] / t * 1e-9)
         median_of_small(flops, times)
         print()
-        table(f"µs, threads: {threads}", rows, times, lambda _, t: t * 1e6)
+        table(f"µs, threads: {threads}", rows + VECTORS, times, lambda _, t: t * 1e6)
         print()
     if args.json:
         with open(args.json, "w", encoding="utf-8") as file:

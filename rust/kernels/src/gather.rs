@@ -3,10 +3,11 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use crate::buffer::scratch;
 use crate::entries::entries;
 use crate::lanes::prefetch;
 use crate::map::GRAIN_CHEAP;
-use crate::simd::{Element, Real};
+use crate::simd::{Element, Kernel, Real, Simd};
 use crate::split::split;
 use crate::threads;
 use crate::view::size;
@@ -73,12 +74,13 @@ fn gather_some<T: Element>(out: &mut [T], x: &[T], row_len: usize, idx: &[i64]) 
 
 entries! { ScatterAdds for [f32 f64] where T: Real {
     /// `out[b, idx[i]] += x[b, i]` for rows of `row_len` elements, in order of `i`, in one matrix or in several that lie end to
-    /// end. Negative indices count from the end.
+    /// end. Each sum is made in `f64` and rounded once. Negative indices count from the end.
     ///
     /// Fails on the first index that is out of range, before anything is written.
     ///
     /// # Panics
-    /// If `x` does not have one row for every index in each matrix, or `out` is not made of as many matrices of whole rows.
+    /// If `x` does not have one row for every index in each matrix, `out` is not made of as many matrices of whole rows, or, with
+    /// an [`AllocError`](crate::buffer::AllocError), if there is no memory for the sums.
     pub fn scatter_add_rows(
         out: &mut [T],
         x: &[T],
@@ -86,6 +88,11 @@ entries! { ScatterAdds for [f32 f64] where T: Real {
         idx: &[i64],
     ) -> Result<(), BadIndex> = scatter_add_rows_body;
 } }
+
+/// Rows that are so short are added by one task, for finding those of its own would cost each as much as adding all.
+const SHORT: usize = 8;
+/// With so many times more rows than indices, the sums of all rows would cost more than putting the indices in order.
+const SPARSE: usize = 4;
 
 fn scatter_add_rows_body<T: Real>(out: &mut [T], x: &[T], row_len: usize, idx: &[i64]) -> Result<(), BadIndex> {
     let rows = check(x.len(), out.len(), row_len, idx)?;
@@ -98,24 +105,87 @@ fn scatter_add_rows_body<T: Real>(out: &mut [T], x: &[T], row_len: usize, idx: &
         // Tasks divide the matrices.
         split(out, own, grain, |start, out| {
             for (x, out) in x[start / own * picked..].chunks_exact(picked).zip(out.chunks_exact_mut(own)) {
-                add_some(out, 0, x, row_len, idx, rows);
+                T::run(Add { out, first: 0, x, row_len, idx, rows });
             }
         });
     } else {
         // Every task goes through all indices and adds to its own rows of the output. Its work is in proportion to `x`.
-        split(out, row_len, grain, |start, out| add_some(out, start, x, row_len, idx, rows));
+        let grain = if row_len < SHORT { own } else { grain };
+        split(out, row_len, grain, |start, out| {
+            T::run(Add { out, first: start / row_len, x, row_len, idx, rows });
+        });
     }
     Ok(())
 }
 
-/// Adds to those of `rows` rows that `out` has, of which the first element has the number `start`.
-fn add_some<T: Real>(out: &mut [T], start: usize, x: &[T], row_len: usize, idx: &[i64], rows: usize) {
-    let own = start..start + out.len();
-    for (x, &i) in x.chunks_exact(row_len).zip(idx) {
-        let to = row(i, rows, row_len);
-        if own.contains(&to.start) {
-            for (out, &x) in out[to.start - start..to.end - start].iter_mut().zip(x) {
-                *out = *out + x;
+/// Adds to those of `rows` rows that `out` has, from number `first` on.
+struct Add<'a, T> {
+    out: &'a mut [T],
+    first: usize,
+    x: &'a [T],
+    row_len: usize,
+    idx: &'a [i64],
+    rows: usize,
+}
+
+impl<T: Real> Kernel<T> for Add<'_, T> {
+    type Out = ();
+    // No vectors of its own: the shell serves the compiler's.
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, _: S) {
+        if self.rows / SPARSE > self.idx.len() { self.in_order() } else { self.at_once() }
+    }
+}
+
+impl<T: Real> Add<'_, T> {
+    /// The number that the row of an index has in `out`, if it has it.
+    #[inline(always)]
+    fn place(&self, i: i64) -> Option<usize> {
+        let row = if i < 0 { (i + self.rows as i64) as usize } else { i as usize };
+        row.checked_sub(self.first).filter(|&row| row < self.out.len() / self.row_len)
+    }
+
+    /// Makes the sums of all rows side by side.
+    #[inline(always)]
+    fn at_once(self) {
+        let mut sums = scratch::<f64>(self.out.len());
+        sums.extend(self.out.iter().map(|x| x.to_f64()));
+        if self.row_len == 1 && self.out.len() == self.rows {
+            let n = self.rows as i64;
+            for (x, &i) in self.x.iter().zip(self.idx) {
+                sums[(i + (n & (i >> 63))) as usize] += x.to_f64();
+            }
+        } else {
+            for (x, &i) in self.x.chunks_exact(self.row_len).zip(self.idx) {
+                let Some(row) = self.place(i) else { continue };
+                for (sum, x) in sums[row * self.row_len..][..self.row_len].iter_mut().zip(x) {
+                    *sum += x.to_f64();
+                }
+            }
+        }
+        for (out, sum) in self.out.iter_mut().zip(sums) {
+            *out = T::from_f64(sum);
+        }
+    }
+
+    /// Makes the sum of one row after that of another, and leaves those alone that no index names.
+    #[inline(always)]
+    fn in_order(self) {
+        let mut places = scratch::<(usize, usize)>(self.idx.len());
+        places.extend(self.idx.iter().enumerate().filter_map(|(at, &i)| Some((self.place(i)?, at))));
+        places.sort_unstable();
+        let mut sums = scratch::<f64>(self.row_len);
+        for same in places.chunk_by(|a, b| a.0 == b.0) {
+            let out = &mut self.out[same[0].0 * self.row_len..][..self.row_len];
+            sums.clear();
+            sums.extend(out.iter().map(|x| x.to_f64()));
+            for &(_, at) in same {
+                for (sum, x) in sums.iter_mut().zip(&self.x[at * self.row_len..]) {
+                    *sum += x.to_f64();
+                }
+            }
+            for (out, &sum) in out.iter_mut().zip(&sums) {
+                *out = T::from_f64(sum);
             }
         }
     }

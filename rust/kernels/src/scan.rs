@@ -7,8 +7,9 @@ use crate::split::split;
 /// An element waits for the one before it: some 1 ns.
 const GRAIN: usize = 8 << 10;
 
-/// `out[k] = a[k] · out[k − 1] + b[k]` with one rounding, in every row of `len` elements, where 0 stands before the first; from
-/// the back, where 0 stands behind the last, if `reverse`. Without `a`, `out[k] = out[k − 1] + b[k]`.
+/// `s[k] = a[k] · s[k − 1] + b[k]` with one rounding, in every row of `len` elements, where 0 stands before the first; from
+/// the back, where 0 stands behind the last, if `reverse`. Without `a`, `s[k] = s[k − 1] + b[k]`. The `s` are kept as `f64` and
+/// rounded to `out`, so that long rows of `f32` go on growing.
 ///
 /// # Panics
 /// If the lengths differ, or are not those of whole rows.
@@ -39,14 +40,14 @@ impl<T: Real> Kernel<T> for Linear<'_, T> {
     fn run<S: Simd<T>>(self, _: S) {
         let Linear { out, a, b, len, reverse } = self;
         for first in (0..out.len()).step_by(len) {
-            let mut state = T::ZERO;
+            let mut state = 0.0_f64;
             for k in 0..len {
                 let i = first + if reverse { len - 1 - k } else { k };
                 state = match a {
-                    Some(a) => a[i].fma(state, b[i]),
-                    None => state + b[i],
+                    Some(a) => a[i].to_f64().fma(state, b[i].to_f64()),
+                    None => state + b[i].to_f64(),
                 };
-                out[i] = state;
+                out[i] = T::from_f64(state);
             }
         }
     }

@@ -77,7 +77,7 @@ fn rows_are_gathered_and_added_back() {
         }
         let mut sums = vec![1.0; 20 * row_len];
         scatter_add_rows(&mut sums, &out, row_len, &idx).unwrap();
-        assert_eq!(sums[3 * row_len], 1.0 + x[3 * row_len] + x[3 * row_len]);
+        assert_eq!(sums[3 * row_len], (1.0 + 2.0 * f64::from(x[3 * row_len])) as f32);
         assert_eq!(sums[4 * row_len], 1.0);
     }
 }
@@ -100,6 +100,26 @@ fn rows_of_several_matrices_are_gathered_and_added_back() {
             let times = [1.0, 0.0, 0.0, 1.0, 2.0][k / row_len % rows];
             assert_eq!(*sum, times * x, "element {k}");
         }
+    }
+}
+
+#[test]
+fn many_numbers_are_added_as_if_to_float64() {
+    let n = if cfg!(miri) { 1000 } else { 300_000 };
+    for (rows, row_len) in [(3, 1), (3, 9), (10 * n, 1), (10 * n / 9, 9)] {
+        let idx: Vec<i64> =
+            (0..n as i64 / row_len as i64).map(|i| i % 3 - i64::from(i % 2 == 1 && i % 3 == 0)).collect();
+        let x = f32s(idx.len() * row_len, 8);
+        let mut sums = vec![0.5_f64; rows * row_len];
+        for (x, &i) in x.chunks(row_len).zip(&idx) {
+            let at = i.rem_euclid(rows as i64) as usize * row_len;
+            for (sum, x) in sums[at..at + row_len].iter_mut().zip(x) {
+                *sum += f64::from(*x);
+            }
+        }
+        let mut out = vec![0.5_f32; rows * row_len];
+        scatter_add_rows(&mut out, &x, row_len, &idx).unwrap();
+        assert!(out.iter().zip(&sums).all(|(a, &b)| *a == b as f32), "{rows} rows of {row_len}");
     }
 }
 

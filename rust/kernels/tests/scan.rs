@@ -61,6 +61,19 @@ fn the_number_of_threads_changes_no_bit() {
 }
 
 #[test]
+fn long_rows_of_float32_go_on_growing() {
+    let n = if cfg!(miri) { 1000 } else { 1_000_000 };
+    for a in [None, Some(vec![1.0_f32; n])] {
+        for reverse in [false, true] {
+            let mut out = vec![f32::NAN; n];
+            linear(&mut out, a.as_deref(), &vec![0.1; n], n, reverse);
+            let exact = |k: usize| f64::from(0.1_f32) * (if reverse { n - k } else { k + 1 }) as f64;
+            assert!(out.iter().enumerate().all(|(k, &x)| (f64::from(x) / exact(k) - 1.0).abs() < 1e-7));
+        }
+    }
+}
+
+#[test]
 fn integers_are_summed_and_multiplied() {
     let mut out = [0; 6];
     cumulate(&mut out, &[1_i64, 2, 3, 4, 5, i64::MAX], 3, false);

@@ -94,10 +94,14 @@ impl ScatterRows {
             let from = x.read::<T>();
             Tensor::build::<T>("scatter_add", &[matrices, self.rows, width], x.dtype(), |out| {
                 out.fill(0);
-                for (k, row) in from.slice().chunks_exact(width.max(1)).enumerate() {
-                    let to = (k / n * self.rows + index[k % n] as usize) * width;
-                    for (out, &x) in out[to..to + width].iter_mut().zip(row) {
-                        *out = out.wrapping_add(x);
+                if n * width == 0 {
+                    return Ok(());
+                }
+                for (x, out) in from.slice().chunks_exact(n * width).zip(out.chunks_exact_mut(self.rows * width)) {
+                    for (x, &row) in x.chunks_exact(width).zip(index) {
+                        for (out, &x) in out[row as usize * width..][..width].iter_mut().zip(x) {
+                            *out = out.wrapping_add(x);
+                        }
                     }
                 }
                 Ok(())
@@ -152,21 +156,23 @@ impl Selection {
     }
 
     /// For every place of the positions' common shape, the sum of `stride · position` over the dimensions.
-    pub(super) fn offsets(&self, positions: &[Positions], sizes: &[usize], strides: &[usize]) -> Result<Vec<usize>> {
+    pub(super) fn offsets(&self, positions: &[Positions], sizes: &[usize], strides: &[usize]) -> Result<Tensor> {
         let at: SmallVec<[&Tensor; 2]> = positions.iter().map(|p| &p.at).collect();
         offsets(&self.common, &at, sizes, strides)
     }
 }
 
-fn offsets(common: &[usize], at: &[&Tensor], sizes: &[usize], strides: &[usize]) -> Result<Vec<usize>> {
-    let mut offsets = vec![0; common.iter().product()];
-    for ((at, &n), &stride) in at.iter().zip(sizes).zip(strides) {
-        let at = contiguous(&expand_to(at, common)?)?;
-        for (sum, &i) in offsets.iter_mut().zip(at.read::<i64>().slice()) {
-            *sum += stride * (if i < 0 { i + n as i64 } else { i }) as usize;
+fn offsets(common: &[usize], at: &[&Tensor], sizes: &[usize], strides: &[usize]) -> Result<Tensor> {
+    Tensor::build::<i64>("index", &[common.iter().product()], DType::Int64, |offsets| {
+        offsets.fill(0);
+        for ((at, &n), &stride) in at.iter().zip(sizes).zip(strides) {
+            let at = contiguous(&expand_to(at, common)?)?;
+            for (sum, &i) in offsets.iter_mut().zip(at.read::<i64>().slice()) {
+                *sum += stride as i64 * if i < 0 { i + n as i64 } else { i };
+            }
         }
-    }
-    Ok(offsets)
+        Ok(())
+    })
 }
 
 /// `x[index]`: a view where only slices with positive steps, integers, new axes and an ellipsis are used, else a copy.
@@ -199,9 +205,7 @@ pub fn getitem(x: &Tensor, index: &[Index]) -> Result<Tensor> {
     let at: SmallVec<[&Tensor; 2]> = plan.positions.iter().map(|p| &p.at).collect();
     let (common, sizes): (Dims, Dims) = (s.common.clone(), head.into());
     let rows = compile::plain("index", &at, move |at| {
-        let offsets = offsets(&common, at, &sizes, &crate::shape::contiguous_strides(&sizes))?;
-        let rows: Vec<i64> = offsets.into_iter().map(|o| o as i64).collect();
-        Tensor::from_slice(&rows, &[rows.len()])
+        offsets(&common, at, &sizes, &crate::shape::contiguous_strides(&sizes))
     })?;
     let matrices = [lead.iter().product(), head.iter().product(), rest.iter().product()];
     let picked = gather_rows(&reshape_to(&moved, &matrices)?, &rows)?;
