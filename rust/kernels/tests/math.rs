@@ -263,3 +263,69 @@ fn the_inverse_of_the_error_function_is_that() {
     assert_eq!(ends[..4], [f64::INFINITY, f64::NEG_INFINITY, 0.0, 0.0]);
     assert!(ends[3].is_sign_negative() && ends[4].is_nan() && ends[5].is_nan());
 }
+
+/// Pairs of numbers of every size, and of quotients near integers.
+fn pairs() -> (Vec<f32>, Vec<f32>) {
+    let specials = [0.0, -0.0, 1.0, -1.0, 3.0, 1e-45, 1e-38, f32::MAX, f32::INFINITY, f32::NEG_INFINITY, f32::NAN];
+    let mut all: Vec<(f32, f32)> = specials.iter().flat_map(|&a| specials.map(|b| (a, b))).collect();
+    let bits = |i: u64| f32::from_bits((i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32);
+    let many = if cfg!(miri) { 50 } else { 200_000 };
+    all.extend((0..many).map(|i| (bits(i), bits(i + many))));
+    for i in 0..many {
+        // Moderate quotients, and products that are integers but for one unit in the last place.
+        let b = 0.3 + (i % 1013) as f32 * 0.01;
+        all.push(((i as f32 - 1e4) * 0.7, b));
+        let whole = b * (i % 65_537) as f32;
+        all.extend([(whole, b), (f32::from_bits(whole.to_bits().wrapping_sub(1)), -b), (-whole, b)]);
+    }
+    all.into_iter().unzip()
+}
+
+fn apply2(op: Binary, a: &[f32], b: &[f32]) -> Vec<f32> {
+    let mut out = vec![f32::NAN; a.len()];
+    binary(op, &mut out, &[a.len()], View::new(a, &[1]), View::new(b, &[1]));
+    out
+}
+
+#[test]
+fn remainders_are_exact() {
+    let (a, b) = pairs();
+    let (fmod, remainder) = (apply2(Binary::Fmod, &a, &b), apply2(Binary::Remainder, &a, &b));
+    for (i, (&a, &b)) in a.iter().zip(&b).enumerate() {
+        let same = |got: f32, want: f32| got.to_bits() == want.to_bits() || got.is_nan() && want.is_nan();
+        let want = libm::fmodf(a, b);
+        assert!(same(fmod[i], want), "fmod({a:e}, {b:e}) = {:e}, not {want:e}", fmod[i]);
+        let sign = (want < 0.0) != (b < 0.0);
+        let want = if want == 0.0 {
+            0.0_f32.copysign(b)
+        } else if sign {
+            want + b
+        } else {
+            want
+        };
+        assert!(same(remainder[i], want), "remainder({a:e}, {b:e}) = {:e}, not {want:e}", remainder[i]);
+    }
+}
+
+#[test]
+fn lengths_of_vectors_of_two_numbers() {
+    let (a, b) = pairs();
+    for ((&a, &b), got) in a.iter().zip(&b).zip(apply2(Binary::Hypot, &a, &b)) {
+        let want = libm::hypot(f64::from(a), f64::from(b));
+        if want.is_nan() || want as f32 == f32::INFINITY {
+            assert!(
+                got.to_bits() == (want as f32).to_bits() || got.is_nan() && want.is_nan(),
+                "hypot({a:e}, {b:e}) = {got:e}"
+            );
+            continue;
+        }
+        let size = (want as f32).max(f32::MIN_POSITIVE);
+        let ulp = f64::from(f32::from_bits(size.to_bits() + 1) - size);
+        assert!((f64::from(got) - want).abs() <= 1.1 * ulp, "hypot({a:e}, {b:e}) = {got:e}, not {want:e}");
+    }
+    let huge = f64::MAX / 2.0;
+    let (x, y) = ([huge, 5e-324, 3e-310, 3.0, 1e300], [huge, 0.0, 4e-310, 4.0, 1e-300]);
+    let mut out = [f64::NAN; 5];
+    binary(Binary::Hypot, &mut out, &[5], View::new(&x, &[1]), View::new(&y, &[1]));
+    assert_eq!(out, [x[0].hypot(y[0]), 5e-324, 5e-310, 5.0, 1e300]);
+}

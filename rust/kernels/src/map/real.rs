@@ -154,11 +154,11 @@ functions! {
     /// The angle of the point (b, a)
     Atan2, GRAIN_TRANSCENDENTAL, math::atan2(s, a, b);
     /// `√(a² + b²)`
-    Hypot, GRAIN_LIBRARY, library::hypot(s, a, b);
+    Hypot, GRAIN_TRANSCENDENTAL, math::hypot(s, a, b);
     /// The remainder of `a ÷ b` with the sign of `a`
-    Fmod, GRAIN_LIBRARY, library::fmod(s, a, b);
+    Fmod, GRAIN_TRANSCENDENTAL, math::fmod(s, a, b);
     /// The remainder of `a ÷ b` with the sign of `b`
-    Remainder, GRAIN_LIBRARY, library::remainder(s, a, b);
+    Remainder, GRAIN_TRANSCENDENTAL, math::remainder(s, a, b);
     /// `⌊a ÷ b⌋`
     FloorDivide, GRAIN_LIBRARY, library::floor_divide(s, a, b);
     /// `ln(eᵃ + eᵇ)`

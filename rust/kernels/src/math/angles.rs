@@ -117,7 +117,7 @@ fn is_far<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::M {
 
 /// Whether any lane is set.
 #[inline(always)]
-fn any<T: Real, S: Simd<T>>(s: S, mask: S::M) -> bool {
+pub(super) fn any<T: Real, S: Simd<T>>(s: S, mask: S::M) -> bool {
     s.reduce_max(s.select(mask, s.splat(T::ONE), s.splat(T::ZERO))) > T::ZERO
 }
 

@@ -17,15 +17,9 @@ pub trait Library: Sized {
     /// The number with this error function: ±∞ at ±1, NaN beyond.
     #[must_use]
     fn erfinv(self) -> Self;
-    /// √(self² + b²) without overflow.
-    #[must_use]
-    fn hypot(self, b: Self) -> Self;
     /// The remainder of `self / b` with the sign of `self`.
     #[must_use]
     fn fmod(self, b: Self) -> Self;
-    /// The remainder of `self / b` with the sign of `b`, as Python's `%`.
-    #[must_use]
-    fn remainder(self, b: Self) -> Self;
     /// ⌊self / b⌋, as Python's `//`: exact where `self / b` would round up to the next integer.
     #[must_use]
     fn floor_divide(self, b: Self) -> Self;
@@ -43,12 +37,6 @@ macro_rules! library {
             #[inline]
             fn erfinv(self) -> Self {
                 inverse_error_function(f64::from(self)) as $t
-            }
-            #[inline]
-            fn remainder(self, b: Self) -> Self {
-                let r = self.fmod(b);
-                // A sum with b has one rounding; a zero takes the sign of b.
-                if r == 0.0 { $t::copysign(0.0, b) } else if (r < 0.0) == (b < 0.0) { r } else { r + b }
             }
             #[inline]
             fn floor_divide(self, b: Self) -> Self {
@@ -70,12 +58,12 @@ macro_rules! library {
 
 library! { f32 {
     sin() = sinf; cos() = cosf; tan() = tanf;
-    hypot(b) = hypotf; fmod(b) = fmodf;
+    fmod(b) = fmodf;
 } }
 
 library! { f64 {
     sin() = sin; cos() = cos; tan() = tan;
-    hypot(b) = hypot; fmod(b) = fmod;
+    fmod(b) = fmod;
 } }
 
 /// Writes a function of vectors for each of the functions above.
@@ -95,7 +83,7 @@ macro_rules! lane_by_lane {
 
 lane_by_lane! {
     sin(x); cos(x); tan(x); erfinv(x);
-    hypot(a, b); fmod(a, b); remainder(a, b); floor_divide(a, b);
+    fmod(a, b); floor_divide(a, b);
 }
 
 /// The inverse of the error function, from that of the normal distribution: Φ⁻¹((1 + x)/2) / √2.

@@ -11,6 +11,7 @@ mod hyperbolic;
 pub(crate) mod library;
 mod normal;
 mod power;
+mod quotients;
 
 pub use activation::GELU_TANH;
 pub(crate) use activation::{gelu_tanh, gelu_tanh_slope, mish, mish_slope, silu, silu_slope};
@@ -19,6 +20,7 @@ pub use coefficients::Coefficients;
 pub(crate) use hyperbolic::{acosh, asinh, atanh, cosh, sigmoid, sinh, tanh};
 pub(crate) use normal::{erf, erfc, gelu, gelu_slope};
 pub(crate) use power::{exp2, log2, log10, pow};
+pub(crate) use quotients::{fmod, hypot, remainder};
 
 use crate::simd::{Real, Simd};
 
