@@ -183,6 +183,10 @@ def test_read_only_memory_is_not_written():
         ({"ndim": -1}, BufferError, "number of dimensions is negative"),
         ({"offset": 4, "data": 8}, BufferError, "not aligned"),
         ({"data": None}, BufferError, "aligned"),
+        ({"shape": [2**61], "strides": [0]}, BufferError, "more elements"),
+        ({"shape": [2**60]}, BufferError, "more elements"),
+        ({"strides": [2**62]}, BufferError, "farther away"),
+        ({"strides": [2**63 - 1]}, BufferError, "farther away"),
     ],
     ids=str,
 )
@@ -196,6 +200,14 @@ def test_what_cannot_be_shared_is_left_in_its_capsule_and_deleted_once(form, cha
         del producer.capsule
         gc.collect()
         assert producer.deleted == 1
+
+
+@pytest.mark.parametrize("row_major", [False, True])
+def test_sizes_whose_product_wraps_around_are_refused(row_major):
+    # Without the check these are 2**64 + 4 elements, which count as four.
+    producer = Producer(np.zeros((1, 1)), shape=[380748274420, 48448661], strides=[0, 0], row_major=row_major)
+    with pytest.raises(BufferError, match="more elements"):
+        rg.from_dlpack(producer)
 
 
 def test_later_major_versions_are_refused_before_anything_of_them_is_read():

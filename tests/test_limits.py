@@ -1,5 +1,7 @@
 """Sizes that no memory holds: errors that say so, before anything is computed, and nothing lost."""
 
+import contextlib
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from rgrad.nn import functional as F
 
 HALF = 2**32  # the product of two is 0 in 64 bits
 x = rg.arange(6, dtype="float32").reshape(2, 3)
+WRAPPING = [rg.zeros(1).expand(380748274420), rg.zeros(1).expand(48448661)]  # together 2**64 + 4 elements
 
 
 @pytest.mark.parametrize(
@@ -34,12 +37,24 @@ x = rg.arange(6, dtype="float32").reshape(2, 3)
         lambda: rg.arange(0.0, float("inf")),
         lambda: rg.linspace(0, 1, 2**62),
         lambda: rg.cat([rg.zeros(1, 1).expand(2**61, 2), rg.zeros(1, 1).expand(2**61, 2)]),
-        lambda: rg.stack([rg.zeros(1).expand(2**61)] * 8),
+        lambda: rg.stack([rg.zeros(1).expand(2**60 - 1)] * 9),
+        lambda: rg.cat([rg.zeros(0, 2**59)] * 32, 1),
+        lambda: rg.zeros(0).unflatten(0, (0, HALF, HALF)),
+        lambda: rg.meshgrid(*WRAPPING),
+        lambda: rg.meshgrid(*WRAPPING, indexing="xy"),
+        lambda: WRAPPING[0].unsqueeze(1) + WRAPPING[1],
+        lambda: rg.where(WRAPPING[0].unsqueeze(1) > 0, WRAPPING[1], 0.0),
+        lambda: rg.outer(*WRAPPING),
+        lambda: rg.kron(*WRAPPING),
+        lambda: rg.diag_embed(WRAPPING[0]),
+        lambda: rg.diag(x[0], 2**63 - 1),
+        lambda: rg.one_hot(rg.zeros(1, dtype="int64").expand(HALF), HALF),
+        lambda: rg.zeros(1, 1).expand(1, HALF)[rg.zeros(1, dtype="int64").expand(HALF)],
     ],
 )
 def test_more_elements_than_can_be_counted_are_an_error(call):
     # Either the shape is refused, or the size in bytes that its memory would have is told.
-    with pytest.raises((ValueError, MemoryError), match=r"too large|cannot (go|allocate)|do not fit"):
+    with pytest.raises((ValueError, MemoryError), match=r"too large|cannot (go|allocate|become)|do not fit"):
         call()
     assert x.tolist() == [[0, 1, 2], [3, 4, 5]]
 
@@ -61,6 +76,54 @@ def test_more_elements_than_can_be_counted_are_an_error(call):
 def test_memory_that_there_is_not_is_a_memory_error_with_its_size(call, size):
     with pytest.raises(MemoryError, match=f"cannot allocate {size} bytes"):
         call()
+    assert x.tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+SIZES = (2**40, 2**45, 2**59, 2**60, 2**61, 2**62, 2**63 - 1)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda n: rg.zeros(n, n),
+        lambda n: rg.arange(-n, n),
+        lambda n: rg.randperm(n),
+        lambda n: rg.zeros(1).expand(n, n),
+        lambda n: x.repeat(n, n),
+        lambda n: x.narrow(0, n, n),
+        lambda n: x.narrow(0, -n, 1),
+        lambda n: x.select(0, n),
+        lambda n: x.unflatten(1, (n, n)),
+        lambda n: x.split(-n),
+        lambda n: x.split([n, n, 2]),
+        lambda n: rg.zeros(0).chunk(n),
+        lambda n: rg.zeros(0, 5).unflatten(0, (n, n, 0)),
+        lambda n: rg.zeros(1).expand(min(n, 2**60 - 1)).unbind(),
+        lambda n: rg.zeros(1).expand(min(n, 2**60 - 1)).split(1),
+        lambda n: F.pad(x, (n, n)),
+        lambda n: F.pad(x, (-n, n)),
+        lambda n: F.pad(x, (n, 0), mode="replicate"),
+        lambda n: F.pad(x, (n, 0), mode="reflect"),
+        lambda n: F.pad(x, (0, n), mode="circular"),
+        lambda n: rg.diag(x, n),
+        lambda n: rg.diag(x, -n),
+        lambda n: x.roll(n, 0),
+        lambda n: x[n:, ::n],
+        lambda n: x[-n:n:n],
+        lambda n: x[n],
+        lambda n: x.tril(n) + x.triu(-n),
+        lambda n: x.sum(n),
+        lambda n: x[rg.tensor([n])],
+        lambda n: rg.cat([x] * 3, n),
+        lambda n: rg.stack([rg.zeros(1).expand(min(n, 2**60 - 1))] * 9),
+        lambda n: rg.topk(x, n),
+    ],
+)
+def test_arguments_near_the_ends_of_integers(call, size):
+    # What fits is computed; what does not is said to be wrong or too large. Nothing wraps around.
+    with contextlib.suppress(ValueError, IndexError, MemoryError, OverflowError):
+        assert call(size).numel() <= 18
     assert x.tolist() == [[0, 1, 2], [3, 4, 5]]
 
 

@@ -8,7 +8,7 @@ use crate::compile;
 use crate::dtype::{DType, match_float};
 use crate::error::{Result, fail};
 use crate::ops::{cast, pow};
-use crate::shape::Dims;
+use crate::shape::{Dims, checked_numel};
 use crate::tensor::{Number, Tensor};
 
 /// `start, start + step, …` up to but without `end`. Integers if all three are and no dtype is given.
@@ -20,7 +20,7 @@ pub fn arange(start: Number, end: Number, step: Number, dtype: Option<DType>) ->
         let count = (i128::from(to) - i128::from(from) + i128::from(by) - i128::from(by.signum())) / i128::from(by);
         let count = usize::try_from(count.max(0)).unwrap_or(usize::MAX);
         let dtype = dtype.unwrap_or(DType::Int64);
-        // Of a count that is too large, `build` knows.
+        checked_numel("arange", &[count])?;
         let last = from.wrapping_add(by.wrapping_mul(count as i64 - 1));
         if count > 0 && !(dtype.holds(from) && dtype.holds(last)) {
             fail!(Value, "arange: {dtype} does not hold all integers from {from} to {last}");

@@ -2,12 +2,16 @@
 
 use std::fmt;
 
+use rgrad_kernels::buffer::AllocError;
 use smallvec::SmallVec;
 
 use crate::error::{Result, fail};
 
 /// Sizes or strides, one for every dimension; up to four stand in place.
 pub type Dims = SmallVec<[usize; 4]>;
+
+/// Whose places in bytes fit into an `isize`, for the widest dtype.
+const MAX_ELEMENTS: usize = isize::MAX as usize / 8;
 
 /// Where the elements of a tensor lie in its storage, in elements.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +35,18 @@ impl Layout {
     #[must_use]
     pub fn numel(&self) -> usize {
         self.shape.iter().product()
+    }
+
+    /// Any layout from the start of a storage, as other libraries describe theirs, with one more than the position of its last
+    /// element; `None` if that, or its distance in bytes, does not fit.
+    #[must_use]
+    pub fn foreign(shape: Dims, strides: Dims) -> Option<(Self, usize)> {
+        if checked_numel("foreign", &shape).ok()? == 0 {
+            return Some((Self::contiguous(&shape), 0));
+        }
+        let step = |at: usize, (&n, &s): (&usize, &usize)| at.checked_add((n - 1).checked_mul(s)?);
+        let end = shape.iter().zip(&strides).try_fold(1, step).filter(|&end| end <= MAX_ELEMENTS)?;
+        Some((Self { shape, strides, offset: 0 }, end))
     }
 
     /// One more than the position of the last element; the offset if there are none.
@@ -76,7 +92,7 @@ impl Layout {
     /// A view with the new shape, if strides can express one.
     #[must_use]
     pub fn reshape(&self, shape: &[usize]) -> Option<Self> {
-        if self.numel() != shape.iter().product() {
+        if self.numel() != checked_numel("reshape", shape).ok()? {
             return None;
         }
         if self.is_contiguous() {
@@ -124,6 +140,33 @@ pub fn contiguous_strides(shape: &[usize]) -> Dims {
     strides
 }
 
+/// The places of the elements of dimensions, given as sizes and strides, in row-major order; `first` is that of the first one.
+/// Strides count modulo 2⁶⁴: one that goes backwards is the negative of a distance.
+pub(crate) fn places(
+    first: usize,
+    dims: impl DoubleEndedIterator<Item = (usize, usize)> + Clone,
+) -> Result<SmallVec<[usize; 4]>> {
+    let count = dims.clone().map(|(n, _)| n).product();
+    let mut places = SmallVec::new();
+    if places.try_reserve_exact(count).is_err() {
+        return Err(AllocError { bytes: count.saturating_mul(size_of::<usize>()) }.into());
+    }
+    if count == 0 {
+        return Ok(places);
+    }
+    places.push(first);
+    let mut inner = 1;
+    for (n, stride) in dims.rev() {
+        for _ in 1..n {
+            for at in places.len() - inner..places.len() {
+                places.push(places[at].wrapping_add(stride));
+            }
+        }
+        inner *= n;
+    }
+    Ok(places)
+}
+
 /// A shape for messages: `(100, 10)`, `(3,)`, `()`.
 pub struct Show<'a>(pub &'a [usize]);
 
@@ -139,10 +182,12 @@ impl fmt::Display for Show<'_> {
     }
 }
 
-/// The number of elements of a shape; an error if it, or its size in bytes, does not fit.
+/// The number of elements of a shape; an error if it, or its size in bytes, does not fit. Every shape that no tensor has yet
+/// comes by here, so that numbers of elements, strides and offsets cannot overflow: neither those of a tensor, nor, sizes of 0
+/// being left out, those of some of its dimensions.
 pub fn checked_numel(op: &str, shape: &[usize]) -> Result<usize> {
     let total = shape.iter().filter(|&&n| n > 0).try_fold(1_usize, |a, &n| a.checked_mul(n));
-    match total.filter(|&t| t <= isize::MAX as usize / 8) {
+    match total.filter(|&t| t <= MAX_ELEMENTS) {
         Some(_) if shape.contains(&0) => Ok(0),
         Some(total) => Ok(total),
         None => fail!(Value, "{op}: a tensor of shape {} is too large", Show(shape)),
@@ -164,6 +209,8 @@ pub fn broadcast(op: &str, a: &[usize], b: &[usize]) -> Result<Dims> {
             fail!(Value, "{op}: shapes {} and {} cannot be broadcast together", Show(a), Show(b));
         }
     }
+    // Two shapes that fit may become one that does not.
+    checked_numel(op, &out)?;
     Ok(out)
 }
 

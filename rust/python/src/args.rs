@@ -7,6 +7,7 @@ use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFloat, PyInt, PySequence, PyString, PyTuple};
 use pyo3::{PyTypeInfo, type_hint_identifier, type_hint_subscript, type_hint_union};
+use rgrad_engine::tensor::room_for_tensors;
 use rgrad_engine::{Number, Tensor as EngineTensor, ops};
 
 use crate::dtype::value_error;
@@ -127,7 +128,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Tensors {
         type_hint_subscript!(type_hint_identifier!("collections.abc", "Iterable"), PyTensor::TYPE_HINT);
 
     fn extract(ob: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
-        let mut all = Vec::new();
+        let mut all = room_for_tensors(ob.len().unwrap_or(0)).map_err(to_py)?;
         for item in ob.try_iter()? {
             let item = item?;
             let Ok(t) = item.cast::<PyTensor>() else {
@@ -154,7 +155,11 @@ pub(crate) fn operands(args: &Bound<'_, PyTuple>) -> PyResult<Vec<EngineTensor>>
         Some(list) => list.try_iter()?,
         None => args.try_iter()?,
     };
-    list.map(|item| Ok(item?.extract::<Tensor>()?.0)).collect()
+    let mut all = room_for_tensors(first.as_ref().map_or(0, |list| list.len().unwrap_or(0))).map_err(to_py)?;
+    for item in list {
+        all.push(item?.extract::<Tensor>()?.0);
+    }
+    Ok(all)
 }
 
 pub(crate) type int = isize;
@@ -165,6 +170,9 @@ impl Pass for isize {
         Ok(*self)
     }
 }
+
+/// The longest sequence of sizes: that of the pieces of a split.
+const MOST_DIMS: usize = 1 << 20;
 
 /// One or several dimensions.
 pub(crate) struct DimList(Vec<isize>);
@@ -217,6 +225,12 @@ impl<'a, 'py> FromPyObject<'a, 'py> for DimList {
     fn extract(ob: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
         if let Ok(one) = ob.extract::<isize>() {
             return Ok(Self(vec![one]));
+        }
+        // A long sequence holds anything but sizes or dimensions, and may be longer than memory.
+        if let Ok(n) = ob.len()
+            && n > MOST_DIMS
+        {
+            return Err(value_error(format!("expected sizes or dimensions, got a sequence of {n}")));
         }
         let error = match ob.extract::<Vec<isize>>() {
             Ok(all) => return Ok(Self(all)),

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use pyo3::exceptions::{PyOSError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyMemoryError, PyOSError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use rgrad_engine::{DType, Tensor, ops};
+use rgrad_kernels::buffer::room_for;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use crate::error::to_py;
@@ -27,17 +28,26 @@ fn to_file(d: DType) -> Dtype {
 
 /// The elements as the file holds them: row-major and little-endian.
 fn bytes(t: &Tensor) -> rgrad_engine::Result<Vec<u8>> {
-    Ok(match t.dtype() {
-        DType::Float32 => t.to_vec::<f32>()?.iter().flat_map(|x| x.to_le_bytes()).collect(),
-        DType::Float64 => t.to_vec::<f64>()?.iter().flat_map(|x| x.to_le_bytes()).collect(),
-        DType::Int64 => t.to_vec::<i64>()?.iter().flat_map(|x| x.to_le_bytes()).collect(),
-        DType::Int32 => t.to_vec::<i32>()?.iter().flat_map(|x| x.to_le_bytes()).collect(),
-        DType::UInt8 | DType::Bool => t.to_vec::<u8>()?,
-    })
+    match t.dtype() {
+        DType::Float32 => encoded(&t.to_vec::<f32>()?, f32::to_le_bytes),
+        DType::Float64 => encoded(&t.to_vec::<f64>()?, f64::to_le_bytes),
+        DType::Int64 => encoded(&t.to_vec::<i64>()?, i64::to_le_bytes),
+        DType::Int32 => encoded(&t.to_vec::<i32>()?, i32::to_le_bytes),
+        DType::UInt8 | DType::Bool => t.to_vec::<u8>(),
+    }
+}
+
+fn encoded<const N: usize, T: Copy>(elements: &[T], to: fn(T) -> [u8; N]) -> rgrad_engine::Result<Vec<u8>> {
+    let mut bytes = room_for(N * elements.len())?;
+    bytes.extend(elements.iter().flat_map(|&x| to(x)));
+    Ok(bytes)
 }
 
 fn os_error(what: &str, path: &Path, e: &std::io::Error) -> PyErr {
     let message = format!("cannot {what} {}: {e}", path.display());
+    if e.kind() == ErrorKind::OutOfMemory {
+        return PyMemoryError::new_err(message);
+    }
     match e.raw_os_error() {
         // With its number, Python makes the exact subclass of it: FileNotFoundError, PermissionError, …
         Some(number) => PyOSError::new_err((number, message)),
@@ -76,6 +86,9 @@ fn named(dict: &Bound<'_, PyAny>) -> PyResult<BTreeMap<String, Tensor>> {
     entries.into_iter().map(tensor).collect()
 }
 
+/// More than what a file's header says of a tensor, its name left out.
+const HEADER_BYTES: usize = 1024;
+
 /// Writes a dict of tensors to a safetensors file. The file appears when it is complete, or not at all.
 ///
 /// `TypeError` if a name is no string or a value no tensor, `ValueError` for the name `__metadata__`, which is the format's,
@@ -92,6 +105,9 @@ pub fn save(#[pyo3(from_py_with = named)] tensors: BTreeMap<String, Tensor>, pat
         let view = TensorView::new(to_file(*dtype), shape.clone(), data);
         views.push((name.as_str(), view.map_err(|e| PyValueError::new_err(format!("save: {e}")))?));
     }
+    // The library that lays out the file would end the process if there is no memory for it.
+    let size: usize = held.iter().map(|(.., data)| data.len() + HEADER_BYTES).sum();
+    room_for::<u8>(size).map_err(|e| to_py(e.into()))?;
     let content = safetensors::serialize(views, None).map_err(|e| PyValueError::new_err(format!("save: {e}")))?;
     let mut aside = path.clone().into_os_string();
     aside.push(format!(".{}.part", std::process::id()));
@@ -124,13 +140,14 @@ pub fn load(path: PathBuf) -> PyResult<HashMap<String, PyTensor>> {
     for (name, view) in file.tensors() {
         let (data, shape) = (view.data(), view.shape());
         let t = match view.dtype() {
-            Dtype::F32 => Tensor::from_slice(&whole(data, f32::from_le_bytes), shape),
-            Dtype::F16 => Tensor::from_slice(&whole(data, |b| half(u16::from_le_bytes(b))), shape),
+            Dtype::F32 => whole(data, f32::from_le_bytes).and_then(|x| Tensor::from_slice(&x, shape)),
+            Dtype::F16 => whole(data, |b| half(u16::from_le_bytes(b))).and_then(|x| Tensor::from_slice(&x, shape)),
             // The upper half of a float32.
-            Dtype::BF16 => Tensor::from_slice(&whole(data, |[low, high]| f32::from_le_bytes([0, 0, low, high])), shape),
-            Dtype::F64 => Tensor::from_slice(&whole(data, f64::from_le_bytes), shape),
-            Dtype::I64 => Tensor::from_slice(&whole(data, i64::from_le_bytes), shape),
-            Dtype::I32 => Tensor::from_slice(&whole(data, i32::from_le_bytes), shape),
+            Dtype::BF16 => whole(data, |[low, high]| f32::from_le_bytes([0, 0, low, high]))
+                .and_then(|x| Tensor::from_slice(&x, shape)),
+            Dtype::F64 => whole(data, f64::from_le_bytes).and_then(|x| Tensor::from_slice(&x, shape)),
+            Dtype::I64 => whole(data, i64::from_le_bytes).and_then(|x| Tensor::from_slice(&x, shape)),
+            Dtype::I32 => whole(data, i32::from_le_bytes).and_then(|x| Tensor::from_slice(&x, shape)),
             Dtype::U8 => Tensor::from_slice(data, shape),
             Dtype::BOOL => Tensor::from_slice(data, shape).and_then(|t| ops::cast(&t, DType::Bool)),
             other => {
@@ -157,6 +174,8 @@ fn half(bits: u16) -> f32 {
     f32::from_bits(sign | size)
 }
 
-fn whole<const N: usize, T>(data: &[u8], from: fn([u8; N]) -> T) -> Vec<T> {
-    data.as_chunks::<N>().0.iter().map(|b| from(*b)).collect()
+fn whole<const N: usize, T>(data: &[u8], from: fn([u8; N]) -> T) -> rgrad_engine::Result<Vec<T>> {
+    let mut elements = room_for(data.len() / N)?;
+    elements.extend(data.as_chunks::<N>().0.iter().map(|b| from(*b)));
+    Ok(elements)
 }

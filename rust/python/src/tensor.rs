@@ -2,10 +2,12 @@
 
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::inspect::PyStaticExpr;
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyInt, PyIterator, PyString, PyTuple, PyType};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyInt, PyIterator, PyRange, PyString, PyTuple, PyType};
 use pyo3::{type_hint_identifier, type_hint_subscript};
-use rgrad_engine::ops::{self, Index};
+use rgrad_engine::ops;
 use rgrad_engine::{DType, Number, Tensor, tape};
 
 use crate::args::{self, beside, number, sequence};
@@ -50,6 +52,9 @@ impl<'py> IntoPyObject<'py> for Sizes {
         PyTuple::new(py, self.0)
     }
 }
+
+/// Python's `map`.
+static MAP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
 /// What pickling takes: a function, and what to call it with.
 type Reduced<'py> = (Bound<'py, PyAny>, (Bound<'py, PyType>, Py<PyAny>, bool));
@@ -211,13 +216,13 @@ impl PyTensor {
         run(value.py(), self.inner.numel(), || ops::setitem(&self.inner, &index.0, &items))
     }
     fn __iter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyIterator>> {
-        let t = &slf.get().inner;
-        let Some(&n) = t.shape().first() else {
+        let py = slf.py();
+        let Some(&n) = slf.get().inner.shape().first() else {
             return Err(PyTypeError::new_err("cannot iterate over a 0-d tensor"));
         };
-        let rows = (0..n as isize).map(|i| ops::getitem(t, &[Index::At(i)]).map(PyTensor::from).map_err(to_py));
-        let rows = rows.collect::<PyResult<Vec<_>>>()?;
-        rows.into_pyobject(slf.py())?.try_iter()
+        // One row at a time, for there may be more of them than memory holds.
+        let rows = (slf.getattr(intern!(py, "__getitem__"))?, PyRange::new(py, 0, n as isize)?);
+        Ok(MAP.import(py, "builtins", "map")?.call1(rows)?.cast_into()?)
     }
 
     // ---- Other forms ----

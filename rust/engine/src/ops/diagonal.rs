@@ -5,7 +5,7 @@ use super::reduce::sum;
 use super::{only, op_table};
 use crate::create::arange;
 use crate::error::{Result, fail};
-use crate::shape::{Dims, Layout, Show, normalize_dim};
+use crate::shape::{Dims, Layout, Show, checked_numel, normalize_dim};
 use crate::tape::{Grads, Op, Saved, Want, apply, with_grad_enabled};
 use crate::tensor::{Number, Tensor};
 
@@ -123,8 +123,9 @@ pub fn diag_embed(x: &Tensor, offset: isize, dim1: isize, dim2: isize) -> Result
     let place = place("diag_embed", x.ndim() + 1, offset, dim1, dim2)?;
     let mut to: Dims = rest.into();
     for d in [place.dim1.min(place.dim2), place.dim1.max(place.dim2)] {
-        to.insert(d, n + offset.unsigned_abs());
+        to.insert(d, n.saturating_add(offset.unsigned_abs()));
     }
+    checked_numel("diag_embed", &to)?;
     apply(Embed { place, to }, &[x])
 }
 

@@ -5,8 +5,10 @@ use rgrad_kernels::reduce::{self as kernels, Axes, Reduce};
 
 use super::elementwise::{compare, div, eq, number, sub, where_};
 use super::reduce::{Split, sum_over};
+use super::views::reshape_to;
 use super::{cast, only, op_table};
 use crate::compile;
+use crate::create::arange;
 use crate::dtype::{DType, match_any};
 use crate::error::Result;
 use crate::shape::Dims;
@@ -152,8 +154,8 @@ impl Pick {
         let dim = self.split.dims[0];
         let mut shape: Dims = self.split.shape.iter().map(|_| 1).collect();
         shape[dim] = self.split.shape[dim];
-        let positions: Vec<i64> = (0..shape[dim] as i64).collect();
-        eq(&Tensor::from_slice(&positions, &shape)?, &self.split.spread(index)?)
+        let positions = arange(Number::Int(0), Number::Int(shape[dim] as i64), Number::Int(1), None)?;
+        eq(&reshape_to(&positions, &shape)?, &self.split.spread(index)?)
     }
 }
 

@@ -8,7 +8,7 @@ use super::views::{Range, slice, unsqueeze};
 use super::{cast, op_table};
 use crate::dtype::match_any;
 use crate::error::{Result, fail};
-use crate::shape::{Dims, Show, contiguous_strides, normalize_dim};
+use crate::shape::{Dims, Show, checked_numel, contiguous_strides, normalize_dim};
 use crate::tape::{Grads, Op, Saved, Want, apply};
 use crate::tensor::{Tensor, result_dtype};
 
@@ -82,7 +82,10 @@ pub fn cat(tensors: &[Tensor], dim: isize) -> Result<Tensor> {
             fail!(Value, "cat: shapes {} and {} differ in more than dim {dim}", Show(first), Show(t.shape()));
         }
     }
-    let sizes = tensors.iter().map(|t| t.shape()[at]).collect();
+    let sizes: Dims = tensors.iter().map(|t| t.shape()[at]).collect();
+    let mut shape: Dims = first.into();
+    shape[at] = sizes.iter().fold(0, |sum: usize, &n| sum.saturating_add(n));
+    checked_numel("cat", &shape)?;
     apply(Cat { dim: at, sizes }, &tensors.iter().collect::<Vec<_>>())
 }
 

@@ -11,7 +11,7 @@ use crate::compile::Kind;
 use crate::dtype::match_float;
 use crate::error::{Result, fail};
 use crate::forward;
-use crate::shape::{Dims, Show, broadcast};
+use crate::shape::{Dims, Show, broadcast, places};
 use crate::tape::{Grads, Op, Saved, Saves, Want, apply};
 use crate::tensor::{Tensor, result_dtype};
 
@@ -38,15 +38,11 @@ fn mat<'a, T>(op: &str, x: &Tensor, data: &'a [T]) -> Result<Mat<'a, T>> {
 }
 
 /// Where each matrix of a stack begins, with the dimensions before the last two broadcast to `batch`.
-fn starts(x: &Tensor, batch: &[usize]) -> SmallVec<[usize; 4]> {
+fn starts(x: &Tensor, batch: &[usize]) -> Result<SmallVec<[usize; 4]>> {
     let full: Dims = batch.iter().chain(&x.shape()[x.ndim() - 2..]).copied().collect();
     let mut room = Dims::new();
     let strides = strides_over(x, &full, &mut room);
-    let mut starts: SmallVec<[usize; 4]> = SmallVec::from_slice(&[0]);
-    for (&n, &stride) in batch.iter().zip(strides) {
-        starts = starts.iter().flat_map(|&at| (0..n).map(move |i| at + i * stride)).collect();
-    }
-    starts
+    places(0, batch.iter().copied().zip(strides.iter().copied()))
 }
 
 impl Op for Matmul {
@@ -75,12 +71,11 @@ impl Op for Matmul {
         let batch = broadcast("matmul", &sa[..ra], &sb[..rb])?;
         let mut shape = batch.clone();
         shape.extend([sa[ra], sb[rb + 1]]);
-        let (starts_a, starts_b) = (starts(a, &batch), starts(b, &batch));
         match_float!(a.dtype(), "matmul", T => {
             let (da, db) = (a.read::<T>(), b.read::<T>());
             let (ma, mb) = (mat("matmul", a, da.tail())?, mat("matmul", b, db.tail())?);
             Tensor::build::<T>("matmul", &shape, a.dtype(), |out| {
-                gemm::gemm_batched(out, ma, mb, &starts_a, &starts_b, Epilogue::default());
+                gemm::gemm_batched(out, ma, mb, &starts(a, &batch)?, &starts(b, &batch)?, Epilogue::default());
                 Ok(())
             })
         })

@@ -97,8 +97,13 @@ pub fn pad(input: &Tensor, pad: &[isize], mode: &str, value: Option<f64>) -> Res
     for (d, &(before, after)) in all.iter().enumerate() {
         if (before, after) != (0, 0) {
             let n = input.shape()[d] as isize;
-            let positions: Vec<i64> = (-before..n + after).map(|i| source(mode, i, n) as i64).collect();
-            y = index_select(&y, d as isize, &Tensor::from_slice(&positions, &[positions.len()])?)?;
+            let positions = Tensor::build::<i64>("pad", &[(before + n + after) as usize], DType::Int64, |out| {
+                for (out, i) in out.iter_mut().zip(-before..) {
+                    *out = source(mode, i, n) as i64;
+                }
+                Ok(())
+            })?;
+            y = index_select(&y, d as isize, &positions)?;
         }
     }
     Ok(y)

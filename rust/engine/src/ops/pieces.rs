@@ -6,7 +6,7 @@ use super::op_table;
 use super::views::{Range, reshape_to, slice};
 use crate::error::{Result, fail};
 use crate::shape::{Dims, normalize_dim};
-use crate::tensor::Tensor;
+use crate::tensor::{Tensor, room_for_tensors};
 
 op_table! { $ piece_ops
     /// `length` positions of dimension `dim` from `start` on, as a view.
@@ -69,29 +69,40 @@ fn position(x: &Tensor, d: usize, at: usize) -> Result<Tensor> {
 pub fn split(x: &Tensor, sections: &Sections, dim: isize) -> Result<Vec<Tensor>> {
     let d = normalize_dim("split", dim, x.ndim())?;
     let n = x.shape()[d];
-    let sizes: Vec<usize> = match sections {
+    match sections {
         Sections::Every(size) => match usize::try_from(*size) {
-            Ok(size) if size > 0 => (0..n.max(1)).step_by(size).map(|start| size.min(n - start)).collect(),
+            Ok(size) if size > 0 => every(x, d, size, n.div_ceil(size).max(1)),
             _ => fail!(Value, "split: expected pieces of a positive size, got {size}"),
         },
         Sections::Each(sizes) => {
-            let all = sizes.iter().map(|&s| usize::try_from(s).ok()).collect::<Option<Vec<_>>>();
-            match all {
-                Some(all) if all.iter().try_fold(0_usize, |sum, &s| sum.checked_add(s)) == Some(n) => all,
-                _ => fail!(Value, "split: sizes {sizes:?} do not add up to dim {dim} of size {n}"),
+            let add = |sum: usize, &s: &isize| sum.checked_add(usize::try_from(s).ok()?);
+            if sizes.iter().try_fold(0, add) != Some(n) {
+                fail!(Value, "split: sizes {sizes:?} do not add up to dim {dim} of size {n}");
             }
+            let mut start = 0;
+            let next = |&len: &isize| {
+                start += len as usize;
+                part(x, d, start - len as usize, len as usize)
+            };
+            sizes.iter().map(next).collect()
         }
-    };
-    pieces(x, d, &sizes)
+    }
 }
 
-fn pieces(x: &Tensor, d: usize, sizes: &[usize]) -> Result<Vec<Tensor>> {
-    let mut start = 0;
-    let next = |&len: &usize| {
-        start += len;
-        part(x, d, start - len, len)
-    };
-    sizes.iter().map(next).collect()
+/// `count` pieces of `size` positions, of which the last ones are smaller where there are not enough.
+fn every(x: &Tensor, d: usize, size: usize, count: usize) -> Result<Vec<Tensor>> {
+    let n = x.shape()[d];
+    let piece = |i: usize| part(x, d, size * i, size.min(n - size * i));
+    all(count, piece)
+}
+
+/// `count` tensors.
+fn all(count: usize, piece: impl FnMut(usize) -> Result<Tensor>) -> Result<Vec<Tensor>> {
+    let mut pieces = room_for_tensors(count)?;
+    for piece in (0..count).map(piece) {
+        pieces.push(piece?);
+    }
+    Ok(pieces)
 }
 
 /// At most `chunks` pieces along `dim`, as views, all of one size but the last. `ValueError` unless `chunks` is positive.
@@ -101,15 +112,13 @@ pub fn chunk(x: &Tensor, chunks: isize, dim: isize) -> Result<Vec<Tensor>> {
     let Some(count) = usize::try_from(chunks).ok().filter(|&c| c > 0) else {
         fail!(Value, "chunk: expected a positive number of chunks, got {chunks}");
     };
-    if n == 0 {
-        // Nothing can be divided any number of times.
-        return pieces(x, d, &vec![0; count]);
-    }
-    split(x, &Sections::Every(n.div_ceil(count) as isize), dim)
+    // Nothing can be divided any number of times.
+    let size = n.div_ceil(count);
+    every(x, d, size, n.checked_div(size).map_or(count, |_| n.div_ceil(size)))
 }
 
 /// Every position of dimension `dim`, without that dimension, as views.
 pub fn unbind(x: &Tensor, dim: isize) -> Result<Vec<Tensor>> {
     let d = normalize_dim("unbind", dim, x.ndim())?;
-    (0..x.shape()[d]).map(|at| position(x, d, at)).collect()
+    all(x.shape()[d], |at| position(x, d, at))
 }

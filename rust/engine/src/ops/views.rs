@@ -187,10 +187,8 @@ op_table! { $ view_ops
 
 /// Sizes with `n` elements together, where one that is −1 follows from the others; `None` if there are none.
 fn complete(n: usize, sizes: &[isize]) -> Option<Dims> {
-    let mut known = 1_usize;
-    for &s in sizes.iter().filter(|&&s| s != -1) {
-        known = known.checked_mul(usize::try_from(s).ok()?)?;
-    }
+    let others = sizes.iter().filter(|&&s| s != -1).map(|&s| usize::try_from(s).ok()).collect::<Option<Dims>>()?;
+    let known = checked_numel("reshape", &others).ok()?;
     let free = match sizes.iter().filter(|&&s| s == -1).count() {
         0 if known == n => 0,
         1 if known > 0 && n.is_multiple_of(known) => n / known,
@@ -386,6 +384,7 @@ pub fn meshgrid(tensors: &[Tensor], xy: bool) -> Result<Vec<Tensor>> {
     }
     let place = |i: usize| if xy && i < 2 && tensors.len() > 1 { 1 - i } else { i };
     let shape: Dims = (0..tensors.len()).map(|i| tensors[place(i)].numel()).collect();
+    checked_numel("meshgrid", &shape)?;
     let grid = |(i, t): (usize, &Tensor)| {
         let mut own = Dims::from_elem(1, shape.len());
         own[place(i)] = t.numel();

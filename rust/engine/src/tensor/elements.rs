@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Release;
 
-use rgrad_kernels::buffer::{Read, Write};
+use rgrad_kernels::buffer::{Read, Write, room_for};
 use rgrad_kernels::simd::Element;
 use rgrad_kernels::{View, places_differ};
 
@@ -84,7 +84,10 @@ impl Tensor {
         }
         compile::check_free("reading its elements", self)?;
         let t = ops::contiguous(self)?;
-        Ok(t.read::<T>().slice().to_vec())
+        let elements = t.read::<T>();
+        let mut all = room_for(t.numel())?;
+        all.extend_from_slice(elements.slice());
+        Ok(all)
     }
 
     /// The only element. `ValueError` if there are more, or none.

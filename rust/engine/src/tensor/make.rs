@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use rgrad_kernels::buffer::Buffer;
+use rgrad_kernels::buffer::{Buffer, room_for};
 use rgrad_kernels::simd::Element;
 
 use super::{Data, Home, Number, Scalar, Storage, Tensor};
@@ -41,6 +41,20 @@ pub(crate) fn offer<R>(place: &Tensor, f: impl FnOnce() -> R) -> R {
     OFFERED.set(Some(place.clone()));
     let _withdraw = Withdraw;
     f()
+}
+
+/// Bytes that the system hands out for a tensor that is a view, or so many and more: it and its history.
+const BYTES_OF_A_VIEW: usize = 512;
+/// Tensors that are too few to be asked for beforehand.
+const FEW: usize = 1024;
+
+/// An empty vector for `n` tensors, if there is memory for them as well: each is allocated on its own, where the process would
+/// end if there is none.
+pub fn room_for_tensors(n: usize) -> Result<Vec<Tensor>> {
+    if n > FEW {
+        room_for::<[u8; BYTES_OF_A_VIEW]>(n)?;
+    }
+    Ok(room_for(n)?)
 }
 
 impl Tensor {
@@ -98,14 +112,13 @@ impl Tensor {
         })
     }
 
-    /// A tensor over memory that somebody else owns.
+    /// A tensor over memory that somebody else owns, with a layout from [`Layout::foreign`].
     ///
     /// # Panics
     /// If `buffer` is too small for the layout.
     #[must_use]
     pub fn from_foreign(buffer: Buffer, layout: Layout, dtype: DType) -> Self {
-        let last: usize = layout.shape.iter().zip(&layout.strides).map(|(&n, &s)| n.saturating_sub(1) * s).sum();
-        assert!(layout.numel() == 0 || (layout.offset + last + 1) * dtype.size() <= buffer.bytes());
+        assert!(layout.end() <= buffer.bytes() / dtype.size());
         Self::from_parts(Home::Own(Storage::new(buffer)), layout, dtype)
     }
 

@@ -19,6 +19,7 @@ use crate::tape::{Hooks, Node};
 
 pub(crate) use elements::Reader;
 pub(crate) use make::offer;
+pub use make::room_for_tensors;
 pub use number::{Number, Scalar, result_dtype};
 
 /// Elements shared by a tensor and its views.

@@ -10,7 +10,7 @@ use pyo3::exceptions::{PyBufferError, PyTypeError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use rgrad_engine::shape::Dims;
+use rgrad_engine::shape::{Dims, Layout, checked_numel, contiguous_strides};
 use rgrad_engine::{DType, Tensor, ops};
 use rgrad_kernels::buffer::Access;
 
@@ -291,8 +291,12 @@ unsafe fn place(tensor: &DlTensor, dtype: DType) -> PyResult<(*mut u8, Dims, Dim
     let Ok(shape) = read(tensor.shape).into_iter().map(usize::try_from).collect::<Result<Dims, _>>() else {
         return refuse("a dimension is negative");
     };
+    let too_far = "the array has more elements, or elements farther away, than memory has places";
+    if checked_numel("from_dlpack", &shape).is_err() {
+        return refuse(too_far);
+    }
     let strides = if tensor.strides.is_null() {
-        rgrad_engine::shape::Layout::contiguous(&shape).strides
+        contiguous_strides(&shape)
     } else {
         match strides(&shape, read(tensor.strides).into_iter().map(|s| s as isize)) {
             Some(strides) => strides,
@@ -301,6 +305,9 @@ unsafe fn place(tensor: &DlTensor, dtype: DType) -> PyResult<(*mut u8, Dims, Dim
             }
         }
     };
+    if Layout::foreign(shape.clone(), strides.clone()).is_none() {
+        return refuse(too_far);
+    }
     let ptr = tensor.data.cast::<u8>().wrapping_add(tensor.byte_offset as usize);
     let empty = shape.contains(&0);
     if !empty && (tensor.data.is_null() || !ptr.addr().is_multiple_of(dtype.size())) {

@@ -25,7 +25,8 @@ fn strides(shape: &[usize], theirs: impl Iterator<Item = isize>) -> Option<Dims>
     shape.iter().zip(theirs).map(|(&n, s)| if n < 2 { Some(0) } else { usize::try_from(s).ok() }).collect()
 }
 
-/// A tensor over memory that `owner` keeps, or `None` if the address is not aligned for the dtype.
+/// A tensor over memory that `owner` keeps, or `None` if the address is not aligned for the dtype, or there are more elements, or
+/// farther ones, than memory can have.
 ///
 /// # Safety
 /// While `owner` lives, every element that shape and strides reach from `ptr` on must be valid for reads, and for writes if
@@ -38,16 +39,13 @@ unsafe fn tensor_over(
     access: Access,
     owner: Box<dyn Any + Send + Sync>,
 ) -> Option<Tensor> {
-    let layout = Layout { shape, strides, offset: 0 };
-    let size = dtype.size();
-    let empty = layout.numel() == 0;
+    let (layout, end) = Layout::foreign(shape, strides)?;
+    let (size, bytes) = (dtype.size(), end * dtype.size());
     // An empty array may lie anywhere, also at no address.
-    let ptr = if empty { NonNull::<u64>::dangling().cast() } else { NonNull::new(ptr)? };
-    if ptr.addr().get() % size != 0 {
+    let ptr = if end == 0 { NonNull::<u64>::dangling().cast() } else { NonNull::new(ptr)? };
+    if ptr.addr().get() % size != 0 || ptr.addr().checked_add(bytes).is_none() {
         return None;
     }
-    let last: usize = layout.shape.iter().zip(&layout.strides).map(|(&n, &s)| n.saturating_sub(1) * s).sum();
-    let bytes = if empty { 0 } else { (last + 1) * size };
     // SAFETY: `bytes` reaches to the end of the last element; the rest is the caller's promise, and the alignment was checked.
     // That nobody else writes during an operation is the user's part, as everywhere in NumPy.
     let memory = unsafe { Buffer::foreign(ptr, bytes, access, owner) };

@@ -279,9 +279,14 @@ fn places(mask: &Tensor) -> Result<Vec<Tensor>> {
     let flat = flat.read::<i64>();
     let flat = flat.slice();
     let strides = crate::shape::contiguous_strides(mask.shape());
-    let along = |d: usize| -> Vec<i64> {
+    let along = |d: usize| {
         let (stride, n) = (strides[d] as i64, mask.shape()[d] as i64);
-        flat.iter().map(|i| i / stride % n).collect()
+        Tensor::build::<i64>("index", &[flat.len()], DType::Int64, |out| {
+            for (out, i) in out.iter_mut().zip(flat) {
+                *out = i / stride % n;
+            }
+            Ok(())
+        })
     };
-    (0..mask.ndim()).map(|d| Tensor::from_slice(&along(d), &[flat.len()])).collect()
+    (0..mask.ndim()).map(along).collect()
 }

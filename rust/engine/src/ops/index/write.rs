@@ -5,12 +5,13 @@ use smallvec::SmallVec;
 use super::read::{Selection, getitem};
 use super::{Index, Plan};
 use crate::compile;
+use crate::create::arange;
 use crate::dtype::{DType, match_any};
 use crate::error::{Result, fail};
 use crate::ops::arrange::flip_dims;
 use crate::ops::views::{expand_to, reshape_to};
 use crate::ops::{cast, contiguous, copy, eq, where_};
-use crate::shape::{Dims, Show, broadcast};
+use crate::shape::{Dims, Show, broadcast, places};
 use crate::tape::{Grads, Op, Saved, Saves, Want, apply, with_grad_enabled};
 use crate::tensor::{Number, Tensor};
 
@@ -85,18 +86,16 @@ fn write(x: &Tensor, index: &[Index], value: &Tensor) -> Result<()> {
     let (head, rest) = rest.split_at(s.count);
     let (sizes, strides) = part(head);
     let picked = s.offsets(&plan.positions, &sizes, &strides)?;
-    let all = |dims: &[usize]| -> Vec<usize> {
-        let mut offsets = vec![0];
-        for &d in dims {
-            let (n, stride, back) = (layout.shape[d], layout.strides[d], plan.back.contains(&d));
-            let along = |o: usize| (0..n).map(move |i| o + stride * if back { n - 1 - i } else { i });
-            offsets = offsets.into_iter().flat_map(along).collect();
-        }
-        offsets
-    };
     if values.numel() == 0 {
         return Ok(());
     }
+    let all = |dims: &[usize]| {
+        let back = |&&d: &&usize| plan.back.contains(&d);
+        let last = |&d: &usize| (layout.shape[d] - 1) * layout.strides[d];
+        let along =
+            |d: &usize| (layout.shape[*d], layout.strides[*d].wrapping_mul(if back(&d) { usize::MAX } else { 1 }));
+        places(dims.iter().filter(back).map(last).sum(), dims.iter().map(along))
+    };
     // Elements of the last dimensions that lie side by side are written together.
     let mut run = 1;
     let beside = |&&d: &&usize| {
@@ -105,15 +104,25 @@ fn write(x: &Tensor, index: &[Index], value: &Tensor) -> Result<()> {
         found
     };
     let rest = &rest[..rest.len() - rest.iter().rev().take_while(beside).count()];
-    let (lead, rest) = (all(lead), all(rest));
+    let (lead, rest) = (all(lead)?, all(rest)?);
+    let picked = picked.read::<i64>();
     match_any!(x.dtype(), T => {
         let from = values.read::<T>();
-        let mut from = from.slice().chunks_exact(run);
+        let from = from.slice();
         let mut to = x.write::<T>();
+        if let ([l], [r], 1) = (&lead[..], &rest[..], run) {
+            // Element by element, as `scatter` writes them.
+            let to = &mut to[layout.offset + l + r..];
+            for (&p, &v) in picked.slice().iter().zip(from) {
+                to[p as usize] = v;
+            }
+            return Ok(());
+        }
+        let mut from = from.chunks_exact(run);
         for l in &lead {
-            for p in &picked {
+            for &p in picked.slice() {
                 for (r, v) in rest.iter().zip(from.by_ref()) {
-                    let at = layout.offset + l + p + r;
+                    let at = layout.offset + l + p as usize + r;
                     if let [v] = v {
                         to[at] = *v;
                     } else {
@@ -143,8 +152,8 @@ impl IndexPut {
     /// Which of the selected values are in the result: where positions repeat, the last one.
     fn winners(index: &[Index], shape: &[usize], selected: &[usize]) -> Result<Tensor> {
         let marks = Tensor::full(shape, Number::Int(0), DType::Int64)?;
-        let numbers = (0..selected.iter().product::<usize>() as i64).collect::<Vec<_>>();
-        let numbers = Tensor::from_slice(&numbers, selected)?;
+        let count = selected.iter().product::<usize>() as i64;
+        let numbers = reshape_to(&arange(Number::Int(0), Number::Int(count), Number::Int(1), None)?, selected)?;
         setitem(&marks, index, &numbers)?;
         eq(&getitem(&marks, index)?, &numbers)
     }

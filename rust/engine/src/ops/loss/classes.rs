@@ -129,9 +129,14 @@ impl Labels {
     fn pick(&self, scores: &Scores) -> Result<Tensor> {
         let width = scores.classes as i64;
         let flat = compile::plain("pick", &[&self.index], move |index| {
-            let labels = index[0].to_vec::<i64>()?;
-            let flat: Vec<i64> = labels.iter().enumerate().map(|(row, label)| row as i64 * width + label).collect();
-            Tensor::from_slice(&flat, &[flat.len()])
+            let labels = contiguous(index[0])?;
+            let labels = labels.read::<i64>();
+            Tensor::build::<i64>("pick", &[labels.slice().len()], DType::Int64, |out| {
+                for ((out, label), row) in out.iter_mut().zip(labels.slice()).zip(0..) {
+                    *out = row * width + label;
+                }
+                Ok(())
+            })
         })?;
         index_select(&reshape_to(&scores.rows, &[scores.rows.numel()])?, 0, &flat)
     }

@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use rgrad_kernels::buffer::room_for;
 use rgrad_kernels::reduce::{Axes, Reduce, reduce};
 use rgrad_kernels::simd::Real;
 use rgrad_kernels::softmax as kernels;
@@ -117,7 +118,8 @@ fn rows_of<T: Real>(
         }
     }
     let counted = count(labels, ignored);
-    let any: Vec<i64> = labels.iter().map(|&label| if Some(label) == ignored { 0 } else { label }).collect();
+    let mut any = room_for(rows)?;
+    any.extend(labels.iter().map(|&label| if Some(label) == ignored { 0 } else { label }));
     let done = kernels::cross_entropy(loss, slope.as_deref_mut(), logits, &any, cols, scale(counted));
     done.or_else(|bad| out_of_range(bad, cols))?;
     for (row, _) in labels.iter().enumerate().filter(|&(_, &label)| Some(label) == ignored) {
