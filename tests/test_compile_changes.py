@@ -323,3 +323,16 @@ def test_recording_stops_where_it_does_not_pay():
     before = len(recordings)
     compiled(rg.ones(2), -1)
     assert len(recordings) == before
+
+
+def test_warnings_point_to_the_call():
+    changing, many = rg.compile(lambda x, number: x * number), rg.compile(lambda x: x * 2, max_programs=1)
+    counting = rg.compile(of_cell())
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for i in range(4):
+            changing(rg.ones(2), i)
+            many(rg.ones(i // 2))
+            counting(rg.ones(2))
+    assert len(caught) == 3
+    assert {warning.filename for warning in caught} == {__file__}

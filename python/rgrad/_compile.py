@@ -78,7 +78,7 @@ class Compiled(_core._Compiled, Generic[P, R]):
             names = getattr(getattr(self._function, "__code__", None), "co_varnames", ())
             reason = f"the argument {names[reason] if reason < len(names) else f'number {reason}'}"
         if reason is not None:
-            warn_of_change(self._name(), reason, 5)
+            warn_of_change(self._name(), reason, 4)
         return True
 
     def _name(self) -> str:
@@ -135,7 +135,7 @@ class Compiled(_core._Compiled, Generic[P, R]):
         elif result is None or type(result) in (bool, int, float, str):
             kind = "constant"
         if not self._keep(key, tensors, flat, program, kind, result):
-            self._warn_of_many(3)
+            self._warn_of_many(4)
         return rebuilt(result, results)
 
     def clear(self) -> None:
