@@ -1,6 +1,7 @@
 """The repository is consistent with itself: versions, changelog, stub, sizes."""
 
 import re
+import runpy
 import tomllib
 import zlib
 from importlib import metadata
@@ -34,3 +35,13 @@ def test_the_wheel_is_small():
     files = [p for p in PACKAGE.rglob("*") if p.is_file() and "__pycache__" not in p.parts]
     assert Path(_core.__file__) in files
     assert sum(len(zlib.compress(p.read_bytes())) for p in files) < 4_000_000
+
+
+def test_the_page_lists_the_dependencies_of_the_lock_file():
+    """Otherwise run ``.venv/bin/python scripts/dependencies.py``."""
+    script = runpy.run_path(str(ROOT / "scripts/dependencies.py"))
+    page = (ROOT / "docs/reliability.md").read_text(encoding="utf-8")
+    shown = page.split(script["BEGIN"] + "\n")[1].split("\n" + script["END"])[0]
+    licences = {f"{n} {v}": licence for n, v, licence in re.findall(r"^\| (\S+) \| ([\d.]+) \| (.+?) \|", shown, re.M)}
+    assert licences.keys() == {key for key, package in script["crates"]().items() if "source" in package}
+    assert shown == script["section"](licences)
