@@ -16,6 +16,9 @@ from programs.worker import Tried, drawn, try_one
 import rgrad as rg
 from rgrad import _core
 
+# A program that a compiled function warns of is as good as another.
+pytestmark = pytest.mark.filterwarnings("ignore:compile:RuntimeWarning")
+
 
 def coded(source):
     return compile(source, "program", "exec")

@@ -145,7 +145,7 @@ def index_of(r: Random, x: rg.Tensor) -> Piece:
     return Piece(", ".join(p.text for p in parts), tuple(p.value for p in parts))
 
 
-def plain(r: Random, op: str, name: str, kind: str, x: rg.Tensor) -> Piece | None:
+def no_tensor(r: Random, op: str, name: str, kind: str, x: rg.Tensor) -> Piece | None:
     """An argument that is no tensor; None if this knows none of that kind."""
     match kind:
         case "int":

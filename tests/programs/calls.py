@@ -41,9 +41,8 @@ class Calls(Derivatives):
         i = r.randrange(len(made))
         t = made[i].value
         alike = [j for j, m in enumerate(made) if j != i and m.value.shape == t.shape and m.value.dtype == t.dtype]
-        outside = [
-            p.text for p in self.tensors if p.text[0] in "cn" and p.value.shape == t.shape and p.value.dtype == t.dtype
-        ]
+        captured = [p for p in self.tensors if p.text[0] in "cn" and p.value.is_contiguous()]
+        outside = [p.text for p in captured if p.value.shape == t.shape and p.value.dtype == t.dtype]
         if alike and r.random() < 0.7:
             base, j = self.name("b"), r.choice(alike)
             if t.ndim and r.random() < 0.5:

@@ -4,6 +4,8 @@ import warnings
 from dataclasses import dataclass
 from types import CodeType
 
+import numpy as np
+
 from programs.run import Outcome, run
 
 warnings.simplefilter("ignore")
@@ -15,6 +17,8 @@ class Fault:
 
     kind: str
     detail: str
+    #: The types of the exceptions that ended the runs.
+    ends: tuple[str, ...] = ()
 
 
 #: How a compiled function says that it cannot repeat something.
@@ -22,6 +26,7 @@ REFUSALS = ("compile:", "epoch:")
 
 
 def refused(outcome: Outcome) -> bool:
+    """Whether a compiled function said that it cannot repeat something."""
     return isinstance(outcome.error, Exception) and str(outcome.error).startswith(REFUSALS)
 
 
@@ -38,36 +43,44 @@ def difference(a: Outcome, b: Outcome) -> str | None:
 
 
 def shown(value: object) -> str:
+    """What was seen of a tensor, for a message."""
     if isinstance(value, tuple) and len(value) == 4 and isinstance(value[3], bytes):
-        import numpy as np
-
         array = np.frombuffer(value[3], value[0]).reshape(value[1])
         return f"{array.dtype}{array.shape}{' requiring grad' * value[2]} {np.array2string(array, threshold=8)}"
     return repr(value)
 
 
+def panicked(outcome: Outcome) -> bool:
+    """Whether something that must not happen was met: a message that asks for a report, or no exception at all."""
+    return not isinstance(outcome.error, Exception | None) or "internal error" in str(outcome.error)
+
+
 def compare(code: CodeType, seed: int, large: bool, compiled: bool = True) -> tuple[Outcome, Fault | None, str | None]:
-    """The eager outcome, a fault, and the reason of a refusal to compile."""
+    """The eager outcome, a fault, and the reason of a refusal to compile.
+
+    Threads share the work of large programs only; a small one is compiled with one number of threads.
+    """
     eager = run(code, compiled=False, threads=1)
-    if not isinstance(eager.error, Exception | None):
+    if panicked(eager):
         return eager, Fault("panic", repr(eager.error)), None
     for threads in (2, 3) if large else ():
-        other = run(code, compiled=False, threads=threads)
-        told = difference(eager, other)
+        told = difference(eager, run(code, compiled=False, threads=threads))
         if told:
             return eager, Fault("threads", f"1 and {threads} threads: {told}"), None
     for threads in () if not compiled else (1, 2, 3) if large else (1 + seed % 3,):
         replayed = run(code, compiled=True, threads=threads)
-        if not isinstance(replayed.error, Exception | None):
-            return eager, Fault("panic", repr(replayed.error)), None
         if refused(replayed):
-            changed = run(code, compiled=True, threads=threads, watch=True).changed
-            return (
-                eager,
-                Fault("refused", f"{replayed.error} changed {changed}") if changed else None,
-                str(replayed.error),
-            )
+            return eager, half_done(code, threads), str(replayed.error)
         told = difference(eager, replayed)
+        if panicked(replayed):
+            return eager, Fault("panic", repr(replayed.error)), None
         if told:
-            return eager, Fault("compiled", f"eager and compiled with {threads} threads: {told}"), None
+            ends = (type(eager.error).__name__, type(replayed.error).__name__)
+            return eager, Fault("compiled", f"eager and compiled with {threads} threads: {told}", ends), None
     return eager, None, None
+
+
+def half_done(code: CodeType, threads: int) -> Fault | None:
+    """What a refused call has changed, if anything."""
+    again = run(code, compiled=True, threads=threads, watch=True)
+    return Fault("refused", f"{again.error} changed {again.changed}") if again.changed else None

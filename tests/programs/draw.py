@@ -6,7 +6,7 @@ from random import Random
 from typing import Any, ClassVar
 
 import rgrad as rg
-from programs.arguments import BY_VALUE, DTYPES, NUMBERS, Piece, index_of, literal, plain
+from programs.arguments import BY_VALUE, DTYPES, NUMBERS, Piece, index_of, literal, no_tensor
 from programs.numbers import numbers
 from programs.program import Program
 from programs.reference import wrong_value
@@ -27,7 +27,6 @@ CASTS = [
     "T",
     "mT",
     "view(-1)",
-    "requires_grad_(False)",
 ]
 FLOATS = (rg.float32, rg.float64)
 ATTEMPTS = 4
@@ -79,12 +78,17 @@ class Drawing:
                 return shape
         return ()
 
+    def plain(self, shape: tuple[int, ...], dtype: str, kind: str) -> Piece:
+        """What makes a tensor of that shape, in row-major order."""
+        seed = self.r.randrange(1000)
+        return Piece(f"numbers({shape}, {dtype!r}, {kind!r}, {seed})", numbers(shape, dtype, kind, seed))
+
     def values(self, shape: tuple[int, ...], dtype: str, kind: str) -> Piece:
-        """What makes a tensor of that shape, perhaps as a view of a larger one."""
-        r, seed = self.r, self.r.randrange(1000)
+        """The same, perhaps as a view of a larger tensor."""
+        r = self.r
 
         def of(shape: tuple[int, ...]) -> Piece:
-            return Piece(f"numbers({shape}, {dtype!r}, {kind!r}, {seed})", numbers(shape, dtype, kind, seed))
+            return self.plain(shape, dtype, kind)
 
         match r.randrange(8):
             case 0 if len(shape) > 1:
@@ -221,7 +225,7 @@ class Drawing:
                 skipped = True
                 continue
             for _ in range(r.choice((1, 2)) if p.variadic and p.kind in ("tensor", "tensors") else 1):
-                piece = plain(r, op, p.name, p.kind, x.value) or self.operand(op, p, x.value, last)
+                piece = no_tensor(r, op, p.name, p.kind, x.value) or self.operand(op, p, x.value, last)
                 if isinstance(piece.value, rg.Tensor):
                     last = piece.value
                 if p.by_name or skipped:
@@ -241,7 +245,7 @@ class Drawing:
             args, named = self.given(op, parameters[1:], x)
             args.insert(0, sequence)
         elif op == "einsum":
-            equation = plain(r, op, "equation", "str", rg.ones(1))
+            equation = no_tensor(r, op, "equation", "str", rg.ones(1))
             x = self.first(op, parameters[1])
             args, named = [equation, x, *self.given(op, parameters[1:], x)[0][: equation.text.count(",")]], {}
         else:

@@ -92,7 +92,7 @@ def names_for() -> dict[str, Any]:
 
 def captured(names: dict[str, Any]) -> dict[str, Any]:
     """What a program's functions find in its globals and in their cells."""
-    found = dict(names)
+    found = {name: value for name, value in names.items() if name != "__builtins__"}
     for name in ("f", "calls"):
         function = inspect.unwrap(names[name])
         for free, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
@@ -127,7 +127,7 @@ def run(code: CodeType, compiled: bool, threads: int, watch: bool = False) -> Ou
             before = state_of(captured(names), args) if watch else {}
             out = f(*args)
             # A compiled function's results have no graph.
-            made = [(f"call {i}, result {j}", y.detach()) for j, y in enumerate(out)]
+            made = [(f"call {i}, result {j}", y.detach()) for j, y in enumerate(out or ())]
             given = [(f"call {i}, x{j}", x) for j, x in enumerate(args) if isinstance(x, rg.Tensor)]
             outcome.calls.append({name: seen(t) for name, t in made + given})
             results += made

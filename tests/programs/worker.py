@@ -80,7 +80,7 @@ def small(program: Drawn, fault: Fault, seconds: float) -> Found:
         except SyntaxError:
             return False
         again = compare(code, program.seed, program.large)[1]
-        return again is not None and again.kind == fault.kind
+        return again is not None and (again.kind, again.ends) == (fault.kind, fault.ends)
 
     least = shrink(program.source, shows, seconds)
     again = compare(compile(least, "program", "exec"), program.seed, program.large)[1]
