@@ -1,6 +1,7 @@
 //! Tensors from nothing: ranges, identity, random numbers.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use rgrad_kernels::random as kernels;
 
@@ -95,11 +96,18 @@ pub fn eye(n: usize, m: usize, dtype: DType) -> Result<Tensor> {
 /// A clone is another handle to the same stream.
 #[derive(Clone, Debug)]
 pub struct Generator {
-    state: Arc<Mutex<State>>,
+    state: Arc<Place>,
+}
+
+/// The [`State`], without a lock: it is never half changed for longer than it takes to write two numbers.
+#[derive(Debug)]
+struct Place {
+    seed: AtomicU64,
+    offset: AtomicU64,
 }
 
 /// Where a generator stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct State {
     /// What the stream is made from.
     pub seed: u64,
@@ -111,18 +119,19 @@ impl Generator {
     /// The stream of this seed, from its beginning.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self { state: Arc::new(Mutex::new(State { seed, offset: 0 })) }
+        Self { state: Arc::new(Place { seed: AtomicU64::new(seed), offset: AtomicU64::new(0) }) }
     }
 
     /// Where the stream stands.
     #[must_use]
     pub fn state(&self) -> State {
-        *self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        State { seed: self.state.seed.load(Relaxed), offset: self.state.offset.load(Relaxed) }
     }
 
     /// Goes to another place, or another stream.
     pub fn set_state(&self, state: State) {
-        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
+        self.state.seed.store(state.seed, Relaxed);
+        self.state.offset.store(state.offset, Relaxed);
     }
 
     /// Whether two handles are of one stream.
@@ -132,10 +141,8 @@ impl Generator {
 
     /// Reserves `count` numbers of the stream.
     fn take(&self, count: usize) -> State {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let here = *state;
-        state.offset = state.offset.wrapping_add(count as u64);
-        here
+        let seed = self.state.seed.load(Relaxed);
+        State { seed, offset: self.state.offset.fetch_add(count as u64, Relaxed) }
     }
 
     /// Uniform on [0, 1).

@@ -3,9 +3,10 @@
 use std::array::from_fn;
 use std::iter::once;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use rgrad_kernels::buffer::Write;
+use rgrad_kernels::lock::Lock;
 use rgrad_kernels::optim::{self as kernels, MAX_STATES};
 pub use rgrad_kernels::optim::{Adadelta, Adagrad, Adam, Counts, NAdam, RmsProp, Rule, Sgd};
 use smallvec::SmallVec;
@@ -48,12 +49,12 @@ pub fn step<R: Rule>(slots: &[Slot<R>]) -> Result<()> {
 /// A step that programs repeat, with the settings and the counts of the next one.
 #[derive(Debug)]
 pub struct Update<R> {
-    rules: Mutex<Vec<R>>,
+    rules: Lock<Vec<R>>,
     counts: SharedCounts,
 }
 
 /// The counts of each parameter, which all steps of one optimizer in a program go on with.
-pub type SharedCounts = Arc<Mutex<Vec<Counts>>>;
+pub type SharedCounts = Arc<Lock<Vec<Counts>>>;
 
 impl<R: Rule + 'static> Update<R> {
     /// Does a step, which the recording on this thread writes down. `counts` are those of an earlier step of the same
@@ -61,8 +62,8 @@ impl<R: Rule + 'static> Update<R> {
     pub fn record(slots: &[Slot<R>], counts: Option<SharedCounts>) -> Result<Arc<Self>> {
         check(slots)?;
         let (rules, counts) = (slots.iter().map(|s| s.rule).collect(), counts.unwrap_or_default());
-        *counts.lock().unwrap_or_else(PoisonError::into_inner) = slots.iter().map(|s| s.counts).collect();
-        let action = Arc::new(Self { rules: Mutex::new(rules), counts });
+        *counts.lock() = slots.iter().map(|s| s.counts).collect();
+        let action = Arc::new(Self { rules: Lock::new(rules), counts });
         // State that the step has made stays when the step is over, unlike anything else that it makes.
         slots.iter().flat_map(|s| &s.state).for_each(compile::forget);
         let grads: Vec<&Tensor> = slots.iter().map(|s| &s.grad).collect();
@@ -73,8 +74,8 @@ impl<R: Rule + 'static> Update<R> {
 
     /// Sets the settings and counts with which the next step starts, one for each parameter.
     pub fn set(&self, rules: Vec<R>, counts: Vec<Counts>) {
-        *self.rules.lock().unwrap_or_else(PoisonError::into_inner) = rules;
-        *self.counts.lock().unwrap_or_else(PoisonError::into_inner) = counts;
+        *self.rules.lock() = rules;
+        *self.counts.lock() = counts;
     }
 
     /// The counts of each parameter after the last step.
@@ -89,8 +90,8 @@ impl<R: Rule + 'static> compile::Action for Update<R> {
     }
 
     fn run(&self, grads: &[&Tensor], mut out: &[&Tensor]) -> Result<()> {
-        let rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut all = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let rules = self.rules.lock();
+        let mut all = self.counts.lock();
         // Most parameters are at the same step of the same rule.
         let mut known: Option<(R, Counts, R::Ready)> = None;
         for (grad, (rule, counts)) in grads.iter().zip(rules.iter().zip(all.iter_mut())) {
@@ -121,7 +122,7 @@ impl<R: Rule + 'static> compile::Action for Update<R> {
 
     fn flops(&self, x: &[Vec<usize>], _: &[Vec<usize>]) -> f64 {
         // An average each, and some more of them with the step itself.
-        let rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        let rules = self.rules.lock();
         let each =
             |(shape, rule): (&Vec<usize>, &R)| 2 * shape.iter().product::<usize>() * (1 + 2 * rule.states().len());
         x.iter().zip(rules.iter()).map(each).sum::<usize>() as f64

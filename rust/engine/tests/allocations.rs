@@ -55,7 +55,7 @@ fn recorded<R: Rule + 'static>(rule: R) -> (Replay, Vec<Tensor>) {
     Update::record(&slots, None).unwrap();
     let updated = slots.iter().flat_map(|slot| slot.state.iter().chain([&slot.param]).cloned()).collect();
     drop(slots);
-    let (program, _) = recording.finish(&[loss.detach()], &arguments).unwrap();
+    let (program, _) = recording.finish(&[loss.detach()], &arguments, Ok).unwrap();
     (Replay::new(program, &[]).unwrap(), updated)
 }
 

@@ -18,7 +18,7 @@ fn number(value: f64) -> Tensor {
 fn record(arguments: &[Tensor], f: impl Fn(&[Tensor]) -> Vec<Tensor>) -> Program {
     let (recording, copies) = Recording::begin(arguments).unwrap();
     let results = f(&copies);
-    recording.finish(&results, arguments).unwrap().0
+    recording.finish(&results, arguments, Ok).unwrap().0
 }
 
 /// The program without any pass, and with this one alone.

@@ -12,6 +12,7 @@ mod fork;
 pub mod gather;
 pub mod gemm;
 mod lanes;
+pub mod lock;
 pub mod map;
 mod math;
 pub mod norm;

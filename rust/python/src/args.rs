@@ -4,13 +4,14 @@
 
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::inspect::PyStaticExpr;
-use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFloat, PyInt, PySequence, PyString, PyTuple};
 use pyo3::{PyTypeInfo, type_hint_identifier, type_hint_subscript, type_hint_union};
 use rgrad_engine::tensor::room_for_tensors;
 use rgrad_engine::{Number, Tensor as EngineTensor, ops};
 
 use crate::dtype::value_error;
+use crate::entry::boundary;
+use crate::entry::prelude::*;
 use crate::error::to_py;
 use crate::interop;
 use crate::tensor::PyTensor;
@@ -81,14 +82,17 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Tensor {
         if let Ok(t) = ob.cast::<PyTensor>() {
             return Ok(Self(t.get().inner.clone()));
         }
-        if let Some(n) = number(&ob)? {
-            return EngineTensor::weak(n).map(Self).map_err(to_py);
-        }
-        if let Some(t) = interop::copied(&ob)? {
-            return Ok(Self(t));
-        }
-        let name = ob.get_type().name()?;
-        Err(PyTypeError::new_err(format!("expected a tensor, an array or a number, got {name}")))
+        // What nearly always is one need not pay for what can fail.
+        boundary(|| {
+            if let Some(n) = number(&ob)? {
+                return EngineTensor::weak(n).map(Self).map_err(to_py);
+            }
+            if let Some(t) = interop::copied(&ob)? {
+                return Ok(Self(t));
+            }
+            let name = ob.get_type().name()?;
+            Err(PyTypeError::new_err(format!("expected a tensor, an array or a number, got {name}")))
+        })
     }
 }
 
@@ -122,6 +126,7 @@ impl Pass for RoundingMode {
 /// A sequence of tensors.
 pub(crate) struct Tensors(pub(crate) Vec<EngineTensor>);
 
+#[conversion]
 impl<'a, 'py> FromPyObject<'a, 'py> for Tensors {
     type Error = PyErr;
     const INPUT_TYPE: PyStaticExpr =
@@ -190,6 +195,7 @@ impl Pass for DimList {
 /// The size of every piece, or the sizes of the pieces.
 pub(crate) struct Sections(ops::Sections);
 
+#[conversion]
 impl<'a, 'py> FromPyObject<'a, 'py> for Sections {
     type Error = PyErr;
     const INPUT_TYPE: PyStaticExpr = DimList::INPUT_TYPE;
@@ -212,6 +218,7 @@ impl Pass for Sections {
 /// One or several dimensions, or None for all.
 pub(crate) type Dims = Option<DimList>;
 
+#[conversion]
 impl<'a, 'py> FromPyObject<'a, 'py> for DimList {
     type Error = PyErr;
     const INPUT_TYPE: PyStaticExpr = type_hint_union!(
@@ -261,6 +268,7 @@ pub(crate) fn sequence(args: &Bound<'_, PyTuple>) -> PyResult<Vec<isize>> {
 /// A shape: an integer or a sequence of them, none negative.
 pub(crate) struct Shape(pub(crate) Vec<usize>);
 
+#[conversion]
 impl<'a, 'py> FromPyObject<'a, 'py> for Shape {
     type Error = PyErr;
     const INPUT_TYPE: PyStaticExpr = DimList::INPUT_TYPE;
@@ -321,6 +329,7 @@ pub(crate) struct OrderOf(f64);
 
 pub(crate) type Order = Option<OrderOf>;
 
+#[conversion]
 impl<'a, 'py> FromPyObject<'a, 'py> for OrderOf {
     type Error = PyErr;
     const INPUT_TYPE: PyStaticExpr =
@@ -355,6 +364,7 @@ impl Pairing {
     }
 }
 
+#[conversion]
 impl<'a, 'py> FromPyObject<'a, 'py> for Pairing {
     type Error = PyErr;
     const INPUT_TYPE: PyStaticExpr = type_hint_union!(

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
-use pyo3::prelude::*;
 use rgrad_engine::tape;
 
 use crate::args::Tensors;
+use crate::entry::prelude::*;
 use crate::error::{raised, run, to_py};
 use crate::tensor::PyTensor;
 

@@ -1,19 +1,21 @@
 //! Compiled steps: recording, and programs that are run again; `rgrad.compile` is written with these.
 
 use std::cell::RefCell;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use pyo3::exceptions::PyRuntimeError;
-use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use pyo3::{PyTraverseError, PyVisit};
-use rgrad_engine::Tensor;
-use rgrad_engine::compile::{self, Recording, Replay};
+use rgrad_engine::compile::{self, Program, Recording, Replay};
 use rgrad_engine::optim::SharedCounts;
+use rgrad_engine::{Error, Kind, Tensor};
+use rgrad_kernels::lock::{Guard, Lock};
 
 use crate::args::Tensors;
 use crate::autograd::place;
 use crate::compiled::PyCompiled;
+use crate::entry::boundary;
+use crate::entry::prelude::*;
 use crate::error::{run, to_py};
 use crate::guards::{Change, Guards, Met, real_changes};
 use crate::places::PyPlaces;
@@ -170,15 +172,17 @@ pub fn _recorded(
         let mut names = real_changes(py, &changes)?;
         names.extend(places.get().changes(py)?);
         let guards = Guards::new(py, places, met, &changes)?;
-        let (program, results) = recording.finish(&outputs.0, &arguments).map_err(to_py)?;
-        let before = program.to_string();
-        let without: Vec<&str> = without.iter().map(String::as_str).collect();
-        let replay = Replay::new(program, &without).map_err(to_py)?;
+        let (mut before, without) = (String::new(), without.iter().map(String::as_str).collect::<Vec<_>>());
+        let make = |program: Program| {
+            before = program.to_string();
+            Replay::new(program, &without)
+        };
+        let (replay, results) = recording.finish(&outputs.0, &arguments, make).map_err(to_py)?;
         Ok((guards, replay, before, results, names))
     };
-    match finish() {
+    match boundary(finish) {
         Ok((guards, replay, before, results, names)) => {
-            let program = PyProgram { replay: Mutex::new(replay), turn: turn.of(), outsides, guards, before };
+            let program = PyProgram { replay: Lock::new(Some(replay)), turn: turn.of(), outsides, guards, before };
             Ok((program, results.into_iter().map(Into::into).collect(), names))
         }
         Err(error) => {
@@ -191,7 +195,8 @@ pub fn _recorded(
 /// A recorded function that can be run again.
 #[pyclass(name = "Program", module = "rgrad", frozen)]
 pub struct PyProgram {
-    pub(crate) replay: Mutex<Replay>,
+    /// Locked by who has the turn only.
+    replay: Lock<Option<Replay>>,
     turn: Arc<Turn>,
     outsides: Vec<Box<dyn Outside>>,
     guards: Guards,
@@ -225,12 +230,44 @@ impl PyProgram {
         if !self.prepare(py)? {
             return Ok(None);
         }
-        let made = run(py, usize::MAX, || {
-            let mut replay = self.replay.lock().unwrap_or_else(PoisonError::into_inner);
-            if replay.is_valid() { f(&mut replay).map(Some) } else { Ok(None) }
+        let made = run(py, usize::MAX, || match &mut *self.replay()? {
+            Some(replay) if replay.is_valid() => f(replay).map(Some),
+            _ => Ok(None),
         });
         self.settle(py)?;
         made
+    }
+
+    /// The program itself, for a thread that has the turn, and not the interpreter: whoever has the program may need that. None if
+    /// a fork has torn it from another thread. `RuntimeError` if this thread has it already.
+    pub(crate) fn replay(&self) -> rgrad_engine::Result<Guard<'_, Option<Replay>>> {
+        self.replay.try_lock().ok_or_else(|| Error {
+            kind: Kind::Runtime,
+            message:
+                "compile: a step was asked for its program by what it was dropping while it ran; let the finalizer \
+                      only note what is to be done, and do it after the step"
+                    .into(),
+        })
+    }
+
+    /// What `f` finds out about the program.
+    fn ask<R: Send>(
+        &self,
+        py: Python<'_>,
+        f: impl FnOnce(&mut Replay) -> rgrad_engine::Result<R> + Send,
+    ) -> PyResult<R> {
+        let _turn = self.turn(py);
+        run(py, usize::MAX, || {
+            match &mut *self.replay()? {
+            Some(replay) => f(replay),
+            None => Err(Error {
+                kind: Kind::Runtime,
+                message: "compile: this program was running in another thread when the process forked; call the function again, \
+                          which records it anew"
+                    .into(),
+            }),
+        }
+        })
     }
 
     /// Waits until no other thread has a program of the function.
@@ -258,7 +295,7 @@ impl PyProgram {
 impl PyProgram {
     /// Runs the program `times` times, and returns the least time that each instruction took, in seconds.
     fn profile(&self, py: Python<'_>, arguments: Tensors, times: usize) -> PyResult<Vec<f64>> {
-        run(py, usize::MAX, || self.replay.lock().unwrap_or_else(PoisonError::into_inner).profile(&arguments.0, times))
+        self.ask(py, |replay| replay.profile(&arguments.0, times))
     }
 
     // Whatever it could be part of a cycle with can be cleared.
@@ -268,8 +305,8 @@ impl PyProgram {
     }
 
     /// The program as it runs.
-    fn __str__(&self) -> String {
-        self.replay.lock().unwrap_or_else(PoisonError::into_inner).program().to_string()
+    fn __str__(&self, py: Python<'_>) -> PyResult<String> {
+        self.ask(py, |replay| Ok(replay.program().to_string()))
     }
 
     /// The program as it was recorded.
@@ -281,7 +318,7 @@ impl PyProgram {
     /// Floating-point operations, bytes that are read and written, instructions, and bytes of buffers.
     #[pyo3(signature = () -> "dict[str, float]")]
     fn cost<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let cost = self.replay.lock().unwrap_or_else(PoisonError::into_inner).program().cost();
+        let cost = self.ask(py, |replay| Ok(replay.program().cost()))?;
         let all = PyDict::new(py);
         all.set_item("flops", cost.flops)?;
         all.set_item("bytes", cost.bytes)?;

@@ -1,17 +1,18 @@
 //! `rgrad.compile`'s functions: finding the program of a call.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::intern;
-use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple, PyWeakrefMethods, PyWeakrefReference};
 use pyo3::{PyTraverseError, PyVisit};
 use rgrad_engine::{DType, Tensor, tape};
+use rgrad_kernels::lock::Lock;
 
 use crate::args::Tensors;
 use crate::compile::{PyProgram, is_recording};
+use crate::entry::prelude::*;
 use crate::tensor::PyTensor;
 use crate::turn::Turn;
 
@@ -121,7 +122,7 @@ impl Entry {
 #[pyclass(name = "_Compiled", module = "rgrad._core", subclass, frozen)]
 pub struct PyCompiled {
     /// The one that was used last stands first.
-    entries: Mutex<Vec<Arc<Entry>>>,
+    entries: Lock<Vec<Arc<Entry>>>,
     most: usize,
     pub(crate) turn: Arc<Turn>,
     /// How often programs were replayed.
@@ -135,22 +136,22 @@ impl PyCompiled {
     }
 
     fn all(&self) -> Vec<Arc<Entry>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        self.entries.lock().iter().cloned().collect()
     }
 
     fn first(&self) -> Option<Arc<Entry>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner).first().cloned()
+        self.entries.lock().first().cloned()
     }
 
     fn to_front(&self, entry: &Arc<Entry>) {
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = self.entries.lock();
         if let Some(at) = entries.iter().position(|e| Arc::ptr_eq(e, entry)) {
             entries[..=at].rotate_right(1);
         }
     }
 
     fn remove(&self, entry: &Arc<Entry>) {
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = self.entries.lock();
         let at = entries.iter().position(|e| Arc::ptr_eq(e, entry));
         let removed = at.map(|at| entries.remove(at));
         // What it drops may run Python code.
@@ -194,12 +195,12 @@ impl PyCompiled {
     #[new]
     #[pyo3(signature = (most))]
     fn new(most: usize) -> Self {
-        Self { entries: Mutex::default(), most, turn: Arc::default(), hits: AtomicU64::new(0) }
+        Self { entries: Lock::default(), most, turn: Arc::default(), hits: AtomicU64::new(0) }
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         // What is in use is not garbage.
-        let Ok(entries) = self.entries.try_lock() else { return Ok(()) };
+        let Some(entries) = self.entries.try_lock() else { return Ok(()) };
         for entry in entries.iter() {
             visit.call(&entry.key)?;
             visit.call(&entry.program)?;
@@ -213,8 +214,8 @@ impl PyCompiled {
         Ok(())
     }
 
-    fn __clear__(&self) {
-        self.clear();
+    fn __clear__(&self) -> PyResult<()> {
+        self.clear()
     }
 
     /// Calls the function, or replays what it did.
@@ -357,7 +358,7 @@ impl PyCompiled {
             kinds,
             form,
         };
-        let mut entries = own.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = own.entries.lock();
         entries.insert(0, Arc::new(entry));
         let dropped = if entries.len() > own.most { entries.pop() } else { None };
         drop(entries);
@@ -371,7 +372,7 @@ impl PyCompiled {
 
     /// Forgets all programs.
     fn clear(&self) {
-        let dropped = std::mem::take(&mut *self.entries.lock().unwrap_or_else(PoisonError::into_inner));
+        let dropped = std::mem::take(&mut *self.entries.lock());
         drop(dropped);
     }
 }

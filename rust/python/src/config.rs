@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use pyo3::exceptions::PyValueError;
-use pyo3::prelude::*;
 use rgrad_kernels::{buffer, simd, threads};
+
+use crate::entry::prelude::*;
 
 /// More threads than any machine that this library is for: a mistake, and one that would start them all.
 const MOST_THREADS: usize = 1024;

@@ -3,7 +3,6 @@
 use std::sync::LazyLock;
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
-use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use rgrad_engine::compile;
 use rgrad_engine::create::{self, State};
@@ -11,6 +10,7 @@ use rgrad_engine::{DType, Number, Tensor};
 
 use crate::args::{self, Shape, sequence, sizes};
 use crate::dtype::AnyDType;
+use crate::entry::prelude::*;
 use crate::error::{run, to_py};
 use crate::make::make;
 use crate::results::Tuple;
@@ -28,6 +28,7 @@ fn or_default(dtype: Option<AnyDType>) -> DType {
 /// A Python number.
 pub(crate) struct Num(pub(crate) Number);
 
+#[conversion]
 impl<'a, 'py> FromPyObject<'a, 'py> for Num {
     type Error = PyErr;
     const INPUT_TYPE: pyo3::inspect::PyStaticExpr = pyo3::type_hint_identifier!("builtins", "float");
@@ -202,8 +203,8 @@ impl PyGenerator {
         let s = slf.get().0.state();
         (slf.get_type().unbind(), (s.seed,), (s.seed, s.offset))
     }
-    fn __setstate__(&self, state: (u64, u64)) {
-        self.set_state(state);
+    fn __setstate__(&self, state: (u64, u64)) -> PyResult<()> {
+        self.set_state(state)
     }
 }
 

@@ -1,11 +1,11 @@
 //! Operations whose rules are written in Python: what `rgrad.autograd.Function` is made of.
 
 use pyo3::exceptions::PyTypeError;
-use pyo3::prelude::*;
 use rgrad_engine::Tensor;
 use rgrad_engine::tape::{Grads, Op, Saved, Saves, Want, apply};
 
 use crate::args::Tensors;
+use crate::entry::prelude::*;
 use crate::error::{raised, run};
 use crate::tensor::{Out, PyTensor};
 

@@ -2,10 +2,11 @@
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::inspect::PyStaticExpr;
-use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFloat, PyInt, PyString, PyType};
 use pyo3::{PyTypeInfo, type_hint_identifier, type_hint_union};
 use rgrad_engine::DType;
+
+use crate::entry::prelude::*;
 
 /// The type of a tensor's elements: `rgrad.float32`, `float64`, `int64`, `int32`, `uint8` or `bool`.
 #[pyclass(name = "DType", module = "rgrad", frozen, eq, hash)]
@@ -50,6 +51,7 @@ fn unknown(name: &str) -> PyErr {
 /// An argument that names a dtype: one of rgrad's, its name, a NumPy dtype or scalar type, or Python's float, int or bool.
 pub(crate) struct AnyDType(pub(crate) DType);
 
+#[conversion]
 impl<'a, 'py> FromPyObject<'a, 'py> for AnyDType {
     type Error = PyErr;
     const INPUT_TYPE: PyStaticExpr =

@@ -1,15 +1,14 @@
 //! Epochs: many steps with one call from Python, which is asked for signals and told of the progress now and then.
 
-use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
-use pyo3::prelude::*;
 use rgrad_engine::Tensor;
 use rgrad_engine::compile::{Batches, Stacked};
 
 use crate::args::Tensors;
 use crate::compile::PyProgram;
 use crate::create::{PyGenerator, draw};
+use crate::entry::prelude::*;
 use crate::error::{run, to_py};
 use crate::tensor::PyTensor;
 
@@ -79,7 +78,7 @@ impl PyEpoch {
         let at = self.done;
         self.places(&results.0)?.put(at, results.0.iter()).map_err(to_py)?;
         self.done += 1;
-        if self.asked.elapsed() < SLICE && !self.finished() { Ok(()) } else { self.ask(py) }
+        if self.asked.elapsed() < SLICE && self.done < self.batches.count() { Ok(()) } else { self.ask(py) }
     }
 
     /// Runs a program on the next batches of the size of the first, until Python is to be asked, which may change what the
@@ -91,7 +90,8 @@ impl PyEpoch {
             return Ok(false);
         }
         let ran = run(py, usize::MAX, || {
-            let mut replay = program.replay.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut program = program.replay()?;
+            let Some(replay) = &mut *program else { return Ok(()) };
             let results = match self.results.take() {
                 Some(there) => there,
                 None => Stacked::new(self.batches.count(), replay.result_types())?,

@@ -1,13 +1,10 @@
 //! Errors of the engine as Python exceptions, and the one way into the engine.
 
-use std::any::Any;
 use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pyo3::exceptions::{PyIndexError, PyMemoryError, PyRuntimeError, PyTypeError, PyValueError, PyZeroDivisionError};
 use pyo3::prelude::*;
 use rgrad_engine::{Error, Kind};
-use rgrad_kernels::buffer::AllocError;
 
 /// The exception that an engine error becomes.
 pub(crate) fn to_py(e: Error) -> PyErr {
@@ -38,27 +35,11 @@ pub(crate) fn raised(e: PyErr) -> Error {
 /// the interpreter away and getting it back costs more than it can bring.
 const DETACH_FROM: usize = 16 << 10;
 
-/// Runs `f`, which works on about `elements` elements and does not touch Python. A panic becomes a `RuntimeError`, or
-/// a `MemoryError`: as a `PanicException` it would pass through `except Exception`.
+/// Runs `f`, which works on about `elements` elements and does not touch Python.
 pub(crate) fn run<R: Send>(
     py: Python<'_>,
     elements: usize,
     f: impl FnOnce() -> rgrad_engine::Result<R> + Send,
 ) -> PyResult<R> {
-    let guarded = || catch_unwind(AssertUnwindSafe(f));
-    let result = if elements < DETACH_FROM { guarded() } else { py.detach(guarded) };
-    match result {
-        Ok(result) => result.map_err(to_py),
-        Err(panic) => Err(panicked(&*panic)),
-    }
-}
-
-/// The exception that a panic becomes, by its payload.
-fn panicked(panic: &(dyn Any + Send)) -> PyErr {
-    if let Some(&no_memory) = panic.downcast_ref::<AllocError>() {
-        return to_py(no_memory.into());
-    }
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("unknown");
-    PyRuntimeError::new_err(format!("internal error, please report it: {text}"))
+    if elements < DETACH_FROM { f() } else { py.detach(f) }.map_err(to_py)
 }

@@ -3,7 +3,6 @@
 #![allow(clippy::too_many_arguments, reason = "as many as Python users may name")]
 
 use pyo3::exceptions::PyTypeError;
-use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use rgrad_engine::ops;
 
@@ -12,6 +11,7 @@ use crate::args::{
     float, int, operands, sequence,
 };
 use crate::dtype::{AnyDType, value_error};
+use crate::entry::prelude::*;
 use crate::error::run;
 use crate::index::Indices;
 use crate::results::{Asked, DimOrTensor, Extreme, Pair, Tuple, ValuesIndices, extreme};

@@ -2,13 +2,13 @@
 
 use pyo3::exceptions::{PyIndexError, PyTypeError};
 use pyo3::inspect::PyStaticExpr;
-use pyo3::prelude::*;
 use pyo3::type_hint_identifier;
 use pyo3::types::{PyBool, PyEllipsis, PyInt, PyList, PyRange, PySlice, PyTuple};
 use rgrad_engine::ops::{self, Index};
 use rgrad_engine::{DType, Number, Tensor};
 
 use crate::args::Pass;
+use crate::entry::prelude::*;
 use crate::error::{run, to_py};
 use crate::interop;
 use crate::make::from_list;
@@ -17,6 +17,7 @@ use crate::tensor::PyTensor;
 /// The items of an index: slices, integers, `None`, `...`, and positions or masks as tensors, arrays or lists.
 pub(crate) struct Indices(pub(crate) Vec<Index>);
 
+#[conversion]
 impl<'a, 'py> FromPyObject<'a, 'py> for Indices {
     type Error = PyErr;
     const INPUT_TYPE: PyStaticExpr = type_hint_identifier!("typing", "Any");

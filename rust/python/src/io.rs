@@ -6,12 +6,12 @@ use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use pyo3::exceptions::{PyMemoryError, PyOSError, PyTypeError, PyValueError};
-use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use rgrad_engine::{DType, Tensor, ops};
 use rgrad_kernels::buffer::room_for;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
+use crate::entry::prelude::*;
 use crate::error::to_py;
 use crate::tensor::PyTensor;
 

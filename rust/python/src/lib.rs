@@ -17,6 +17,7 @@ mod config;
 mod create;
 mod custom;
 mod dtype;
+mod entry;
 mod epoch;
 mod error;
 mod functions;
@@ -69,6 +70,8 @@ macro_rules! module {
             use crate::transforms::{PyLevel, _alias, _has_tangent, _leaf, _split, _untaped, _version, _with_tangent};
             #[pymodule_export]
             use crate::dtype::{PyDType, get_default_dtype, set_default_dtype};
+            #[pymodule_export]
+            use crate::entry::_panic_at;
             #[pymodule_export]
             use crate::epoch::PyEpoch;
             #[pymodule_export]

@@ -1,8 +1,8 @@
 //! How a tensor's elements lie in memory: methods of `Tensor`.
 
-use pyo3::prelude::*;
 use rgrad_engine::shape::normalize_dim;
 
+use crate::entry::prelude::*;
 use crate::error::to_py;
 use crate::tensor::{PyTensor, Sizes};
 

@@ -1,10 +1,10 @@
 //! Python's operators on tensors, and their in-place forms.
 
 use pyo3::exceptions::PyTypeError;
-use pyo3::prelude::*;
 use rgrad_engine::{Tensor, ops};
 
 use crate::args::{self, OptionalTensor, Pass, beside};
+use crate::entry::prelude::*;
 use crate::error::run;
 use crate::tensor::{Out, PyTensor};
 

@@ -2,9 +2,10 @@
 
 use pyo3::exceptions::{PyAttributeError, PyValueError};
 use pyo3::intern;
-use pyo3::prelude::*;
 use pyo3::types::{PyAnyMethods, PyDict, PyFloat, PyList, PyString, PyTuple, PyWeakrefMethods, PyWeakrefReference};
 use pyo3::{PyTraverseError, PyVisit};
+
+use crate::entry::prelude::*;
 
 /// Where a name is looked up first.
 enum Root {

@@ -3,7 +3,6 @@
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyTypeError;
 use pyo3::inspect::{PyStaticConstant, PyStaticExpr};
-use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyTuple, PyType};
 use pyo3::{PyTypeInfo, type_hint_identifier, type_hint_subscript, type_hint_union};
@@ -11,6 +10,7 @@ use rgrad_engine::{Result, Tensor};
 
 use crate::args::{self, OptionalTensor};
 use crate::dtype::value_error;
+use crate::entry::prelude::*;
 use crate::error::run;
 use crate::functions::either;
 use crate::tensor::PyTensor;
@@ -24,6 +24,7 @@ impl From<Vec<Tensor>> for Tuple {
     }
 }
 
+#[conversion]
 impl<'py> IntoPyObject<'py> for Tuple {
     type Target = PyTuple;
     type Output = Bound<'py, PyTuple>;
@@ -47,6 +48,7 @@ impl From<(Tensor, Tensor)> for Pair {
     }
 }
 
+#[conversion]
 impl<'py> IntoPyObject<'py> for Pair {
     type Target = PyTuple;
     type Output = Bound<'py, PyTuple>;
@@ -67,6 +69,7 @@ impl From<(Tensor, Tensor)> for ValuesIndices {
     }
 }
 
+#[conversion]
 impl<'py> IntoPyObject<'py> for ValuesIndices {
     type Target = PyAny;
     type Output = Bound<'py, PyAny>;
@@ -85,6 +88,7 @@ pub enum Extreme {
     Along(ValuesIndices),
 }
 
+#[conversion]
 impl<'py> IntoPyObject<'py> for Extreme {
     type Target = PyAny;
     type Output = Bound<'py, PyAny>;
@@ -104,6 +108,7 @@ pub(crate) enum DimOrTensor {
     Tensor(args::Tensor),
 }
 
+#[conversion]
 impl<'a, 'py> FromPyObject<'a, 'py> for DimOrTensor {
     type Error = PyErr;
     const INPUT_TYPE: PyStaticExpr =

@@ -3,7 +3,6 @@
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::inspect::PyStaticExpr;
 use pyo3::intern;
-use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyInt, PyIterator, PyRange, PyString, PyTuple, PyType};
 use pyo3::{type_hint_identifier, type_hint_subscript};
@@ -13,6 +12,7 @@ use rgrad_engine::{DType, Number, Tensor, tape};
 use crate::args::{self, beside, number, sequence};
 use crate::create::Num;
 use crate::dtype::{AnyDType, PyDType};
+use crate::entry::prelude::*;
 use crate::error::{run, to_py};
 use crate::index::Indices;
 use crate::interop::array_of;
@@ -39,6 +39,7 @@ pub(crate) type Out = PyResult<PyTensor>;
 /// A shape as Python sees it.
 pub(crate) struct Sizes(pub(crate) Vec<usize>);
 
+#[conversion]
 impl<'py> IntoPyObject<'py> for Sizes {
     type Target = PyTuple;
     type Output = Bound<'py, PyTuple>;
@@ -77,7 +78,9 @@ impl PyTensor {
     /// Size of every dimension, or of dimension `dim`.
     #[pyo3(signature = (dim=None) -> "int | tuple[int, ...]")]
     fn size(&self, py: Python<'_>, dim: Option<isize>) -> PyResult<Py<PyAny>> {
-        let Some(dim) = dim else { return Ok(self.shape().into_pyobject(py)?.into_any().unbind()) };
+        let Some(dim) = dim else {
+            return Ok(Sizes(self.inner.shape().to_vec()).into_pyobject(py)?.into_any().unbind());
+        };
         let at = rgrad_engine::shape::normalize_dim("size", dim, self.inner.ndim()).map_err(to_py)?;
         Ok(self.inner.shape()[at].into_pyobject(py)?.into_any().unbind())
     }

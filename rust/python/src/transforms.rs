@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use rgrad_engine::forward::{self, Level};
 use rgrad_engine::ops;
 
 use crate::args::Tensor;
+use crate::entry::prelude::*;
 use crate::error::{run, to_py};
 use crate::tensor::{Out, PyTensor};
 

@@ -1,8 +1,6 @@
 //! Arguments that share memory with each other or with tensors from outside. A program takes them for different cells, and runs
 //! on copies; that is what the function does unless it reads one after it has changed the other.
 
-use std::ops::Range;
-
 use super::program::{Home, Program};
 use crate::error::{Result, fail};
 use crate::shape::Show;
@@ -44,21 +42,36 @@ pub(super) fn conflicts(program: &Program) -> Vec<Conflict> {
     found
 }
 
-fn span(t: &Tensor) -> Range<usize> {
-    t.layout().offset..t.layout().end()
-}
-
-fn overlap(a: &Tensor, b: &Tensor) -> bool {
-    let (x, y) = (span(a), span(b));
-    a.shares_storage(b) && x.start < y.end && y.start < x.end
+/// `RuntimeError` if a program changes a tensor from outside that shares memory with another one, which is no view of the same
+/// tensor: it would take them for different ones.
+pub(super) fn check_captured(program: &Program) -> Result<()> {
+    let outside = |cell: usize| match &program.cells[cell].home {
+        Home::Captured(t) => Some(t),
+        _ => None,
+    };
+    let changed = program.instrs.iter().filter(|instr| instr.in_place).flat_map(|instr| &instr.outputs);
+    for a in changed.map(|y| y.cell) {
+        let Some(t) = outside(a) else { continue };
+        let others = (0..program.cells.len()).filter(|&b| b != a).filter_map(outside);
+        if let Some(other) = others.into_iter().find(|other| t.is_foreign() && t.overlaps(other)) {
+            fail!(
+                Runtime,
+                "compile: the step changes a tensor of shape {} that shares memory with another one from outside, of shape {}: \
+                 make both of one tensor, as views, or copy one with rg.tensor(array)",
+                Show(t.shape()),
+                Show(other.shape())
+            );
+        }
+    }
+    Ok(())
 }
 
 /// `RuntimeError` if arguments share memory that the program tells apart.
 pub(super) fn check(program: &Program, arguments: &[Tensor]) -> Result<()> {
     for &(i, cell) in &program.conflicts {
         let what = match &program.cells[cell].home {
-            Home::Argument(j) if overlap(&arguments[i], &arguments[*j]) => format!("argument {j}"),
-            Home::Captured(t) if overlap(&arguments[i], t) => {
+            Home::Argument(j) if arguments[i].overlaps(&arguments[*j]) => format!("argument {j}"),
+            Home::Captured(t) if arguments[i].overlaps(t) => {
                 format!("a tensor of shape {} that the step takes from outside", Show(t.shape()))
             }
             _ => continue,

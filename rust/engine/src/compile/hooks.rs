@@ -1,7 +1,8 @@
 //! What primitives and tensors tell the recording that watches their thread.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use rgrad_kernels::lock::Lock;
 use smallvec::SmallVec;
 
 use super::action::{Action, Check, Kind as What, Plain, Write};
@@ -133,10 +134,10 @@ where
 pub fn state_of(generator: &Generator) -> State {
     let state = generator.state();
     if is_recording() {
-        let kept = Arc::new(Mutex::new(state));
+        let kept = Arc::new(Lock::new(state));
         let slot = kept.clone();
         let from = generator.clone();
-        effect("save_rng_state", move || *kept.lock().unwrap_or_else(PoisonError::into_inner) = from.state());
+        effect("save_rng_state", move || *kept.lock() = from.state());
         with(|r| r.states.push((generator.clone(), state, slot)));
     }
     state
@@ -152,7 +153,7 @@ pub fn set_state(generator: &Generator, state: State) {
         });
         let to = generator.clone();
         effect("set_rng_state", move || {
-            let kept = kept.as_ref().map(|slot| *slot.lock().unwrap_or_else(PoisonError::into_inner));
+            let kept = kept.as_ref().map(|slot| *slot.lock());
             to.set_state(kept.unwrap_or(state));
         });
     }

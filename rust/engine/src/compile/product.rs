@@ -1,8 +1,7 @@
 //! Products of matrices with everything that is done to their results.
 
-use std::sync::{Mutex, PoisonError};
-
 use rgrad_kernels::gemm::{self, Activation, Epilogue, Mat, Packed, Slope};
+use rgrad_kernels::lock::Lock;
 use rgrad_kernels::reduce::{Axes, Reduce, reduce};
 use rgrad_kernels::simd::Real;
 
@@ -103,7 +102,7 @@ impl Action for Product {
 /// The same, with B packed the first time, and again when it has changed since: for weights that the program does not change.
 pub(super) struct Kept {
     pub product: Product,
-    pub packed: Mutex<Option<Copies>>,
+    pub packed: Lock<Option<Copies>>,
 }
 
 /// B as it was at a version of its storage.
@@ -119,7 +118,7 @@ enum Form {
 
 impl Kept {
     pub fn new(product: Product) -> Self {
-        Self { product, packed: Mutex::default() }
+        Self { product, packed: Lock::default() }
     }
 }
 
@@ -129,7 +128,7 @@ impl Action for Kept {
     }
 
     fn run(&self, x: &[&Tensor], out: &[&Tensor]) -> Result<()> {
-        let mut slot = self.packed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.packed.lock();
         let version = x[1].version();
         let (rows, cols) = (x[1].shape()[0], x[1].shape()[1]);
         if slot.is_none() {

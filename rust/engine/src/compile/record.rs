@@ -6,9 +6,10 @@
 
 use std::cell::{Cell as Slot, RefCell};
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
 
+use rgrad_kernels::lock::Lock;
 use smallvec::SmallVec;
 
 use super::action::{Action, Kind as What, Plain};
@@ -71,7 +72,7 @@ pub(super) struct Recorder {
     gradients: Vec<Option<Tensor>>,
     generators: Vec<(Generator, State)>,
     /// States of generators that the function asked for.
-    pub(super) states: Vec<(Generator, State, Arc<Mutex<State>>)>,
+    pub(super) states: Vec<(Generator, State, Arc<Lock<State>>)>,
     /// Whether a backward pass was made.
     pub(super) differentiated: bool,
     /// What made the function one that cannot be recorded.
@@ -125,20 +126,27 @@ impl Recording {
         with(|recorder| recorder.fixed = Some(arguments.iter().map(Tensor::storage_identity).collect()));
     }
 
-    /// The program of the function, called with what [`Recording::begin`] gave, that returned `outputs`; and the results of
-    /// this call. `arguments` are those that it began with. An error if something was done that cannot be repeated; what was
-    /// changed in place is as it was before then.
-    pub fn finish(self, outputs: &[Tensor], arguments: &[Tensor]) -> Result<(Program, Vec<Tensor>)> {
+    /// What `make` makes of the program of the function, called with what [`Recording::begin`] gave, that returned `outputs`; and
+    /// the results of this call. `arguments` are those that it began with. An error if something was done that cannot be
+    /// repeated, or `make`'s; what was changed in place is as it was before then.
+    pub fn finish<R>(
+        self,
+        outputs: &[Tensor],
+        arguments: &[Tensor],
+        make: impl FnOnce(Program) -> Result<R>,
+    ) -> Result<(R, Vec<Tensor>)> {
         WATCHING.set(0);
-        let finished = with(|recorder| {
+        let program = with(|recorder| {
             recorder.finish(outputs)?;
             recorder.program.conflicts = alias::conflicts(&recorder.program);
+            alias::check_captured(&recorder.program)?;
             alias::check(&recorder.program, arguments)?;
-            let results = recorder.results(outputs, arguments)?;
-            Ok::<_, Error>((std::mem::take(&mut recorder.program), results))
+            Ok::<_, Error>(recorder.program.clone())
         })?;
+        let made = make(program)?;
+        let results = with(|recorder| recorder.results(outputs, arguments))?;
         RECORDER.set(None);
-        Ok(finished)
+        Ok((made, results))
     }
 }
 
@@ -321,11 +329,9 @@ impl Recorder {
     /// What the recorded call returns: as later calls do, nothing with a history, and nothing of the copies that stood for
     /// the arguments, which get what was written to those.
     fn results(&self, outputs: &[Tensor], arguments: &[Tensor]) -> Result<Vec<Tensor>> {
-        for (i, x) in arguments.iter().enumerate() {
-            if self.before[i].is_some() {
-                with_grad_enabled(false, || x.copy_from(&self.arguments[i]))?;
-            }
-        }
+        let changed = || arguments.iter().enumerate().filter(|&(i, _)| self.before[i].is_some());
+        changed().try_for_each(|(_, x)| x.check_write(&x.detach()).and_then(|()| x.check_distinct()))?;
+        with_grad_enabled(false, || changed().try_for_each(|(i, x)| x.copy_from(&self.arguments[i])))?;
         let one = |((y, output), &sealed): ((&Tensor, &Output), &bool)| -> Result<Tensor> {
             let part = match output {
                 Output::Alias(Operand { cell, layout }) => match self.program.cells[*cell].home {
@@ -357,16 +363,41 @@ impl Recorder {
     }
 }
 
-/// The part of an argument that has this layout in its copy, unless it lies there otherwise.
+/// The part of an argument that has this layout in its row-major copy. None if there is no such view of the argument, as of a
+/// transposed one in one dimension.
 pub(super) fn part_of(argument: &Tensor, layout: &Layout) -> Option<Tensor> {
-    if *layout == Layout::contiguous(argument.shape()) {
-        return Some(argument.detach());
+    let (own, copied) = (argument.layout(), Layout::contiguous(argument.shape()));
+    let mut part = layout.clone();
+    part.offset = own.offset;
+    if argument.is_contiguous() {
+        part.offset += layout.offset;
+        return Some(argument.with_layout(part));
     }
-    argument.is_contiguous().then(|| {
-        let mut layout = layout.clone();
-        layout.offset += argument.layout().offset;
-        argument.with_layout(layout)
-    })
+    if layout.numel() == 0 {
+        return Some(argument.with_layout(part));
+    }
+    // Where the part begins, and how far it goes, along each of the argument's dimensions.
+    let (mut rest, mut last) = (layout.offset, Vec::with_capacity(copied.shape.len()));
+    for (&size, &stride) in copied.shape.iter().zip(&copied.strides) {
+        let at = if size > 1 { rest / stride } else { 0 };
+        rest -= at * stride;
+        last.push(at);
+    }
+    part.offset += last.iter().zip(&own.strides).map(|(at, stride)| at * stride).sum::<usize>();
+    for (k, &stride) in layout.strides.iter().enumerate() {
+        if stride == 0 || layout.shape[k] == 1 {
+            part.strides[k] = 0;
+            continue;
+        }
+        // The dimension that a step goes along: the one of the largest stride that divides it.
+        let along = (0..last.len()).filter(|&d| copied.shape[d] > 1 && stride.is_multiple_of(copied.strides[d]));
+        let d = along.max_by_key(|&d| copied.strides[d])?;
+        let step = stride / copied.strides[d];
+        last[d] += step * (layout.shape[k] - 1);
+        part.strides[k] = step * own.strides[d];
+    }
+    let fits = rest == 0 && last.iter().zip(&copied.shape).all(|(&last, &size)| last < size.max(1));
+    fits.then(|| argument.with_layout(part))
 }
 
 pub(super) fn with<R>(f: impl FnOnce(&mut Recorder) -> R) -> R {

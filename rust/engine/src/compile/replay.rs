@@ -1,5 +1,6 @@
 //! Running a program again.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,7 +16,7 @@ use crate::error::{Result, fail};
 use crate::ops;
 use crate::shape::Layout;
 use crate::tape::{Hooks, seal, with_grad_enabled};
-use crate::tensor::{Number, Tensor};
+use crate::tensor::{Number, Tensor, meet};
 
 /// Below both, a program runs on the caller alone. A step of 0.3 MFLOP takes 3.6 µs on one core and 3.9 on two: the operands
 /// of every product would cross from one to the other and back.
@@ -44,8 +45,8 @@ pub struct Replay {
     differentiated: Vec<Differentiated>,
     /// Arguments that the program changes.
     changed: Vec<usize>,
-    /// The identities of the storages from outside that it changes.
-    written: Vec<usize>,
+    /// The addresses of the tensors from outside that it changes.
+    written: Vec<Range<usize>>,
 }
 
 /// An instruction with its tensors.
@@ -79,13 +80,13 @@ fn differentiated(t: &Tensor) -> Differentiated {
     (t.requires_grad(), Hooks::changes(t))
 }
 
-/// The arguments that instructions write to, and the identities of the storages from outside that they write to.
-fn changes(program: &Program) -> (Vec<usize>, Vec<usize>) {
+/// The arguments that instructions write to, and the addresses of the tensors from outside that they write to.
+fn changes(program: &Program) -> (Vec<usize>, Vec<Range<usize>>) {
     let (mut changed, mut written) = (Vec::new(), Vec::new());
     for operand in program.instrs.iter().flat_map(|instr| &instr.outputs) {
         match &program.cells[operand.cell].home {
             Home::Argument(i) if !changed.contains(i) => changed.push(*i),
-            Home::Captured(t) if !written.contains(&t.storage_identity()) => written.push(t.storage_identity()),
+            Home::Captured(t) if !written.contains(&t.reach()) => written.push(t.reach()),
             _ => {}
         }
     }
@@ -254,7 +255,10 @@ impl Replay {
         }
         alias::check(&self.program, arguments)?;
         let shared = |i: usize, x: &Tensor| {
-            self.writes(x) || !self.changed.is_empty() && arguments[..i].iter().any(|other| other.shares_storage(x))
+            let reads = |x: &Tensor| self.changed.contains(&i) && self.outside().any(|t| t.overlaps(x));
+            self.writes(x)
+                || reads(x)
+                || !self.changed.is_empty() && arguments[..i].iter().any(|other| other.overlaps(x))
         };
         if arguments.iter().enumerate().all(|(i, x)| x.is_contiguous() && !shared(i, x)) {
             return Ok(None);
@@ -264,7 +268,16 @@ impl Replay {
 
     /// Whether the program writes to a tensor from outside that shares the memory of `x`.
     fn writes(&self, x: &Tensor) -> bool {
-        self.written.contains(&x.storage_identity())
+        let reach = x.reach();
+        self.written.iter().any(|written| meet(written, &reach))
+    }
+
+    /// The tensors from outside that the program knows.
+    fn outside(&self) -> impl Iterator<Item = &Tensor> {
+        self.program.cells.iter().filter_map(|cell| match &cell.home {
+            Home::Captured(t) => Some(t),
+            _ => None,
+        })
     }
 
     /// `ValueError` if the program changes arguments, or such tensors: they are rows of an epoch's data.

@@ -6,8 +6,9 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
+use rgrad_kernels::lock::Lock;
 use smallvec::SmallVec;
 
 use super::{Op, Saved, anomaly};
@@ -66,7 +67,7 @@ pub struct Node<O: ?Sized = dyn Op> {
     pub(super) dtype: DType,
     pub(super) inputs: SmallVec<[Edge; 2]>,
     /// `None` once a backward pass has used it and was not told to retain it.
-    pub(super) saved: Mutex<Option<Saved>>,
+    pub(super) saved: Lock<Option<Saved>>,
     /// Where in the user's program it was made, if anomalies are being looked for.
     pub(super) place: Option<Box<str>>,
     pub(super) hooks: OnceLock<Box<Hooks>>,
@@ -102,7 +103,7 @@ impl Node {
             shape: Dims::from_slice(y.shape()),
             dtype: y.dtype(),
             inputs,
-            saved: Mutex::new(Some(saved)),
+            saved: Lock::new(Some(saved)),
             place: anomaly::place(),
             hooks: OnceLock::new(),
             op,
@@ -120,7 +121,7 @@ impl<O: ?Sized> Drop for Node<O> {
     /// Dropping a node may drop its inputs' nodes, and so on down the graph. The outermost drop on a thread therefore
     /// collects the parts of the nodes that die meanwhile, and drops them one after another.
     fn drop(&mut self) {
-        let saved = self.saved.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let saved = self.saved.get_mut().take();
         let remains = Remains(std::mem::take(&mut self.inputs), saved);
         let waiting = GRAVEYARD.try_with(|g| g.borrow_mut().push(remains)).is_ok();
         if !waiting || BURYING.replace(true) {
@@ -143,7 +144,7 @@ pub type Hook = Arc<dyn Fn(&Tensor) -> Result<Option<Tensor>> + Send + Sync>;
 #[derive(Default)]
 pub(crate) struct Hooks {
     /// By their numbers, in the order in which they were registered.
-    registered: Mutex<BTreeMap<u64, Hook>>,
+    registered: Lock<BTreeMap<u64, Hook>>,
     /// How often one was registered or removed.
     changes: AtomicU64,
     /// The tensor itself, if it is the result of an operation and keeps its gradient.
@@ -152,7 +153,7 @@ pub(crate) struct Hooks {
 
 impl fmt::Debug for Hooks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Hooks({})", self.registered.lock().unwrap_or_else(PoisonError::into_inner).len())
+        write!(f, "Hooks({})", self.registered.lock().len())
     }
 }
 
@@ -169,7 +170,7 @@ impl Hooks {
     /// The gradient after every hook has seen it.
     pub(super) fn run(&self, mut g: Tensor) -> Result<Tensor> {
         // Copied, because a hook may remove itself.
-        let all: Vec<Hook> = self.registered.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        let all: Vec<Hook> = self.registered.lock().values().cloned().collect();
         for hook in all {
             if let Some(new) = hook(&g)? {
                 if new.shape() != g.shape() || new.dtype() != g.dtype() {
@@ -198,7 +199,7 @@ pub fn register_hook(t: &Tensor, hook: Hook) -> Result<u64> {
     }
     let hooks = Hooks::of(t);
     hooks.changes.fetch_add(1, Relaxed);
-    let mut hooks = hooks.registered.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut hooks = hooks.registered.lock();
     let number = hooks.last_key_value().map_or(0, |(last, _)| last + 1);
     hooks.insert(number, hook);
     Ok(number)
@@ -208,7 +209,7 @@ pub fn register_hook(t: &Tensor, hook: Hook) -> Result<u64> {
 pub fn remove_hook(t: &Tensor, number: u64) {
     let hooks = Hooks::of(t);
     hooks.changes.fetch_add(1, Relaxed);
-    let hook = hooks.registered.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
+    let hook = hooks.registered.lock().remove(&number);
     // Dropped after the lock: it may hold tensors, even this one.
     drop(hook);
 }

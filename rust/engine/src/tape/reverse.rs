@@ -5,7 +5,7 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use super::node::{Edge, Hooks, Key, Node};
 use super::{Grads, Saves, Want, anomaly, is_grad_enabled, with_grad_enabled};
@@ -246,7 +246,7 @@ impl Node {
     /// Applies the reverse rule.
     fn pull(&self, this: &Arc<Node>, g: &Tensor, want: Want, options: Options) -> Result<Grads> {
         let retain = options.retain_graph || options.create_graph || self.op.saves() == Saves::NOTHING;
-        let mut slot = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.saved.lock();
         // Retained, it stays there for passes on other threads and in hooks.
         let Some(mut saved) = (if retain { slot.clone() } else { slot.take() }) else {
             fail!(
@@ -282,7 +282,7 @@ impl Node {
         });
         if result.is_err() && !retain {
             saved.output = saved.output.map(|y| y.without_history());
-            *self.saved.lock().unwrap_or_else(PoisonError::into_inner) = Some(saved);
+            *self.saved.lock() = Some(saved);
         }
         result
     }
@@ -324,12 +324,15 @@ pub(super) fn accumulate(leaf: &Tensor, mut grad: Tensor, create_graph: bool) ->
     // The user may have put there what cannot be written to.
     let fixed = |t: &Tensor| t.has_tangent() || t.is_read_only() || t.check_distinct().is_err();
     leaf.with_grad(|slot| {
-        match slot {
-            Some(total) if with_history || fixed(total) => *total = ops::add(total, &grad)?,
-            Some(total) => total.copy_from(&ops::add(total, &grad)?)?,
-            None if with_history || grad.is_exclusive() => *slot = Some(grad),
-            None => *slot = Some(ops::copy(&grad)?),
-        }
-        Ok(())
+        let total = match slot {
+            Some(total) if with_history || fixed(total) => ops::add(total, &grad)?,
+            Some(total) => {
+                total.copy_from(&ops::add(total, &grad)?)?;
+                return Ok(None);
+            }
+            None if with_history || grad.is_exclusive() => grad,
+            None => ops::copy(&grad)?,
+        };
+        Ok(slot.replace(total))
     })
 }

@@ -1,6 +1,5 @@
 //! Whether a tensor has a gradient, and that gradient.
 
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::Tensor;
@@ -29,17 +28,18 @@ impl Tensor {
     #[must_use]
     pub fn grad(&self) -> Option<Tensor> {
         compile::grad_read(self);
-        self.data.grad.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.data.grad.lock().clone()
     }
 
     /// The gradient, for who does not want it recorded that it was looked at.
     pub(crate) fn peek_grad(&self) -> Option<Tensor> {
-        self.data.grad.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.data.grad.lock().clone()
     }
 
-    /// Puts a gradient of this tensor's shape and dtype in the place of the one that there was.
+    /// Puts a gradient of this tensor's shape and dtype in the place of the one that there was, which is for the caller to drop:
+    /// not while the lock is held.
     pub(crate) fn swap_grad(&self, grad: Option<Tensor>) -> Option<Tensor> {
-        std::mem::replace(&mut *self.data.grad.lock().unwrap_or_else(PoisonError::into_inner), grad)
+        std::mem::replace(&mut *self.data.grad.lock(), grad)
     }
 
     /// Replaces the gradient. `ValueError` or `TypeError` unless shape and dtype are this tensor's.
@@ -57,13 +57,16 @@ impl Tensor {
             }
         }
         compile::grad_written(self);
-        *self.data.grad.lock().unwrap_or_else(PoisonError::into_inner) = grad;
+        drop(self.swap_grad(grad));
         Ok(())
     }
 
-    /// Lets `f` change the gradient.
-    pub(crate) fn with_grad(&self, f: impl FnOnce(&mut Option<Tensor>) -> Result<()>) -> Result<()> {
+    /// Lets `f` change the gradient. What it returns is dropped without the lock: its owner may be another library, whose code
+    /// asks for this gradient, or waits for who does.
+    pub(crate) fn with_grad(&self, f: impl FnOnce(&mut Option<Tensor>) -> Result<Option<Tensor>>) -> Result<()> {
         compile::grad_read(self);
-        f(&mut self.data.grad.lock().unwrap_or_else(PoisonError::into_inner))
+        let old = f(&mut self.data.grad.lock())?;
+        drop(old);
+        Ok(())
     }
 }

@@ -2,9 +2,10 @@
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 use rgrad_kernels::buffer::{Buffer, room_for};
+use rgrad_kernels::lock::Lock;
 use rgrad_kernels::simd::Element;
 
 use super::{Data, Home, Number, Scalar, Storage, Tensor};
@@ -73,7 +74,7 @@ impl Tensor {
             weak: false,
             recording: compile::watching(),
             requires_grad: AtomicBool::new(false),
-            grad: Mutex::new(None),
+            grad: Lock::new(None),
             hooks: OnceLock::new(),
         };
         Self { data: Arc::new(data), node: None, tangents: None }

@@ -6,10 +6,12 @@ mod make;
 mod number;
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 use rgrad_kernels::buffer::Buffer;
+use rgrad_kernels::lock::Lock;
 
 use crate::dtype::DType;
 use crate::error::Result;
@@ -73,7 +75,7 @@ pub struct Data {
     /// The recording of a compiled step in which it was made, or 0.
     recording: u32,
     requires_grad: AtomicBool,
-    grad: Mutex<Option<Tensor>>,
+    grad: Lock<Option<Tensor>>,
     hooks: OnceLock<Box<Hooks>>,
 }
 
@@ -95,6 +97,11 @@ impl Data {
             Home::Of(base) => base.storage(),
         }
     }
+}
+
+/// Whether two ranges of addresses have one in common.
+pub(crate) fn meet(x: &Range<usize>, y: &Range<usize>) -> bool {
+    x.start < y.end && y.start < x.end
 }
 
 /// An n-dimensional array that remembers how it was computed.
@@ -293,6 +300,18 @@ impl Tensor {
     #[must_use]
     pub fn shares_storage(&self, other: &Tensor) -> bool {
         std::ptr::eq(self.storage(), other.storage())
+    }
+
+    /// The addresses from the first element's to behind the last one's. What shares memory is found by them, for one array of
+    /// another library may be the memory of several storages.
+    pub(crate) fn reach(&self) -> Range<usize> {
+        let (start, size) = (self.storage().buffer.as_ptr().addr(), self.dtype().size());
+        start + self.layout().offset * size..start + self.layout().end() * size
+    }
+
+    /// Whether elements of two tensors may lie in the same memory.
+    pub(crate) fn overlaps(&self, other: &Tensor) -> bool {
+        meet(&self.reach(), &other.reach())
     }
 
     /// What makes a storage itself: equal for a tensor and its views.

@@ -8,8 +8,9 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU32, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
+use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 
+use crate::fork;
 use crate::simd::Element;
 use blocks::{Block, CLASSES, class_of};
 use cache::{allocate, release};
@@ -28,8 +29,8 @@ pub use cache::{Stats, empty_cache, stats};
 pub struct Buffer {
     ptr: NonNull<u8>,
     bytes: usize,
-    /// Number of readers, or `WRITER`.
-    lock: AtomicU32,
+    /// The number of readers, or `WRITER`; in the high half the generation of processes that took them.
+    lock: AtomicU64,
     origin: Origin,
 }
 
@@ -49,7 +50,13 @@ pub enum Access {
     ReadWrite,
 }
 
-const WRITER: u32 = 1 << 31;
+const WRITER: u64 = 1 << 31;
+
+/// The word of a lock that nobody has.
+#[inline]
+fn free() -> u64 {
+    u64::from(fork::generation()) << 32
+}
 
 // SAFETY: the memory is reached only through guards that follow the lock, or through `&mut self`.
 unsafe impl Send for Buffer {}
@@ -61,7 +68,7 @@ impl Buffer {
     pub fn new(bytes: usize) -> Result<Self, AllocError> {
         let block = class_of(bytes).filter(|&c| c < CLASSES).and_then(|c| Some((c, allocate(c)?)));
         let (class, block) = block.ok_or(AllocError { bytes })?;
-        Ok(Self { ptr: block.0, bytes, lock: AtomicU32::new(0), origin: Origin::Cached(class) })
+        Ok(Self { ptr: block.0, bytes, lock: AtomicU64::new(free()), origin: Origin::Cached(class) })
     }
 
     /// A buffer over memory that somebody else owns.
@@ -72,7 +79,7 @@ impl Buffer {
     /// that memory must not do so while a guard of this buffer exists.
     #[must_use]
     pub unsafe fn foreign(ptr: NonNull<u8>, bytes: usize, access: Access, owner: Box<dyn Any + Send + Sync>) -> Self {
-        Self { ptr, bytes, lock: AtomicU32::new(0), origin: Origin::Foreign { access, _owner: owner } }
+        Self { ptr, bytes, lock: AtomicU64::new(free()), origin: Origin::Foreign { access, _owner: owner } }
     }
 
     /// Whether somebody else owns the memory, and may look at it.
@@ -103,9 +110,15 @@ impl Buffer {
     /// The elements, for reading. Waits while somebody writes.
     #[inline]
     pub fn read<T: Element>(&self) -> Read<'_, T> {
-        while self.lock.fetch_add(1, Acquire) >= WRITER {
-            self.lock.fetch_sub(1, Relaxed);
-            std::thread::yield_now();
+        loop {
+            let word = self.lock.fetch_add(1, Acquire);
+            if word & !(WRITER - 1) == free() {
+                break;
+            }
+            if word >> 32 == free() >> 32 {
+                self.lock.fetch_sub(1, Relaxed);
+            }
+            self.wait();
         }
         Read { buffer: self, of: PhantomData }
     }
@@ -117,10 +130,22 @@ impl Buffer {
     #[inline]
     pub fn write<T: Element>(&self) -> Write<'_, T> {
         assert!(!self.is_read_only(), "the memory is read-only");
-        while self.lock.compare_exchange(0, WRITER, Acquire, Relaxed).is_err() {
-            std::thread::yield_now();
+        while self.lock.compare_exchange(free(), free() | WRITER, Acquire, Relaxed).is_err() {
+            self.wait();
         }
         Write { buffer: self, of: PhantomData }
+    }
+
+    /// Waits a little; forgets those who had the lock when the process was forked. No thread that forks is among them: while it has
+    /// a guard, it runs no code but this library's.
+    #[cold]
+    fn wait(&self) {
+        let word = self.lock.load(Relaxed);
+        if word >> 32 == free() >> 32 {
+            std::thread::yield_now();
+        } else {
+            let _ = self.lock.compare_exchange(word, free(), Relaxed, Relaxed);
+        }
     }
 
     /// The elements of a buffer that nobody else has.
@@ -256,9 +281,21 @@ mod tests {
     }
 
     #[test]
+    fn what_another_process_had_is_free() {
+        let buffer = Buffer::new(8).unwrap();
+        for left in [WRITER, 2] {
+            buffer.lock.store(free().wrapping_sub(1 << 32) | left, Relaxed);
+            buffer.write::<i64>()[0] = 1;
+            buffer.lock.store(free().wrapping_sub(1 << 32) | left, Relaxed);
+            assert_eq!(buffer.read::<i64>()[0], 1);
+            assert_eq!(buffer.lock.load(Relaxed), free());
+        }
+    }
+
+    #[test]
     fn foreign_memory_lives_as_long_as_the_buffer() {
         // Atomics, because their owner may be shared while they are written; a moved `Box` would claim them for itself.
-        let owner = Arc::new([1.0_f32, 2.0, 3.0].map(|x| AtomicU32::new(x.to_bits())));
+        let owner = Arc::new([1.0_f32, 2.0, 3.0].map(|x| std::sync::atomic::AtomicU32::new(x.to_bits())));
         let ptr = NonNull::from(&*owner).cast();
         // SAFETY: the owner holds 12 bytes of floats' bits, in place, and nobody else uses them.
         let buffer = unsafe { Buffer::foreign(ptr, 12, Access::ReadWrite, Box::new(owner)) };

@@ -3,7 +3,6 @@
 use pyo3::buffer::PyUntypedBuffer;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::intern;
-use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 use rgrad_engine::shape::Dims;
@@ -13,6 +12,7 @@ use rgrad_kernels::buffer::Access;
 use super::{dlpack, strides, tensor_over, unlendable};
 use crate::args::number;
 use crate::dtype::from_format;
+use crate::entry::prelude::*;
 use crate::error::{run, to_py};
 use crate::tensor::PyTensor;
 

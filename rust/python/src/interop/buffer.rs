@@ -5,11 +5,11 @@ use std::ptr;
 
 use pyo3::exceptions::PyBufferError;
 use pyo3::ffi;
-use pyo3::prelude::*;
 use rgrad_engine::shape::Layout;
 use rgrad_engine::{DType, Tensor};
 
 use super::unlendable;
+use crate::entry::prelude::*;
 use crate::tensor::PyTensor;
 
 /// Shape, and strides in bytes, for as long as a view exists.

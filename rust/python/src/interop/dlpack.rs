@@ -8,13 +8,14 @@ use std::ptr::{self, NonNull};
 
 use pyo3::exceptions::{PyBufferError, PyTypeError};
 use pyo3::ffi;
-use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use rgrad_engine::shape::{Dims, Layout, checked_numel, contiguous_strides};
 use rgrad_engine::{DType, Tensor, ops};
 use rgrad_kernels::buffer::Access;
 
 use super::{strides, tensor_over, unlendable};
+use crate::entry::contained;
+use crate::entry::prelude::*;
 use crate::error::run;
 use crate::tensor::{Out, PyTensor};
 
@@ -137,7 +138,8 @@ struct Export<M> {
 unsafe extern "C" fn free_export<M>(managed: *mut M) {
     // SAFETY: `export` made the pointer from a box of this type, whose first field it points to, and a consumer, or the
     // capsule if there is none, calls this once.
-    drop(unsafe { Box::from_raw(managed.cast::<Export<M>>()) });
+    let export = unsafe { Box::from_raw(managed.cast::<Export<M>>()) };
+    contained(|| drop(export));
 }
 
 /// A capsule's destructor: frees the tensor if nobody has taken it out of the capsule.

@@ -3,16 +3,16 @@
 mod recorded;
 
 use std::fmt::Display;
-use std::sync::Mutex;
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
-use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 use rgrad_engine::optim::{self, Adadelta, Adagrad, Adam, Counts, NAdam, RmsProp, Rule, Sgd, Slot, Update};
 use rgrad_engine::{Number, Tensor};
+use rgrad_kernels::lock::Lock;
 
 use crate::compile;
+use crate::entry::prelude::*;
 use crate::error::{run, to_py};
 use crate::tensor::PyTensor;
 use recorded::{Parameter, Recorded, Seen};
@@ -205,28 +205,43 @@ fn step<'py, R: Rule + 'static>(
     }
     let params: Vec<_> = entries.iter().map(|entry| entry.param.clone()).collect();
     let counts = if R::COUNTS.is_empty() { None } else { compile::counts_of(state, &params)? };
+    let sizes = groups.iter().map(|group| Ok(Settings(group.cast()?).params()?.len()));
+    let sizes = sizes.collect::<PyResult<Vec<_>>>()?;
     let update = run(py, elements, || Update::record(&slots, counts))?;
-    let mut parameters = Vec::with_capacity(slots.len());
-    for ((entry, slot), at) in entries.into_iter().zip(slots).zip(owners) {
-        let before = entry.dict.as_ref().map(PyDictMethods::copy).transpose()?;
+    let seen = Lock::new(Seen { groups: Vec::new(), steps: slots.iter().map(|_| None).collect() });
+    let (groups, kept) = (groups.clone().unbind(), state.clone().unbind());
+    let parameters = Vec::with_capacity(slots.len());
+    let mut recorded = Recorded { groups, state: kept, read: Box::new(read), update, parameters, sizes, seen };
+    let mut all = entries.into_iter().zip(slots).zip(owners);
+    if let Err(error) = all.try_for_each(|((entry, slot), at)| recorded.add(state, entry, slot, at)) {
+        compile::Outside::undo(&recorded, py)?;
+        return Err(error);
+    }
+    compile::note(Box::new(recorded));
+    Ok(())
+}
+
+impl<R: Rule + 'static> Recorded<R> {
+    /// Gives the state its first values of a parameter that the step has updated, and takes note of it.
+    fn add(&mut self, all: &Bound<'_, PyDict>, entry: Entry<'_>, slot: Slot<R>, at: (usize, usize)) -> PyResult<()> {
+        let py = all.py();
+        let before = entry.dict.as_ref().map(PyDictMethods::copy).transpose()?.map(Bound::unbind);
         let param = entry.param.clone();
-        keep::<R>(py, entry, slot.counts, state)?;
-        let dict = state.get_item(&param)?.and_then(|dict| dict.cast_into::<PyDict>().ok());
+        // For who undoes this, whatever fails from here on.
+        self.parameters.push(Parameter { at, param: param.clone().unbind(), dict: None, state: Vec::new(), before });
+        keep::<R>(py, entry, slot.counts, all)?;
+        let dict = all.get_item(&param)?.and_then(|dict| dict.cast_into::<PyDict>().ok());
         let mut objects = Vec::with_capacity(slot.state.len());
         for (name, tensor) in slot.rule.states().iter().zip(slot.state) {
             let name = PyString::intern(py, name);
             let object = dict.as_ref().map(|dict| dict.get_item(&name)).transpose()?.flatten();
             objects.push((name.unbind(), object.unwrap_or_else(|| py.None().into_bound(py)).unbind(), tensor));
         }
-        let (param, before, dict) = (param.unbind(), before.map(Bound::unbind), dict.map(Bound::unbind));
-        parameters.push(Parameter { at, param, dict, state: objects, before });
+        if let Some(last) = self.parameters.last_mut() {
+            (last.dict, last.state) = (dict.map(Bound::unbind), objects);
+        }
+        Ok(())
     }
-    let sizes = groups.iter().map(|group| Ok(Settings(group.cast()?).params()?.len()));
-    let sizes = sizes.collect::<PyResult<Vec<_>>>()?;
-    let seen = Mutex::new(Seen { groups: Vec::new(), steps: parameters.iter().map(|_| None).collect() });
-    let (groups, state) = (groups.clone().unbind(), state.clone().unbind());
-    compile::note(Box::new(Recorded { groups, state, read: Box::new(read), update, parameters, sizes, seen }));
-    Ok(())
 }
 
 /// The slot of a parameter with a gradient.

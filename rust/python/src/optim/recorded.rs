@@ -1,17 +1,18 @@
 //! Steps of optimizers in compiled steps: what Python keeps is read when a program is about to run, and written afterwards.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
-use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 use rgrad_engine::Tensor;
 use rgrad_engine::optim::{Counts, Rule, SharedCounts, Update};
+use rgrad_kernels::lock::Lock;
 
 use super::{Settings, counts_of};
 use crate::compile;
+use crate::entry::prelude::*;
 use crate::tensor::PyTensor;
 
 /// A parameter of a recorded step.
@@ -38,6 +39,12 @@ pub(super) struct Seen<R> {
     pub(super) steps: Vec<Option<Py<PyAny>>>,
 }
 
+impl<R> Default for Seen<R> {
+    fn default() -> Self {
+        Self { groups: Vec::new(), steps: Vec::new() }
+    }
+}
+
 /// A recorded step: it reads settings and counts when a program is about to run, and writes counts afterwards.
 pub(super) struct Recorded<R> {
     pub(super) groups: Py<PyList>,
@@ -48,7 +55,7 @@ pub(super) struct Recorded<R> {
     pub(super) parameters: Vec<Parameter>,
     /// How many parameters each group has.
     pub(super) sizes: Vec<usize>,
-    pub(super) seen: Mutex<Seen<R>>,
+    pub(super) seen: Lock<Seen<R>>,
 }
 
 impl<R: Rule + 'static> Recorded<R> {
@@ -125,7 +132,14 @@ impl<R: Rule + 'static> compile::Outside for Recorded<R> {
         if !self.has_same_parameters(groups)? {
             return Ok(false);
         }
-        let seen = &mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(mut seen) = self.seen.try_lock() else {
+            return Err(PyRuntimeError::new_err("compile: an optimizer's setting calls the step that reads it"));
+        };
+        let seen = &mut *seen;
+        if seen.steps.len() != self.parameters.len() {
+            // It was lost when the process forked.
+            return Ok(false);
+        }
         let mut changed = self.read(groups, seen)?;
         for (parameter, own) in self.parameters.iter().zip(&seen.steps) {
             if seen.groups[parameter.at.0].1.states().len() != parameter.state.len() {
@@ -169,10 +183,10 @@ impl<R: Rule + 'static> compile::Outside for Recorded<R> {
         if R::COUNTS.is_empty() {
             return Ok(());
         }
-        let seen = &mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = &mut *self.seen.lock();
         // Nearly always all parameters have made as many steps: one object is enough for them.
         let mut last: Option<(u64, Py<PyAny>)> = None;
-        let all = self.update.counts().lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let all = self.update.counts().lock().clone();
         for ((parameter, counts), own) in self.parameters.iter().zip(all).zip(&mut seen.steps) {
             let Some(dict) = parameter.dict.as_ref().filter(|_| !parameter.state.is_empty()) else { continue };
             let step = match &last {
@@ -217,7 +231,7 @@ impl<R: Rule + 'static> compile::Outside for Recorded<R> {
             }
         }
         // What is in use is not garbage.
-        let Ok(seen) = self.seen.try_lock() else { return Ok(()) };
+        let Some(seen) = self.seen.try_lock() else { return Ok(()) };
         for (name, value) in seen.groups.iter().flat_map(|(known, _)| known) {
             visit.call(name)?;
             visit.call(value)?;

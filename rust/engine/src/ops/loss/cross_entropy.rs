@@ -1,8 +1,7 @@
 //! Softmax and cross-entropy in one: fused for integer labels, with all that PyTorch's function takes around it.
 
-use std::sync::{Mutex, PoisonError};
-
 use rgrad_kernels::buffer::room_for;
+use rgrad_kernels::lock::Lock;
 use rgrad_kernels::reduce::{Axes, Reduce, reduce};
 use rgrad_kernels::simd::Real;
 use rgrad_kernels::softmax as kernels;
@@ -29,12 +28,12 @@ struct CrossEntropy {
     ignored: Option<i64>,
     /// d loss / d logits, (softmax − one-hot) / rows for the mean: made in the same pass over the logits as the loss. The
     /// backward pass takes it, to become the gradient without a copy; if there is another one, it is made again.
-    slope: Mutex<Option<Tensor>>,
+    slope: Lock<Option<Tensor>>,
 }
 
 impl CrossEntropy {
     fn new(reduction: Reduction, ignored: Option<i64>) -> Self {
-        Self { reduction, ignored, slope: Mutex::default() }
+        Self { reduction, ignored, slope: Lock::default() }
     }
 
     /// The rows' losses, how many of them count and, if wanted, the slope; without history.
@@ -61,7 +60,7 @@ impl CrossEntropy {
 
     /// The slope that the value left, or the same again.
     fn made_slope(&self, x: &Tensor, labels: &Tensor) -> Result<Tensor> {
-        let left = self.slope.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let left = self.slope.lock().take();
         if compile::is_recording() {
             let again = Self::new(self.reduction, self.ignored);
             let kind = compile::Kind::CrossEntropySlope { mean: self.reduction.is_mean(), ignored: self.ignored };
@@ -187,7 +186,7 @@ impl Op for CrossEntropy {
     }
     fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
         let (losses, counted, slope) = self.losses(x[0], x[1], is_grad_enabled() && x[0].requires_grad())?;
-        *self.slope.lock().unwrap_or_else(PoisonError::into_inner) = slope;
+        *self.slope.lock() = slope;
         // The examples' losses are not taped here: this rule covers their reduction too.
         crate::tape::with_grad_enabled(false, || match self.reduction {
             Reduction::Mean if counted < x[0].shape()[0] => {
