@@ -108,3 +108,77 @@ def test_a_weight_of_zero_has_derivatives_all_the_same():
     (second,) = rg.autograd.grad(g, x, create_graph=True)
     (third,) = rg.autograd.grad(second, w)
     assert third.item() == -0.25
+
+
+# ---- NaN wins ----
+
+NAN_WINS = {
+    "max": lambda x: x.max(),
+    "min": lambda x: x.min(),
+    "amax": lambda x: rg.amax(x),
+    "amin": lambda x: rg.amin(x),
+    "max along": lambda x: x.max(0).values,
+    "min along": lambda x: x.min(0).values,
+    "amax along": lambda x: rg.amax(x, 0),
+    "infinity norm": lambda x: rg.where(rg.isnan(x), x, rg.abs(x)).amax(),
+    "sort": lambda x: rg.sort(x).values[-1],
+    "topk": lambda x: rg.topk(x, 1).values[0],
+}
+
+
+@pytest.mark.parametrize("name", NAN_WINS)
+def test_the_gradient_goes_to_the_nan_that_won(name):
+    function = NAN_WINS[name]
+    x = rg.tensor([1.0, NAN, 3.0], dtype=rg.float64)
+    assert rg.grad(function)(x).tolist() == [0.0, 1.0, 0.0]
+    assert rg.jacfwd(function)(x).tolist() == [0.0, 1.0, 0.0]
+    compiled = rg.compile(rg.grad(function))
+    assert [compiled(x).tolist() for _ in range(2)] == [[0.0, 1.0, 0.0]] * 2
+    # The same program where none is NaN.
+    assert compiled(rg.tensor([1.0, 5.0, 3.0], dtype=rg.float64)).sum().item() == 1.0
+
+
+def test_several_nan_share_the_gradient():
+    x = rg.tensor([NAN, 2.0, NAN, 7.0])
+    for function in (rg.amax, rg.amin):
+        assert rg.grad(function)(x).tolist() == [0.5, 0.0, 0.5, 0.0]
+        assert rg.jacfwd(function)(x).tolist() == [0.5, 0.0, 0.5, 0.0]
+
+
+def test_the_larger_of_a_number_and_nan():
+    a, b = rg.tensor([NAN, 1.0, NAN, 2.0, 2.0, 1.0]), rg.tensor([1.0, NAN, NAN, 2.0, 1.0, 2.0])
+    shares = {rg.maximum: [1.0, 0.0, 0.5, 0.5, 1.0, 0.0], rg.minimum: [1.0, 0.0, 0.5, 0.5, 0.0, 1.0]}
+    for function, share in shares.items():
+        ga, gb = rg.grad(lambda a, b, f=function: f(a, b).sum(), argnums=(0, 1))(a, b)
+        assert (ga.tolist(), gb.tolist()) == (share, [1.0 - s for s in share])
+        _, tangent = rg.jvp(function, [a, b], [rg.ones(6), rg.zeros(6)])
+        assert tangent.tolist() == share
+
+
+# ---- Norms at 0 ----
+
+
+@pytest.mark.parametrize("p", [1.0, 1.5, 2.0, 3.0, INF])
+def test_a_norm_has_no_derivatives_at_0(p):
+    zero = rg.zeros(3, dtype=rg.float64)
+    norm = lambda x: rg.norm(x, p)  # noqa: E731
+    for first in (rg.jacrev(norm), rg.jacfwd(norm)):
+        assert first(zero).tolist() == [0.0] * 3
+    for second in (rg.jacrev(rg.jacrev(norm)), rg.jacfwd(rg.jacrev(norm)), rg.jacfwd(rg.jacfwd(norm))):
+        assert not second(zero).any().item()
+
+
+# ---- Where 0 · ∞ is named ----
+
+
+def test_anomalies_name_where_a_product_of_zero_and_infinity_is_made():
+    weight = rg.tensor([[INF]], requires_grad=True)
+    with rg.autograd.detect_anomaly(), pytest.raises(RuntimeError, match=r"`matmul` made the .*test_poles\.py"):
+        rg.zeros(1, 1) @ weight
+    x = rg.tensor([[1.0]], requires_grad=True)
+    with rg.autograd.detect_anomaly():
+        y = (x @ rg.tensor([[INF]])) * 0.5
+        with pytest.raises(RuntimeError, match=r"derivative of `matmul` .*test_poles\.py"):
+            y.backward(rg.zeros(1, 1))
+    with rg.autograd.detect_anomaly(), pytest.raises(RuntimeError, match=r"NaN.*test_poles\.py"):
+        rg.jvp(lambda x: x @ rg.tensor([[INF]]), [rg.ones(1, 1)], [rg.zeros(1, 1)])

@@ -318,5 +318,5 @@ def test_over_any_dims_of_any_layout(shape, data, name):
 
 def test_an_extremum_that_is_nan_has_the_same_derivative_in_both_modes():
     x = rg.tensor([1.0, float("nan"), 2.0, 3.0])
-    assert rg.grad(rg.amax)(x).tolist() == [0.25] * 4
-    assert rg.jvp(rg.amin, (x,), (rg.tensor([1.0, 2.0, 3.0, 4.0]),))[1].item() == 2.5
+    assert rg.grad(rg.amax)(x).tolist() == [0.0, 1.0, 0.0, 0.0]
+    assert rg.jvp(rg.amin, (x,), (rg.tensor([1.0, 2.0, 3.0, 4.0]),))[1].item() == 2.0

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, cast, 
 from rgrad import _core, _watch, config
 from rgrad._core import Tensor
 from rgrad._history import History, warn_of_change, warn_of_effects, warn_of_many
+from rgrad._integer import integer
 from rgrad._method import Method
 from rgrad._program import Program
 from rgrad._structure import Leaf, at_once, converted, key_of, rebuilt, taken
@@ -32,9 +33,7 @@ class Compiled(_core._Compiled, Generic[P, R]):
 
     def __new__(cls, function: Callable[P, R], max_programs: int = MAX_PROGRAMS, without: Iterable[str] = ()) -> Self:
         """See ``rgrad.compile``."""
-        if not isinstance(max_programs, int) or max_programs < 1:
-            raise ValueError(f"compile: max_programs must be an integer, at least 1, got {max_programs!r}")
-        return super().__new__(cls, max_programs)
+        return super().__new__(cls, integer("compile: max_programs", max_programs, 1))
 
     def __init__(self, function: Callable[P, R], max_programs: int = MAX_PROGRAMS, without: Iterable[str] = ()) -> None:
         """See ``rgrad.compile``."""

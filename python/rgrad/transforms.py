@@ -8,12 +8,12 @@ flow to tensors that a function uses without taking them as arguments.
 import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from operator import index
 from typing import Any, SupportsIndex
 
 from rgrad import _core
 from rgrad._core import Tensor
 from rgrad._grad_mode import enable_grad
+from rgrad._integer import integer
 from rgrad._tree import Rebuild, flatten, leaves_like
 
 __all__ = ["grad", "hessian", "hvp", "jacfwd", "jacrev", "jvp", "value_and_grad", "vjp"]
@@ -30,7 +30,7 @@ def _tensor(name: str, leaf: Any) -> Tensor:
 
 
 def _positions(name: str, argnums: int | Sequence[int], count: int) -> list[int]:
-    chosen = [index(i) for i in ([argnums] if isinstance(argnums, SupportsIndex) else argnums)]
+    chosen = [integer(f"{name}: argnums", i) for i in ([argnums] if isinstance(argnums, SupportsIndex) else argnums)]
     for i in chosen:
         if not -count <= i < count:
             raise ValueError(f"{name}: argnums {i} is out of range for {count} positional arguments")

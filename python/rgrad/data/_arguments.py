@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import operator
 from typing import TYPE_CHECKING, Any
 
 import rgrad as rg
+from rgrad._integer import integer as integer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rgrad import Tensor
-
-
-def integer(name: str, value: object, least: int) -> int:
-    """`value` as an int. TypeError unless it is an integer, ValueError below `least`."""
-    try:
-        number = operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        raise TypeError(f"{name} must be an integer, not {type(value).__name__}") from None
-    if number < least:
-        raise ValueError(f"{name} must be at least {least}, not {number}")
-    return number
 
 
 def generator_or_none(value: object) -> rg.Generator | None:

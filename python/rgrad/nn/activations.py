@@ -4,6 +4,7 @@ from typing import Any
 
 from rgrad import _core
 from rgrad._core import Tensor
+from rgrad._integer import integer
 from rgrad.nn.module import Parameter, TensorModule
 
 
@@ -65,9 +66,7 @@ class PReLU(TensorModule):
     """
 
     def __init__(self, num_parameters: int = 1, init: float = 0.25, dtype: Any = None) -> None:
-        if num_parameters < 1:
-            raise ValueError(f"PReLU: num_parameters must be positive, got {num_parameters}")
-        self.num_parameters = num_parameters
+        self.num_parameters = integer("PReLU: num_parameters", num_parameters, 1)
         self.init = init
         self.weight = Parameter(_core.full((num_parameters,), init, dtype=dtype or _core.get_default_dtype()))
 

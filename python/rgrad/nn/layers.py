@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, SupportsFloat, SupportsIndex
+from typing import Any, SupportsFloat
 
 from rgrad import _core
 from rgrad._core import Tensor
+from rgrad._integer import integer
 from rgrad.nn import init
 from rgrad.nn.module import Parameter, TensorModule
 
@@ -17,13 +18,8 @@ class Linear(TensorModule):
     """
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True, dtype: Any = None) -> None:
-        for size in (in_features, out_features):
-            if not isinstance(size, SupportsIndex):
-                raise TypeError(f"Linear: sizes must be integers, got {type(size).__name__}")
-        if in_features < 1 or out_features < 1:
-            raise ValueError(f"Linear: sizes must be positive, got {in_features} and {out_features}")
-        self.in_features = in_features
-        self.out_features = out_features
+        self.in_features = integer("Linear: in_features", in_features, 1)
+        self.out_features = integer("Linear: out_features", out_features, 1)
         self.weight = Parameter(_core.empty(out_features, in_features, dtype=dtype))
         self.bias = Parameter(_core.empty(out_features, dtype=dtype)) if bias else None
         self.reset_parameters()
@@ -81,8 +77,8 @@ class Flatten(TensorModule):
     """Merges dimensions ``start_dim`` to ``end_dim`` (included) into one; by default all but the first, the batch's."""
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
-        self.start_dim = start_dim
-        self.end_dim = end_dim
+        self.start_dim = integer("Flatten: start_dim", start_dim)
+        self.end_dim = integer("Flatten: end_dim", end_dim)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, …) to (N, product of the others)."""
@@ -97,8 +93,8 @@ class Unflatten(TensorModule):
     """Splits dimension ``dim`` into those of ``unflattened_size``; one may be −1, and follows from the others."""
 
     def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
-        self.dim = dim
-        self.unflattened_size = tuple(unflattened_size)
+        self.dim = integer("Unflatten: dim", dim)
+        self.unflattened_size = tuple(integer("Unflatten: a size", size) for size in unflattened_size)
 
     def forward(self, x: Tensor) -> Tensor:
         """(…, n, …) to (…, *unflattened_size, …)."""

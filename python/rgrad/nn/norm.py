@@ -1,10 +1,11 @@
 """Normalisation layers."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, SupportsIndex
 
 from rgrad import _core
 from rgrad._core import Tensor
+from rgrad._integer import integer
 from rgrad.nn.module import Parameter, TensorModule
 
 
@@ -36,9 +37,7 @@ class BatchNorm1d(TensorModule):
         track_running_stats: bool = True,
         dtype: Any = None,
     ) -> None:
-        if num_features < 1:
-            raise ValueError(f"BatchNorm1d: num_features must be positive, got {num_features}")
-        self.num_features = num_features
+        self.num_features = integer("BatchNorm1d: num_features", num_features, 1)
         self.eps = eps
         self.momentum = momentum
         self.affine = affine
@@ -110,7 +109,8 @@ class BatchNorm1d(TensorModule):
 
 
 def _sizes(normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
-    return (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    all_sizes = [normalized_shape] if isinstance(normalized_shape, SupportsIndex) else normalized_shape
+    return tuple(integer("normalized_shape", size) for size in all_sizes)
 
 
 class LayerNorm(TensorModule):

@@ -1,12 +1,12 @@
 """Rows of a table chosen by integers."""
 
-from operator import index
 from typing import Any, Self
 
 from numpy.typing import NDArray
 
 from rgrad import _core
 from rgrad._core import Tensor
+from rgrad._integer import integer
 from rgrad.autograd import no_grad
 from rgrad.nn import init
 from rgrad.nn.module import Parameter, TensorModule
@@ -57,10 +57,8 @@ class Embedding(TensorModule):
     def __init__(
         self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None, dtype: Any = None
     ) -> None:
-        if num_embeddings < 1 or embedding_dim < 1:
-            raise ValueError(f"Embedding: sizes must be positive, got {num_embeddings} and {embedding_dim}")
-        self.num_embeddings = num_embeddings
-        self.embedding_dim = embedding_dim
+        self.num_embeddings = integer("Embedding: num_embeddings", num_embeddings, 1)
+        self.embedding_dim = integer("Embedding: embedding_dim", embedding_dim, 1)
         self.padding_idx = None if padding_idx is None else _row("Embedding", padding_idx, num_embeddings)
         self.weight = Parameter(_core.empty(num_embeddings, embedding_dim, dtype=dtype))
         self.reset_parameters()
@@ -99,6 +97,7 @@ class Embedding(TensorModule):
 
 
 def _row(what: str, padding_idx: int, rows: int) -> int:
-    if not -rows <= index(padding_idx) < rows:
+    row = integer(f"{what}: padding_idx", padding_idx)
+    if not -rows <= row < rows:
         raise ValueError(f"{what}: padding_idx must be from {-rows} to {rows - 1}, got {padding_idx}")
-    return index(padding_idx) % rows
+    return row % rows

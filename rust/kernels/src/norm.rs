@@ -7,10 +7,11 @@
 use crate::entries::entries;
 use crate::lanes::map_lanes;
 use crate::map::GRAIN_CHEAP;
+use crate::math::unless_zero;
 use crate::reduce::fold::Sum;
 use crate::reduce::{Axes, Reduce, reduce, squares};
 use crate::simd::{Kernel, Real, Simd};
-use crate::softmax::rows::{group_rows, rows, sum_row};
+use crate::softmax::rows::{group_rows, is_zero, rows, sum_row};
 use crate::split::split;
 
 /// Rows whose sums are taken together.
@@ -67,18 +68,19 @@ entries! { Norms for [f32 f64] where T: Real {
     /// # Panics
     /// If the lengths do not fit.
     pub fn normalize(out: &mut [T], of: Normal<T>, weight: &[T], bias: &[T]) = normalize_body;
-    /// For each block of rows the sums over them of `g·x̂`, and then of `g`, one of both for each column.
+    /// For each block of rows the sums over them of `g·x̂`, and then of `g`, one of both for each column. Where `g` is 0, so is
+    /// the product.
     ///
     /// # Panics
     /// If the lengths do not fit.
     pub fn sums(out: &mut [T], of: Normal<T>, g: &[T]) = sums_body;
     /// The gradient of x for statistics of rows, `g` being that of the value:
-    /// `scale·(h - mean(h) - x̂·mean(h·x̂))` with `h = g·weight`, and without `mean(h)` unless `centred`.
+    /// `scale·(h - mean(h) - x̂·mean(h·x̂))` with `h = g·weight`, and without `mean(h)` unless `centred`; 0 in rows where `g` is 0.
     ///
     /// # Panics
     /// If the lengths do not fit, or the statistics are those of columns.
     pub fn row_grad(out: &mut [T], of: Normal<T>, g: &[T], weight: &[T], centred: bool) = row_grad_body;
-    /// The same for statistics of columns, given the [`sums`] over all rows.
+    /// The same for statistics of columns, given the [`sums`] over all rows; 0 in columns where these are 0 and `g` is.
     ///
     /// # Panics
     /// If the lengths do not fit, or the statistics are those of rows.
@@ -233,11 +235,11 @@ impl<T: Real> Kernel<T> for Sums<'_, T> {
             if of.by_column {
                 let (mean, scale) = (of.mean, of.scale);
                 map_lanes!(s: S, [products => p, plain => q] <- [x => x, g => g, mean => m, scale => k],
-                    (s.mul_add(g, s.mul(s.sub(x, m), k), p), s.add(q, g)));
+                    (s.mul_add(g, unless_zero(s, g, s.mul(s.sub(x, m), k)), p), s.add(q, g)));
             } else {
                 let (m, k) = (s.splat(of.mean[i]), s.splat(of.scale[i]));
                 map_lanes!(s: S, [products => p, plain => q] <- [x => x, g => g],
-                    (s.mul_add(g, s.mul(s.sub(x, m), k), p), s.add(q, g)));
+                    (s.mul_add(g, unless_zero(s, g, s.mul(s.sub(x, m), k)), p), s.add(q, g)));
             }
         }
     }
@@ -279,6 +281,11 @@ impl<'a, T: Real> Kernel<T> for RowGrad<'a, T> {
             let (plain, products) = (s.to_array(plain), s.to_array(s.div(products, n)));
             for (i, out) in out.chunks_exact_mut(cols).enumerate() {
                 let (x, g) = (row(x, i), row(g, i));
+                // Looked for only where it may be.
+                if products.as_ref()[i].to_f64().is_nan() && is_zero(g) {
+                    out.fill(T::ZERO);
+                    continue;
+                }
                 let (m, k) = (s.splat(mean[i]), s.splat(scale[i]));
                 let (plain, product) = (s.splat(plain.as_ref()[i]), s.splat(products.as_ref()[i]));
                 map_lanes!(s: S, [out => y] <- [x => x, g => g, weight => w], {
@@ -346,9 +353,9 @@ impl<T: Real> Kernel<T> for ColumnGrad<'_, T> {
         {
             map_lanes!(s: S,
             [out => y] <- [x => x, g => g, mean => m, scale => k, weight => w, products => p, plain => q], {
-                let y = s.mul(s.sub(x, m), k);
+                let y = unless_zero(s, p, s.mul(s.sub(x, m), k));
                 let rest = s.sub(s.sub(g, s.mul(q, share)), s.mul(y, s.mul(p, share)));
-                (s.mul(s.mul(k, w), rest),)
+                (s.mul(unless_zero(s, rest, s.mul(k, w)), rest),)
             });
         }
     }

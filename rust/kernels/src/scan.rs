@@ -9,11 +9,12 @@ const GRAIN: usize = 8 << 10;
 
 /// `s[k] = a[k] · s[k − 1] + b[k]` with one rounding, in every row of `len` elements, where 0 stands before the first; from
 /// the back, where 0 stands behind the last, if `reverse`. Without `a`, `s[k] = s[k − 1] + b[k]`. The `s` are kept as `f64` and
-/// rounded to `out`, so that long rows of `f32` go on growing.
+/// rounded to `out`, so that long rows of `f32` go on growing. If `gradients`, no factor, be it infinite or NaN, makes anything
+/// but 0 of 0.
 ///
 /// # Panics
 /// If the lengths differ, or are not those of whole rows.
-pub fn linear<T: Real>(out: &mut [T], a: Option<&[T]>, b: &[T], len: usize, reverse: bool) {
+pub fn linear<T: Real>(out: &mut [T], a: Option<&[T]>, b: &[T], len: usize, reverse: bool, gradients: bool) {
     assert!(out.len() == b.len() && a.is_none_or(|a| a.len() == b.len()), "the operands have different lengths");
     if out.is_empty() {
         return;
@@ -21,7 +22,7 @@ pub fn linear<T: Real>(out: &mut [T], a: Option<&[T]>, b: &[T], len: usize, reve
     assert!(out.len().is_multiple_of(len), "the operands are not made of whole rows");
     split(out, len, GRAIN, |start, out| {
         let rows = start..start + out.len();
-        T::run(Linear { a: a.map(|a| &a[rows.clone()]), b: &b[rows], out, len, reverse });
+        T::run(Linear { a: a.map(|a| &a[rows.clone()]), b: &b[rows], out, len, reverse, gradients });
     });
 }
 
@@ -31,6 +32,7 @@ struct Linear<'a, T> {
     b: &'a [T],
     len: usize,
     reverse: bool,
+    gradients: bool,
 }
 
 impl<T: Real> Kernel<T> for Linear<'_, T> {
@@ -38,12 +40,13 @@ impl<T: Real> Kernel<T> for Linear<'_, T> {
     // No vectors: it enters the shell for the fused multiplication of its instruction set.
     #[inline(always)]
     fn run<S: Simd<T>>(self, _: S) {
-        let Linear { out, a, b, len, reverse } = self;
+        let Linear { out, a, b, len, reverse, gradients } = self;
         for first in (0..out.len()).step_by(len) {
             let mut state = 0.0_f64;
             for k in 0..len {
                 let i = first + if reverse { len - 1 - k } else { k };
                 state = match a {
+                    Some(_) if gradients && state == 0.0 => b[i].to_f64(),
                     Some(a) => a[i].to_f64().fma(state, b[i].to_f64()),
                     None => state + b[i].to_f64(),
                 };

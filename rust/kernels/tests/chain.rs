@@ -44,6 +44,8 @@ const BINARY: [Binary; 22] = {
         MulGrads,
         BinaryCrossEntropy,
         BinaryCrossEntropySlope,
+        LogitsCrossEntropy,
+        LogitsSlope,
     ]
 };
 const CURVES: [Curve; 8] = [
@@ -56,7 +58,8 @@ const CURVES: [Curve; 8] = [
     Curve::Silu,
     Curve::Mish,
 ];
-const COMPARE: [Compare; 6] = [Compare::Lt, Compare::Le, Compare::Gt, Compare::Ge, Compare::Eq, Compare::Ne];
+const COMPARE: [Compare; 7] =
+    [Compare::Lt, Compare::Le, Compare::Gt, Compare::Ge, Compare::Eq, Compare::Ne, Compare::Same];
 
 /// An input with its strides, or a result.
 #[derive(Clone)]

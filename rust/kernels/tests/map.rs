@@ -274,19 +274,20 @@ fn integers_wrap() {
 }
 
 #[test]
-fn comparisons_with_nan_are_false_but_for_inequality() {
-    let (a, b) = ([1.0, 2.0, f64::NAN, 2.0], [2.0, 2.0, 1.0, 1.0]);
+fn comparisons_with_nan_are_false_but_for_inequality_and_sameness() {
+    let (a, b) = ([1.0, 2.0, f64::NAN, 2.0, f64::NAN, 3.0], [2.0, 2.0, 1.0, 1.0, f64::NAN, f64::NAN]);
     let cases = [
-        (Compare::Lt, [1, 0, 0, 0]),
-        (Compare::Le, [1, 1, 0, 0]),
-        (Compare::Gt, [0, 0, 0, 1]),
-        (Compare::Ge, [0, 1, 0, 1]),
-        (Compare::Eq, [0, 1, 0, 0]),
-        (Compare::Ne, [1, 0, 1, 1]),
+        (Compare::Lt, [1, 0, 0, 0, 0, 0]),
+        (Compare::Le, [1, 1, 0, 0, 0, 0]),
+        (Compare::Gt, [0, 0, 0, 1, 0, 0]),
+        (Compare::Ge, [0, 1, 0, 1, 0, 0]),
+        (Compare::Eq, [0, 1, 0, 0, 0, 0]),
+        (Compare::Ne, [1, 0, 1, 1, 1, 1]),
+        (Compare::Same, [0, 1, 0, 0, 1, 0]),
     ];
     for (op, want) in cases {
-        let mut got = [7; 4];
-        compare(op, &mut got, &[4], View::new(&a, &[1]), View::new(&b, &[1]));
+        let mut got = [7; 6];
+        compare(op, &mut got, &[6], View::new(&a, &[1]), View::new(&b, &[1]));
         assert_eq!(got, want, "{op:?}");
     }
 }

@@ -149,10 +149,10 @@ fn flips_and_rows() {
     refuse("order_rows: places", 5, |out| order_rows(out, &x, 2, false).unwrap());
     refuse("order_rows: more places than elements", 8, |out| order_rows(out, &x, 2, false).unwrap());
     refuse("order_rows: no rows", 6, |out| order_rows(out, &x, 0, false).unwrap());
-    refuse("linear: lengths", 6, |out| linear(out, None, &x[..5], 3, false));
-    refuse("linear: factors", 6, |out| linear(out, Some(&x[..5]), &x, 3, false));
-    refuse("linear: rows", 6, |out| linear(out, None, &x, 4, false));
-    refuse("linear: no columns", 6, |out| linear(out, None, &x, 0, false));
+    refuse("linear: lengths", 6, |out| linear(out, None, &x[..5], 3, false, false));
+    refuse("linear: factors", 6, |out| linear(out, Some(&x[..5]), &x, 3, false, false));
+    refuse("linear: rows", 6, |out| linear(out, None, &x, 4, false, false));
+    refuse("linear: no columns", 6, |out| linear(out, None, &x, 0, false, false));
     refuse("cumulate: lengths", 6, |out| cumulate(out, &[1_i64; 5], 3, false));
     refuse("cumulate: rows", 6, |out| cumulate(out, &[1_i64; 6], 4, false));
     refuse("randint", 6, |out| randint(out, 1, 1, 0, 0));

@@ -36,9 +36,11 @@ fn recurrences_of_every_size() {
         let (a, b) = (numbers(rows * len, 1), numbers(rows * len, 2));
         for reverse in [false, true] {
             for a in [None, Some(&a[..])] {
-                let mut out = vec![f64::NAN; rows * len];
-                linear(&mut out, a, &b, len, reverse);
-                assert_eq!(out, reference(a, &b, len, reverse), "{rows} rows of {len}");
+                for gradients in [false, true] {
+                    let mut out = vec![f64::NAN; rows * len];
+                    linear(&mut out, a, &b, len, reverse, gradients);
+                    assert_eq!(out, reference(a, &b, len, reverse), "{rows} rows of {len}");
+                }
             }
         }
     }
@@ -53,7 +55,7 @@ fn the_number_of_threads_changes_no_bit() {
     let run = |n| {
         threads::set_num_threads(n);
         let mut out = vec![f32::NAN; b.len()];
-        linear(&mut out, Some(&a), &b, 100, false);
+        linear(&mut out, Some(&a), &b, 100, false, false);
         out
     };
     assert!(run(1).iter().zip(&run(4)).all(|(x, y)| x.to_bits() == y.to_bits()));
@@ -66,11 +68,21 @@ fn long_rows_of_float32_go_on_growing() {
     for a in [None, Some(vec![1.0_f32; n])] {
         for reverse in [false, true] {
             let mut out = vec![f32::NAN; n];
-            linear(&mut out, a.as_deref(), &vec![0.1; n], n, reverse);
+            linear(&mut out, a.as_deref(), &vec![0.1; n], n, reverse, false);
             let exact = |k: usize| f64::from(0.1_f32) * (if reverse { n - k } else { k + 1 }) as f64;
             assert!(out.iter().enumerate().all(|(k, &x)| (f64::from(x) / exact(k) - 1.0).abs() < 1e-7));
         }
     }
+}
+
+#[test]
+fn no_factor_makes_a_gradient_of_none() {
+    let (a, b) = ([f64::NAN, 2.0, f64::INFINITY, 2.0, 2.0], [0.0, 0.0, 0.0, 1.0, 1.0]);
+    let mut out = [f64::NAN; 5];
+    linear(&mut out, Some(&a), &b, 5, false, true);
+    assert_eq!(out, [0.0, 0.0, 0.0, 1.0, 3.0]);
+    linear(&mut out, Some(&a), &b, 5, false, false);
+    assert!(out.iter().all(|x| x.is_nan()));
 }
 
 #[test]
@@ -85,5 +97,5 @@ fn integers_are_summed_and_multiplied() {
 #[test]
 #[should_panic(expected = "whole rows")]
 fn rows_that_are_not_whole_are_refused() {
-    linear(&mut [0.0_f32; 5], None, &[0.0; 5], 3, false);
+    linear(&mut [0.0_f32; 5], None, &[0.0; 5], 3, false, false);
 }

@@ -167,7 +167,41 @@ pub(crate) fn operands(args: &Bound<'_, PyTuple>) -> PyResult<Vec<EngineTensor>>
     Ok(all)
 }
 
-pub(crate) type int = isize;
+/// An integer of Python or NumPy, or a tensor of one, but no truth value: `var(x, True)` is not meant to be along dimension 1.
+#[derive(Clone, Copy)]
+pub(crate) struct Int<T>(pub(crate) T);
+
+impl<'a, 'py, T: FromPyObject<'a, 'py, Error = PyErr>> FromPyObject<'a, 'py> for Int<T> {
+    type Error = PyErr;
+    const INPUT_TYPE: PyStaticExpr = type_hint_identifier!("typing", "SupportsIndex");
+
+    fn extract(ob: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        refuse_truth(&ob)?;
+        ob.extract().map(Self)
+    }
+}
+
+/// An [`Int`] whose default is written as a number.
+pub(crate) fn integer(ob: &Bound<'_, PyAny>) -> PyResult<isize> {
+    ob.extract::<Int<isize>>().map(|int| int.0)
+}
+
+fn refuse_truth(ob: &Bound<'_, PyAny>) -> PyResult<()> {
+    let Ok(truth) = ob.cast::<PyBool>() else { return Ok(()) };
+    let name = if truth.is_true() { "True" } else { "False" };
+    Err(PyTypeError::new_err(format!(
+        "expected an integer, got {name}; name the argument that it is meant for: keepdim={name}, unbiased={name}"
+    )))
+}
+
+pub(crate) type int = Int<isize>;
+
+impl Pass for int {
+    type As<'a> = isize;
+    fn pass(&self) -> PyResult<isize> {
+        Ok(self.0)
+    }
+}
 
 impl Pass for isize {
     type As<'a> = isize;
@@ -201,8 +235,8 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Sections {
     const INPUT_TYPE: PyStaticExpr = DimList::INPUT_TYPE;
 
     fn extract(ob: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
-        if let Ok(size) = ob.extract::<isize>() {
-            return Ok(Self(ops::Sections::Every(size)));
+        if let Ok(size) = ob.extract::<int>() {
+            return Ok(Self(ops::Sections::Every(size.0)));
         }
         ob.extract::<DimList>().map(|sizes| Self(ops::Sections::Each(sizes.0)))
     }
@@ -230,6 +264,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for DimList {
     );
 
     fn extract(ob: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        refuse_truth(&ob)?;
         if let Ok(one) = ob.extract::<isize>() {
             return Ok(Self(vec![one]));
         }
@@ -239,8 +274,8 @@ impl<'a, 'py> FromPyObject<'a, 'py> for DimList {
         {
             return Err(value_error(format!("expected sizes or dimensions, got a sequence of {n}")));
         }
-        let error = match ob.extract::<Vec<isize>>() {
-            Ok(all) => return Ok(Self(all)),
+        let error = match ob.extract::<Vec<int>>() {
+            Ok(all) => return Ok(Self(all.into_iter().map(|int| int.0).collect())),
             Err(error) => error,
         };
         if ob.cast::<PyInt>().is_ok() || error.is_instance_of::<PyOverflowError>(ob.py()) {
@@ -373,6 +408,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Pairing {
     );
 
     fn extract(ob: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        refuse_truth(&ob)?;
         if let Ok(n) = ob.extract::<isize>() {
             return Ok(Self::last(n));
         }

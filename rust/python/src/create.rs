@@ -8,7 +8,7 @@ use rgrad_engine::compile;
 use rgrad_engine::create::{self, State};
 use rgrad_engine::{DType, Number, Tensor};
 
-use crate::args::{self, Shape, sequence, sizes};
+use crate::args::{self, Int, Shape, int, sequence, sizes};
 use crate::dtype::AnyDType;
 use crate::entry::prelude::*;
 use crate::error::{run, to_py};
@@ -107,14 +107,14 @@ pub fn full_like(x: args::Tensor, fill_value: Num, dtype: Option<AnyDType>, requ
 }
 
 /// A number of elements, which must not be negative.
-fn count(n: isize) -> PyResult<usize> {
-    Ok(sizes(&[n])?[0])
+fn count(n: int) -> PyResult<usize> {
+    Ok(sizes(&[n.0])?[0])
 }
 
 /// Ones on the diagonal of an (n, m) matrix of zeros; `m` is `n` unless given.
 #[pyfunction]
 #[pyo3(signature = (n, m=None, dtype=None, requires_grad=false))]
-pub fn eye(n: isize, m: Option<isize>, dtype: Option<AnyDType>, requires_grad: bool) -> Out {
+pub fn eye(n: int, m: Option<int>, dtype: Option<AnyDType>, requires_grad: bool) -> Out {
     finish(create::eye(count(n)?, count(m.unwrap_or(n))?, or_default(dtype)).map_err(to_py)?, requires_grad)
 }
 
@@ -128,20 +128,25 @@ pub fn arange(start: Num, end: Option<Num>, step: Option<Num>, dtype: Option<Any
         None => (Number::Int(0), start.0),
     };
     let step = step.map_or(Number::Int(1), |s| s.0);
+    if [from, to, step].iter().any(|n| matches!(n, Number::Bool(_))) {
+        return Err(PyTypeError::new_err(
+            "arange: expected numbers, got a truth value; write requires_grad=True by its name",
+        ));
+    }
     finish(create::arange(from, to, step, dtype.map(|d| d.0)).map_err(to_py)?, requires_grad)
 }
 
 /// `steps` numbers from `start` to `end`, both included, evenly spaced.
 #[pyfunction]
 #[pyo3(signature = (start, end, steps, dtype=None, requires_grad=false))]
-pub fn linspace(start: f64, end: f64, steps: isize, dtype: Option<AnyDType>, requires_grad: bool) -> Out {
+pub fn linspace(start: f64, end: f64, steps: int, dtype: Option<AnyDType>, requires_grad: bool) -> Out {
     finish(create::linspace(start, end, count(steps)?, dtype.map(|d| d.0)).map_err(to_py)?, requires_grad)
 }
 
 /// `steps` powers of `base`, with exponents evenly spaced from `start` to `end`, both included.
 #[pyfunction]
 #[pyo3(signature = (start, end, steps, base=10.0, dtype=None, requires_grad=false))]
-pub fn logspace(start: f64, end: f64, steps: isize, base: f64, dtype: Option<AnyDType>, requires_grad: bool) -> Out {
+pub fn logspace(start: f64, end: f64, steps: int, base: f64, dtype: Option<AnyDType>, requires_grad: bool) -> Out {
     finish(create::logspace(start, end, count(steps)?, base, dtype.map(|d| d.0)).map_err(to_py)?, requires_grad)
 }
 
@@ -170,16 +175,20 @@ pub struct PyGenerator(create::Generator);
 
 static DEFAULT: LazyLock<create::Generator> = LazyLock::new(|| create::Generator::new(0));
 
+fn seed_of(ob: &Bound<'_, PyAny>) -> PyResult<u64> {
+    ob.extract::<Int<u64>>().map(|int| int.0)
+}
+
 #[pymethods]
 impl PyGenerator {
     #[new]
-    #[pyo3(signature = (seed=0))]
-    fn new(seed: u64) -> Self {
+    #[pyo3(signature = (seed: "SupportsIndex"=0))]
+    fn new(#[pyo3(from_py_with = seed_of)] seed: u64) -> Self {
         Self(create::Generator::new(seed))
     }
     /// Starts the stream of this seed from its beginning, and returns this generator.
-    fn manual_seed(slf: Bound<'_, Self>, seed: u64) -> Bound<'_, Self> {
-        compile::set_state(&slf.get().0, State { seed, offset: 0 });
+    fn manual_seed(slf: Bound<'_, Self>, seed: Int<u64>) -> Bound<'_, Self> {
+        compile::set_state(&slf.get().0, State { seed: seed.0, offset: 0 });
         slf
     }
     /// What the stream is made from.
@@ -210,8 +219,8 @@ impl PyGenerator {
 
 /// Starts the default random stream of this seed from its beginning.
 #[pyfunction]
-pub fn manual_seed(seed: u64) {
-    compile::set_state(&DEFAULT, State { seed, offset: 0 });
+pub fn manual_seed(seed: Int<u64>) {
+    compile::set_state(&DEFAULT, State { seed: seed.0, offset: 0 });
 }
 
 /// Seed and position of the default random stream.
@@ -281,27 +290,27 @@ random! {
 #[pyo3(signature = (low=None, high: "int | Sequence[int] | None"=None, size=None, *, dtype=None, generator=None))]
 pub fn randint(
     py: Python<'_>,
-    low: Option<i64>,
+    low: Option<Int<i64>>,
     high: Option<&Bound<'_, PyAny>>,
     size: Option<Shape>,
     dtype: Option<AnyDType>,
     generator: Option<&Bound<'_, PyGenerator>>,
 ) -> Out {
     let (low, high, size) = match (low, high, size) {
-        (Some(low), Some(high), Some(size)) => (low, high.extract()?, size),
-        (Some(high), None, Some(size)) => (0, high, size),
-        (None, Some(high), Some(size)) => (0, high.extract()?, size),
-        (Some(high), Some(size), None) if size.extract::<i64>().is_err() => (0, high, size.extract()?),
+        (Some(low), Some(high), Some(size)) => (low, high.extract::<Int<i64>>()?, size),
+        (Some(high), None, Some(size)) => (Int(0), high, size),
+        (None, Some(high), Some(size)) => (Int(0), high.extract::<Int<i64>>()?, size),
+        (Some(high), Some(size), None) if size.extract::<i64>().is_err() => (Int(0), high, size.extract()?),
         _ => return Err(PyTypeError::new_err("randint: write randint(high, size) or randint(low, high, size)")),
     };
     let dtype = dtype.map_or(DType::Int64, |d| d.0);
-    draw(py, generator, usize::MAX, |g| g.randint(low, high, &size.0, dtype)).map(Into::into)
+    draw(py, generator, usize::MAX, |g| g.randint(low.0, high.0, &size.0, dtype)).map(Into::into)
 }
 
 /// The integers 0 to n − 1 in random order.
 #[pyfunction]
 #[pyo3(signature = (n, *, dtype=None, generator=None))]
-pub fn randperm(py: Python<'_>, n: isize, dtype: Option<AnyDType>, generator: Option<&Bound<'_, PyGenerator>>) -> Out {
+pub fn randperm(py: Python<'_>, n: int, dtype: Option<AnyDType>, generator: Option<&Bound<'_, PyGenerator>>) -> Out {
     let (n, dtype) = (count(n)?, dtype.map_or(DType::Int64, |d| d.0));
     draw(py, generator, usize::MAX, |g| g.randperm(n, dtype)).map(Into::into)
 }

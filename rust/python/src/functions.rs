@@ -8,7 +8,7 @@ use rgrad_engine::ops;
 
 use crate::args::{
     Dims, Ints, Name, OptionalFloat, OptionalTensor, Order, Pairing, Pass, RoundingMode, Sections, Tensor, Tensors,
-    float, int, operands, sequence,
+    float, int, integer, operands, sequence,
 };
 use crate::dtype::{AnyDType, value_error};
 use crate::entry::prelude::*;
@@ -27,7 +27,7 @@ pub(crate) fn either<T>(name: &str, ours: Option<T>, theirs: Option<T>) -> PyRes
 
 /// The dimension, which must be given.
 fn required(op: &str, dim: Dim) -> PyResult<isize> {
-    dim.ok_or_else(|| PyTypeError::new_err(format!("{op}: give the dim along which elements are combined")))
+    dim.pass()?.ok_or_else(|| PyTypeError::new_err(format!("{op}: give the dim along which elements are combined")))
 }
 
 /// Takes the rows one by one, and writes for each the function and, where it is to be one, the method.
@@ -128,44 +128,58 @@ macro_rules! bind {
         bind! { $($rest)* }
     };
     ($(#[$doc:meta])* method $name:ident($($args:tt)*) $(= $python:literal)?; $($rest:tt)*) => {
-        bind! { @method PyTensor $(#[$doc])* $name($($args)*) $(= $python)? }
+        bind! { @arguments method PyTensor { $(#[$doc])* $name $($python)? } [] $($args)* }
         bind! { $($rest)* }
     };
     ($(#[$doc:meta])* method $name:ident($($args:tt)*) -> $out:ident; $($rest:tt)*) => {
-        bind! { @method $out $(#[$doc])* $name($($args)*) }
+        bind! { @arguments method $out { $(#[$doc])* $name } [] $($args)* }
         bind! { $($rest)* }
     };
     ($(#[$doc:meta])* function $name:ident($($args:tt)*) $(= $python:literal)?; $($rest:tt)*) => {
-        bind! { @function PyTensor $(#[$doc])* $name($($args)*) $(= $python)? }
+        bind! { @arguments function PyTensor { $(#[$doc])* $name $($python)? } [] $($args)* }
         bind! { $($rest)* }
     };
     ($(#[$doc:meta])* function $name:ident($($args:tt)*) -> $out:ident; $($rest:tt)*) => {
-        bind! { @function $out $(#[$doc])* $name($($args)*) }
+        bind! { @arguments function $out { $(#[$doc])* $name } [] $($args)* }
         bind! { $($rest)* }
     };
-    (@method $out:ident $(#[$doc:meta])* $name:ident(x: Tensor $(, $arg:ident: $ty:ident $(= $default:expr)?)*) $(= $python:literal)?) => {
+    // Each argument with its attribute, name, type, hint and default. The default of an integer must be written as one, which
+    // `Int` has no literals for.
+    (@arguments $kind:ident $out:ident $head:tt [$($done:tt)*]) => {
+        bind! { @$kind $out $head $($done)* }
+    };
+    (@arguments $kind:ident $out:ident $head:tt [$($done:tt)*] $arg:ident: int = $default:expr $(, $($rest:tt)*)?) => {
+        bind! {
+            @arguments $kind $out $head
+            [$($done)* { [from_py_with = integer] $arg isize [: "SupportsIndex" = $default] }] $($($rest)*)?
+        }
+    };
+    (@arguments $kind:ident $out:ident $head:tt [$($done:tt)*] $arg:ident: $ty:ident $(= $default:expr)? $(, $($rest:tt)*)?) => {
+        bind! { @arguments $kind $out $head [$($done)* { [] $arg $ty [$(= $default)?] }] $($($rest)*)? }
+    };
+    (@method $out:ident { $(#[$doc:meta])* $name:ident $($python:literal)? } { [] x Tensor [] } $({ [$($how:tt)*] $arg:ident $ty:ident [$($default:tt)*] })*) => {
         $(#[$doc])*
         #[pyfunction]
-        #[pyo3($(name = $python,)? signature = (x $(, $arg $(= $default)?)*))]
-        pub fn $name(py: Python<'_>, x: Tensor $(, $arg: $ty)*) -> PyResult<$out> {
+        #[pyo3($(name = $python,)? signature = (x $(, $arg $($default)*)*))]
+        pub fn $name(py: Python<'_>, x: Tensor $(, #[pyo3($($how)*)] $arg: $ty)*) -> PyResult<$out> {
             $(let $arg = $arg.pass()?;)*
             run(py, x.0.numel(), || ops::$name(&x.0 $(, $arg)*)).map(Into::into)
         }
         #[pymethods]
         impl PyTensor {
             $(#[$doc])*
-            #[pyo3($(name = $python,)? signature = ($($arg $(= $default)?),*))]
-            fn $name(&self, py: Python<'_> $(, $arg: $ty)*) -> PyResult<$out> {
+            #[pyo3($(name = $python,)? signature = ($($arg $($default)*),*))]
+            fn $name(&self, py: Python<'_> $(, #[pyo3($($how)*)] $arg: $ty)*) -> PyResult<$out> {
                 $(let $arg = $arg.pass()?;)*
                 run(py, self.inner.numel(), || ops::$name(&self.inner $(, $arg)*)).map(Into::into)
             }
         }
     };
-    (@function $out:ident $(#[$doc:meta])* $name:ident($($arg:ident: $ty:ident $(= $default:expr)?),*) $(= $python:literal)?) => {
+    (@function $out:ident { $(#[$doc:meta])* $name:ident $($python:literal)? } $({ [$($how:tt)*] $arg:ident $ty:ident [$($default:tt)*] })*) => {
         $(#[$doc])*
         #[pyfunction]
-        #[pyo3($(name = $python,)? signature = ($($arg $(= $default)?),*))]
-        pub fn $name(py: Python<'_> $(, $arg: $ty)*) -> PyResult<$out> {
+        #[pyo3($(name = $python,)? signature = ($($arg $($default)*),*))]
+        pub fn $name(py: Python<'_> $(, #[pyo3($($how)*)] $arg: $ty)*) -> PyResult<$out> {
             $(let $arg = $arg.pass()?;)*
             run(py, usize::MAX, || ops::$name($($arg),*)).map(Into::into)
         }
@@ -218,7 +232,7 @@ type Dim = Option<int>;
 impl Pass for Dim {
     type As<'a> = Option<isize>;
     fn pass(&self) -> PyResult<Option<isize>> {
-        Ok(*self)
+        Ok(self.map(|dim| dim.0))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use rgrad_engine::shape::normalize_dim;
 
+use crate::args::{Int, int};
 use crate::entry::prelude::*;
 use crate::error::to_py;
 use crate::tensor::{PyTensor, Sizes};
@@ -10,9 +11,9 @@ use crate::tensor::{PyTensor, Sizes};
 impl PyTensor {
     /// Distances of neighbours along every dimension, or along dimension `dim`, in elements.
     #[pyo3(signature = (dim=None) -> "int | tuple[int, ...]")]
-    fn stride(&self, py: Python<'_>, dim: Option<isize>) -> PyResult<Py<PyAny>> {
+    fn stride(&self, py: Python<'_>, dim: Option<int>) -> PyResult<Py<PyAny>> {
         let strides = &self.inner.layout().strides;
-        let Some(dim) = dim else { return Ok(Sizes(strides.to_vec()).into_pyobject(py)?.into_any().unbind()) };
+        let Some(Int(dim)) = dim else { return Ok(Sizes(strides.to_vec()).into_pyobject(py)?.into_any().unbind()) };
         let at = normalize_dim("stride", dim, strides.len()).map_err(to_py)?;
         Ok(strides[at].into_pyobject(py)?.into_any().unbind())
     }

@@ -3,7 +3,7 @@
 use pyo3::exceptions::PyTypeError;
 use rgrad_engine::{Tensor, ops};
 
-use crate::args::{self, OptionalTensor, Pass, beside};
+use crate::args::{self, OptionalTensor, Pass, beside, int};
 use crate::entry::prelude::*;
 use crate::error::run;
 use crate::tensor::{Out, PyTensor};
@@ -186,8 +186,8 @@ impl PyTensor {
         run(py, self.inner.numel(), || ops::bitwise_not(&self.inner)).map(Into::into)
     }
     #[pyo3(signature = (ndigits=None))]
-    fn __round__(&self, py: Python<'_>, ndigits: Option<isize>) -> Out {
-        run(py, self.inner.numel(), || ops::rounded(&self.inner, ndigits.unwrap_or(0))).map(Into::into)
+    fn __round__(&self, py: Python<'_>, ndigits: Option<int>) -> Out {
+        run(py, self.inner.numel(), || ops::rounded(&self.inner, ndigits.map_or(0, |n| n.0))).map(Into::into)
     }
     fn __pow__(&self, other: &Bound<'_, PyAny>, modulo: Option<&Bound<'_, PyAny>>) -> PyResult<Py<PyAny>> {
         if modulo.is_some() {

@@ -8,7 +8,7 @@ use pyo3::types::{PyTuple, PyType};
 use pyo3::{PyTypeInfo, type_hint_identifier, type_hint_subscript, type_hint_union};
 use rgrad_engine::{Result, Tensor};
 
-use crate::args::{self, OptionalTensor};
+use crate::args::{self, OptionalTensor, int};
 use crate::dtype::value_error;
 use crate::entry::prelude::*;
 use crate::error::run;
@@ -116,9 +116,9 @@ impl<'a, 'py> FromPyObject<'a, 'py> for DimOrTensor {
 
     fn extract(ob: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
         if ob.cast::<PyTensor>().is_err()
-            && let Ok(dim) = ob.extract::<isize>()
+            && let Ok(dim) = ob.extract::<int>()
         {
-            return Ok(Self::Dim(dim));
+            return Ok(Self::Dim(dim.0));
         }
         if ob.cast::<PyTuple>().is_ok() {
             return Err(PyTypeError::new_err(
@@ -134,7 +134,7 @@ pub(crate) struct Asked {
     pub(crate) dim: Option<DimOrTensor>,
     pub(crate) keepdim: Option<bool>,
     pub(crate) other: OptionalTensor,
-    pub(crate) axis: Option<isize>,
+    pub(crate) axis: Option<int>,
     pub(crate) keepdims: Option<bool>,
 }
 
@@ -155,7 +155,7 @@ pub(crate) fn extreme(
         Some(DimOrTensor::Dim(dim)) => (Some(dim), asked.other),
         None => (None, asked.other),
     };
-    let dim = either("dim", dim, asked.axis)?;
+    let dim = either("dim", dim, asked.axis.map(|axis| axis.0))?;
     let keepdim = either("keepdim", asked.keepdim, asked.keepdims)?;
     match (dim, other) {
         (Some(_), Some(_)) => Err(value_error(format!("{name}: give a dim or another tensor, not both"))),

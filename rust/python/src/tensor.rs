@@ -9,7 +9,7 @@ use pyo3::{type_hint_identifier, type_hint_subscript};
 use rgrad_engine::ops;
 use rgrad_engine::{DType, Number, Tensor, tape};
 
-use crate::args::{self, beside, number, sequence};
+use crate::args::{self, Int, beside, int, number, sequence};
 use crate::create::Num;
 use crate::dtype::{AnyDType, PyDType};
 use crate::entry::prelude::*;
@@ -77,8 +77,8 @@ impl PyTensor {
     }
     /// Size of every dimension, or of dimension `dim`.
     #[pyo3(signature = (dim=None) -> "int | tuple[int, ...]")]
-    fn size(&self, py: Python<'_>, dim: Option<isize>) -> PyResult<Py<PyAny>> {
-        let Some(dim) = dim else {
+    fn size(&self, py: Python<'_>, dim: Option<int>) -> PyResult<Py<PyAny>> {
+        let Some(Int(dim)) = dim else {
             return Ok(Sizes(self.inner.shape().to_vec()).into_pyobject(py)?.into_any().unbind());
         };
         let at = rgrad_engine::shape::normalize_dim("size", dim, self.inner.ndim()).map_err(to_py)?;

@@ -3,7 +3,7 @@
 use rgrad_kernels::map::Compare;
 use rgrad_kernels::reduce::{self as kernels, Axes, Reduce};
 
-use super::elementwise::{compare, div, eq, number, sub, where_};
+use super::elementwise::{compare, div, eq, number, where_};
 use super::reduce::{Split, sum_over};
 use super::views::reshape_to;
 use super::{cast, only, op_table};
@@ -16,9 +16,9 @@ use crate::tape::{Grads, Op, Saved, Saves, Want, apply};
 use crate::tensor::{Number, Tensor};
 
 op_table! { $ extreme_ops
-    /// Largest element over `dim`, or of everything; NaN if one is NaN. Ties share the gradient evenly.
+    /// Largest element over `dim`, or of everything; NaN if one is NaN. Ties share the gradient evenly, and so do several NaN.
     reduction amax(x: Tensor);
-    /// Smallest element over `dim`, or of everything; NaN if one is NaN. Ties share the gradient evenly.
+    /// Smallest element over `dim`, or of everything; NaN if one is NaN. Ties share the gradient evenly, and so do several NaN.
     reduction amin(x: Tensor);
     /// Index of the first largest element along `dim`, or in row-major order of everything; the first NaN's if there is one.
     index_reduction argmax(x: Tensor);
@@ -51,25 +51,23 @@ impl Op for Extremum {
     }
     /// Ties share the gradient evenly.
     fn backward(&self, saved: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
-        let (short, count) = self.compare(saved.input(0), saved.output())?;
+        let (chosen, count) = self.chosen(saved.input(0), saved.output())?;
         let share = self.split.spread(&div(g, &count)?)?;
-        Ok([Some(where_(&short, &number(g, 0.0)?, &share)?)].into_iter().collect())
+        Ok([Some(where_(&chosen, &share, &number(g, 0.0)?)?)].into_iter().collect())
     }
     fn jvp(&self, x: &[&Tensor], y: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
-        let (short, count) = self.compare(x[0], y)?;
-        let chosen = where_(&short, &number(y, 0.0)?, only(t))?;
-        div(&sum_over(&chosen, &self.split.dims, self.split.keepdim)?, &count)
+        let (chosen, count) = self.chosen(x[0], y)?;
+        let moved = where_(&chosen, only(t), &number(y, 0.0)?)?;
+        div(&sum_over(&moved, &self.split.dims, self.split.keepdim)?, &count)
     }
 }
 
 impl Extremum {
-    /// Which elements fall short of the extremum, and how many do not in each place of the result. None falls short of NaN:
-    /// where that is the result, all elements share the gradient.
-    fn compare(&self, x: &Tensor, y: &Tensor) -> Result<(Tensor, Tensor)> {
-        let order = if self.kind == Reduce::Max { Compare::Lt } else { Compare::Gt };
-        let short = compare(order, x, &self.split.spread(y)?)?;
-        let others = sum_over(&cast(&short, x.dtype())?, &self.split.dims, self.split.keepdim)?;
-        Ok((short, sub(&number(y, self.split.count() as f64)?, &others)?))
+    /// Which elements are the extremum, or NaN as it is, and how many they are in each place of the result.
+    fn chosen(&self, x: &Tensor, y: &Tensor) -> Result<(Tensor, Tensor)> {
+        let chosen = compare(Compare::Same, x, &self.split.spread(y)?)?;
+        let count = sum_over(&cast(&chosen, x.dtype())?, &self.split.dims, self.split.keepdim)?;
+        Ok((chosen, count))
     }
 }
 

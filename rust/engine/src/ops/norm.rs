@@ -2,7 +2,7 @@
 
 use rgrad_kernels::reduce::Reduce;
 
-use super::elementwise::{abs, div, eq, mul, ne, number, pow, sqrt, square, where_};
+use super::elementwise::{abs, div, eq, mul, mul_grad, ne, number, pow, sqrt, square, where_};
 use super::extremes::{amax, amin};
 use super::reduce::{Split, sum, sum_over};
 use super::{cast, only, op_table};
@@ -14,19 +14,19 @@ use crate::tensor::Tensor;
 
 op_table! { $ norm_ops
     /// The p-norm over `dim`, or over everything as one vector: (Σ |x|ᵖ)^(1/p). `p` is a number, 0 to count what is not 0,
-    /// `inf` and `-inf` for the largest and smallest magnitude, or "fro", which is 2. The derivative at 0 is 0, and large
-    /// elements do not overflow. `rg.linalg.norm` has the norms of matrices.
+    /// `inf` and `-inf` for the largest and smallest magnitude, or "fro", which is 2. At 0 its derivatives of any order are 0,
+    /// and large elements do not overflow. `rg.linalg.norm` has the norms of matrices.
     method norm(x: Tensor, p: Order = None, dim: Dims = None, keepdim: bool = false);
 }
 
-/// √Σ x², with the derivative 0 where it is 0.
+/// √Σ x², with derivatives 0, of any order, where it is 0.
 struct Euclid(Split);
 
 impl Euclid {
-    /// x / ‖x‖, or 0 where that is 0 / 0.
+    /// x / ‖x‖, or 0 where that is 0 / 0: divided by ∞ there, which makes its own derivatives 0 as well.
     fn direction(&self, x: &Tensor, y: &Tensor) -> Result<Tensor> {
-        let safe = where_(&eq(y, &number(y, 0.0)?)?, &number(y, 1.0)?, y)?;
-        div(x, &self.0.spread(&safe)?)
+        let length = where_(&eq(y, &number(y, 0.0)?)?, &number(y, f64::INFINITY)?, y)?;
+        div(x, &self.0.spread(&length)?)
     }
 }
 
@@ -59,10 +59,10 @@ impl Op for Euclid {
     }
     fn backward(&self, saved: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
         let direction = self.direction(saved.input(0), saved.output())?;
-        Ok([Some(mul(&self.0.spread(g)?, &direction)?)].into_iter().collect())
+        Ok([Some(mul_grad(&self.0.spread(g)?, &direction)?)].into_iter().collect())
     }
     fn jvp(&self, x: &[&Tensor], y: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
-        sum_over(&mul(&self.direction(x[0], y)?, only(t))?, &self.0.dims, self.0.keepdim)
+        sum_over(&mul_grad(only(t), &self.direction(x[0], y)?)?, &self.0.dims, self.0.keepdim)
     }
 }
 
@@ -97,7 +97,7 @@ fn general(x: &Tensor, p: f64, dims: &[isize], keepdim: bool) -> Result<Tensor> 
 
 /// The p-norm over `dims`, or over everything as one vector: (Σ |x|ᵖ)^(1/p).
 ///
-/// Subgradients: 0 at x = 0; for p = ±∞, ties share evenly. `TypeError` unless `x` holds floats, `ValueError` for p = NaN
+/// Derivatives of any order are 0 at x = 0; for p = ±∞, ties share evenly. `TypeError` unless `x` holds floats, `ValueError` for p = NaN
 /// or, as there is no smallest magnitude, for infinite or negative p over nothing.
 pub fn norm(x: &Tensor, p: f64, dims: Option<&[isize]>, keepdim: bool) -> Result<Tensor> {
     if !x.dtype().is_float() {

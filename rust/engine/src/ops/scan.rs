@@ -5,7 +5,7 @@
 use rgrad_kernels::reduce::Reduce;
 use rgrad_kernels::scan;
 
-use super::elementwise::{add, mul, number, zeros_like};
+use super::elementwise::{add, mul, mul_grad, mul_grads, number, zeros_like};
 use super::join::cat;
 use super::pieces::narrow;
 use super::reduce::{Split, sum_over};
@@ -36,6 +36,8 @@ struct Recurrence {
     name: &'static str,
     factors: bool,
     reverse: bool,
+    /// Whether what is added up are gradients: 0 times a factor is 0 then, whatever the factor is.
+    gradients: bool,
 }
 
 impl Recurrence {
@@ -45,6 +47,11 @@ impl Recurrence {
             Some(a) => apply(self, &[&b, &contiguous(a)?]),
             None => apply(self, &[&b]),
         }
+    }
+
+    /// A gradient or tangent of the factors times the values that they are multiplied by, which may be gradients as well.
+    fn times(self, g: &Tensor, values: &Tensor) -> Result<Tensor> {
+        if self.gradients { mul_grads(g, values) } else { mul_grad(g, values) }
     }
 }
 
@@ -61,24 +68,26 @@ impl Op for Recurrence {
         match_float!(b.dtype(), self.name, T => {
             let (rb, ra) = (b.read::<T>(), x.get(1).map(|a| a.read::<T>()));
             Tensor::build::<T>(self.name, b.shape(), b.dtype(), |out| {
-                scan::linear(out, ra.as_ref().map(crate::tensor::Reader::slice), rb.slice(), length, self.reverse);
+                let a = ra.as_ref().map(crate::tensor::Reader::slice);
+                scan::linear(out, a, rb.slice(), length, self.reverse, self.gradients);
                 Ok(())
             })
         })
     }
     fn backward(&self, saved: &Saved, g: &Tensor, want: Want) -> Result<Grads> {
-        let back = Self { reverse: !self.reverse, ..*self };
+        let back = Self { reverse: !self.reverse, gradients: true, ..*self };
         if !self.factors {
             return Ok([Some(back.run(g, None)?)].into_iter().collect());
         }
         let gb = back.run(g, Some(&shifted(saved.input(1), back.reverse)?))?;
-        let ga = if want.input(1) { Some(mul(&gb, &shifted(saved.output(), self.reverse)?)?) } else { None };
+        let ga = if want.input(1) { Some(self.times(&gb, &shifted(saved.output(), self.reverse)?)?) } else { None };
         Ok([Some(gb), ga].into_iter().collect())
     }
     fn jvp(&self, x: &[&Tensor], y: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
-        let Some(moved) = t.get(1).copied().flatten() else { return self.run(only(t), x.get(1).copied()) };
-        let moved = mul(moved, &shifted(y, self.reverse)?)?;
-        self.run(&t[0].map_or_else(|| Ok(moved.clone()), |t| add(&moved, t))?, Some(x[1]))
+        let along = Self { gradients: true, ..*self };
+        let Some(moved) = t.get(1).copied().flatten() else { return along.run(only(t), x.get(1).copied()) };
+        let moved = self.times(moved, &shifted(y, self.reverse)?)?;
+        along.run(&t[0].map_or_else(|| Ok(moved.clone()), |t| add(&moved, t))?, Some(x[1]))
     }
 }
 
@@ -106,7 +115,8 @@ fn unit(like: &Tensor, reverse: bool) -> Result<Tensor> {
 
 /// Products of all elements before each along the last dimension, or of those behind it if `reverse`.
 fn products_beside(x: &Tensor, reverse: bool) -> Result<Tensor> {
-    Recurrence { name: "prod", factors: true, reverse }.run(&unit(x, reverse)?, Some(&shifted(x, reverse)?))
+    Recurrence { name: "prod", factors: true, reverse, gradients: false }
+        .run(&unit(x, reverse)?, Some(&shifted(x, reverse)?))
 }
 
 /// The product over some dimensions.
@@ -143,10 +153,10 @@ impl Op for Prod {
         self.0.run("prod", Reduce::Prod, x[0])
     }
     fn backward(&self, saved: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
-        Ok([Some(mul(&self.0.spread(g)?, &self.others(saved.input(0))?)?)].into_iter().collect())
+        Ok([Some(mul_grad(&self.0.spread(g)?, &self.others(saved.input(0))?)?)].into_iter().collect())
     }
     fn jvp(&self, x: &[&Tensor], _: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
-        sum_over(&mul(&self.others(x[0])?, only(t))?, &self.0.dims, self.0.keepdim)
+        sum_over(&mul_grad(only(t), &self.others(x[0])?)?, &self.0.dims, self.0.keepdim)
     }
 }
 
@@ -187,7 +197,7 @@ pub fn cumsum(x: &Tensor, dim: isize) -> Result<Tensor> {
         if !x.dtype().is_float() {
             return cumulated_int("cumsum", x, false);
         }
-        Recurrence { name: "cumsum", factors: false, reverse: false }.run(x, None)
+        Recurrence { name: "cumsum", factors: false, reverse: false, gradients: false }.run(x, None)
     })
 }
 
@@ -206,6 +216,6 @@ pub fn cumprod(x: &Tensor, dim: isize) -> Result<Tensor> {
         let zeros = |t: &Tensor| zeros_like(&t.without_history());
         let b = cat(&[first.clone(), zeros(&rest)?], -1)?;
         let a = cat(&[zeros(&first)?, rest], -1)?;
-        Recurrence { name: "cumprod", factors: true, reverse: false }.run(&b, Some(&a))
+        Recurrence { name: "cumprod", factors: true, reverse: false, gradients: false }.run(&b, Some(&a))
     })
 }

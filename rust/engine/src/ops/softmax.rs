@@ -2,7 +2,7 @@
 
 use rgrad_kernels::softmax as kernels;
 
-use super::elementwise::{exp, mul, neg, sub};
+use super::elementwise::{exp, mul_grad, mul_grads, neg, sub};
 use super::reduce::sum;
 use super::views::{move_dim, reshape_to};
 use super::{cast, contiguous, only, op_table};
@@ -73,8 +73,8 @@ impl Op for Rows {
             Rows::SoftmaxGrad => {
                 let (y, v) = (saved.input(0), saved.input(1));
                 let gy = if want.input(0) {
-                    let direct = mul(g, &sub(v, &along(&mul(v, y)?)?)?)?;
-                    Some(sub(&direct, &mul(v, &along(&mul(g, y)?)?)?)?)
+                    let direct = mul_grads(g, &sub(v, &along(&mul_grad(v, y)?)?)?)?;
+                    Some(sub(&direct, &mul_grads(v, &along(&mul_grad(g, y)?)?)?)?)
                 } else {
                     None
                 };
@@ -83,8 +83,8 @@ impl Op for Rows {
             }
             Rows::LogSoftmaxGrad => {
                 let (y, v) = (saved.input(0), saved.input(1));
-                let weighted = mul(g, &exp(y)?)?;
-                let gy = if want.input(0) { Some(neg(&mul(&weighted, &along(v)?)?)?) } else { None };
+                let weighted = mul_grad(g, &exp(y)?)?;
+                let gy = if want.input(0) { Some(neg(&mul_grads(&weighted, &along(v)?)?)?) } else { None };
                 let gv = if want.input(1) { Some(sub(g, &along(&weighted)?)?) } else { None };
                 [gy, gv].into_iter().collect()
             }
@@ -97,20 +97,20 @@ impl Op for Rows {
             Rows::Softmax => rows(Rows::SoftmaxGrad, y, only(t)),
             Rows::LogSoftmax => {
                 let t = only(t);
-                sub(t, &along(&mul(&exp(y)?, t)?)?)
+                sub(t, &along(&mul_grad(t, &exp(y)?)?)?)
             }
             Rows::SoftmaxGrad => {
                 let (y, v) = (x[0], x[1]);
                 let wrt_y = |t: &Tensor| {
-                    let direct = mul(t, &sub(v, &along(&mul(v, y)?)?)?)?;
-                    sub(&direct, &mul(y, &along(&mul(v, t)?)?)?)
+                    let direct = mul_grads(t, &sub(v, &along(&mul_grad(v, y)?)?)?)?;
+                    sub(&direct, &mul_grad(&along(&mul_grads(v, t)?)?, y)?)
                 };
                 let wrt_v = |t: &Tensor| rows(Rows::SoftmaxGrad, y, t);
                 forward::total([t[0].map(wrt_y).transpose()?, t[1].map(wrt_v).transpose()?])
             }
             Rows::LogSoftmaxGrad => {
                 let (y, v) = (x[0], x[1]);
-                let wrt_y = |t: &Tensor| neg(&mul(&mul(&exp(y)?, t)?, &along(v)?)?);
+                let wrt_y = |t: &Tensor| neg(&mul_grads(&mul_grad(t, &exp(y)?)?, &along(v)?)?);
                 let wrt_v = |t: &Tensor| rows(Rows::LogSoftmaxGrad, y, t);
                 forward::total([t[0].map(wrt_y).transpose()?, t[1].map(wrt_v).transpose()?])
             }
@@ -176,11 +176,11 @@ impl Op for LogSumExp {
         })
     }
     fn backward(&self, saved: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
-        let g = mul(&reshape_to(g, &[g.numel(), 1])?, &softmax(saved.input(0), 1)?)?;
+        let g = mul_grad(&reshape_to(g, &[g.numel(), 1])?, &softmax(saved.input(0), 1)?)?;
         Ok([Some(g)].into_iter().collect())
     }
     fn jvp(&self, x: &[&Tensor], _: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
-        sum(&mul(&softmax(x[0], 1)?, only(t))?, Some(&[1]), false)
+        sum(&mul_grad(only(t), &softmax(x[0], 1)?)?, Some(&[1]), false)
     }
 }
 

@@ -4,7 +4,7 @@ use rgrad_kernels::norm::{self as kernels, Normal};
 use smallvec::SmallVec;
 
 use super::contiguous;
-use super::elementwise::{add, div, mul, neg, number, sqrt, square, sub};
+use super::elementwise::{add, div, mul, mul_grad, neg, number, sqrt, square, sub};
 use super::pieces::select;
 use super::reduce::{mean, sum};
 use super::views::expand_to;
@@ -84,9 +84,9 @@ impl Standardize {
 
     /// The Jacobian s (1 − 1/n − y yᵀ/n), with s the scale, is symmetric, so that both modes have one rule.
     fn times_jacobian(self, g: &Tensor, y: &Tensor, scale: &Tensor) -> Result<Tensor> {
-        let along = mul(y, &self.average(&mul(g, y)?)?)?;
+        let along = mul_grad(&self.average(&mul_grad(g, y)?)?, y)?;
         let rest = if self.centred { sub(g, &self.average(g)?)? } else { g.clone() };
-        mul(&sub(&rest, &along)?, scale)
+        mul_grad(&sub(&rest, &along)?, scale)
     }
 
     /// The reverse rule by kernels, without history.
@@ -135,7 +135,14 @@ impl Standardize {
             Tensor::build::<T>(OP, x[0].shape(), x[0].dtype(), |out| {
                 match x.get(5) {
                     Some(sums) => kernels::column_grad(out, of, g.slice(), weight.slice(), sums.read::<T>().slice()),
-                    None => kernels::row_grad(out, of, g.slice(), weight.slice(), self.centred),
+                    None if weight.slice().iter().all(|w| w.is_finite()) => {
+                        kernels::row_grad(out, of, g.slice(), weight.slice(), self.centred);
+                    }
+                    // No weight makes anything but 0 of a gradient of 0.
+                    None => {
+                        let weighted = mul_grad(x[3], x[4])?;
+                        kernels::row_grad(out, of, weighted.read::<T>().slice(), &vec![1.0; cols], self.centred);
+                    }
                 }
                 Ok(())
             })
@@ -160,16 +167,16 @@ impl Op for Standardize {
         }
         // To be differentiated again, the statistics must be functions of x.
         let (y, scale) = self.of(x)?;
-        let gx = if want.input(0) { Some(self.times_jacobian(&mul(g, w)?, &y, &scale)?) } else { None };
-        let gw = if want.input(3) { Some(mul(g, &y)?) } else { None };
+        let gx = if want.input(0) { Some(self.times_jacobian(&mul_grad(g, w)?, &y, &scale)?) } else { None };
+        let gw = if want.input(3) { Some(mul_grad(g, &y)?) } else { None };
         Ok([gx, None, None, gw, want.input(4).then(|| g.clone())].into_iter().collect())
     }
     fn jvp(&self, x: &[&Tensor], y: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
         let (normal, scale) = self.of(x[0])?;
-        let wrt_x = |t: &Tensor| mul(&self.times_jacobian(t, &normal, &scale)?, x[3]);
+        let wrt_x = |t: &Tensor| mul_grad(&self.times_jacobian(t, &normal, &scale)?, x[3]);
         total([
             t[0].map(wrt_x).transpose()?,
-            t[3].map(|t| mul(&normal, t)).transpose()?,
+            t[3].map(|t| mul_grad(t, &normal)).transpose()?,
             t[4].map(|t| expand_to(t, y.shape())).transpose()?,
         ])
     }
@@ -191,13 +198,13 @@ impl Op for Scale {
     fn backward(&self, saved: &Saved, g: &Tensor, want: Want) -> Result<Grads> {
         let (mean, scale, weight) = (saved.input(1), saved.input(2), saved.input(3));
         let moved = || sub(saved.input(0), mean);
-        let gx = mul(g, &mul(scale, weight)?)?;
+        let gx = mul_grad(g, &mul(scale, weight)?)?;
         let wanted = |i: usize, grad: &dyn Fn() -> Result<Tensor>| want.input(i).then(grad).transpose();
         Ok([
             Some(gx.clone()),
             wanted(1, &|| neg(&gx))?,
-            wanted(2, &|| mul(&mul(g, &moved()?)?, weight))?,
-            wanted(3, &|| mul(&mul(g, &moved()?)?, scale))?,
+            wanted(2, &|| mul_grad(&mul_grad(g, &moved()?)?, weight))?,
+            wanted(3, &|| mul_grad(&mul_grad(g, &moved()?)?, scale))?,
             wanted(4, &|| Ok(g.clone()))?,
         ]
         .into_iter()
@@ -207,10 +214,10 @@ impl Op for Scale {
         let moved = || sub(x[0], x[1]);
         let slope = mul(x[2], x[3])?;
         total([
-            t[0].map(|t| mul(t, &slope)).transpose()?,
-            t[1].map(|t| expand_to(&neg(&mul(t, &slope)?)?, y.shape())).transpose()?,
-            t[2].map(|t| mul(&moved()?, &mul(t, x[3])?)).transpose()?,
-            t[3].map(|t| mul(&moved()?, &mul(t, x[2])?)).transpose()?,
+            t[0].map(|t| mul_grad(t, &slope)).transpose()?,
+            t[1].map(|t| expand_to(&neg(&mul_grad(t, &slope)?)?, y.shape())).transpose()?,
+            t[2].map(|t| mul_grad(&mul_grad(t, x[3])?, &moved()?)).transpose()?,
+            t[3].map(|t| mul_grad(&mul_grad(t, x[2])?, &moved()?)).transpose()?,
             t[4].map(|t| expand_to(t, y.shape())).transpose()?,
         ])
     }

@@ -1,6 +1,6 @@
 //! Variances and standard deviations.
 
-use super::elementwise::{div, eq, mul, number, sqrt, sub, where_};
+use super::elementwise::{div, eq, mul_grad, number, sqrt, sub, where_};
 use super::reduce::{Split, mean, scale, sum_over};
 use super::{only, op_table};
 use crate::error::{Result, fail};
@@ -47,10 +47,10 @@ impl Op for Variance {
     fn backward(&self, saved: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
         // The mean's own part of the derivative is the sum of all deviations, which is 0.
         let slope = self.split.spread(&scale(g, 2.0 / self.divisor)?)?;
-        Ok([Some(mul(&slope, &self.deviation(saved.input(0))?)?)].into_iter().collect())
+        Ok([Some(mul_grad(&slope, &self.deviation(saved.input(0))?)?)].into_iter().collect())
     }
     fn jvp(&self, x: &[&Tensor], _: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
-        let moved = sum_over(&mul(&self.deviation(x[0])?, only(t))?, &self.split.dims, self.split.keepdim)?;
+        let moved = sum_over(&mul_grad(only(t), &self.deviation(x[0])?)?, &self.split.dims, self.split.keepdim)?;
         scale(&moved, 2.0 / self.divisor)
     }
 }

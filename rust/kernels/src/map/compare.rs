@@ -8,7 +8,7 @@ use crate::simd::{Element, Kernel, Real, Simd};
 use crate::split::split;
 use crate::view::size;
 
-/// A comparison. With NaN all are false but `Ne`.
+/// A comparison. With NaN all are false but `Ne`, and `Same` of two.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Compare {
     /// `a < b`
@@ -23,6 +23,8 @@ pub enum Compare {
     Eq,
     /// `a != b`
     Ne,
+    /// `a == b`, or both are NaN
+    Same,
 }
 
 entries! { Choices for [f32 f64 i64 i32 u8] where T: Element {
@@ -127,7 +129,18 @@ pub(crate) fn compare_tile<T: Element>(op: Compare, out: &mut [u8], a: &[T], b: 
         Compare::Ge => each!(>=),
         Compare::Eq => each!(==),
         Compare::Ne => each!(!=),
+        Compare::Same => {
+            for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
+                *out = u8::from((a == b) | (is_nan(a) & is_nan(b)));
+            }
+        }
     }
+}
+
+#[inline(always)]
+#[allow(clippy::eq_op, reason = "only NaN differs from itself; integers have none")]
+fn is_nan<T: Element>(x: &T) -> bool {
+    x != x
 }
 
 /// [`select`] from operands without strides.

@@ -186,6 +186,10 @@ functions! {
         let variance = s.max(s.splat(T::from_f64(1e-12)), s.mul(a, s.sub(s.splat(T::ONE), a)));
         s.div(s.sub(a, b), variance)
     };
+    /// `ln(1 + eᵃ) - a·b`: the binary cross-entropy of `σ(a)` against `b`
+    LogitsCrossEntropy, GRAIN_TRANSCENDENTAL, math::logits_cross_entropy(s, a, b);
+    /// `σ(a) - b`: its slope, accurate where that is small
+    LogitsSlope, GRAIN_TRANSCENDENTAL, math::logits_slope(s, a, b);
     /// `a × b`, and 0 where either is 0 whatever the other is: the product of two gradients
     MulGrads, GRAIN_CHEAP, math::unless_zero(s, b, math::unless_zero(s, a, s.mul(a, b)));
 }

@@ -281,3 +281,17 @@ pub(crate) fn binary_cross_entropy<T: Real, S: Simd<T>>(s: S, p: S::V, t: S::V) 
     let (yes, no) = (s.max(least, log(s, p)), s.max(least, log1p(s, s.neg(p))));
     s.neg(s.add(s.mul(t, yes), s.mul(s.sub(s.splat(T::ONE), t), no)))
 }
+
+/// `ln(1 + eˣ) - x·t` as `ln(1 + e^-|x|)` and a line, whose factor is 0 where the loss at infinity is finite.
+#[inline(always)]
+pub(crate) fn logits_cross_entropy<T: Real, S: Simd<T>>(s: S, x: S::V, t: S::V) -> S::V {
+    let factor = s.select(s.lt(s.splat(T::ZERO), x), s.sub(s.splat(T::ONE), t), s.neg(t));
+    s.add(softplus(s, s.neg(s.abs(x))), unless_zero(s, factor, s.mul(factor, x)))
+}
+
+/// `σ(x) - t` by the smaller of σ(x) and 1 − σ(x), which has all its digits.
+#[inline(always)]
+pub(crate) fn logits_slope<T: Real, S: Simd<T>>(s: S, x: S::V, t: S::V) -> S::V {
+    let small = sigmoid(s, s.neg(s.abs(x)));
+    s.select(s.lt(s.splat(T::ZERO), x), s.sub(s.sub(s.splat(T::ONE), t), small), s.sub(small, t))
+}

@@ -9,7 +9,7 @@ pub(crate) mod rows;
 pub(crate) use cross_entropy::CrossEntropies;
 pub use cross_entropy::{BadLabel, cross_entropy};
 
-use rows::{Narrow, group_rows, maxima, rows, sum_exp_row, sum_row, write_exp_row};
+use rows::{Narrow, group_rows, is_zero, maxima, rows, sum_exp_row, sum_row, write_exp_row};
 
 use crate::entries::entries;
 use crate::lanes::map_lanes;
@@ -38,12 +38,14 @@ entries! { Softmaxes for [f32 f64] where T: Real {
     /// # Panics
     /// If `x` does not have `cols` elements for every one of `out`.
     pub fn logsumexp(out: &mut [T], x: &[T], cols: usize) = logsumexp_body;
-    /// The gradient of [`softmax`] whose value was `y`: `out[i][j] = y[i][j]·(g[i][j] - Σₖ g[i][k]·y[i][k])`.
+    /// The gradient of [`softmax`] whose value was `y`: `out[i][j] = y[i][j]·(g[i][j] - Σₖ g[i][k]·y[i][k])`, and 0 in rows
+    /// where `g` is 0, whatever `y` is.
     ///
     /// # Panics
     /// If the lengths differ or are no multiple of `cols`.
     pub fn softmax_grad(out: &mut [T], y: &[T], g: &[T], cols: usize) = softmax_grad_body;
-    /// The gradient of [`log_softmax`] whose value was `y`: `out[i][j] = g[i][j] - exp(y[i][j])·Σₖ g[i][k]`.
+    /// The gradient of [`log_softmax`] whose value was `y`: `out[i][j] = g[i][j] - exp(y[i][j])·Σₖ g[i][k]`, and 0 in
+    /// rows where `g` is 0, whatever `y` is.
     ///
     /// # Panics
     /// If the lengths differ or are no multiple of `cols`.
@@ -246,7 +248,13 @@ impl<'a, T: Real> Kernel<T> for BackwardKernel<'a, T> {
             let sums = rows!(s: S, Sum, i in y.len() / cols, sum_row(s, row(g, i), softmax.then(|| row(y, i))));
             let sums = s.to_array(sums);
             for (i, out) in out.chunks_exact_mut(cols).enumerate() {
-                let (y, g, sum) = (row(y, i), row(g, i), s.splat(sums.as_ref()[i]));
+                let (y, g, sum) = (row(y, i), row(g, i), sums.as_ref()[i]);
+                // Looked for only where it may be.
+                if (if softmax { sum.to_f64().is_nan() } else { sum == T::ZERO }) && is_zero(g) {
+                    out.fill(T::ZERO);
+                    continue;
+                }
+                let sum = s.splat(sum);
                 if softmax {
                     map_lanes!(s: S, [out => z] <- [y => y, g => g], (s.mul(y, s.sub(g, sum)),));
                 } else {

@@ -20,6 +20,12 @@ pub(crate) fn group_rows<T: Real, S: Simd<T>>(cols: usize) -> usize {
     (GROUP_BYTES / size_of::<T>() / cols).clamp(1, S::LANES)
 }
 
+/// Whether all elements are 0.
+#[inline(always)]
+pub(crate) fn is_zero<T: Real>(x: &[T]) -> bool {
+    x.iter().all(|&x| x == T::ZERO)
+}
+
 /// The larger number; with NaN, any.
 #[derive(Clone, Copy)]
 pub(super) struct Largest;

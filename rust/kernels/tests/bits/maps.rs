@@ -98,7 +98,8 @@ fn binaries<T: Real + Bits>(hash: &mut Hash) {
     let (a, b) = (odd::<T>(N, 1, 97), odd::<T>(N, 2, 89));
     let mut out = vec![T::NAN; N];
     for op in every!(Binary: Add Sub Mul Div Pow Atan2 Hypot Fmod Remainder FloorDivide Logaddexp Xlogy Maximum Minimum
-        ReluGrad TanhGrad SigmoidGrad MulGrad DivGrad MulGrads BinaryCrossEntropy BinaryCrossEntropySlope)
+        ReluGrad TanhGrad SigmoidGrad MulGrad DivGrad MulGrads BinaryCrossEntropy BinaryCrossEntropySlope
+        LogitsCrossEntropy LogitsSlope)
     {
         binary(op, &mut out, &[N], View::new(&a, &[1]), View::new(&b, &[1]));
         hash.add(&out);

@@ -6,7 +6,7 @@ use pyo3::intern;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 use rgrad_engine::shape::Dims;
-use rgrad_engine::{DType, Number, Tensor, compile, ops};
+use rgrad_engine::{DType, Number, Result, Tensor, compile, ops};
 use rgrad_kernels::buffer::Access;
 
 use super::{dlpack, strides, tensor_over, unlendable};
@@ -137,14 +137,24 @@ pub(crate) fn copied(ob: &Bound<'_, PyAny>) -> PyResult<Option<Tensor>> {
 
 /// A tensor with its own copy of lent elements.
 fn own(py: Python<'_>, view: &Tensor) -> PyResult<Tensor> {
-    let copy = || {
-        if view.dtype() != DType::Bool {
-            return ops::clone(view);
-        }
-        // Any byte but 0 is true for NumPy, as in a mask of 0 and 255 that array.view(bool) made; for the kernels it is 1.
-        ops::ne(&ops::cast(view, DType::UInt8)?, &Tensor::scalar(Number::Int(0), DType::UInt8)?)
-    };
-    run(py, view.numel(), || compile::constant(copy))
+    run(py, view.numel(), || compile::constant(|| copy_of(view)))
+}
+
+pub(super) fn copy_of(view: &Tensor) -> Result<Tensor> {
+    if view.dtype() != DType::Bool {
+        return ops::clone(view);
+    }
+    // Any byte but 0 is true for NumPy, as in a mask of 0 and 255 that array.view(bool) made; for the kernels it is 1.
+    ops::ne(&ops::cast(view, DType::UInt8)?, &Tensor::scalar(Number::Int(0), DType::UInt8)?)
+}
+
+/// Whether lent elements are what kernels take truth values for: 0 or 1. Any other dtype holds whatever it does.
+pub(super) fn are_truths(py: Python<'_>, view: &Tensor) -> PyResult<bool> {
+    if view.dtype() != DType::Bool || view.numel() == 0 {
+        return Ok(true);
+    }
+    let largest = || compile::constant(|| ops::amax(&ops::cast(view, DType::UInt8)?, None, false))?.item();
+    Ok(!matches!(run(py, view.numel(), largest)?, Number::Int(2..)))
 }
 
 /// A tensor with a copy of the elements of another library's array, by way of DLPack or NumPy's protocols; `None` if `ob`
@@ -165,8 +175,8 @@ pub(crate) fn converted(ob: &Bound<'_, PyAny>) -> PyResult<Option<Tensor>> {
 /// A tensor that shares the memory of a NumPy array (or of another exporter of a buffer).
 ///
 /// Writing to one changes the other; a tensor over a read-only array refuses to be written. `TypeError` if the dtype has no
-/// counterpart, `ValueError` if the strides are negative or the elements not aligned: copy the array then with
-/// rg.tensor(array).
+/// counterpart, `ValueError` if the strides are negative, the elements not aligned, or truth values other bytes than 0 and 1:
+/// copy the array then with rg.tensor(array). An array of bool must hold no other bytes later either.
 #[pyfunction]
 #[pyo3(signature = (array))]
 pub fn from_numpy(array: &Bound<'_, PyAny>) -> PyResult<PyTensor> {
@@ -194,12 +204,19 @@ pub fn from_numpy(array: &Bound<'_, PyAny>) -> PyResult<PyTensor> {
             None => unsupported(&array),
         });
     }
-    borrow(lent).map(Into::into).ok_or_else(|| {
+    let shared = borrow(lent).ok_or_else(|| {
         PyValueError::new_err(
             "from_numpy: a tensor cannot share memory with negative strides or with elements that are not aligned; \
              copy with rg.tensor(array)",
         )
-    })
+    })?;
+    if !are_truths(array.py(), &shared)? {
+        return Err(PyValueError::new_err(
+            "from_numpy: a tensor cannot share memory whose truth values are other bytes than 0 and 1; \
+             copy with rg.tensor(array), for which every byte but 0 is true",
+        ));
+    }
+    Ok(shared.into())
 }
 
 type Once = PyOnceLock<Py<PyAny>>;

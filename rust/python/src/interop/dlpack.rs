@@ -13,6 +13,7 @@ use rgrad_engine::shape::{Dims, Layout, checked_numel, contiguous_strides};
 use rgrad_engine::{DType, Tensor, ops};
 use rgrad_kernels::buffer::Access;
 
+use super::array::{are_truths, copy_of};
 use super::{strides, tensor_over, unlendable};
 use crate::entry::contained;
 use crate::entry::prelude::*;
@@ -383,13 +384,18 @@ pub(super) fn import(ob: &Bound<'_, PyAny>) -> PyResult<Tensor> {
 ///
 /// Writing to one changes the other; a tensor over read-only memory refuses to be written. `TypeError` if `x` has no
 /// `__dlpack__` or elements of no dtype here, `BufferError` if its memory cannot be shared: it is on another device, not
-/// aligned, or its strides are negative.
+/// aligned, its strides are negative, or it holds truth values other than 0 and 1.
 #[pyfunction]
 #[pyo3(signature = (x: "Any", *, copy=None))]
 pub fn from_dlpack(x: &Bound<'_, PyAny>, copy: Option<bool>) -> Out {
     let shared = import(x)?;
     if copy == Some(true) {
-        return run(x.py(), shared.numel(), || ops::clone(&shared)).map(Into::into);
+        return run(x.py(), shared.numel(), || copy_of(&shared)).map(Into::into);
+    }
+    if !are_truths(x.py(), &shared)? {
+        return Err(PyBufferError::new_err(
+            "from_dlpack: memory cannot be shared whose truth values are other bytes than 0 and 1; write copy=True",
+        ));
     }
     Ok(shared.into())
 }

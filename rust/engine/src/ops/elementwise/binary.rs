@@ -205,14 +205,14 @@ binary! {
     pub fn xlogy = Xlogy, BecomeFloats, Saves::INPUTS,
         |g, s| xlogy_wrt_factor(g, s.input(0), s.input(1)),
         |g, s| div_grad(&mul_grad(g, s.input(0))?, s.input(1));
-    /// The larger of two; NaN if either is NaN. Where they are equal, each gets half of the gradient.
-    pub fn maximum = Maximum, Stay, Saves::INPUTS,
-        |g, s| chosen(g, Compare::Lt, s.input(0), s.input(1)),
-        |g, s| chosen(g, Compare::Lt, s.input(1), s.input(0));
-    /// The smaller of two; NaN if either is NaN. Where they are equal, each gets half of the gradient.
-    pub fn minimum = Minimum, Stay, Saves::INPUTS,
-        |g, s| chosen(g, Compare::Gt, s.input(0), s.input(1)),
-        |g, s| chosen(g, Compare::Gt, s.input(1), s.input(0));
+    /// The larger of two; NaN if either is NaN. Where they are equal or both NaN, each gets half of the gradient.
+    pub fn maximum = Maximum, Stay, Saves { inputs: 3, output: true },
+        |g, s| chosen(g, s.input(0), s.input(1), s.output()),
+        |g, s| chosen(g, s.input(1), s.input(0), s.output());
+    /// The smaller of two; NaN if either is NaN. Where they are equal or both NaN, each gets half of the gradient.
+    pub fn minimum = Minimum, Stay, Saves { inputs: 3, output: true },
+        |g, s| chosen(g, s.input(0), s.input(1), s.output()),
+        |g, s| chosen(g, s.input(1), s.input(0), s.output());
     /// `g` where `y > 0`, else 0: the derivative of ReLU applied, in one pass.
     pub(crate) fn relu_grad = ReluGrad, BecomeFloats, SECOND,
         |g, s| relu_grad(g, s.input(1)),
@@ -236,6 +236,14 @@ binary! {
     pub(crate) fn div_grad = DivGrad, BecomeFloats, Saves::INPUTS,
         |g, s| div_grad(g, s.input(1)),
         |g, s| neg(&div_grad(&div_grad(&mul_grads(g, s.input(0))?, s.input(1))?, s.input(1))?);
+    /// `ln(1 + eˣ) − x t`: the binary cross-entropy of `σ(x)` against `t`, with its limits where `x` is infinite.
+    pub(crate) fn logits_cross_entropy = LogitsCrossEntropy, BecomeFloats, Saves::INPUTS,
+        |g, s| mul_grad(g, &logits_slope(s.input(0), s.input(1))?),
+        |g, s| neg(&mul_grad(g, s.input(0))?);
+    /// `σ(x) − t`, its slope.
+    pub(crate) fn logits_slope = LogitsSlope, BecomeFloats, Saves { inputs: 1, output: false },
+        |g, s| sigmoid_grad(g, &sigmoid(s.input(0))?),
+        |g, _| neg(g);
     /// The product of two gradients, and 0 where either is 0: a bilinear function, unlike a choice of 0.
     pub(crate) fn mul_grads = MulGrads, BecomeFloats, Saves::INPUTS,
         |g, s| mul_grads(g, s.input(1)),
@@ -263,9 +271,11 @@ op_table! { $ binary_ops
     method logaddexp(x: Tensor, other: Tensor);
     /// x ln other, and 0 where x = 0 unless other is NaN.
     method xlogy(x: Tensor, other: Tensor);
-    /// The larger of two; NaN if either is NaN. Where they are equal, each gets half of the gradient.
+    /// The larger of two; NaN if either is NaN. Where they are equal or both NaN, each gets half of the gradient; else all of it
+    /// goes to the one that was chosen.
     method maximum(x: Tensor, other: Tensor);
-    /// The smaller of two; NaN if either is NaN. Where they are equal, each gets half of the gradient.
+    /// The smaller of two; NaN if either is NaN. Where they are equal or both NaN, each gets half of the gradient; else all of it
+    /// goes to the one that was chosen.
     method minimum(x: Tensor, other: Tensor);
 }
 
@@ -284,11 +294,11 @@ fn pow_wrt_exponent(g: &Tensor, a: &Tensor, b: &Tensor, y: &Tensor) -> Result<Te
     where_(&flat, &zero, &mul_grad(g, &mul(y, &log(&base)?)?)?)
 }
 
-/// `g` but where `this ⋛ other` holds 0, and half of it where they are equal.
-fn chosen(g: &Tensor, loses: Compare, this: &Tensor, other: &Tensor) -> Result<Tensor> {
+/// `g` where `this` was chosen, half of it where `other` is the same, and else 0.
+fn chosen(g: &Tensor, this: &Tensor, other: &Tensor, y: &Tensor) -> Result<Tensor> {
     let half = mul(g, &number(g, 0.5)?)?;
-    let g = where_(&compare(Compare::Eq, this, other)?, &half, g)?;
-    where_(&compare(loses, this, other)?, &number(&g, 0.0)?, &g)
+    let g = where_(&compare(Compare::Same, this, other)?, &half, g)?;
+    where_(&compare(Compare::Same, this, y)?, &g, &number(&g, 0.0)?)
 }
 
 /// `y`, and 1 where it is 0.

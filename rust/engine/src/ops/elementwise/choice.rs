@@ -35,6 +35,7 @@ pub fn compare(op: Compare, a: &Tensor, b: &Tensor) -> Result<Tensor> {
         Compare::Ge => "ge",
         Compare::Eq => "eq",
         Compare::Ne => "ne",
+        Compare::Same => "same",
     };
     let mut dtype = result_dtype(&[a, b]);
     if [a, b].into_iter().any(|x| x.is_weak() && matches!(x.item(), Ok(Number::Int(n)) if !dtype.holds(n))) {

@@ -6,7 +6,7 @@ use rgrad_kernels::reduce::{Axes, Reduce, reduce};
 use rgrad_kernels::simd::Real;
 use rgrad_kernels::softmax as kernels;
 
-use super::super::elementwise::{add, div, mul, number, sub};
+use super::super::elementwise::{add, div, mul, mul_grad, number, sub};
 use super::super::reduce::{scale, sum};
 use super::super::softmax::{log_softmax, softmax};
 use super::super::views::{expand_to, reshape_to};
@@ -209,11 +209,11 @@ impl Op for CrossEntropy {
             // An infinite factor is no factor of rows that do not count.
             per_row = without(Some(&ignored), &expand_to(&per_row, &[rows, 1])?)?;
         }
-        Ok([Some(mul(&per_row, &slope)?), None].into_iter().collect())
+        Ok([Some(mul_grad(&per_row, &slope)?), None].into_iter().collect())
     }
     fn jvp(&self, x: &[&Tensor], _: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
         let tangent = without(ignored_rows(x[1], self.ignored)?.as_ref(), only(t))?;
-        let tangents = sum(&mul(&self.slope_of(x[0], x[1])?, &tangent)?, Some(&[1]), false)?;
+        let tangents = sum(&mul_grad(&tangent, &self.slope_of(x[0], x[1])?)?, Some(&[1]), false)?;
         if self.reduction == Reduction::None { Ok(tangents) } else { sum(&tangents, None, false) }
     }
 }

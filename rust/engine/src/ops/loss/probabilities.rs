@@ -2,11 +2,14 @@
 
 use rgrad_kernels::map::{Binary, Compare, binary};
 
-use super::super::elementwise::{add, clamp, compare, div, exp, log, log1p, mul, neg, number, sub, where_};
+use super::super::curve::log1p_exp;
+use super::super::elementwise::{
+    add, clamp, compare, div, exp, log, log1p, logits_cross_entropy, mul, mul_grad, neg, number, sub, where_,
+};
 use super::super::reduce::{scale, sum};
 use super::super::views::expand_to;
-use super::super::{amax, amin, cast, logsigmoid};
-use super::{Reduction, same_shape};
+use super::super::{amax, amin, cast};
+use super::{Reduction, check_targets, same_shape};
 use crate::compile;
 use crate::dtype::match_float;
 use crate::error::{Result, fail};
@@ -56,12 +59,12 @@ impl BinaryCrossEntropy {
     /// `g · ∂/∂p`.
     fn wrt_input(g: &Tensor, p: &Tensor, t: &Tensor) -> Result<Tensor> {
         let variance = clamp(&mul(p, &one_minus(p)?)?, Some(&number(p, 1e-12)?), None)?;
-        mul(g, &div(&sub(p, t)?, &variance)?)
+        mul_grad(g, &div(&sub(p, t)?, &variance)?)
     }
 
     /// `g · ∂/∂t`.
     fn wrt_target(g: &Tensor, p: &Tensor) -> Result<Tensor> {
-        mul(g, &sub(&clamped_log1m(p)?, &clamped_log(p)?)?)
+        mul_grad(g, &sub(&clamped_log1m(p)?, &clamped_log(p)?)?)
     }
 }
 
@@ -79,7 +82,7 @@ impl Op for BinaryCrossEntropy {
         let (p, t) = (saved.input(0), saved.input(1));
         let plain = !is_grad_enabled() && ![p, t, g].iter().any(|x| x.has_tangent());
         let gp = match want.input(0) {
-            true if plain => Some(mul(g, &fused(Binary::BinaryCrossEntropySlope, p, t)?)?),
+            true if plain => Some(mul_grad(g, &fused(Binary::BinaryCrossEntropySlope, p, t)?)?),
             true => Some(Self::wrt_input(g, p, t)?),
             false => None,
         };
@@ -128,7 +131,7 @@ fn number_of(x: &Tensor) -> Result<f64> {
     })
 }
 
-/// −`weight` (t ln p + (1 − t) ln(1 − p)) for probabilities p. `ValueError` if one is not from 0 to 1.
+/// −`weight` (t ln p + (1 − t) ln(1 − p)) for probabilities p and t. `ValueError` if one is not from 0 to 1.
 pub fn binary_cross_entropy(
     input: &Tensor,
     target: &Tensor,
@@ -154,10 +157,12 @@ pub fn binary_cross_entropy(
             Ok(())
         })?;
     }
+    check_targets(OP, &t, "from 0 to 1", |t| (0.0..=1.0).contains(&t))?;
     reduction.apply(weighted(apply(BinaryCrossEntropy, &[&p, &t])?, weight)?)
 }
 
-/// Binary cross-entropy of sigmoid(input) against probabilities: (1 − t) x − (1 + (`pos_weight` − 1) t) ln σ(x).
+/// Binary cross-entropy of sigmoid(input) against probabilities: −`pos_weight` t ln σ(x) − (1 − t) ln σ(−x), whose limits are
+/// taken where x is infinite.
 pub fn binary_cross_entropy_with_logits(
     input: &Tensor,
     target: &Tensor,
@@ -171,15 +176,16 @@ pub fn binary_cross_entropy_with_logits(
     weight_fits(OP, "weight", weight, input)?;
     weight_fits(OP, "pos_weight", pos_weight, input)?;
     let (x, t) = floats(OP, input, target)?;
-    let mut certainty = logsigmoid(&x)?;
-    if let Some(w) = pos_weight {
-        let one = number(&t, 1.0)?;
-        certainty = mul(&add(&mul(&sub(w, &one)?, &t)?, &one)?, &certainty)?;
-    }
-    reduction.apply(weighted(sub(&mul(&one_minus(&t)?, &x)?, &certainty)?, weight)?)
+    let loss = match pos_weight {
+        None => logits_cross_entropy(&x, &t)?,
+        // What has no probability costs nothing, however far the logit is.
+        Some(w) => add(&mul_grad(&mul(w, &t)?, &log1p_exp(&neg(&x)?)?)?, &mul_grad(&one_minus(&t)?, &log1p_exp(&x)?)?)?,
+    };
+    reduction.apply(weighted(loss, weight)?)
 }
 
-/// t (ln t − `input`), or eᵗ (t − `input`) with `log_target`; 0, with derivatives 0, where the probability is 0.
+/// t (ln t − `input`), or eᵗ (t − `input`) with `log_target`; 0, with derivatives 0, where the probability is 0. `ValueError`
+/// for a negative one.
 pub fn kl_div(input: &Tensor, target: &Tensor, reduction: &str, log_target: bool) -> Result<Tensor> {
     const OP: &str = "kl_div";
     let batch = reduction == "batchmean";
@@ -189,6 +195,9 @@ pub fn kl_div(input: &Tensor, target: &Tensor, reduction: &str, log_target: bool
         fail!(Value, "{OP}: an empty batch has no mean loss");
     }
     let (x, t) = floats(OP, input, target)?;
+    if !log_target {
+        check_targets(OP, &t, "of at least 0 (for logarithms write log_target=True)", |t| t >= 0.0)?;
+    }
     let (nothing, harmless) = if log_target { (f64::NEG_INFINITY, 0.0) } else { (0.0, 1.0) };
     let absent = compare(Compare::Eq, &t, &number(&t, nothing)?)?;
     let t = where_(&absent, &number(&t, harmless)?, &t)?;
@@ -198,8 +207,9 @@ pub fn kl_div(input: &Tensor, target: &Tensor, reduction: &str, log_target: bool
     if batch && x.ndim() > 0 { scale(&loss, 1.0 / x.shape()[0] as f64) } else { Ok(loss) }
 }
 
-/// Σ over dimension `dim` of −`log_p` · `p` · `weight`, the weights being those of the classes along it.
+/// Σ over dimension `dim` of −`p` · `log_p` · `weight`, the weights being those of the classes along it; 0 for what has no
+/// probability.
 pub(super) fn expected_surprise(log_p: &Tensor, p: &Tensor, weight: Option<&Tensor>, dim: usize) -> Result<Tensor> {
-    let all = weighted(mul(log_p, p)?, weight)?;
+    let all = weighted(mul_grad(p, log_p)?, weight)?;
     neg(&sum(&all, Some(&[dim as isize]), false)?)
 }

@@ -2,9 +2,9 @@
 
 use super::super::cast;
 use super::super::curve::log1p_exp;
-use super::super::elementwise::{abs, add, clamp, mul, ne, neg, number, square, sub, where_};
+use super::super::elementwise::{abs, clamp, eq, mul, neg, number, square, sub, where_};
 use super::super::reduce::scale;
-use super::{Reduction, same_shape};
+use super::{Reduction, check_targets, same_shape};
 use crate::error::{Result, fail};
 use crate::tensor::Tensor;
 
@@ -62,26 +62,27 @@ fn hinge(x: &Tensor) -> Result<Tensor> {
     clamp(x, Some(&number(x, 0.0)?), None)
 }
 
-/// x where `target` is 1, max(0, `margin` − x) where it is −1. Any other target gives the sum of both, as in PyTorch.
+/// x where `target` is 1, max(0, `margin` − x) where it is −1. `ValueError` for any other target.
 pub fn hinge_embedding_loss(input: &Tensor, target: &Tensor, margin: f64, reduction: &str) -> Result<Tensor> {
     let reduction = Reduction::new("hinge_embedding_loss", reduction, input.numel())?;
     same_shape("hinge_embedding_loss", input, target)?;
+    check_targets("hinge_embedding_loss", target, "1 and -1", |t| t.abs() == 1.0)?;
     let x = cast(input, input.dtype().or_float())?;
-    let zero = number(&x, 0.0)?;
     let far = hinge(&sub(&number(&x, margin)?, &x)?)?;
-    let far = where_(&ne(target, &number(target, 1.0)?)?, &far, &zero)?;
-    let near = where_(&ne(target, &number(target, -1.0)?)?, &x, &zero)?;
-    reduction.apply(add(&near, &far)?)
+    let is = |sign: f64| eq(target, &number(target, sign)?);
+    // A target that is unknown has an unknown loss.
+    reduction.apply(where_(&is(1.0)?, &x, &where_(&is(-1.0)?, &far, &number(&x, f64::NAN)?)?)?)
 }
 
-/// ln(1 + exp(−`target` · `input`)).
+/// ln(1 + exp(−`target` · `input`)). `ValueError` for targets of 0: labels 0 and 1 would teach nothing about the former.
 pub fn soft_margin_loss(input: &Tensor, target: &Tensor, reduction: &str) -> Result<Tensor> {
     let reduction = Reduction::new("soft_margin_loss", reduction, input.numel())?;
     same_shape("soft_margin_loss", input, target)?;
+    check_targets("soft_margin_loss", target, "1 and -1, not labels 0 and 1 (write 2 * target - 1)", |t| t != 0.0)?;
     reduction.apply(log1p_exp(&neg(&mul(input, target)?)?)?)
 }
 
-/// max(0, `margin` − `target` · (`input1` − `input2`)).
+/// max(0, `margin` − `target` · (`input1` − `input2`)). `ValueError` for targets other than 1, −1 and, for a tie, 0.
 pub fn margin_ranking_loss(
     input1: &Tensor,
     input2: &Tensor,
@@ -92,6 +93,7 @@ pub fn margin_ranking_loss(
     let reduction = Reduction::new("margin_ranking_loss", reduction, input1.numel())?;
     same_shape("margin_ranking_loss", input1, input2)?;
     same_shape("margin_ranking_loss", input1, target)?;
+    check_targets("margin_ranking_loss", target, "1 and -1, or 0 for a tie", |t| t == 0.0 || t.abs() == 1.0)?;
     let d = mul(target, &difference(input1, input2)?)?;
     reduction.apply(hinge(&sub(&number(&d, margin)?, &d)?)?)
 }

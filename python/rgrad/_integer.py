@@ -1,0 +1,16 @@
+"""Integers as users write them: Python's and NumPy's, but no truth values."""
+
+import operator
+
+
+def integer(name: str, value: object, least: int | None = None) -> int:
+    """`value` as an int. TypeError unless it is an integer, which True and False are not; ValueError below `least`."""
+    if isinstance(value, bool):
+        raise TypeError(f"{name} must be an integer, not {value}; name the argument that it is meant for")
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(f"{name} must be an integer, not {type(value).__name__}") from None
+    if least is not None and number < least:
+        raise ValueError(f"{name} must be at least {least}, not {number}")
+    return number
