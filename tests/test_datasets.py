@@ -8,6 +8,8 @@ import os
 import socket
 import struct
 import threading
+import tracemalloc
+import zlib
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
@@ -178,7 +180,7 @@ IMAGES = idx(np.zeros((7, 4, 6), np.uint8))
     ("name", "content", "message"),
     [
         (TRAIN_IMAGES, IMAGES[:-1], r"truncated: the header says 7×4×6 bytes, the file holds 167"),
-        (TRAIN_IMAGES, IMAGES + b"\0", r"too long: .* the file holds 169"),
+        (TRAIN_IMAGES, IMAGES + b"\0", r"too long: .* the file holds more"),
         (TRAIN_IMAGES, IMAGES[:10], r"truncated: 10 bytes do not hold the header"),
         (TRAIN_IMAGES, b"", r"truncated: 0 bytes"),
         (TRAIN_IMAGES, b"<html><body>not found</body></html>", r"magic number is 0x3c68746d, not 0x00000803"),
@@ -186,6 +188,9 @@ IMAGES = idx(np.zeros((7, 4, 6), np.uint8))
         (TRAIN_IMAGES, idx(np.zeros((0, 4, 6), np.uint8)), r"holds no samples"),
         (TRAIN_IMAGES, gzip.compress(IMAGES)[:-20], r"gzip data are damaged or truncated"),
         (TRAIN_IMAGES, gzip.compress(IMAGES)[:-8] + bytes(8), r"gzip data are damaged or truncated"),
+        (TRAIN_IMAGES, gzip.compress(IMAGES)[:5], r"gzip data are damaged or truncated"),
+        (TRAIN_IMAGES, gzip.compress(IMAGES[:16] + bytes(9)), r"truncated: the header says 7×4×6 bytes"),
+        (TRAIN_IMAGES, gzip.compress(IMAGES + bytes(9)), r"too long"),
         (TEST_LABELS, idx(np.zeros(4, np.uint8)), r"4 labels do not fit 3 images"),
         (TEST_LABELS, idx(np.array([1, 10, 11], np.uint8)), r"label 10 at row 1 is not one of the 10 digits"),
         (TEST_LABELS, struct.pack(">II", 0x801, 2**32 - 1), r"truncated: the header says 4294967295 bytes"),
@@ -195,6 +200,21 @@ def test_mnist_names_the_damaged_file(tmp_path, name, content, message):
     write(tmp_path, {**small_mnist(), name: content})
     with pytest.raises(ValueError, match=f"{name}: .*{message}"):
         datasets.mnist(tmp_path)
+
+
+def test_a_gzip_bomb_is_refused_before_it_is_unpacked(tmp_path):
+    """A gigabyte of zeros that take a megabyte: below a header that describes them, below none, below a small one."""
+    described = struct.pack(">IIII", 0x803, 1 << 20, 32, 32)
+    small = struct.pack(">IIII", 0x803, 7, 4, 6)
+    for head, message in ((described, "unpack to 1073741824"), (b"", "magic number is 0x0"), (small, "too long")):
+        zeros = zlib.compressobj(wbits=31)
+        packed = zeros.compress(head) + b"".join(zeros.compress(bytes(1 << 24)) for _ in range(64)) + zeros.flush()
+        write(tmp_path, {**small_mnist(), f"{TRAIN_IMAGES}.gz": packed})
+        tracemalloc.start()
+        with pytest.raises(ValueError, match=f"{TRAIN_IMAGES}.gz: .*{message}"):
+            datasets.mnist(tmp_path)
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+        tracemalloc.stop()
 
 
 def test_mnist_refuses_images_of_two_sizes(tmp_path):

@@ -76,5 +76,5 @@ def test_half_precision_loads_as_float32(tmp_path):
         quiet = np.where(np.isnan(want), np.uint32(1 << 22), np.uint32(0))
         np.testing.assert_array_equal(x.numpy().view(np.uint32) | quiet, want.view(np.uint32) | quiet)
     safetensors_file(tmp_path / "I16", "I16", patterns)
-    with pytest.raises(TypeError, match="x has elements of I16"):
+    with pytest.raises(TypeError, match='"x" has elements of I16'):
         rg.load(tmp_path / "I16")

@@ -29,11 +29,13 @@ __all__ = [
     "_Places",
     "_abandon",
     "_alias",
+    "_begin_file",
     "_captured",
     "_changing",
     "_check_rows",
     "_clock",
     "_custom",
+    "_finish_file",
     "_gradients",
     "_has_tangent",
     "_is_recording",
@@ -1764,6 +1766,11 @@ def _alias(x: Tensor | float | NDArray[Any]) -> Tensor:
     `x` as another variable: a tensor of its own for gradients, which flow on to `x` where it requires them itself.
     """
 
+def _begin_file(path: str | PathLike[str]) -> tuple[str, str]:
+    """
+    Creates an empty file beside the one that `path` stands for, and returns the paths of both.
+    """
+
 def _captured(outputs: Iterable[Tensor], own: Iterable[Tensor], since: SupportsIndex) -> list[Tensor]:
     """
     What the graph of `outputs` rests on besides the leaves `own` and what was computed since the moment `since`.
@@ -1795,6 +1802,11 @@ def _custom(
 ) -> Tensor:
     """
     `value` as the result of an operation on `inputs`; see `rgrad.autograd.Function`, which checks what its rules return.
+    """
+
+def _finish_file(aside: str | PathLike[str], target: str | PathLike[str]) -> None:
+    """
+    Puts a file that `_begin_file` created in the place of the other.
     """
 
 def _gradients(
@@ -1849,7 +1861,7 @@ def _pin_isa(name: str) -> None:
 
 def _rebuild(cls: type, array: Any, requires_grad: bool) -> Any:
     """
-    What unpickling and copying call.
+    What unpickling and copying call. `TypeError` if `cls` is no class of tensors.
     """
 
 def _record(
@@ -2696,10 +2708,11 @@ def linspace(
 
 def load(path: str | PathLike[str]) -> dict[str, Tensor]:
     """
-    Reads a safetensors file into a dict of tensors. Half precision, F16 and BF16, becomes float32, which holds all its values.
+    Reads a safetensors file into a dict of tensors, in the order in which they lie in the file. Half precision, F16 and
+    BF16, becomes float32, which holds all its values.
 
-    `OSError` if the file cannot be read, `ValueError` if it is not whole, `TypeError` if it holds a dtype that rgrad does
-    not have.
+    `OSError` if the file cannot be read, or is a folder, a device or a FIFO, `ValueError` if it is not whole, `TypeError` if
+    it holds a dtype that rgrad does not have.
     """
 
 def log(x: Tensor | float | NDArray[Any]) -> Tensor:
@@ -3183,10 +3196,11 @@ def rsqrt(x: Tensor | float | NDArray[Any]) -> Tensor:
 
 def save(tensors: dict[str, Tensor], path: str | PathLike[str]) -> None:
     """
-    Writes a dict of tensors to a safetensors file. The file appears when it is complete, or not at all.
+    Writes a dict of tensors to a safetensors file. The file appears when it is complete, or not at all; one that is there
+    already keeps its permissions, and a symbolic link goes on pointing to it.
 
     `TypeError` if a name is no string or a value no tensor, `ValueError` for the name `__metadata__`, which is the format's,
-    `OSError` if the file cannot be written.
+    `OSError` if the file cannot be written, or is a folder, a device or a FIFO.
     """
 
 def scatter(

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from http.client import HTTPException
 from pathlib import Path
 
-from rgrad._files import replacing
+from rgrad._files import replacing, understanding, unpacked
 from rgrad._progress import Progress
-from rgrad.datasets._idx import read_bytes
 
 _TIMEOUT_SECONDS = 30
 _CHUNK_BYTES = 1 << 16
@@ -55,10 +54,9 @@ def _fetch(url: str, path: Path) -> None:
 
 
 def _check(path: Path, md5: str) -> None:
-    try:
-        content = read_bytes(path)
-    except ValueError:
-        raise ValueError("the gzip data are damaged") from None
-    found = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    if found != md5:
-        raise ValueError(f"wrong checksum: md5 {found}, not {md5}")
+    digest = hashlib.md5(usedforsecurity=False)
+    with understanding("the gzip data are damaged"), unpacked(path) as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    if digest.hexdigest() != md5:
+        raise ValueError(f"wrong checksum: md5 {digest.hexdigest()}, not {md5}")

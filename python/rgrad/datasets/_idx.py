@@ -1,54 +1,54 @@
 """The IDX format, in which MNIST is distributed: a big-endian header, then unsigned bytes."""
 
-import gzip
 import math
 import struct
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-_GZIP_MAGIC = b"\x1f\x8b"
+from rgrad._files import check_unpacked, understanding, unpacked
+
 _UNSIGNED_BYTE = 0x08
 
 
-def read_bytes(path: Path) -> bytes:
-    """Return what the file holds, decompressed if it is gzipped, whatever its name.
-
-    Raises:
-        ValueError: the compressed data are damaged or end too early.
-    """
-    content = path.read_bytes()
-    if not content.startswith(_GZIP_MAGIC):
-        return content
-    try:
-        return gzip.decompress(content)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ValueError(f"{path}: the gzip data are damaged or truncated ({error})") from None
-
-
 def read_idx(path: Path, ndim: int) -> NDArray[np.uint8]:
-    """Read an array of unsigned bytes with `ndim` dimensions.
+    """Read an array of unsigned bytes with `ndim` dimensions, from a file that may be gzipped.
 
-    The header is the magic number `00 00 08 ndim`, then one 32-bit size for each dimension.
+    The header is the magic number `00 00 08 ndim`, then one 32-bit size for each dimension. What it announces is looked
+    at before the rest is unpacked.
 
     Raises:
-        ValueError: another magic number, or more or fewer bytes than the header says; the message names the file.
+        ValueError: another magic number, more or fewer bytes than the header says, damaged gzip data, or so many bytes
+            from so few that they can be no data; the message names the file.
     """
-    content = read_bytes(path)
     expected = _UNSIGNED_BYTE << 8 | ndim
     header = 4 + 4 * ndim
-    if len(content) < header:
-        raise ValueError(f"{path}: truncated: {len(content)} bytes do not hold the header of {header} bytes")
-    magic, *shape = struct.unpack(f">{1 + ndim}I", content[:header])
-    if magic != expected:
-        raise ValueError(f"{path}: not the expected IDX file: its magic number is {magic:#010x}, not {expected:#010x}")
-    size = len(content) - header
-    if size != math.prod(shape):
-        sizes = "×".join(map(str, shape))
-        what = "truncated" if size < math.prod(shape) else "too long"
-        raise ValueError(f"{path}: {what}: the header says {sizes} bytes, the file holds {size}")
-    array: NDArray[Any] = np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+    packed = path.stat().st_size
+    damaged = f"{path}: the gzip data are damaged or truncated"
+    with unpacked(path) as file:
+        with understanding(damaged):
+            start = file.read(header)
+        if len(start) < header:
+            raise ValueError(f"{path}: truncated: {len(start)} bytes do not hold the header of {header} bytes")
+        magic, *shape = struct.unpack(f">{1 + ndim}I", start)
+        if magic != expected:
+            raise ValueError(
+                f"{path}: not the expected IDX file: its magic number is {magic:#010x}, not {expected:#010x}"
+            )
+        size, sizes = math.prod(shape), "×".join(map(str, shape))
+        says = f"the header says {sizes} bytes, the file holds"
+        # Deflate packs no more than 1032 bytes into one.
+        if size > 1032 * packed:
+            raise ValueError(f"{path}: truncated: {says} {packed}")
+        check_unpacked(str(path), packed, size)
+        with understanding(damaged):
+            content = file.read(size)
+            rest = file.read(1)
+    if len(content) < size:
+        raise ValueError(f"{path}: truncated: {says} {len(content)}")
+    if rest:
+        raise ValueError(f"{path}: too long: {says} more")
+    array: NDArray[Any] = np.frombuffer(content, np.uint8).reshape(shape)
     return array

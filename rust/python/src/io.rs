@@ -1,18 +1,21 @@
 //! Tensors in files, in the safetensors format.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fs;
-use std::io::{BufWriter, ErrorKind, Write};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use pyo3::exceptions::{PyMemoryError, PyOSError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::types::PyDict;
+use rgrad_engine::tensor::Scalar;
 use rgrad_engine::{DType, Tensor, ops};
 use rgrad_kernels::buffer::room_for;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 
 use crate::entry::prelude::*;
-use crate::error::to_py;
+use crate::error::{raised, run, to_py};
+use crate::files::{begin, check_regular, finish, os_error};
 use crate::tensor::PyTensor;
 
 fn to_file(d: DType) -> Dtype {
@@ -26,32 +29,24 @@ fn to_file(d: DType) -> Dtype {
     }
 }
 
+fn room<T>(n: usize) -> PyResult<Vec<T>> {
+    room_for(n).map_err(|e| to_py(e.into()))
+}
+
 /// The elements as the file holds them: row-major and little-endian.
-fn bytes(t: &Tensor) -> rgrad_engine::Result<Vec<u8>> {
+fn bytes(t: &Tensor) -> PyResult<Vec<u8>> {
+    fn each<T: Scalar, const N: usize>(t: &Tensor, to: fn(T) -> [u8; N]) -> PyResult<Vec<u8>> {
+        let all = t.to_vec::<T>().map_err(to_py)?;
+        let mut bytes = room(all.len() * N)?;
+        bytes.extend(all.iter().flat_map(|&x| to(x)));
+        Ok(bytes)
+    }
     match t.dtype() {
-        DType::Float32 => encoded(&t.to_vec::<f32>()?, f32::to_le_bytes),
-        DType::Float64 => encoded(&t.to_vec::<f64>()?, f64::to_le_bytes),
-        DType::Int64 => encoded(&t.to_vec::<i64>()?, i64::to_le_bytes),
-        DType::Int32 => encoded(&t.to_vec::<i32>()?, i32::to_le_bytes),
-        DType::UInt8 | DType::Bool => t.to_vec::<u8>(),
-    }
-}
-
-fn encoded<const N: usize, T: Copy>(elements: &[T], to: fn(T) -> [u8; N]) -> rgrad_engine::Result<Vec<u8>> {
-    let mut bytes = room_for(N * elements.len())?;
-    bytes.extend(elements.iter().flat_map(|&x| to(x)));
-    Ok(bytes)
-}
-
-fn os_error(what: &str, path: &Path, e: &std::io::Error) -> PyErr {
-    let message = format!("cannot {what} {}: {e}", path.display());
-    if e.kind() == ErrorKind::OutOfMemory {
-        return PyMemoryError::new_err(message);
-    }
-    match e.raw_os_error() {
-        // With its number, Python makes the exact subclass of it: FileNotFoundError, PermissionError, …
-        Some(number) => PyOSError::new_err((number, message)),
-        None => PyOSError::new_err(message),
+        DType::Float32 => each(t, f32::to_le_bytes),
+        DType::Float64 => each(t, f64::to_le_bytes),
+        DType::Int64 => each(t, i64::to_le_bytes),
+        DType::Int32 => each(t, i32::to_le_bytes),
+        DType::UInt8 | DType::Bool => t.to_vec::<u8>().map_err(to_py),
     }
 }
 
@@ -86,80 +81,130 @@ fn named(dict: &Bound<'_, PyAny>) -> PyResult<BTreeMap<String, Tensor>> {
     entries.into_iter().map(tensor).collect()
 }
 
-/// More than what a file's header says of a tensor, its name left out.
-const HEADER_BYTES: usize = 1024;
-
-/// Writes a dict of tensors to a safetensors file. The file appears when it is complete, or not at all.
+/// Writes a dict of tensors to a safetensors file. The file appears when it is complete, or not at all; one that is there
+/// already keeps its permissions, and a symbolic link goes on pointing to it.
 ///
 /// `TypeError` if a name is no string or a value no tensor, `ValueError` for the name `__metadata__`, which is the format's,
-/// `OSError` if the file cannot be written.
+/// `OSError` if the file cannot be written, or is a folder, a device or a FIFO.
 #[pyfunction]
 #[pyo3(signature = (tensors: "dict[str, Tensor]", path))]
-pub fn save(#[pyo3(from_py_with = named)] tensors: BTreeMap<String, Tensor>, path: PathBuf) -> PyResult<()> {
-    let mut held = Vec::new();
-    for (name, t) in &tensors {
-        held.push((name, t.dtype(), t.shape().to_vec(), bytes(t).map_err(to_py)?));
+pub fn save(
+    py: Python<'_>,
+    #[pyo3(from_py_with = named)] tensors: BTreeMap<String, Tensor>,
+    path: PathBuf,
+) -> PyResult<()> {
+    run(py, usize::MAX, || write(&tensors, &path).map_err(raised))
+}
+
+fn write(tensors: &BTreeMap<String, Tensor>, path: &Path) -> PyResult<()> {
+    let refuse = |e: &dyn std::fmt::Display| PyValueError::new_err(format!("save: {e}"));
+    // As the format's own library does: wide elements first, so that all are aligned.
+    let mut order: Vec<_> = tensors.iter().collect();
+    order.sort_by_key(|(_, t)| Reverse(to_file(t.dtype())));
+    let (mut infos, mut end) = (Vec::new(), 0);
+    for (name, t) in &order {
+        let begin = end;
+        end += t.numel() * t.dtype().size();
+        let info = TensorInfo { dtype: to_file(t.dtype()), shape: t.shape().to_vec(), data_offsets: (begin, end) };
+        infos.push(((*name).clone(), info));
     }
-    let mut views = Vec::new();
-    for (name, dtype, shape, data) in &held {
-        let view = TensorView::new(to_file(*dtype), shape.clone(), data);
-        views.push((name.as_str(), view.map_err(|e| PyValueError::new_err(format!("save: {e}")))?));
-    }
-    // The library that lays out the file would end the process if there is no memory for it.
-    let size: usize = held.iter().map(|(.., data)| data.len() + HEADER_BYTES).sum();
-    room_for::<u8>(size).map_err(|e| to_py(e.into()))?;
-    let content = safetensors::serialize(views, None).map_err(|e| PyValueError::new_err(format!("save: {e}")))?;
-    let mut aside = path.clone().into_os_string();
-    aside.push(format!(".{}.part", std::process::id()));
-    let aside = PathBuf::from(aside);
-    let write = || -> std::io::Result<()> {
-        let mut file = BufWriter::new(fs::File::create(&aside)?);
-        file.write_all(&content)?;
-        file.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
-        fs::rename(&aside, &path)
+    let header = Metadata::new(None, infos).map_err(|e| refuse(&e))?;
+    let mut header = serde_json::to_vec(&header).map_err(|e| refuse(&e))?;
+    header.resize(header.len().next_multiple_of(8), b' ');
+    let (aside, target) = begin(path)?;
+    let fill = || {
+        let error = |e| os_error(&target, &e);
+        let mut file = OpenOptions::new().write(true).open(&aside).map_err(error)?;
+        file.write_all(&(header.len() as u64).to_le_bytes()).and_then(|()| file.write_all(&header)).map_err(error)?;
+        for (_, t) in order {
+            file.write_all(&bytes(t)?).map_err(error)?;
+        }
+        finish(&aside, &target)
     };
-    write().map_err(|e| {
+    fill().inspect_err(|_| {
         let _ = fs::remove_file(&aside);
-        os_error("write", &path, &e)
     })
 }
 
-/// Reads a safetensors file into a dict of tensors. Half precision, F16 and BF16, becomes float32, which holds all its values.
+/// Reads a safetensors file into a dict of tensors, in the order in which they lie in the file. Half precision, F16 and
+/// BF16, becomes float32, which holds all its values.
 ///
-/// `OSError` if the file cannot be read, `ValueError` if it is not whole, `TypeError` if it holds a dtype that rgrad does
-/// not have.
+/// `OSError` if the file cannot be read, or is a folder, a device or a FIFO, `ValueError` if it is not whole, `TypeError` if
+/// it holds a dtype that rgrad does not have.
 #[pyfunction]
-#[pyo3(signature = (path))]
-pub fn load(path: PathBuf) -> PyResult<HashMap<String, PyTensor>> {
-    let content = fs::read(&path).map_err(|e| os_error("read", &path, &e))?;
-    let refuse = |e: &dyn std::fmt::Display| {
-        PyValueError::new_err(format!("{} is not a whole safetensors file: {e}", path.display()))
-    };
-    let file = SafeTensors::deserialize(&content).map_err(|e| refuse(&e))?;
-    let mut out = HashMap::new();
-    for (name, view) in file.tensors() {
-        let (data, shape) = (view.data(), view.shape());
-        let t = match view.dtype() {
-            Dtype::F32 => whole(data, f32::from_le_bytes).and_then(|x| Tensor::from_slice(&x, shape)),
-            Dtype::F16 => whole(data, |b| half(u16::from_le_bytes(b))).and_then(|x| Tensor::from_slice(&x, shape)),
-            // The upper half of a float32.
-            Dtype::BF16 => whole(data, |[low, high]| f32::from_le_bytes([0, 0, low, high]))
-                .and_then(|x| Tensor::from_slice(&x, shape)),
-            Dtype::F64 => whole(data, f64::from_le_bytes).and_then(|x| Tensor::from_slice(&x, shape)),
-            Dtype::I64 => whole(data, i64::from_le_bytes).and_then(|x| Tensor::from_slice(&x, shape)),
-            Dtype::I32 => whole(data, i32::from_le_bytes).and_then(|x| Tensor::from_slice(&x, shape)),
-            Dtype::U8 => Tensor::from_slice(data, shape),
-            Dtype::BOOL => Tensor::from_slice(data, shape).and_then(|t| ops::cast(&t, DType::Bool)),
-            other => {
-                let path = path.display();
-                return Err(PyTypeError::new_err(format!(
-                    "{path}: {name} has elements of {other:?}, which rgrad lacks"
-                )));
-            }
-        };
-        out.insert(name, t.map_err(to_py)?.into());
+#[pyo3(signature = (path) -> "dict[str, Tensor]")]
+pub fn load(py: Python<'_>, path: PathBuf) -> PyResult<Bound<'_, PyDict>> {
+    let out = PyDict::new(py);
+    for (name, t) in run(py, usize::MAX, || read(&path).map_err(raised))? {
+        out.set_item(name, PyTensor::from(t))?;
     }
     Ok(out)
+}
+
+fn read(path: &Path) -> PyResult<Vec<(String, Tensor)>> {
+    let refuse = |why: String| {
+        // Names may hold anything, line ends too.
+        let why: String = why.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect();
+        PyValueError::new_err(format!("{} is not a whole safetensors file: {why}", path.display()))
+    };
+    let error = |e| os_error(path, &e);
+    let found = fs::metadata(path).map_err(error)?;
+    check_regular(path, &found)?;
+    let mut file = File::open(path).map_err(error)?;
+    let mut part = |what: &str, bytes: usize| {
+        let mut data = room(bytes)?;
+        (&mut file).take(bytes as u64).read_to_end(&mut data).map_err(error)?;
+        if data.len() < bytes {
+            return Err(refuse(format!("it ends after {} of the {bytes} bytes of {what}", data.len())));
+        }
+        Ok(data)
+    };
+    // What the header says is compared with the size of the file before anything large is read.
+    let size = part("the header's length", 8)?;
+    let size = u64::from_le_bytes(size.try_into().unwrap_or_default());
+    let rest = found.len().saturating_sub(8);
+    if size > rest {
+        return Err(refuse(format!("its header would take {size} bytes, and {rest} bytes follow")));
+    }
+    let header = part("the header", size as usize)?;
+    let header: Metadata =
+        serde_json::from_slice(&header).map_err(|e| refuse(format!("its header cannot be understood: {e}")))?;
+    let rest = rest - size;
+    if header.data_len() as u64 != rest {
+        return Err(refuse(format!("its header describes {} bytes of data, and {rest} follow", header.data_len())));
+    }
+    let mut tensors = Vec::new();
+    for name in header.offset_keys() {
+        let Some(info) = header.info(&name) else { continue };
+        // Empty tensors, which take no bytes, may have any shape in a file.
+        if info.shape.iter().try_fold(8_isize, |n, &size| n.checked_mul(isize::try_from(size.max(1)).ok()?)).is_none() {
+            return Err(refuse(format!("the shape {:?} of {name} is too large", info.shape)));
+        }
+        let data = part(&name, info.data_offsets.1 - info.data_offsets.0)?;
+        let t = tensor(&data, info).unwrap_or_else(|| {
+            let text = format!("{}: {name:?} has elements of {:?}, which rgrad lacks", path.display(), info.dtype);
+            Err(PyTypeError::new_err(text))
+        })?;
+        tensors.push((name, t));
+    }
+    Ok(tensors)
+}
+
+/// The tensor that these bytes are; `None` for a dtype that rgrad lacks.
+fn tensor(data: &[u8], info: &TensorInfo) -> Option<PyResult<Tensor>> {
+    let shape = &info.shape;
+    Some(match info.dtype {
+        Dtype::F32 => whole(data, shape, f32::from_le_bytes),
+        Dtype::F16 => whole(data, shape, |b| half(u16::from_le_bytes(b))),
+        // The upper half of a float32.
+        Dtype::BF16 => whole(data, shape, |[low, high]| f32::from_le_bytes([0, 0, low, high])),
+        Dtype::F64 => whole(data, shape, f64::from_le_bytes),
+        Dtype::I64 => whole(data, shape, i64::from_le_bytes),
+        Dtype::I32 => whole(data, shape, i32::from_le_bytes),
+        Dtype::U8 => whole(data, shape, |[byte]| byte),
+        Dtype::BOOL => whole(data, shape, |[byte]| byte).and_then(|t| ops::cast(&t, DType::Bool).map_err(to_py)),
+        _ => return None,
+    })
 }
 
 /// The value of an IEEE 754 binary16, exactly; NaN keeps its sign and its payload, in the upper bits.
@@ -174,8 +219,8 @@ fn half(bits: u16) -> f32 {
     f32::from_bits(sign | size)
 }
 
-fn whole<const N: usize, T>(data: &[u8], from: fn([u8; N]) -> T) -> rgrad_engine::Result<Vec<T>> {
-    let mut elements = room_for(data.len() / N)?;
-    elements.extend(data.as_chunks::<N>().0.iter().map(|b| from(*b)));
-    Ok(elements)
+fn whole<const N: usize, T: Scalar>(data: &[u8], shape: &[usize], from: fn([u8; N]) -> T) -> PyResult<Tensor> {
+    let mut all = room(data.len() / N)?;
+    all.extend(data.as_chunks::<N>().0.iter().map(|b| from(*b)));
+    Tensor::from_slice(&all, shape).map_err(to_py)
 }

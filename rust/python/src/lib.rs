@@ -20,6 +20,7 @@ mod dtype;
 mod entry;
 mod epoch;
 mod error;
+mod files;
 mod functions;
 mod guards;
 mod index;
@@ -74,6 +75,8 @@ macro_rules! module {
             use crate::entry::_panic_at;
             #[pymodule_export]
             use crate::epoch::PyEpoch;
+            #[pymodule_export]
+            use crate::files::{_begin_file, _finish_file};
             #[pymodule_export]
             use crate::interop::{from_dlpack, from_numpy};
             #[pymodule_export]
