@@ -37,7 +37,8 @@ def test_dataset_does_not_copy_arrays():
     [
         ((), ValueError, "at least one tensor"),
         ((np.zeros((3, 2)), np.zeros(4)), ValueError, "tensor 0 has 3 and tensor 1 has 4"),
-        ((np.zeros(3), [1, 2, 3]), TypeError, "argument 1 is list"),
+        ((np.zeros(3), {1, 2, 3}), TypeError, "argument 1 is set"),
+        ((np.zeros(2), [[1], [2, 3]]), ValueError, "argument 1: tensor: the nested lists do not form an array"),
         ((rg.tensor(3.0),), ValueError, "tensor 0 has no dimension"),
     ],
 )
@@ -67,11 +68,22 @@ def test_batch_sizes(rows, batch_size, drop_last, sizes, shuffle):
     assert [x.shape[0] for x, _ in loader] == sizes
 
 
-def test_batches_in_file_order_are_views():
-    x = np.arange(12, dtype=np.float32).reshape(6, 2)
-    loader = DataLoader(TensorDataset(x), batch_size=4)
-    assert [batch.tolist() for (batch,) in loader] == [x[:4].tolist(), x[4:].tolist()]
-    assert all(np.shares_memory(batch.numpy(), x) for (batch,) in loader)
+@pytest.mark.parametrize("keywords", [{}, {"shuffle": True}, {"sampler": range(6)}, {"batch_sampler": [[0, 1, 2]]}])
+@pytest.mark.parametrize(
+    "wrap", [lambda x: x, TensorDataset, lambda x: Subset(x, range(6)), list], ids=["bare", "dataset", "subset", "list"]
+)
+def test_what_a_loop_does_to_its_batch_is_not_done_to_the_data(wrap, keywords):
+    x = rg.arange(12.0).reshape(6, 2)
+    for batch in DataLoader(wrap(x), **({"batch_size": 3} if "batch_sampler" not in keywords else {}), **keywords):
+        rows = batch[0] if isinstance(batch, tuple) else batch
+        rows /= 10
+    assert x.tolist() == rg.arange(12.0).reshape(6, 2).tolist()
+
+
+def test_samples_are_views_as_rows_of_tensors_are():
+    x = rg.zeros(3, 2)
+    TensorDataset(x)[1][0].fill_(5)
+    assert x.tolist() == [[0, 0], [5, 5], [0, 0]]
 
 
 def test_shuffle_gives_every_row_once_and_keeps_samples_together():
@@ -148,8 +160,8 @@ def test_tuples_of_arrays_are_columns():
     assert y.tolist() == [5, 6, 7]
     with pytest.raises(ValueError, match="tensor 0 has 3 and tensor 1 has 4"):
         DataLoader((np.zeros(3), np.zeros(4)))
-    with pytest.raises(TypeError, match="argument 1 is list"):
-        DataLoader((np.zeros(3), [1, 2, 3]))
+    ((x, y),) = DataLoader((np.zeros(3), [1, 2, 3]), batch_size=3)
+    assert (y.tolist(), y.dtype) == ([1, 2, 3], rg.int64)
 
 
 @pytest.mark.parametrize(

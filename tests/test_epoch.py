@@ -251,7 +251,7 @@ def test_progress_may_call_the_step():
         ((rg.ones(4),), {"batch_size": 0}, ValueError, "batch_size must be at least 1"),
         ((rg.ones(4),), {"batch_size": 2.0}, TypeError, "batch_size must be an integer"),
         ((rg.ones(4),), {"batch_size": 5, "drop_last": True}, ValueError, "drop_last leaves out all 4"),
-        (([1.0, 2.0],), {}, TypeError, "argument 0 is list"),
+        (({1, 2},), {}, TypeError, "argument 0 is set"),
         ((rg.tensor(1.0),), {}, ValueError, "no dimension 0"),
         ((np.array(["a", "b"]),), {}, TypeError, "str"),
         ((rg.ones(4, requires_grad=True),), {}, ValueError, "detach"),

@@ -24,9 +24,7 @@ def vector(name: str, values: object) -> NDArray[Any]:
     """One finite float64 number per sample. ValueError for another number of dimensions, NaN or infinity."""
     import numpy as np
 
-    if isinstance(values, rg.Tensor):
-        values = values.detach().numpy()
-    array = np.asarray(values, dtype=np.float64)
+    array = rg.tensor(values, dtype=rg.float64).numpy()
     if array.ndim != 1:
         raise ValueError(f"{name} must be one number per sample, in one dimension, but have shape {array.shape}")
     if not np.isfinite(array).all():

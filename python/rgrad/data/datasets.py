@@ -28,22 +28,24 @@ class Dataset(Protocol):
 
 
 class TensorDataset:
-    """Samples kept as rows of tensors: sample `i` is `(tensors[0][i], tensors[1][i], …)`.
+    """Samples kept as rows of tensors: sample `i` is `(tensors[0][i], tensors[1][i], …)`, views of the rows.
 
     Args:
-        *tensors: tensors or NumPy arrays, all of the same length in dimension 0. Those whose elements lie in row-major
-            order are not copied, and of a memory-mapped file (`np.memmap`) only those rows are read that a batch asks
-            for. Arrays whose memory a tensor cannot share, because of their dtype, byte order or strides, stay arrays
-            in `tensors`; their rows are converted when they are asked for.
+        *tensors: whatever `rg.tensor` takes, all of the same length in dimension 0: tensors, arrays, data frames and
+            their columns (rows in their order, whatever their index says), other libraries' tensors, lists of numbers.
+            Tensors and NumPy arrays whose elements lie in row-major order are not copied, and of a memory-mapped file
+            (`np.memmap`) only those rows are read that a batch asks for. Arrays whose memory a tensor cannot share,
+            because of their dtype, byte order or strides, stay arrays in `tensors`; their rows are converted when they
+            are asked for.
 
     Raises:
-        TypeError: one of them is neither a tensor nor an array, or an array of what cannot become a tensor.
+        TypeError: one of them cannot become a tensor; of a frame, the message names the column.
         ValueError: there are none, or one has another length than the first.
     """
 
     tensors: tuple[Tensor | NDArray[Any], ...]
 
-    def __init__(self, *tensors: Tensor | NDArray[Any]) -> None:
+    def __init__(self, *tensors: Any) -> None:
         self.tensors = columns("TensorDataset", tensors)
 
     def __len__(self) -> int:
@@ -53,15 +55,15 @@ class TensorDataset:
         return tuple(t[index] if isinstance(t, rg.Tensor) else rg.tensor(t[index]) for t in self.tensors)
 
     def gather(self, rows: Rows) -> tuple[Tensor, ...]:
-        """The batch of these rows, in this order: one tensor for each, views if `rows` is a slice."""
+        """The batch of these rows, in this order: one tensor for each, copies that share no memory with the dataset."""
         return tuple(_take(tensor, rows) for tensor in self.tensors)
 
     def __repr__(self) -> str:
         return f"TensorDataset({', '.join(str(tuple(tensor.shape)) for tensor in self.tensors)})"
 
 
-def columns(caller: str, tensors: Sequence[Tensor | NDArray[Any]]) -> tuple[Tensor | NDArray[Any], ...]:
-    """What holds the rows of the tensors and arrays that `caller` was given. Errors as of `TensorDataset`."""
+def columns(caller: str, tensors: Sequence[Any]) -> tuple[Tensor | NDArray[Any], ...]:
+    """What holds the rows of the tensors and tables that `caller` was given. Errors as of `TensorDataset`."""
     if not tensors:
         raise ValueError(f"{caller} needs at least one tensor")
     made = tuple(_column(caller, value, position) for position, value in enumerate(tensors))
@@ -75,9 +77,9 @@ def columns(caller: str, tensors: Sequence[Tensor | NDArray[Any]]) -> tuple[Tens
 
 
 class SingleDataset:
-    """The rows of one tensor or array, as samples that are no tuples."""
+    """The rows of one tensor, array or table, as samples that are no tuples."""
 
-    def __init__(self, tensor: Tensor | NDArray[Any]) -> None:
+    def __init__(self, tensor: Any) -> None:
         self.rows = TensorDataset(tensor)
 
     def __len__(self) -> int:
@@ -164,10 +166,10 @@ def _sizes(total: int, lengths: list[int | float]) -> list[int]:
 
 
 def as_dataset(value: Any) -> Any:
-    """What `DataLoader` was given as a dataset: tensors, arrays and tuples of them wrapped, the rest as it is."""
+    """What `DataLoader` was given as a dataset: tensors, tables and tuples of them wrapped, the rest as it is."""
     if isinstance(value, tuple):
         return TensorDataset(*value)
-    return SingleDataset(value) if _is_tensor(value) or _is_array(value) else value
+    return SingleDataset(value) if has_rows(value) else value
 
 
 def with_length(caller: str, value: Any) -> Any:
@@ -196,20 +198,24 @@ def samples(dataset: Any, rows: Rows) -> list[Any]:
     return [dataset[i] for i in (rows.tolist() if isinstance(rows, rg.Tensor) else rows)]
 
 
-def _is_tensor(value: object) -> bool:
-    return isinstance(value, rg.Tensor)
+def has_rows(value: object) -> bool:
+    """Whether it is a tensor, an array or a table in memory, of this library or another."""
+    if isinstance(value, type) or (hasattr(value, "chunks") and not hasattr(value, "to_numpy")):
+        return False  # arrays in files, of h5py or zarr, are read sample by sample
+    return any(hasattr(value, protocol) for protocol in ("__array__", "__array_interface__", "__dlpack__"))
 
 
-def _is_array(value: object) -> bool:
+def _column(caller: str, value: Any, position: int) -> Tensor | NDArray[Any]:
     import numpy as np
 
-    return isinstance(value, np.ndarray)
-
-
-def _column(caller: str, value: Tensor | NDArray[Any], position: int) -> Tensor | NDArray[Any]:
-    if not _is_tensor(value) and not _is_array(value):
-        kind = type(value).__name__
-        raise TypeError(f"{caller} takes tensors and NumPy arrays, but argument {position} is {kind}")
+    if not isinstance(value, rg.Tensor | np.ndarray):
+        if not has_rows(value) and not isinstance(value, list | tuple | range):
+            kind = type(value).__name__
+            raise TypeError(f"{caller} takes tensors, arrays, frames and lists, but argument {position} is {kind}")
+        try:
+            value = rg.tensor(value)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{caller}: argument {position}: {error}") from None
     if value.ndim == 0:
         raise ValueError(f"{caller}: tensor {position} has no dimension 0 to hold samples")
     if isinstance(value, rg.Tensor):
@@ -221,14 +227,16 @@ def _column(caller: str, value: Tensor | NDArray[Any], position: int) -> Tensor 
     except (TypeError, ValueError):
         pass
     rg.tensor(value[:0])  # raises the reason if no row can become a tensor
-    return value
+    array: NDArray[Any] = value
+    return array
 
 
 def _take(column: Tensor | NDArray[Any], rows: Rows) -> Tensor:
     if isinstance(rows, slice):
         if rows.stop > len(column):
             raise IndexError(f"row {rows.stop - 1} is out of range for {len(column)} rows")
-        return column[rows] if isinstance(column, rg.Tensor) else rg.tensor(column[rows])
+        # A copy, as of chosen rows: what a loop does to its batch must not be done to the data.
+        return column[rows].clone() if isinstance(column, rg.Tensor) else rg.tensor(column[rows])
     rows = rows if isinstance(rows, rg.Tensor) else positions("rows", rows)
     if isinstance(column, rg.Tensor):
         return rg.index_select(column, 0, rows)

@@ -8,7 +8,7 @@ from typing import Any
 import rgrad as rg
 from rgrad.data._arguments import generator_or_none, integer
 from rgrad.data.collate import default_collate
-from rgrad.data.datasets import Dataset, as_dataset, gather, samples
+from rgrad.data.datasets import Dataset, as_dataset, gather, has_rows, samples
 from rgrad.data.samplers import BatchSampler, RandomSampler, SequentialSampler, groups
 
 
@@ -17,15 +17,16 @@ class DataLoader:
 
     The samples may be
 
-    - a tensor or NumPy array, also a memory-mapped one (`np.memmap`), with a sample in each row: batches are tensors;
-    - a tuple of them with rows that belong together, or a `TensorDataset`: batches are tuples of tensors;
+    - a tensor, an array, also a memory-mapped one (`np.memmap`), a data frame or a column of one, of this library or
+      another, with a sample in each row: batches are tensors;
+    - a tuple of them (or of lists) with rows that belong together, or a `TensorDataset`: batches are tuples of tensors;
     - any object with `__len__` and `__getitem__`, a list of samples or a `Subset` for example;
     - any other iterable, also a generator: it is batched as it comes, and cannot be shuffled.
 
     There are no worker processes, and nothing to tune for them: rows of tensors and arrays are gathered in Rust, one
-    call per tensor and batch, and batches in file order are views of the tensors. Of a memory-mapped file only those
-    rows are read that a batch consists of. Samples of other datasets pass through Python, one by one, to `collate_fn`,
-    as do all samples if `collate_fn` is given.
+    call per tensor and batch. A batch is a copy: what is done to it is not done to the data. Of a memory-mapped file
+    only those rows are read that a batch consists of. Samples of other datasets pass through Python, one by one, to
+    `collate_fn`, as do all samples if `collate_fn` is given.
 
     Every `iter()` is an epoch of its own, with a new order if there is one to be drawn.
 
@@ -118,10 +119,10 @@ class DataLoader:
 
 def _source(dataset: Any) -> Any:
     if isinstance(dataset, str | bytes | Mapping | type) or not (
-        isinstance(dataset, Iterable) or hasattr(dataset, "__getitem__")
+        isinstance(dataset, Iterable) or hasattr(dataset, "__getitem__") or has_rows(dataset)
     ):
         raise TypeError(
-            f"DataLoader takes a tensor or array, a tuple of them, a dataset with __len__ and __getitem__, "
+            f"DataLoader takes a tensor, an array or a frame, a tuple of them, a dataset with __len__ and __getitem__, "
             f"or an iterable of samples, not {type(dataset).__name__}"
         )
     return as_dataset(dataset)

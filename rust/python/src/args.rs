@@ -87,7 +87,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Tensor {
             if let Some(n) = number(&ob)? {
                 return EngineTensor::weak(n).map(Self).map_err(to_py);
             }
-            if let Some(t) = interop::copied(&ob)? {
+            if let Some(t) = interop::converted(&ob)? {
                 return Ok(Self(t));
             }
             let name = ob.get_type().name()?;

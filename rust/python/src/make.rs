@@ -3,7 +3,7 @@
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PySequence, PyString};
+use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PySequence, PyString, PyTuple};
 use rgrad_engine::{DType, Number, Tensor, ops};
 
 use crate::args::number;
@@ -44,8 +44,9 @@ pub(crate) fn make(data: &Bound<'_, PyAny>, dtype: Option<AnyDType>, requires_gr
 
 /// Nested lists, whose floats become the default dtype.
 pub(crate) fn from_list(data: &Bound<'_, PyAny>) -> PyResult<Tensor> {
+    let leaves = Leaves::of(data)?;
     let made = copied(&array(data)?)?;
-    let own = data.cast::<PyTensor>().is_ok() || (has_dtype(&first_leaf(data)?)? && holds_float64(data)?);
+    let own = data.cast::<PyTensor>().is_ok() || (leaves.arrays && leaves.float64);
     if made.dtype() == DType::Float64 && !own {
         return run(data.py(), made.numel(), || ops::cast(&made, DType::default_float()));
     }
@@ -54,6 +55,7 @@ pub(crate) fn from_list(data: &Bound<'_, PyAny>) -> PyResult<Tensor> {
 
 /// Nested lists, still to be converted to `dtype`, without a rounding in between. `ValueError` if it cannot hold them.
 pub(crate) fn from_list_for(op: &str, data: &Bound<'_, PyAny>, dtype: DType) -> PyResult<Tensor> {
+    Leaves::of(data)?;
     let array = array(data)?;
     let made = copied(&array)?;
     if dtype.is_integer() && made.dtype() != dtype && made.numel() > 0 {
@@ -96,32 +98,57 @@ fn copied(array: &Bound<'_, PyAny>) -> PyResult<Tensor> {
     interop::copied(array)?.ok_or_else(|| refuse(array, "expected numbers, nested lists or an array"))
 }
 
-fn has_dtype(item: &Bound<'_, PyAny>) -> PyResult<bool> {
-    item.hasattr("dtype")
+/// What nested sequences hold.
+#[derive(Default)]
+struct Leaves {
+    seen: bool,
+    /// Whether the first item has a dtype; if it is a Python number, the others are taken for such, too.
+    arrays: bool,
+    /// Whether one is an array, a tensor or a scalar of float64.
+    float64: bool,
 }
 
-/// The first innermost item of nested sequences: if it is a Python number, the others are taken for such, too.
-fn first_leaf<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    let mut item = data.clone();
-    while let Ok(sequence) = item.cast::<PySequence>() {
-        if sequence.len()? == 0 {
-            break;
-        }
-        item = sequence.get_item(0)?;
+impl Leaves {
+    /// Looks at all of them. `ValueError` if sequences lie in each other more often than there can be dimensions, or for
+    /// ever, `TypeError` if an array has a mask.
+    fn of(data: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let mut found = Self::default();
+        found.look(data, interop::MAX_DIMS)?;
+        Ok(found)
     }
-    Ok(item)
+
+    fn look(&mut self, item: &Bound<'_, PyAny>, depth: usize) -> PyResult<()> {
+        if item.is_exact_instance_of::<PyFloat>()
+            || item.is_exact_instance_of::<PyInt>()
+            || item.is_exact_instance_of::<PyBool>()
+        {
+            self.seen = true;
+            return Ok(());
+        }
+        if item.is_exact_instance_of::<PyList>() || item.is_exact_instance_of::<PyTuple>() || is_sequence(item)? {
+            let Some(below) = depth.checked_sub(1) else {
+                let most = interop::MAX_DIMS;
+                let text = format!("tensor: the lists hold themselves, or lie in each other more than {most} times");
+                return Err(PyValueError::new_err(text));
+            };
+            return item.try_iter()?.try_for_each(|item| self.look(&item?, below));
+        }
+        interop::refuse_mask(item)?;
+        let dtype = item.getattr_opt(intern!(item.py(), "dtype"))?;
+        self.arrays |= !self.seen && dtype.is_some();
+        self.seen = true;
+        if let Some(dtype) = dtype {
+            self.float64 |=
+                dtype.getattr_opt("name")?.is_some_and(|name| name.eq(DType::Float64.name()).unwrap_or(false));
+        }
+        Ok(())
+    }
 }
 
-/// Whether an item of nested sequences, all of which NumPy has understood, is an array, a tensor or a scalar of float64.
-fn holds_float64(item: &Bound<'_, PyAny>) -> PyResult<bool> {
-    if let Ok(dtype) = item.getattr("dtype") {
-        return dtype.getattr("name")?.eq(DType::Float64.name());
+/// Whether it is taken apart: the letters of a string are strings again.
+fn is_sequence(item: &Bound<'_, PyAny>) -> PyResult<bool> {
+    if item.is_instance_of::<PyString>() || item.is_instance_of::<PyBytes>() || item.hasattr("dtype")? {
+        return Ok(false);
     }
-    let Ok(sequence) = item.cast::<PySequence>() else { return Ok(false) };
-    for item in sequence.try_iter()? {
-        if holds_float64(&item?)? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    Ok(item.cast::<PySequence>().is_ok())
 }

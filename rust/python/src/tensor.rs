@@ -374,13 +374,16 @@ impl PyTensor {
     }
 }
 
-/// What unpickling and copying call.
+/// What unpickling and copying call. `TypeError` if `cls` is no class of tensors.
 #[pyfunction]
 pub fn _rebuild<'py>(
     cls: &Bound<'py, PyType>,
     array: &Bound<'py, PyAny>,
     requires_grad: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
+    if !cls.is_subclass_of::<PyTensor>()? {
+        return Err(PyTypeError::new_err(format!("a pickled tensor cannot be a {}", cls.name()?)));
+    }
     let kwargs = PyDict::new(cls.py());
     kwargs.set_item("requires_grad", requires_grad)?;
     cls.call((array,), Some(&kwargs))

@@ -1,7 +1,7 @@
 //! NumPy arrays, NumPy scalars, and whatever else exports a buffer.
 
 use pyo3::buffer::PyUntypedBuffer;
-use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyRecursionError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
@@ -46,17 +46,30 @@ fn borrow(Exported { buffer, dtype, scalar }: Exported) -> Option<Tensor> {
     unsafe { tensor_over(ptr, shape, strides, dtype, access, Box::new(buffer)) }
 }
 
-/// The memory behind `ob`, if it exports a buffer.
-fn exported(ob: &Bound<'_, PyAny>) -> Option<Exported> {
-    let (buffer, scalar) = match PyUntypedBuffer::get(ob) {
-        Ok(buffer) => (buffer, false),
+/// The memory behind `ob`, if it exports a buffer. `TypeError` if it is a masked array.
+fn exported(ob: &Bound<'_, PyAny>) -> PyResult<Option<Exported>> {
+    refuse_mask(ob)?;
+    let (buffer, scalar) = if let Ok(buffer) = PyUntypedBuffer::get(ob) {
+        (buffer, false)
+    } else {
         // NumPy lends 0-d arrays without a shape, which PyO3 takes for an error.
-        Err(_) => {
-            (ob.call_method1(intern!(ob.py(), "reshape"), (1,)).and_then(|one| PyUntypedBuffer::get(&one)).ok()?, true)
-        }
+        let one = ob.call_method1(intern!(ob.py(), "reshape"), (1,));
+        let Ok(buffer) = one.and_then(|one| PyUntypedBuffer::get(&one)) else { return Ok(None) };
+        (buffer, true)
     };
     let dtype = from_format(&buffer.format().to_string_lossy(), buffer.item_size());
-    Some(Exported { buffer, dtype, scalar })
+    Ok(Some(Exported { buffer, dtype, scalar }))
+}
+
+/// `TypeError` for an array with a mask, which no tensor has: its gaps would become values.
+pub(crate) fn refuse_mask(ob: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = ob.py();
+    let ndarray = numpy(py, &NDARRAY, "ndarray")?;
+    if ob.get_type().is(ndarray) || !ob.is_instance(ndarray)? || !ob.hasattr(intern!(py, "mask"))? {
+        return Ok(());
+    }
+    let text = "a tensor has no mask: fill the gaps of the masked array first, with array.filled(value)";
+    Err(PyTypeError::new_err(text))
 }
 
 /// The dtype that holds every value of NumPy's type of this kind and size, in any byte order.
@@ -110,19 +123,15 @@ fn scalar(ob: &Bound<'_, PyAny>) -> PyResult<Tensor> {
 /// int8, int16 and uint16 to int32, uint32 to int64, other byte orders to the machine's. `TypeError` if there is none.
 pub(crate) fn copied(ob: &Bound<'_, PyAny>) -> PyResult<Option<Tensor>> {
     let py = ob.py();
-    let plain = ob.get_type().is(numpy(py, &NDARRAY, "ndarray")?);
-    if !plain && ob.is_instance(numpy(py, &GENERIC, "generic")?)? {
+    let ndarray = numpy(py, &NDARRAY, "ndarray")?;
+    if !ob.get_type().is(ndarray) && ob.is_instance(numpy(py, &GENERIC, "generic")?)? {
         return scalar(ob).map(Some);
     }
-    if let Some(lent) = exported(ob) {
-        if !plain && ob.hasattr("mask")? {
-            let text = "a tensor has no mask: fill the gaps of the masked array first, with array.filled(value)";
-            return Err(PyTypeError::new_err(text));
-        }
+    if let Some(lent) = exported(ob)? {
         if let Some(view) = borrow(lent) {
             return own(py, &view).map(Some);
         }
-    } else if !ob.is_instance(numpy(py, &NDARRAY, "ndarray")?)? {
+    } else if !ob.is_instance(ndarray)? {
         return Ok(None);
     }
     let array = asarray(ob)?;
@@ -131,7 +140,7 @@ pub(crate) fn copied(ob: &Bound<'_, PyAny>) -> PyResult<Option<Tensor>> {
     let order = PyDict::new(py);
     order.set_item("order", "C")?;
     let ours = array.call_method("astype", (dtype.name(),), Some(&order))?;
-    let view = exported(&ours).and_then(borrow).ok_or_else(|| PyTypeError::new_err("cannot read this array"))?;
+    let view = exported(&ours)?.and_then(borrow).ok_or_else(|| PyTypeError::new_err("cannot read this array"))?;
     own(py, &view).map(Some)
 }
 
@@ -157,19 +166,60 @@ pub(super) fn are_truths(py: Python<'_>, view: &Tensor) -> PyResult<bool> {
     Ok(!matches!(run(py, view.numel(), largest)?, Number::Int(2..)))
 }
 
-/// A tensor with a copy of the elements of another library's array, by way of DLPack or NumPy's protocols; `None` if `ob`
-/// has neither.
+/// A tensor with a copy of the elements of another library's array or table, by way of DLPack or NumPy's protocols; `None`
+/// if `ob` has neither. The rows of a table are those of the tensor, in their order, whatever its index says.
 pub(crate) fn converted(ob: &Bound<'_, PyAny>) -> PyResult<Option<Tensor>> {
     if let Some(t) = copied(ob)? {
         return Ok(Some(t));
     }
+    let has_array = ob.hasattr("__array__")? || ob.hasattr("__array_interface__")?;
     if ob.hasattr("__dlpack__")? {
-        return own(ob.py(), &dlpack::import(ob)?).map(Some);
+        match dlpack::import(ob) {
+            Ok(shared) => return own(ob.py(), &shared).map(Some),
+            Err(refused) if !has_array => return Err(refused),
+            // What cannot be lent, such as a column with gaps, may still be copied.
+            Err(refused) => return asarray(ob).and_then(|array| copied(&array)).map_err(|_| refused),
+        }
     }
-    if ob.hasattr("__array__")? || ob.hasattr("__array_interface__")? {
-        return copied(&asarray(ob)?);
+    if !has_array {
+        return Ok(None);
     }
-    Ok(None)
+    let array = asarray(ob)?;
+    let (kind, size) = kind_and_size(&array)?;
+    if holding(&kind, size).is_none()
+        && let Some(columns) = columns(ob)?
+    {
+        return copied(&columns);
+    }
+    copied(&array)
+}
+
+/// The columns of a table beside each other in an array of the dtype that they have in common; `None` if `ob` is no table.
+/// `TypeError` if one holds no numbers; the message names it.
+fn columns<'py>(ob: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    // pyarrow has names in `column_names` and the columns themselves in `columns`.
+    let names = ["column_names", "columns"].into_iter().find_map(|name| ob.getattr_opt(name).transpose());
+    let Some(names) = names.transpose()? else { return Ok(None) };
+    let py = ob.py();
+    let mut all = Vec::new();
+    for name in names.try_iter()? {
+        let name = name?;
+        let column = asarray(&ob.get_item(&name)?)?;
+        let refuse = |why: String| PyTypeError::new_err(format!("column {} of the table {why}", repr(&name)));
+        if column.getattr("ndim")?.extract::<usize>()? != 1 {
+            return Err(refuse("is there more than once: rename it".to_string()));
+        }
+        let (kind, size) = kind_and_size(&column)?;
+        if holding(&kind, size).is_none() {
+            return Err(refuse(format!("cannot become a part of a tensor: {}", unsupported(&column).value(py))));
+        }
+        all.push(column);
+    }
+    py.import("numpy")?.call_method1("column_stack", (PyList::new(py, all)?,)).map(Some)
+}
+
+fn repr(ob: &Bound<'_, PyAny>) -> String {
+    ob.repr().map_or_else(|_| String::new(), |text| text.to_string())
 }
 
 /// A tensor that shares the memory of a NumPy array (or of another exporter of a buffer).
@@ -180,17 +230,25 @@ pub(crate) fn converted(ob: &Bound<'_, PyAny>) -> PyResult<Option<Tensor>> {
 #[pyfunction]
 #[pyo3(signature = (array))]
 pub fn from_numpy(array: &Bound<'_, PyAny>) -> PyResult<PyTensor> {
-    let Some(lent) = exported(array) else {
+    let Some(lent) = exported(array)? else {
         if array.cast::<PyTensor>().is_ok() {
             return Err(PyTypeError::new_err(
                 "from_numpy: expected an array, got a tensor; x.detach() shares its memory",
             ));
         }
         // NumPy does not lend elements that the protocol cannot describe.
-        if array.hasattr("dtype")? {
+        if array.is_instance(numpy(array.py(), &NDARRAY, "ndarray")?)? {
             return Err(unsupported(array));
         }
-        return Err(PyTypeError::new_err(format!("from_numpy: expected an array, got {}", array.get_type().name()?)));
+        let name = array.get_type().name()?;
+        let hint = if array.hasattr("__dlpack__")? {
+            "; from_dlpack(x) shares its memory"
+        } else if array.hasattr("__array__")? {
+            "; rg.tensor(x) copies it"
+        } else {
+            ""
+        };
+        return Err(PyTypeError::new_err(format!("from_numpy: expected an array, got {name}{hint}")));
     };
     if lent.dtype.is_none() {
         let array = asarray(array)?;
@@ -235,24 +293,31 @@ fn asarray<'py>(ob: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
 }
 
 /// `ob` with arrays in place of tensors, also inside of lists, tuples and dicts. `RuntimeError` if one requires gradients,
-/// unless they are `detached`.
-fn with_arrays<'py>(ob: &Bound<'py, PyAny>, detached: bool) -> PyResult<Bound<'py, PyAny>> {
+/// unless they are `detached`; `RecursionError` if containers lie in each other more than `depth` times.
+fn with_arrays<'py>(ob: &Bound<'py, PyAny>, detached: bool, depth: usize) -> PyResult<Bound<'py, PyAny>> {
     let py = ob.py();
     if let Ok(t) = ob.cast::<PyTensor>() {
         return Ok(if detached { array_of(py, &t.get().inner)? } else { PyTensor::numpy(t)? }.into_bound(py));
     }
+    let inside = |item: Bound<'py, PyAny>| {
+        let below = depth.checked_sub(1).ok_or_else(|| {
+            let text = "an argument of NumPy's function holds itself, or lists, tuples and dicts that lie too deep";
+            PyRecursionError::new_err(text)
+        })?;
+        with_arrays(&item, detached, below)
+    };
     if let Ok(tuple) = ob.cast::<PyTuple>() {
-        let items = tuple.iter().map(|item| with_arrays(&item, detached)).collect::<PyResult<Vec<_>>>()?;
+        let items = tuple.iter().map(inside).collect::<PyResult<Vec<_>>>()?;
         return Ok(PyTuple::new(py, items)?.into_any());
     }
     if let Ok(list) = ob.cast::<PyList>() {
-        let items = list.iter().map(|item| with_arrays(&item, detached)).collect::<PyResult<Vec<_>>>()?;
+        let items = list.iter().map(inside).collect::<PyResult<Vec<_>>>()?;
         return Ok(PyList::new(py, items)?.into_any());
     }
     if let Ok(dict) = ob.cast::<PyDict>() {
         let copy = PyDict::new(py);
         for (key, value) in dict.iter() {
-            copy.set_item(key, with_arrays(&value, detached)?)?;
+            copy.set_item(key, inside(value)?)?;
         }
         return Ok(copy.into_any());
     }
@@ -260,7 +325,7 @@ fn with_arrays<'py>(ob: &Bound<'py, PyAny>, detached: bool) -> PyResult<Bound<'p
 }
 
 /// NumPy's and the buffer protocol's limit.
-const MAX_DIMS: usize = 64;
+pub(crate) const MAX_DIMS: usize = 64;
 
 /// A NumPy array over the memory of `t`, which the array keeps.
 pub(crate) fn array_of(py: Python<'_>, t: &Tensor) -> PyResult<Py<PyAny>> {
@@ -313,7 +378,9 @@ impl PyTensor {
         let name: String = func.getattr("__name__")?.extract()?;
         // These ask for nothing that could lose a gradient.
         let detached = ["shape", "ndim", "size"].contains(&&*name);
-        let (args, kwargs) = (with_arrays(args, detached)?, with_arrays(kwargs, detached)?);
+        // Lists for as many dimensions as there can be, inside of the arguments and a sequence of operands.
+        let depth = MAX_DIMS + 2;
+        let (args, kwargs) = (with_arrays(args, detached, depth)?, with_arrays(kwargs, detached, depth)?);
         func.call(args.cast::<PyTuple>()?, Some(kwargs.cast::<PyDict>()?))
     }
     /// The bytes of the elements in row-major order.

@@ -13,7 +13,7 @@ use rgrad_engine::shape::{Dims, Layout, checked_numel, contiguous_strides};
 use rgrad_engine::{DType, Tensor, ops};
 use rgrad_kernels::buffer::Access;
 
-use super::array::{are_truths, copy_of};
+use super::array::{are_truths, copy_of, refuse_mask};
 use super::{strides, tensor_over, unlendable};
 use crate::entry::contained;
 use crate::entry::prelude::*;
@@ -347,6 +347,7 @@ fn take<M: Managed + 'static>(capsule: &Bound<'_, PyAny>) -> PyResult<Tensor> {
 /// A tensor over the memory of an object with `__dlpack__`.
 pub(super) fn import(ob: &Bound<'_, PyAny>) -> PyResult<Tensor> {
     let py = ob.py();
+    refuse_mask(ob)?;
     if !ob.hasattr("__dlpack__")? {
         let name = ob.get_type().name()?;
         return Err(PyTypeError::new_err(format!("from_dlpack: expected an array with __dlpack__, got {name}")));

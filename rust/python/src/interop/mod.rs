@@ -17,7 +17,7 @@ use rgrad_kernels::buffer::{Access, Buffer};
 
 use crate::error::to_py;
 
-pub(crate) use array::{array_of, converted, copied, from_numpy};
+pub(crate) use array::{MAX_DIMS, array_of, converted, copied, from_numpy, refuse_mask};
 pub(crate) use dlpack::from_dlpack;
 
 /// Strides in elements as the engine has them; `None` if one is negative. A dimension of one element may have any.
