@@ -1,5 +1,10 @@
 """A user's CSV and NPZ files: what is read from them, and where exactly bad ones are bad."""
 
+import io
+import struct
+import tracemalloc
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -10,10 +15,10 @@ Y = np.arange(20) % 2
 
 
 @pytest.fixture
-def read(tmp_path):
-    """Write a file from text, bytes or arrays, and read it as a dataset."""
+def read_with_decisions(tmp_path):
+    """Write a file from text, bytes or arrays, and read it as a dataset, with what was decided about it."""
 
-    def read(name, content, test_fraction=0.2, seed=0):
+    def read(name, content, test_fraction=0.2, seed=0, classes=None):
         path = tmp_path / name
         if isinstance(content, dict):
             np.savez(path, **content)
@@ -21,9 +26,14 @@ def read(tmp_path):
             path.write_bytes(content)
         else:
             path.write_text(content, encoding="utf-8", newline="")
-        return read_table(path, test_fraction, seed)
+        return read_table(path, test_fraction, seed, classes)
 
     return read
+
+
+@pytest.fixture
+def read(read_with_decisions):
+    return lambda *args, **keywords: read_with_decisions(*args, **keywords).data
 
 
 def csv(rows, labels, header="", end="\n"):
@@ -61,6 +71,78 @@ def test_csv_with_quotes_and_spaces(read):
     assert (data.feature_names, data.class_names) == (('a "b", c',), ("x, y", "z"))
 
 
+ROWS = "".join(f"{i % 7 + 0.5},{i * i % 11},{{labels[{i % 4}]}}\n" for i in range(20))
+NAMES, NUMBERS = ROWS.format(labels="abab"), ROWS.format(labels="0101")
+
+
+@pytest.mark.parametrize(
+    ("header", "rows", "features"),
+    [
+        ("2019,2020,label", NAMES, ("2019", "2020")),
+        ("2019,2020,label", NUMBERS, ("2019", "2020")),
+        ("400.5,total,label", NUMBERS, ("400.5", "total")),
+        ("0,1,label", NAMES, ("0", "1")),
+        ("0,1,2", NAMES, ("0", "1")),
+        ("1,2,3", NUMBERS, ("1", "2")),
+    ],
+)
+def test_csv_with_a_header_of_numbers(read_with_decisions, header, rows, features):
+    data, decisions = read_with_decisions("years.csv", f"\n{header}\n{rows}")
+    assert data.feature_names == features
+    assert (len(data.train_y) + len(data.test_y), len(data.class_names)) == (20, 2)
+    assert decisions.endswith("years.csv: line 2 is the header, though it has numbers")
+
+
+@pytest.mark.parametrize(
+    "first",
+    ["0.5,1,a", "0,1,a", "1,2,0", "3,4,5", "0.5,2,c", "1,1,c"],
+    ids=["known name", "known name above counted columns", "known integer", "integers", "halves", "twice the same"],
+)
+def test_csv_with_a_first_row_like_the_others_has_no_header(read_with_decisions, first):
+    rows = NAMES if first[-1].isalpha() else NUMBERS
+    data, decisions = read_with_decisions("rows.csv", f"{first}\n{rows}")
+    assert data.feature_names == ("column 1", "column 2")
+    assert len(data.train_y) + len(data.test_y) == 21
+    assert decisions.endswith("rows.csv: no header")
+
+
+@pytest.mark.parametrize("name", ["", "Unnamed: 0"])
+@pytest.mark.parametrize("header", ["width,height,kind", "2019,2020,label", "0,1,2"])
+@pytest.mark.parametrize("order", [range(20), range(1, 21), [*range(0, 20, 2), *range(1, 20, 2)]])
+def test_the_index_of_a_saved_frame_is_no_feature(read_with_decisions, name, header, order):
+    rows = [f"{i},{row}\n" for i, row in zip(order, NAMES.splitlines(), strict=True)]
+    data, decisions = read_with_decisions("frame.csv", f"{name},{header}\n{''.join(rows)}")
+    assert data.feature_names == tuple(header.split(",")[:-1])
+    assert data.train_x.shape[1] == 2
+    assert "column 1, without a name, numbers the rows and is left out" in decisions
+
+
+def test_a_first_column_that_numbers_nothing_is_a_feature(read):
+    for header in ("rank,width,kind", ",width,kind"):
+        repeated = [f"{i // 2},{i % 3},{'ab'[i % 2]}\n" for i in range(20)]
+        assert read("points.csv", f"{header}\n{''.join(repeated)}").train_x.shape[1] == 2
+    named = [f"{i},{i % 3},{'ab'[i % 2]}\n" for i in range(20)]
+    assert read("points.csv", f"rank,width,kind\n{''.join(named)}").feature_names == ("rank", "width")
+
+
+@pytest.mark.parametrize("name", ["ages.csv", "ages.npz"])
+def test_a_quantity_is_not_taken_for_classes(read, name):
+    ages = np.repeat(np.arange(20, 58), 3)
+    x = np.arange(2.0 * len(ages)).reshape(-1, 2)
+    rows = "".join(f"{a},{b},{age}\n" for (a, b), age in zip(x, ages, strict=True))
+    content = {"x": x, "y": ages} if name.endswith("npz") else rows
+    message = r"ages\.\w+: the labels are 38 different integers from 20 to 57, .* add --classes 38"
+    with pytest.raises(ValueError, match=message):
+        read(name, content)
+    with pytest.raises(ValueError, match="the labels have 38 different values, not 37"):
+        read(name, content, classes=37)
+    assert len(read(name, content, classes=38).class_names) == 38
+
+
+def test_many_names_are_classes(read):
+    assert len(read("points.csv", csv(90, [f"kind {i}" for i in range(30)])).class_names) == 30
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -83,6 +165,9 @@ def test_csv_with_quotes_and_spaces(read):
         ("u,v,kind\n", " holds no rows"),
         ("", " holds no rows"),
         (b"1,2,\xff\n", " is not a text file in UTF-8"),
+        ("1,2,a\n3,4,b\n".encode("utf-16"), " is not a text file in UTF-8"),
+        ("1,2,a\n3,4,b\n".encode("utf-16-le"), ", line 1: it has a NUL character; is the file saved as UTF-16?"),
+        ("x" * 200_000 + ",2,a\n", ", line 1: field larger than field limit"),
     ],
 )
 def test_csv_errors_name_the_place(read, text, message):
@@ -138,6 +223,114 @@ def test_npz_errors(read, arrays, message):
     with pytest.raises(ValueError) as caught:  # noqa: PT011 - the message is compared below, as text
         read("bad.npz", arrays)
     assert f"bad.npz{message}" in str(caught.value)
+
+
+def member(header, data=b""):
+    """The bytes of an NPY file with this text as its header."""
+    return b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header.encode("latin1") + data
+
+
+def archive(path, content, method=zipfile.ZIP_DEFLATED):
+    """An NPZ file with this member, and labels that fit the other tests."""
+    with zipfile.ZipFile(path, "w", method) as file:
+        file.writestr("x.npy", content)
+        file.writestr("y.npy", npy(Y))
+
+
+def npy(array):
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+HEADER = "{{'descr': '{}', 'fortran_order': False, 'shape': {}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"no array", "the magic string is not correct"),
+        (member("'<f8'"), "Header is not a dictionary"),
+        (member("{'descr': '<f8', "), "x"),
+        (member("((((" * 500), "x"),
+        (member("-" * 9000 + "1"), "x"),
+        (
+            member(HEADER.format("<f8", (10**9, 10**9))),
+            "the header says (1000000000, 1000000000) of float64, and 0 bytes",
+        ),
+        (member(HEADER.format("<f8", (-1, 2)), bytes(16)), "the header says (-1, 2) of float64, and 16 bytes"),
+        (member(HEADER.format("|O", (2,)), bytes(16)), "x has elements of object"),
+        (member(HEADER.format("<M8[s]", (2,)), bytes(16)), "x has elements of datetime64[s]"),
+        (member(HEADER.format("|V0", (2,))), "x has elements of |V0"),
+        (
+            member("{'descr': [('a', '<f8')], 'fortran_order': False, 'shape': (2,)}\n", bytes(16)),
+            "x has elements of [",
+        ),
+        (npy(X)[:-3], "the header says (20, 2) of float64, and 317 bytes follow"),
+        (npy(X) + b"\0", "the header says (20, 2) of float64, and 321 bytes follow"),
+        (b"\x93NUMPY\3\0", "version (3, 0) of the format is for elements that are no numbers"),
+    ],
+)
+def test_npz_with_a_damaged_member(tmp_path, content, message):
+    archive(tmp_path / "bad.npz", content)
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the message is compared below, as text
+        read_table(tmp_path / "bad.npz", 0.2, 0)
+    assert "bad.npz" in str(caught.value)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_npz_cut_off_or_changed_anywhere(tmp_path):
+    path = tmp_path / "bad.npz"
+    np.savez_compressed(path, x=X, y=Y)
+    content = path.read_bytes()
+    for place in range(len(content)):
+        path.write_bytes(content[:place])
+        with pytest.raises(ValueError, match=r"bad\.npz"):
+            read_table(path, 0.2, 0)
+        path.write_bytes(content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :])
+        try:
+            read_table(path, 0.2, 0)
+        except ValueError as error:
+            assert "bad.npz" in str(error)  # noqa: PT017 - many changes do no harm, such as one of a date
+
+
+@pytest.mark.parametrize("letter", [0x110000, 0xFFFFFFFF, 0xD800])
+def test_npz_with_names_that_are_no_text(tmp_path, letter):
+    y = np.array([0x61, letter] * 10, np.uint32).view("U1")
+    np.savez(tmp_path / "bad.npz", x=X, y=y)
+    with pytest.raises(
+        ValueError, match=r"bad\.npz is not an NPZ file of plain arrays: y: its names are not in Unicode"
+    ):
+        read_table(tmp_path / "bad.npz", 0.2, 0)
+
+
+def test_npz_packed_as_numpy_packs_none(tmp_path):
+    archive(tmp_path / "bad.npz", npy(X), method=zipfile.ZIP_LZMA)
+    with pytest.raises(ValueError, match="packed by method 14, and NumPy stores or deflates"):
+        read_table(tmp_path / "bad.npz", 0.2, 0)
+
+
+def test_npz_in_column_major_and_other_byte_orders(read):
+    x = np.asfortranarray(X.astype(">f8"))
+    data = read("points.npz", {"x": x, "y": Y.astype(">i2")})
+    assert sorted(data.train_x.tolist() + data.test_x.tolist()) == X.tolist()
+
+
+def test_an_npz_bomb_is_refused_before_it_is_unpacked(tmp_path):
+    """A gigabyte of zeros that take a megabyte, with a header that describes them."""
+    path, size = tmp_path / "bomb.npz", 1 << 30
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        with file.open("x.npy", "w") as held:
+            held.write(member(HEADER.format("|u1", (size // 64, 64))))
+            for _ in range(64):
+                held.write(bytes(size // 64))
+        file.writestr("y.npy", npy(Y))
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=r"bomb\.npz, array x: \d+ bytes unpack to 1073741824"):
+        read_table(path, 0.2, 0)
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
 
 
 def test_npz_with_one_bare_array_is_refused(tmp_path):

@@ -69,7 +69,8 @@ data:
   digits, iris  come with rgrad; in each class, every fifth sample is for testing
   mnist         is read from $RGRAD_DATA/mnist or the user's cache, into which it is downloaded if need be
   FILE.csv      has commas, perhaps a header line, numbers in all columns but the last, and in the last the class:
-                integers or names
+                integers or names. A header may consist of numbers too, and a first column that has no name and numbers
+                the rows is left out; what was decided is printed
   FILE.npz      has arrays x (samples by features, or samples by rows by columns for images) and y, or train_x, train_y,
                 test_x and test_y
   Pixels are scaled to lie between 0 and 1; other features are standardised with the mean and deviation of the training
@@ -158,6 +159,7 @@ def _add_train_arguments(parser: argparse.ArgumentParser) -> None:
     add("--tolerance", type=_positive, metavar="X", help="stop when the gradient's norm is below X; needs a full batch")
     add("--log-every", type=_count, metavar="N", help="epochs between two rows of the table (default 1)")
     add("--features", metavar="C[,C...]", help="columns to use, by name or number from 1 (default all)")
+    add("--classes", type=_count, metavar="N", help="of a file's labels; needed above 20 different integers")
     add("--test-fraction", type=_fraction, metavar="X", help="share of a file's rows to test with (default 0.2)")
     add("--seed", type=_seed, metavar="N", help="of weights and shuffling (default 0)")
     add("--threads", type=_threads, metavar="N", help="default: $RGRAD_NUM_THREADS, or the number of cores")
@@ -207,13 +209,16 @@ def _info(_: argparse.Namespace) -> None:
 def _train(args: argparse.Namespace) -> None:
     name = _name(args.data)
     settings, features = _settings(args, name)
-    data = _select(_load(args, settings.seed), features)
+    data, decisions = _load(args, settings.seed)
+    data = _select(data, features)
     out = args.out or Path("runs") / f"{name}-{args.preset or settings.model}"
     _prepare_folder(out)
     if args.threads is not None:
         rg.set_num_threads(args.threads)
     if args.eager:
         rg.config.compile = False
+    if decisions and not args.quiet:
+        print(decisions)
     run(data, settings, out, args.quiet)
 
 
@@ -251,17 +256,19 @@ def _settings(args: argparse.Namespace, name: str) -> tuple[Settings, str | None
         raise InputError("argument --tolerance: a batch's gradient never vanishes; it needs --batch-size full")
     if chosen["batch_size"] == "full":
         chosen["batch_size"] = None
-    if args.test_fraction is not None and args.data in _BUNDLED:
-        raise InputError(f"argument --test-fraction: {args.data} has a test set of its own")
+    for option, why in (("test_fraction", "has a test set of its own"), ("classes", "has classes of its own")):
+        if getattr(args, option) is not None and args.data in _BUNDLED:
+            raise InputError(f"argument --{option.replace('_', '-')}: {args.data} {why}")
     fields = {field.name for field in dataclasses.fields(Settings)}
     return Settings(**{key: value for key, value in chosen.items() if key in fields}), chosen["features"]
 
 
-def _load(args: argparse.Namespace, seed: int) -> Dataset:
+def _load(args: argparse.Namespace, seed: int) -> tuple[Dataset, str]:
+    """The data, and what was decided about their file."""
     try:
         if args.data in _BUNDLED:
-            return _BUNDLED[args.data]()
-        return read_table(Path(args.data), args.test_fraction or 0.2, seed)
+            return _BUNDLED[args.data](), ""
+        return read_table(Path(args.data), args.test_fraction or 0.2, seed, args.classes)
     except ValueError as error:
         raise InputError(error) from None
 
