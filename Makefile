@@ -38,7 +38,7 @@ SECONDS ?= 120
 COUNT ?= 200
 START ?= $(shell date +%s)000
 
-.PHONY: help demo test lint format sanitize fuzz fuzz-programs fuzz-calls kills miri stubs bench wheel clean tools
+.PHONY: help demo test lint format sanitize fuzz fuzz-programs fuzz-calls fuzz-files kills miri stubs bench wheel clean tools
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{printf "make %-13s %s\n", $$1, $$2}'
@@ -76,6 +76,9 @@ fuzz-calls: $(BUILT) ## call everything public with hostile arguments (SECONDS=1
 
 kills: $(BUILT) ## end training and saving at random moments and look at what is left (COUNT=200)
 	$(PY) tests/kills.py --count $(COUNT) --seed $(START)
+
+fuzz-files: $(BUILT) ## draw files for every loader, sound and hostile, (SECONDS=120)
+	$(PY) tests/fuzz_files.py --seconds $(SECONDS) --seed $(START)
 
 # crossbeam, below rayon, keeps to tree borrows but not to stacked borrows; rayon's threads outlive the tests.
 miri: ## run the tests of kernels and engine in Miri (takes a nightly toolchain with the components miri and rust-src)

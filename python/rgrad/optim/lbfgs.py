@@ -57,6 +57,11 @@ class _History:
         return r
 
 
+def _is_number(value: Any) -> bool:
+    """Whether it is one; PyTorch keeps some as 0-d tensors."""
+    return isinstance(value, Real) or (isinstance(value, Tensor) and value.shape == ())
+
+
 class LBFGS(Optimizer):
     """Limited-memory BFGS: Liu and Nocedal, Mathematical Programming 45, 1989, in PyTorch's form.
 
@@ -140,11 +145,17 @@ class LBFGS(Optimizer):
         # PyTorch keeps the scratch space of the recursion.
         wrong += [f"unexpected {key}" for key in sorted(entry.keys() - names - {"al"})]
         shape = (sum(p.numel() for p in group["params"]),)
-        for key in ("d", "prev_flat_grad", "old_dirs", "old_stps"):
-            vectors = entry.get(key)
-            for v in vectors if isinstance(vectors, list) else [vectors]:
-                if v is not None and getattr(v, "shape", None) != shape:
-                    wrong.append(f"shape {getattr(v, 'shape', None)}, expected {shape}, of {key}")
+        kept = ("old_dirs", "old_stps", "ro")
+        lists = {key: entry[key] for key in kept if isinstance(entry.get(key), list | tuple)}
+        if len(lists) < len(kept) or len(set(map(len, lists.values()))) > 1:
+            wrong.append("old_dirs, old_stps and ro, which are no three lists of one length,")
+        vectors = [(key, v) for key in ("old_dirs", "old_stps") for v in lists.get(key, ())]
+        for key, v in (*vectors, *((key, entry[key]) for key in ("d", "prev_flat_grad") if entry.get(key) is not None)):
+            if not isinstance(v, Tensor) or v.shape != shape:
+                wrong.append(f"shape {getattr(v, 'shape', None)}, expected {shape}, of {key}")
+        numbers = [("ro", n) for n in lists.get("ro", ())]
+        numbers += [(key, entry.get(key)) for key in ("func_evals", "n_iter", "t", "H_diag", "prev_loss")]
+        wrong += [f"{key}, which is {n!r:.50}, no number," for key, n in numbers if not _is_number(n)]
         return wrong
 
     def step(self, closure: Closure | None = None) -> Tensor:

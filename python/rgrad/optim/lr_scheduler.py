@@ -252,6 +252,8 @@ class SequentialLR(LRScheduler):
         Raises:
             ValueError: It is of another schedule, or of another number of them; nothing is taken over.
         """
+        if not isinstance(state_dict, Mapping) or not isinstance(state_dict.get("_schedulers", []), list):
+            raise TypeError("expected what state_dict of such a schedule gave, a dict with the states of its schedules")
         theirs = state_dict.get("_schedulers", [])
         if len(theirs) != len(self._schedulers):
             raise ValueError(f"the state is of {len(theirs)} schedules, this one has {len(self._schedulers)}")

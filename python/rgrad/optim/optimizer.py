@@ -2,7 +2,7 @@
 
 import copy
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, ClassVar
 
 from rgrad import _core
@@ -112,6 +112,7 @@ class Optimizer:
         Parameters correspond by their places in the groups. Tensors take the dtype of their parameter.
 
         Raises:
+            TypeError: It is not made of dicts and lists as ``state_dict`` makes it.
             ValueError: Groups differ in number or size, settings are missing or out of range, or the state of a
                 parameter is missing, unexpected or of another shape. All is listed; nothing is taken over.
         """
@@ -125,9 +126,7 @@ class Optimizer:
 
     def _read(self, state_dict: Mapping[str, Any]) -> tuple[list[Group], dict[Tensor, dict[str, Any]]]:
         """Groups and state as they will be after loading."""
-        for key in ("state", "param_groups"):
-            if key not in state_dict:
-                raise ValueError(f"load_state_dict: the key {key!r} is missing; expected what state_dict gave")
+        _check_form(state_dict)
         state, saved = state_dict["state"], state_dict["param_groups"]
         theirs, ours = ([len(g["params"]) for g in groups] for groups in (saved, self.param_groups))
         if theirs != ours:
@@ -145,7 +144,7 @@ class Optimizer:
                 continue
             try:
                 self._kept(group)
-            except (TypeError, ValueError) as error:
+            except (TypeError, ValueError, OverflowError) as error:
                 wrong.append(f"group {i}: {error}")
                 continue
             for number in saved[i]["params"]:
@@ -168,6 +167,8 @@ class Optimizer:
             if key in numbers:
                 if not isinstance(value, int | float) and getattr(value, "shape", None) != ():
                     wrong.append(f"{key}, which is {value!r}, no number,")
+                elif key == "step" and not _is_count(value):
+                    wrong.append(f"{key}, which is {value!r}, no count of steps,")
             elif key not in possible:
                 wrong.append(f"unexpected {key}")
             elif not isinstance(value, Tensor):
@@ -182,6 +183,32 @@ class Optimizer:
             settings = ", ".join(f"{k}={v}" for k, v in group.items() if k != "params")
             lines.append(f"  group {i}: {len(group['params'])} parameters, {settings}")
         return "\n".join([*lines, ")"])
+
+
+def _check_form(state_dict: Any) -> None:
+    """Refuses what is not nested as ``state_dict`` nests it."""
+    expected = "expected what state_dict gave"
+    if not isinstance(state_dict, Mapping):
+        raise TypeError(f"load_state_dict: {expected}, not {type(state_dict).__name__}")
+    for key in ("state", "param_groups"):
+        if key not in state_dict:
+            raise ValueError(f"load_state_dict: the key {key!r} is missing; {expected}")
+    state, groups = state_dict["state"], state_dict["param_groups"]
+    if not isinstance(state, Mapping) or not all(isinstance(entry, Mapping) for entry in state.values()):
+        raise TypeError(f"load_state_dict: 'state' is no dict of dicts; {expected}")
+    if not isinstance(groups, list | tuple) or not all(
+        isinstance(group, Mapping) and isinstance(group.get("params"), list | tuple) for group in groups
+    ):
+        raise TypeError(f"load_state_dict: 'param_groups' is no list of dicts with a list 'params'; {expected}")
+    if not all(isinstance(number, Hashable) for group in groups for number in group["params"]):
+        raise TypeError(f"load_state_dict: the parameters of a group are not numbered; {expected}")
+
+
+def _is_count(value: Any) -> bool:
+    try:
+        return 0 <= int(value) < 2**63
+    except (TypeError, ValueError, OverflowError):
+        return False
 
 
 def _taken(key: str, value: Any, param: Tensor) -> Any:

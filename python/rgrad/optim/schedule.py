@@ -88,6 +88,8 @@ class Schedule:
 
     def _compare(self, state_dict: Mapping[str, Any]) -> None:
         """Refuses a state with other entries than this schedule's."""
+        if not isinstance(state_dict, Mapping):
+            raise TypeError(f"expected what state_dict of such a schedule gave, not {type(state_dict).__name__}")
         ours, theirs = vars(self).keys() - set(self._left_out), state_dict.keys() - set(self._left_out)
         if ours != theirs:
             raise ValueError(
