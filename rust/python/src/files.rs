@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use pyo3::exceptions::{PyIsADirectoryError, PyMemoryError, PyOSError};
-use pyo3::prelude::*;
+
+use crate::entry::prelude::*;
 
 /// What Python's own functions raise: the subclass of `OSError` that the number stands for, with the path in `filename`.
 pub(crate) fn os_error(path: &Path, e: &io::Error) -> PyErr {
