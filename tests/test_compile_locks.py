@@ -129,5 +129,3 @@ def test_a_finalizer_may_call_the_step():
             step(rg.ones(3))
         assert all("while it ran" in text for text in seen), seen
     """)
-
-

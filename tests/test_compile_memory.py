@@ -69,7 +69,6 @@ def only_read(x, kept):
     return (x.sum() * kept).sum()
 
 
-
 STEPS = [read_then_write, write_then_read, write_captured, write_captured_and_read, write_twice, only_read]
 
 
@@ -93,6 +92,7 @@ def outcome(f, names, share):
 @pytest.mark.parametrize("second", NAMES)
 def test_shared_memory_is_as_eager_or_refused(step, share, second):
     for first in NAMES:
+
         def eager(kept):
             return step if share else (lambda x: step(x, kept))
 

@@ -69,8 +69,10 @@ WORK = {
     "recording": "rg.compile(lambda x: x * 2.0)(other)",
     "a cleared function": "step.clear(); step(big)",
 }
-CHILD = "step(big); big.mul_(1.0); other.add_(1.0); rg.rand(3); loss().backward(); p.grad = None; " \
+CHILD = (
+    "step(big); big.mul_(1.0); other.add_(1.0); rg.rand(3); loss().backward(); p.grad = None; "
     "rg.zeros(100_000).add_(1.0); rg.compile(lambda x: x * 2.0)(other); str(step.program); p.register_hook(lambda g: None)"
+)
 
 
 @pytest.mark.parametrize("work", WORK.values(), ids=WORK)

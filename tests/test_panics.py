@@ -138,7 +138,9 @@ class Training:
     def state(self):
         parts = [t.tolist() for t in self.model.state_dict().values()]
         grads = [None if p.grad is None else p.grad.tolist() for p in self.model.parameters()]
-        kept = [[v.tolist() if isinstance(v, rg.Tensor) else v for v in s.values()] for s in self.optimizer.state.values()]
+        kept = [
+            [v.tolist() if isinstance(v, rg.Tensor) else v for v in s.values()] for s in self.optimizer.state.values()
+        ]
         return [parts, grads, kept]
 
 

@@ -220,7 +220,9 @@ class Crew:
         self.done: collections.Counter[str] = collections.Counter()
         self.faults: list[str] = []
         self.busy = [time.monotonic()] * threads
-        self.threads = [threading.Thread(target=self.work, args=(i, f"{seed}:{i}"), daemon=True) for i in range(threads)]
+        self.threads = [
+            threading.Thread(target=self.work, args=(i, f"{seed}:{i}"), daemon=True) for i in range(threads)
+        ]
 
     def work(self, number: int, seed: str) -> None:
         rng = random.Random(seed)

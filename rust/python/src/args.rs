@@ -171,6 +171,7 @@ pub(crate) fn operands(args: &Bound<'_, PyTuple>) -> PyResult<Vec<EngineTensor>>
 #[derive(Clone, Copy)]
 pub(crate) struct Int<T>(pub(crate) T);
 
+#[conversion]
 impl<'a, 'py, T: FromPyObject<'a, 'py, Error = PyErr>> FromPyObject<'a, 'py> for Int<T> {
     type Error = PyErr;
     const INPUT_TYPE: PyStaticExpr = type_hint_identifier!("typing", "SupportsIndex");
