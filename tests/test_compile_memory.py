@@ -1,4 +1,4 @@
-"""Compiled functions where arguments, captured tensors and results share memory: as eager ones, or refused when recorded."""
+"""Compiled functions whose arguments, captured tensors and results share memory: as eager, or refused at recording."""
 
 import numpy as np
 import pytest

@@ -71,7 +71,8 @@ WORK = {
 }
 CHILD = (
     "step(big); big.mul_(1.0); other.add_(1.0); rg.rand(3); loss().backward(); p.grad = None; "
-    "rg.zeros(100_000).add_(1.0); rg.compile(lambda x: x * 2.0)(other); str(step.program); p.register_hook(lambda g: None)"
+    "rg.zeros(100_000).add_(1.0); rg.compile(lambda x: x * 2.0)(other); str(step.program); "
+    "p.register_hook(lambda g: None)"
 )
 
 

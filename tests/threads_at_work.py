@@ -2,9 +2,10 @@
 
     python tests/threads_at_work.py --seconds 600 --seed 0
 
-Every job is a function of a seed and returns a digest of its results. The digests of some seeds are first computed by one
-thread; then many threads draw jobs and seeds and compare. Others change what they share: the number of threads, the caches,
-scratch tensors. Children are forked amid all that, and do jobs, too. What hangs is shown by a traceback of every thread.
+Every job is a function of a seed and returns a digest of its results. The digests of some seeds are first computed by
+one thread; then many threads draw jobs and seeds and compare. Others change what they share: the number of threads, the
+caches, scratch tensors. Children are forked amid all that, and do jobs, too. What hangs is shown by a traceback of all
+threads.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import collections
 import faulthandler
 import gc
 import hashlib
+import itertools
 import os
 import random
 import signal
@@ -45,7 +47,7 @@ class Network:
     def __init__(self, seed: int, rows: int = 40) -> None:
         g = rg.Generator(seed)
         sizes = [20, 64 + seed, 10]
-        self.layers = [rg.nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False)]
+        self.layers = [rg.nn.Linear(a, b) for a, b in itertools.pairwise(sizes)]
         with rg.no_grad():
             for p in self.parameters():
                 p.copy_(rg.randn(*p.shape, generator=g) * 0.2)
