@@ -19,7 +19,7 @@ const UNARY: [Unary; 37] = {
         Erf, Erfc, Erfinv,
     ]
 };
-const BINARY: [Binary; 22] = {
+const BINARY: [Binary; 24] = {
     use Binary::*;
     [
         Add,
