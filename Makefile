@@ -36,9 +36,10 @@ SUITE = if [ $$0 = slow ]; then set -- -m slow; else export RGRAD_ISA=$$0; fi; \
 # How long, and from which seed on: another one every time.
 SECONDS ?= 120
 COUNT ?= 200
+STEPS ?= 100000
 START ?= $(shell date +%s)000
 
-.PHONY: help demo test lint format sanitize fuzz fuzz-programs fuzz-calls fuzz-files kills miri stubs bench wheel clean tools
+.PHONY: help demo test lint format sanitize fuzz fuzz-programs fuzz-calls fuzz-files growth kills miri stubs bench wheel clean tools
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{printf "make %-13s %s\n", $$1, $$2}'
@@ -59,6 +60,9 @@ sanitize: $(BUILT) ## run the kernels' tests with AddressSanitizer, once for eac
 	[ $$isa = scalar ] || { echo "RGRAD_ISA=$$isa cargo test with AddressSanitizer"; RGRAD_ISA=$$isa \
 	ASAN_OPTIONS=allocator_may_return_null=1 \
 	$(call INSTRUMENTED,,test --quiet --package rgrad-kernels --tests --target-dir target/sanitize); }; done
+
+growth: $(BUILT) $(VENV)/checks.stamp ## call each public thing STEPS=100000 times: memory must not grow
+	RGRAD_GROWTH=$(STEPS) $(PY) -m pytest -q tests/test_growth.py
 
 fuzz: | tools ## run the fuzz target of the matrix product (FUZZ_SECONDS=60)
 	@:$(if $(shell $(CXX) --version 2>/dev/null),,$(error libFuzzer needs a C++ compiler, and $(CXX) is none: install g++ \

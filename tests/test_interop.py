@@ -39,7 +39,7 @@ def test_tensor_copies_and_from_numpy_shares():
         (np.zeros(3, ">f4"), TypeError, "makes a copy of float32"),
         (np.zeros(3, complex), TypeError, "take array.real"),
         (np.zeros(3, "m8[s]"), TypeError, "timedelta64"),
-        ([1.0], TypeError, "expected an array, got list"),
+        ([1.0], TypeError, "expected a NumPy array, got list"),
     ],
 )
 def test_from_numpy_refuses_what_it_cannot_share(array, error, message):
@@ -276,7 +276,7 @@ def test_no_way_to_an_array_bypasses_the_tape():
     leaf = rg.tensor([1.0], requires_grad=True)
     for t in (leaf, leaf * 2):
         for convert in (lambda: t.numpy(), lambda: np.asarray(t), lambda: np.array([t, t]), lambda: rg.tensor([t])):  # noqa: B023
-            with pytest.raises(RuntimeError, match=r"requires gradients .* x.detach\(\)"):
+            with pytest.raises(RuntimeError, match=r"requires gradients.* (x|item)\.detach\(\)"):
                 convert()
         for convert in (memoryview, np.frombuffer, np.from_dlpack, rg.from_dlpack):
             with pytest.raises(BufferError, match=r"requires gradients .* x.detach\(\)"):

@@ -232,8 +232,10 @@ def _push(
         out, aux = _with_aux("jvp", fun(*args.with_leaves(duals), **kwargs), has_aux)
         ys, rebuild = _outputs("jvp", out)
         pairs = [_core._split(y, level) for y in ys]
+    values = [y for y, _ in pairs]
     moved = [_core.zeros_like(y) if t is None else t for y, t in pairs]
-    return rebuild([y for y, _ in pairs]), rebuild(moved), aux
+    # A function that hands on what it is given hands on its tangents, too, which belong to the caller.
+    return rebuild(values), rebuild(_core._apart(moved, [*values, *args.leaves, *tangents])), aux
 
 
 def _unit_vectors(like: Tensor) -> Iterator[Tensor]:

@@ -82,7 +82,10 @@ class Function:
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> Any:
         """Computes the results' tangents."""
-        raise NotImplementedError("this Function has no static method jvp(ctx, *tangents); forward mode needs it")
+        raise NotImplementedError(
+            "this Function has no static method jvp(ctx, *tangents); forward mode needs it (gradcheck and "
+            "gradgradcheck leave forward mode out with check_forward=False)"
+        )
 
     @classmethod
     def apply(cls, *args: Any) -> Any:

@@ -1,10 +1,15 @@
 """Initialisation of parameters: every function writes over its tensor and returns it."""
 
+import functools
 import math
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 from rgrad import _core
 from rgrad._core import Generator, Tensor
 from rgrad.autograd import no_grad
+
+F = TypeVar("F", bound=Callable[..., Tensor])
 
 __all__ = [
     "calculate_gain",
@@ -22,6 +27,21 @@ __all__ = [
     "xavier_uniform_",
     "zeros_",
 ]
+
+
+def _initialiser(write: F) -> F:
+    """Refuses what is no tensor: it could not be written to."""
+
+    @functools.wraps(write)
+    def checked(tensor: Any, *args: Any, **kwargs: Any) -> Tensor:
+        if not isinstance(tensor, Tensor):
+            kind = type(tensor)
+            raise TypeError(
+                f"{write.__name__}: expected a tensor to write to, got {kind.__module__}.{kind.__qualname__}"
+            )
+        return write(tensor, *args, **kwargs)
+
+    return cast(F, checked)
 
 
 def _fans(tensor: Tensor) -> tuple[int, int]:
@@ -57,6 +77,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     return gains[nonlinearity]
 
 
+@_initialiser
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Uniform on [a, b)."""
     if not 0 <= b - a < math.inf:
@@ -65,6 +86,7 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generato
         return tensor.copy_(_core.rand(tensor.shape, dtype=tensor.dtype, generator=generator) * (b - a) + a)
 
 
+@_initialiser
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Normal with this mean and standard deviation."""
     if not std >= 0:
@@ -73,33 +95,39 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Gene
         return tensor.copy_(_core.randn(tensor.shape, dtype=tensor.dtype, generator=generator) * std + mean)
 
 
+@_initialiser
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """One number everywhere."""
     with no_grad():
         return tensor.fill_(val)
 
 
+@_initialiser
 def zeros_(tensor: Tensor) -> Tensor:
     """Zeros."""
     return constant_(tensor, 0.0)
 
 
+@_initialiser
 def ones_(tensor: Tensor) -> Tensor:
     """Ones."""
     return constant_(tensor, 1.0)
 
 
+@_initialiser
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Uniform on ±gain √(6 / (in + out)). Glorot and Bengio, AISTATS 2010."""
     bound = gain * math.sqrt(6 / sum(_fans(tensor)))
     return uniform_(tensor, -bound, bound, generator)
 
 
+@_initialiser
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Normal with standard deviation gain √(2 / (in + out)). Glorot and Bengio, AISTATS 2010."""
     return normal_(tensor, 0.0, gain * math.sqrt(2 / sum(_fans(tensor))), generator)
 
 
+@_initialiser
 def eye_(tensor: Tensor) -> Tensor:
     """The identity: ones where row and column are the same, for a matrix of any shape."""
     rows, columns = _sizes(tensor, "eye_")
@@ -107,6 +135,7 @@ def eye_(tensor: Tensor) -> Tensor:
         return tensor.copy_(_core.eye(rows, columns, dtype=tensor.dtype))
 
 
+@_initialiser
 def trunc_normal_(
     tensor: Tensor,
     mean: float = 0.0,
@@ -163,6 +192,7 @@ def _proposals(count: int, low: float, high: float, generator: Generator | None)
     return x, v < ((mode - x) * (mode + x) / 2).exp()
 
 
+@_initialiser
 def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """``gain`` times a random matrix with orthonormal rows or columns, whichever are fewer.
 
@@ -203,6 +233,7 @@ def _orthonormal(vectors: Tensor) -> Tensor:
     return q
 
 
+@_initialiser
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:
     """Normal with mean 0, of which the share ``sparsity`` of every column, rounded up, is 0.
 
@@ -240,6 +271,7 @@ def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> floa
     return calculate_gain(nonlinearity, a) / math.sqrt(fan)
 
 
+@_initialiser
 def kaiming_uniform_(
     tensor: Tensor,
     a: float = 0.0,
@@ -252,6 +284,7 @@ def kaiming_uniform_(
     return uniform_(tensor, -bound, bound, generator)
 
 
+@_initialiser
 def kaiming_normal_(
     tensor: Tensor,
     a: float = 0.0,

@@ -11,6 +11,8 @@ class _Loss(Module):
     _reductions: tuple[str, ...] = ("mean", "sum", "none")
 
     def __init__(self, reduction: str = "mean") -> None:
+        if not isinstance(reduction, str):
+            raise _called(self, "reduction", reduction)
         if reduction not in self._reductions:
             names = ", ".join(self._reductions)
             raise ValueError(f"{type(self).__name__}: reduction must be one of {names}, got {reduction!r}")
@@ -19,6 +21,15 @@ class _Loss(Module):
     if TYPE_CHECKING:
 
         def __call__(self, input: Tensor, target: Tensor) -> Tensor: ...
+
+
+def _called(loss: Module, setting: str, value: object) -> TypeError:
+    """Says that a loss was given its input when it was made."""
+    name = type(loss).__name__
+    return TypeError(
+        f"{name}: cannot take {type(value).__name__} as {setting}: a loss is made first, and then called with input "
+        f"and target: {name}()(input, target)"
+    )
 
 
 class _WeightedLoss(_Loss):
@@ -48,6 +59,8 @@ class CrossEntropyLoss(_WeightedLoss):
         label_smoothing: float = 0.0,
     ) -> None:
         super().__init__(weight, reduction)
+        if not isinstance(ignore_index, int):
+            raise _called(self, "ignore_index", ignore_index)
         if not 0 <= label_smoothing <= 1:
             raise ValueError(f"CrossEntropyLoss: label_smoothing must be from 0 to 1, got {label_smoothing}")
         self.ignore_index = ignore_index
@@ -63,6 +76,8 @@ class NLLLoss(_WeightedLoss):
 
     def __init__(self, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean") -> None:
         super().__init__(weight, reduction)
+        if not isinstance(ignore_index, int):
+            raise _called(self, "ignore_index", ignore_index)
         self.ignore_index = ignore_index
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from rgrad import _core
 from rgrad._core import DType, Tensor
+from rgrad._holders import replace, warn_if_held
 from rgrad.nn.hooks import Hooked
 from rgrad.nn.state import LoadedKeys, load_state
 
@@ -58,6 +59,8 @@ class Module(Hooked):
                 )
         if isinstance(value, Parameter | Module) and hasattr(Module, name):
             raise ValueError(f"{type(self).__name__}.{name}: every module has a method of that name; choose another")
+        if isinstance(old, Parameter) and isinstance(value, Parameter) and value is not old:
+            warn_if_held(old, f"{type(self).__name__}.{name}")
         if name in self._buffers:
             if isinstance(value, Parameter):
                 del self.__dict__["_buffers"][name]
@@ -325,7 +328,7 @@ class Module(Hooked):
         return load_state(type(self).__name__, self.state_dict(), state_dict, strict)
 
     def to(self, dtype: Any) -> Self:
-        """Replaces parameters and buffers of floats by ones of another float dtype; make optimizers afterwards.
+        """Replaces parameters and buffers of floats by ones of another float dtype, also in optimizers made before.
 
         Returns:
             The module.
@@ -342,6 +345,7 @@ class Module(Hooked):
                 if old.dtype.is_floating_point and old.dtype != dtype:
                     if id(old) not in replaced:
                         replaced[id(old)] = _converted(old, dtype)
+                        replace(old, replaced[id(old)])
                     setattr(module, name, replaced[id(old)])
         return self
 

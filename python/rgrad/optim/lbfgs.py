@@ -129,10 +129,10 @@ class LBFGS(Optimizer):
     def _kept(self, group: Group) -> None:
         """Checks the settings."""
         for name in ("lr", "tolerance_grad", "tolerance_change"):
-            if not isinstance(group[name], Real) or not 0 <= group[name] < math.inf:
+            if not isinstance(group[name], Real) or isinstance(group[name], bool) or not 0 <= group[name] < math.inf:
                 raise ValueError(f"{name} must be a finite number, at least 0, got {group[name]!r}")
         for name in ("max_iter", "max_eval", "history_size"):
-            if not isinstance(group[name], int) or group[name] < 1:
+            if not isinstance(group[name], int) or isinstance(group[name], bool) or group[name] < 1:
                 raise ValueError(f"{name} must be an integer, at least 1, got {group[name]!r}")
         if group["line_search_fn"] not in (None, "strong_wolfe"):
             raise ValueError(f"line_search_fn must be None or 'strong_wolfe', got {group['line_search_fn']!r}")

@@ -19,12 +19,12 @@ import math
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, SupportsFloat
+from typing import Any
 
 from rgrad.optim.one_cycle import OneCycleLR
 from rgrad.optim.optimizer import Optimizer
 from rgrad.optim.plateau import ReduceLROnPlateau
-from rgrad.optim.schedule import LRScheduler, at_least, each_group
+from rgrad.optim.schedule import LRScheduler, at_least, each_group, finite
 
 __all__ = [
     "ConstantLR",
@@ -47,7 +47,7 @@ class StepLR(LRScheduler):
     """Multiplies the rate by ``gamma`` every ``step_size`` epochs."""
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1) -> None:
-        self.step_size, self.gamma = at_least(1, "step_size", step_size), gamma
+        self.step_size, self.gamma = at_least(1, "step_size", step_size), finite("gamma", gamma)
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
@@ -63,7 +63,7 @@ class MultiStepLR(LRScheduler):
     ) -> None:
         if not isinstance(milestones, Iterable):
             raise TypeError(f"MultiStepLR: milestones must be several epochs, got {type(milestones).__name__}")
-        self.milestones, self.gamma = Counter(milestones), gamma
+        self.milestones, self.gamma = Counter(milestones), finite("gamma", gamma)
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
@@ -75,7 +75,7 @@ class ConstantLR(LRScheduler):
     """Multiplies the rate by ``factor`` until self.last_epoch ``total_iters``."""
 
     def __init__(self, optimizer: Optimizer, factor: float = 1 / 3, total_iters: int = 5, last_epoch: int = -1) -> None:
-        if not 0 <= factor <= 1:
+        if not 0 <= finite("factor", factor) <= 1:
             raise ValueError(f"ConstantLR: factor must be from 0 to 1, got {factor!r}")
         self.factor, self.total_iters = factor, total_iters
         super().__init__(optimizer, last_epoch)
@@ -96,9 +96,9 @@ class LinearLR(LRScheduler):
         total_iters: int = 5,
         last_epoch: int = -1,
     ) -> None:
-        if not 0 < start_factor <= 1:
+        if not 0 < finite("start_factor", start_factor) <= 1:
             raise ValueError(f"LinearLR: start_factor must be above 0 and at most 1, got {start_factor!r}")
-        if not 0 <= end_factor <= 1:
+        if not 0 <= finite("end_factor", end_factor) <= 1:
             raise ValueError(f"LinearLR: end_factor must be from 0 to 1, got {end_factor!r}")
         self.start_factor, self.end_factor = start_factor, end_factor
         self.total_iters = at_least(1, "total_iters", total_iters)
@@ -114,9 +114,7 @@ class ExponentialLR(LRScheduler):
     """Multiplies the rate by ``gamma`` every self.last_epoch."""
 
     def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
-        if not isinstance(gamma, SupportsFloat):
-            raise TypeError(f"ExponentialLR: gamma must be a number, got {type(gamma).__name__}")
-        self.gamma = gamma
+        self.gamma = finite("ExponentialLR: gamma", gamma)
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
@@ -128,7 +126,7 @@ class PolynomialLR(LRScheduler):
     """Multiplies the rate by (1 − self.last_epoch / ``total_iters``) to the ``power``, which is 0 from there on."""
 
     def __init__(self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0, last_epoch: int = -1) -> None:
-        self.total_iters, self.power = at_least(1, "total_iters", total_iters), power
+        self.total_iters, self.power = at_least(1, "total_iters", total_iters), finite("power", power)
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
@@ -140,7 +138,7 @@ class CosineAnnealingLR(LRScheduler):
     """Half a cosine from the rate down to ``eta_min`` in ``T_max`` epochs, then up again, and so on."""
 
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1) -> None:
-        self.T_max, self.eta_min = at_least(1, "T_max", T_max), eta_min
+        self.T_max, self.eta_min = at_least(1, "T_max", T_max), finite("eta_min", eta_min)
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
@@ -159,7 +157,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         self, optimizer: Optimizer, T_0: int, T_mult: int = 1, eta_min: float = 0.0, last_epoch: int = -1
     ) -> None:
         self.T_0, self.T_mult = at_least(1, "T_0", T_0), at_least(1, "T_mult", T_mult)
-        self.eta_min = eta_min
+        self.eta_min = finite("eta_min", eta_min)
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:

@@ -3,11 +3,12 @@
 import copy
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from rgrad import _core
 from rgrad._core import Tensor
 from rgrad._grad_mode import enable_grad
+from rgrad._holders import HOLDERS
 
 Group = dict[str, Any]
 Params = Iterable[Tensor] | Iterable[Mapping[str, Any]]
@@ -26,6 +27,12 @@ class Optimizer:
 
     _rule: ClassVar[str | None] = None
 
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self:
+        """Registers it with what tells of replaced parameters: copying and unpickling come here, not to `__init__`."""
+        self = super().__new__(cls)
+        HOLDERS.add(self)
+        return self
+
     def __init__(self, params: Params, defaults: Mapping[str, Any]) -> None:
         self.defaults = dict(defaults)
         self.param_groups: list[Group] = []
@@ -34,9 +41,14 @@ class Optimizer:
             raise TypeError("expected an iterable of parameters, got one tensor; write [tensor]")
         if isinstance(params, set | frozenset):
             raise TypeError("expected parameters in an order that stays the same, got a set; write a list")
+        if hasattr(params, "parameters"):
+            raise TypeError(f"expected parameters, got {type(params).__name__}; write its .parameters()")
         entries: list[Any] = list(params)
         if not entries:
-            raise ValueError("an optimizer needs at least one parameter, got an empty list")
+            raise ValueError(
+                "an optimizer needs at least one parameter, got an empty list; a generator such as model.parameters() "
+                "gives them once only"
+            )
         for group in entries if isinstance(entries[0], Mapping) else [{"params": entries}]:
             self.add_param_group(group)
 
@@ -75,6 +87,18 @@ class Optimizer:
         The tensors that these settings need, those that any settings need, and the numbers; None if all is allowed.
         """
         return None if self._rule is None else _core._optim_state(self._rule, group)
+
+    def _holds(self, param: Tensor) -> bool:
+        return any(p is param for g in getattr(self, "param_groups", ()) for p in g["params"])
+
+    def _replace(self, old: Tensor, new: Tensor) -> None:
+        """Goes on with ``new`` where ``old`` was, with the state that there was in the dtype of ``new``."""
+        if not self._holds(old):
+            return
+        for group in self.param_groups:
+            group["params"][:] = [new if p is old else p for p in group["params"]]
+        if old in self.state:
+            self.state[new] = {key: _as_dtype(value, new) for key, value in self.state.pop(old).items()}
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forgets the gradients of all parameters, or writes zeros over them."""
@@ -209,6 +233,13 @@ def _is_count(value: Any) -> bool:
         return 0 <= int(value) < 2**63
     except (TypeError, ValueError, OverflowError):
         return False
+
+
+def _as_dtype(value: Any, param: Tensor) -> Any:
+    """An entry of the state, or a list of such, with the floats of its tensors in the dtype of ``param``."""
+    if isinstance(value, list):
+        return [_as_dtype(item, param) for item in value]
+    return value.to(param.dtype) if isinstance(value, Tensor) and value.dtype.is_floating_point else value
 
 
 def _taken(key: str, value: Any, param: Tensor) -> Any:

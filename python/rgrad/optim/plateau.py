@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import SupportsFloat
 
 from rgrad.optim.optimizer import Optimizer
-from rgrad.optim.schedule import Schedule, at_least, each_group, refuse_recording
+from rgrad.optim.schedule import Schedule, at_least, each_group, finite, refuse_recording
 
 
 class ReduceLROnPlateau(Schedule):
@@ -36,7 +36,7 @@ class ReduceLROnPlateau(Schedule):
         eps: float = 1e-8,
     ) -> None:
         super().__init__(optimizer)
-        if not 0 <= factor < 1:
+        if not 0 <= finite("factor", factor) < 1:
             raise ValueError(f"ReduceLROnPlateau: factor must be at least 0 and less than 1, got {factor!r}")
         if mode not in ("min", "max"):
             raise ValueError(f"ReduceLROnPlateau: mode must be 'min' or 'max', got {mode!r}")

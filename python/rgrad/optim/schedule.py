@@ -1,7 +1,9 @@
 """What all schedules are: functions of the epoch that set learning rates."""
 
 import copy
+import math
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any, ClassVar, TypeVar
 
 from rgrad import _core
@@ -17,8 +19,17 @@ def refuse_recording() -> None:
 
 def at_least(low: int, name: str, value: int) -> int:
     """The value, if it is an integer and not below ``low``."""
-    if not isinstance(value, int) or value < low:
+    if not isinstance(value, int) or isinstance(value, bool) or value < low:
         raise ValueError(f"{name} must be an integer, at least {low}, got {value!r}")
+    return value
+
+
+def finite(name: str, value: Any) -> Any:
+    """The value, if it is a finite number."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number, got {type(value).__name__}")
+    if not math.isfinite(value):
+        raise ValueError(f"{name} must be finite, got {value!r}")
     return value
 
 

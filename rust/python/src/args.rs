@@ -4,16 +4,17 @@
 
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::inspect::PyStaticExpr;
-use pyo3::types::{PyBool, PyFloat, PyInt, PySequence, PyString, PyTuple};
+use pyo3::types::{PyBool, PyInt, PySequence, PyString, PyTuple};
 use pyo3::{PyTypeInfo, type_hint_identifier, type_hint_subscript, type_hint_union};
 use rgrad_engine::tensor::room_for_tensors;
-use rgrad_engine::{Number, Tensor as EngineTensor, ops};
+use rgrad_engine::{Tensor as EngineTensor, ops};
 
 use crate::dtype::value_error;
 use crate::entry::boundary;
 use crate::entry::prelude::*;
 use crate::error::to_py;
 use crate::interop;
+use crate::operands::{no_operand, number, settle, type_name};
 use crate::tensor::PyTensor;
 
 /// What an argument of the bindings becomes for the engine.
@@ -22,53 +23,14 @@ pub(crate) trait Pass {
     where
         Self: 'a;
     fn pass(&self) -> PyResult<Self::As<'_>>;
+    /// The operand that it is.
+    fn operand(&mut self) -> Option<&mut EngineTensor> {
+        None
+    }
 }
 
 /// An operand: a tensor, an array or NumPy scalar, or a Python number, whose dtype adapts.
 pub(crate) struct Tensor(pub(crate) EngineTensor);
-
-/// A Python number, if `ob` is one.
-pub(crate) fn number(ob: &Bound<'_, PyAny>) -> PyResult<Option<Number>> {
-    if let Ok(f) = ob.cast::<PyFloat>() {
-        return Ok(Some(Number::Float(f.value())));
-    }
-    if let Ok(b) = ob.cast::<PyBool>() {
-        return Ok(Some(Number::Bool(b.is_true())));
-    }
-    if ob.cast::<PyInt>().is_ok() {
-        return Ok(Some(Number::Int(ob.extract()?)));
-    }
-    Ok(None)
-}
-
-/// An operand beside a tensor: a Python number takes the dtype that the two have together at once. `Ok(None)` if `ob` is
-/// nothing that a tensor can be combined with.
-pub(crate) fn beside<'a>(ob: &'a Bound<'_, PyAny>, partner: &EngineTensor) -> PyResult<Option<Beside<'a>>> {
-    if let Ok(t) = ob.cast::<PyTensor>() {
-        return Ok(Some(Beside::There(&t.get().inner)));
-    }
-    let made = match number(ob)? {
-        Some(n) => Some(partner.number_beside(n).map_err(to_py)?),
-        None => interop::copied(ob)?,
-    };
-    Ok(made.map(Beside::Made))
-}
-
-/// What stands beside a tensor: another one, or one that was made of something else.
-pub(crate) enum Beside<'a> {
-    There(&'a EngineTensor),
-    Made(EngineTensor),
-}
-
-impl std::ops::Deref for Beside<'_> {
-    type Target = EngineTensor;
-    fn deref(&self) -> &EngineTensor {
-        match self {
-            Beside::There(t) => t,
-            Beside::Made(t) => t,
-        }
-    }
-}
 
 impl<'a, 'py> FromPyObject<'a, 'py> for Tensor {
     type Error = PyErr;
@@ -90,9 +52,16 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Tensor {
             if let Some(t) = interop::converted(&ob)? {
                 return Ok(Self(t));
             }
-            let name = ob.get_type().name()?;
-            Err(PyTypeError::new_err(format!("expected a tensor, an array or a number, got {name}")))
+            Err(no_operand(&ob))
         })
+    }
+}
+
+impl Tensor {
+    /// The only operand.
+    pub(crate) fn alone(mut self) -> PyResult<EngineTensor> {
+        settle(None, [Some(&mut self.0)])?;
+        Ok(self.0)
     }
 }
 
@@ -100,6 +69,9 @@ impl Pass for Tensor {
     type As<'a> = &'a EngineTensor;
     fn pass(&self) -> PyResult<&EngineTensor> {
         Ok(&self.0)
+    }
+    fn operand(&mut self) -> Option<&mut EngineTensor> {
+        Some(&mut self.0)
     }
 }
 
@@ -110,6 +82,9 @@ impl Pass for Option<Tensor> {
     type As<'a> = Option<&'a EngineTensor>;
     fn pass(&self) -> PyResult<Option<&EngineTensor>> {
         Ok(self.as_ref().map(|t| &t.0))
+    }
+    fn operand(&mut self) -> Option<&mut EngineTensor> {
+        self.as_mut().map(|t| &mut t.0)
     }
 }
 
@@ -137,7 +112,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Tensors {
         for item in ob.try_iter()? {
             let item = item?;
             let Ok(t) = item.cast::<PyTensor>() else {
-                let (i, name) = (all.len(), item.get_type().name()?);
+                let (i, name) = (all.len(), type_name(&item));
                 return Err(PyTypeError::new_err(format!("expected tensors, got {name} at position {i}")));
             };
             all.push(t.get().inner.clone());

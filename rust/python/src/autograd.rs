@@ -6,6 +6,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use rgrad_engine::tape;
 
 use crate::args::Tensors;
+use crate::cycles;
 use crate::entry::prelude::*;
 use crate::error::{raised, run, to_py};
 use crate::tensor::PyTensor;
@@ -44,6 +45,13 @@ pub fn _gradients(
     Ok(found.into_iter().map(|g| g.map(Into::into)).collect())
 }
 
+/// `tensors` with copies of those whose memory one of `others`, or one before it, has.
+#[pyfunction]
+pub fn _apart(py: Python<'_>, tensors: Tensors, others: Tensors) -> PyResult<Vec<PyTensor>> {
+    let all = run(py, usize::MAX, || tape::all_apart(tensors.0, &others.0))?;
+    Ok(all.into_iter().map(Into::into).collect())
+}
+
 /// A moment, for `_captured`.
 #[pyfunction]
 pub fn _clock() -> u64 {
@@ -79,18 +87,38 @@ pub(crate) fn place() -> String {
     Python::attach(|py| find(py).unwrap_or_else(|_| "an unknown line".into()))
 }
 
-/// A hook on a tensor's gradient, as `Tensor.register_hook` returns it.
-#[pyclass(module = "rgrad", frozen)]
-pub struct Hook {
-    tensor: rgrad_engine::Tensor,
-    number: u64,
+/// A function that a backward pass calls.
+pub(crate) struct Called(pub(crate) Py<PyAny>);
+
+impl tape::Hook for Called {
+    fn call(&self, g: rgrad_engine::Tensor) -> rgrad_engine::Result<Option<rgrad_engine::Tensor>> {
+        Python::attach(|py| {
+            if crate::compile::is_recording() {
+                crate::compile::note_called(self.0.bind(py))?;
+            }
+            let result = self.0.bind(py).call1((PyTensor::from(g),))?;
+            if result.is_none() {
+                return Ok(None);
+            }
+            let Ok(new) = result.cast::<PyTensor>() else {
+                let name = result.get_type().name()?;
+                return Err(PyTypeError::new_err(format!("a hook must return a tensor or None, got {name}")));
+            };
+            Ok(Some(new.get().inner.clone()))
+        })
+        .map_err(raised)
+    }
 }
+
+/// A hook on a tensor's gradient, as `Tensor.register_hook` returns it; keeps neither of them alive.
+#[pyclass(module = "rgrad", frozen)]
+pub struct Hook(tape::Registered);
 
 #[pymethods]
 impl Hook {
     /// Takes the hook off its tensor.
     fn remove(&self) {
-        tape::remove_hook(&self.tensor, self.number);
+        self.0.remove();
     }
 }
 
@@ -101,33 +129,14 @@ impl PyTensor {
     /// The hook may return another gradient of the same shape and dtype to go on with, or None. Returns a handle whose
     /// `remove()` takes the hook off. `RuntimeError` if the tensor requires no gradients.
     #[pyo3(signature = (hook: "collections.abc.Callable[[Tensor], Tensor | None]"))]
-    fn register_hook(&self, hook: Py<PyAny>) -> PyResult<Hook> {
-        Python::attach(|py| {
-            if hook.bind(py).is_callable() {
-                return Ok(());
-            }
+    fn register_hook(&self, py: Python<'_>, hook: Py<PyAny>) -> PyResult<Hook> {
+        if !hook.bind(py).is_callable() {
             let name = hook.bind(py).get_type().name()?;
-            Err(PyTypeError::new_err(format!("register_hook: a hook must be a function of the gradient, got {name}")))
-        })?;
-        let call = move |g: &rgrad_engine::Tensor| {
-            Python::attach(|py| {
-                if crate::compile::is_recording() {
-                    crate::compile::note_called(hook.bind(py))?;
-                }
-                let result = hook.bind(py).call1((PyTensor::from(g.clone()),))?;
-                if result.is_none() {
-                    return Ok(None);
-                }
-                let Ok(new) = result.cast::<PyTensor>() else {
-                    let name = result.get_type().name()?;
-                    return Err(PyTypeError::new_err(format!("a hook must return a tensor or None, got {name}")));
-                };
-                Ok(Some(new.get().inner.clone()))
-            })
-            .map_err(raised)
-        };
-        let number = tape::register_hook(&self.inner, Arc::new(call)).map_err(to_py)?;
-        Ok(Hook { tensor: self.inner.clone(), number })
+            let text = format!("register_hook: a hook must be a function of the gradient, got {name}");
+            return Err(PyTypeError::new_err(text));
+        }
+        cycles::watch(py)?;
+        tape::register_hook(&self.inner, Arc::new(Called(hook))).map(Hook).map_err(to_py)
     }
 
     /// Keeps the gradient of this result of an operation in its `grad`, as a leaf's is kept anyway: what it is after all

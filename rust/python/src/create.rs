@@ -13,6 +13,7 @@ use crate::dtype::AnyDType;
 use crate::entry::prelude::*;
 use crate::error::{run, to_py};
 use crate::make::make;
+use crate::operands::number;
 use crate::results::Tuple;
 use crate::tensor::{Out, PyTensor};
 
@@ -33,7 +34,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Num {
     type Error = PyErr;
     const INPUT_TYPE: pyo3::inspect::PyStaticExpr = pyo3::type_hint_identifier!("builtins", "float");
     fn extract(ob: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
-        match args::number(&ob)? {
+        match number(&ob)? {
             Some(n) => Ok(Self(n)),
             // NumPy's scalars, and tensors of one element.
             None => match ob.extract::<args::Tensor>() {
@@ -219,8 +220,9 @@ impl PyGenerator {
 
 /// Starts the default random stream of this seed from its beginning.
 #[pyfunction]
-pub fn manual_seed(seed: Int<u64>) {
+pub fn manual_seed(seed: Int<u64>) -> PyGenerator {
     compile::set_state(&DEFAULT, State { seed: seed.0, offset: 0 });
+    PyGenerator(DEFAULT.clone())
 }
 
 /// Seed and position of the default random stream.

@@ -1,10 +1,14 @@
 //! Operations whose rules are written in Python: what `rgrad.autograd.Function` is made of.
 
+use std::sync::Arc;
+
 use pyo3::exceptions::PyTypeError;
 use rgrad_engine::Tensor;
-use rgrad_engine::tape::{Grads, Op, Saved, Saves, Want, apply};
+use rgrad_engine::ops;
+use rgrad_engine::tape::{self, Grads, Op, Saved, Saves, Want, apply};
 
 use crate::args::Tensors;
+use crate::cycles;
 use crate::entry::prelude::*;
 use crate::error::{raised, run};
 use crate::tensor::{Out, PyTensor};
@@ -14,8 +18,13 @@ struct Custom {
     name: String,
     value: Tensor,
     saves: Saves,
-    backward: Py<PyAny>,
-    jvp: Py<PyAny>,
+    rules: Arc<Rules>,
+}
+
+/// What a collector of reference cycles has to know of.
+pub(crate) struct Rules {
+    pub(crate) backward: Py<PyAny>,
+    pub(crate) jvp: Py<PyAny>,
 }
 
 fn wrap(t: &Tensor) -> PyTensor {
@@ -37,6 +46,9 @@ impl Op for Custom {
     fn name(&self) -> &str {
         &self.name
     }
+    fn foreign(&self) -> Option<tape::Foreign> {
+        Some(self.rules.clone())
+    }
     fn saves(&self) -> Saves {
         self.saves
     }
@@ -44,19 +56,23 @@ impl Op for Custom {
         Ok(self.value.clone())
     }
     fn backward(&self, saved: &Saved, g: &Tensor, _: Want) -> rgrad_engine::Result<Grads> {
-        let call = |py: Python<'_>| -> PyResult<Grads> {
+        let g = tape::apart(g)?;
+        let call = move |py: Python<'_>| -> PyResult<Grads> {
             let inputs: Vec<_> = (0..saved.inputs()).map(|i| saved.try_input(i).map(wrap)).collect();
             let output = self.saves.output.then(|| wrap(saved.output()));
-            let grads = self.backward.bind(py).call1((wrap(g), inputs, output))?;
+            let grads = self.rules.backward.bind(py).call1((PyTensor::from(g), inputs, output))?;
             grads.try_iter()?.map(|item| unwrap(&item?, "backward")).collect()
         };
         Python::attach(call).map_err(raised)
     }
     fn jvp(&self, x: &[&Tensor], y: &Tensor, t: &[Option<&Tensor>]) -> rgrad_engine::Result<Tensor> {
-        let call = |py: Python<'_>| -> PyResult<Tensor> {
+        // The rule may write to them, and others have them too.
+        let copies = t.iter().map(|t| t.map(ops::clone).transpose());
+        let tangents = copies.collect::<rgrad_engine::Result<Vec<_>>>()?;
+        let call = move |py: Python<'_>| -> PyResult<Tensor> {
+            let tangents: Vec<_> = tangents.into_iter().map(|t| t.map(PyTensor::from)).collect();
             let inputs: Vec<_> = x.iter().map(|t| wrap(t)).collect();
-            let tangents: Vec<_> = t.iter().map(|t| t.map(wrap)).collect();
-            let tangent = self.jvp.bind(py).call1((tangents, inputs, wrap(y)))?;
+            let tangent = self.rules.jvp.bind(py).call1((tangents, inputs, wrap(y)))?;
             Ok(tangent.cast::<PyTensor>()?.get().inner.clone())
         };
         Python::attach(call).map_err(raised)
@@ -77,7 +93,9 @@ pub fn _custom(
     jvp: Py<PyAny>,
 ) -> Out {
     let saves = Saves { inputs: saved_inputs, output: saves_output };
-    let op = Custom { name, value: value.get().inner.detach(), saves, backward, jvp };
+    cycles::watch(py)?;
+    let rules = Arc::new(Rules { backward, jvp });
+    let op = Custom { name, value: value.get().inner.detach(), saves, rules };
     let inputs: Vec<&Tensor> = inputs.0.iter().collect();
     run(py, 0, || apply(op, &inputs)).map(Into::into)
 }

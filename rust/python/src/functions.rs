@@ -14,6 +14,7 @@ use crate::dtype::{AnyDType, value_error};
 use crate::entry::prelude::*;
 use crate::error::run;
 use crate::index::Indices;
+use crate::operands::settle;
 use crate::results::{Asked, DimOrTensor, Extreme, Pair, Tuple, ValuesIndices, extreme};
 use crate::tensor::{Out, PyTensor};
 
@@ -58,8 +59,8 @@ macro_rules! bind {
         #[pyfunction]
         #[pyo3(signature = (x, dim=None, *, dtype=None, axis=None))]
         pub fn $name(py: Python<'_>, x: Tensor, dim: Dim, dtype: Option<AnyDType>, axis: Dim) -> Out {
-            let dim = required(stringify!($name), either("dim", dim, axis)?)?;
-            run(py, x.0.numel(), || bind!(@cast $name &x.0, dtype, dim)).map(Into::into)
+            let (x, dim) = (x.alone()?, required(stringify!($name), either("dim", dim, axis)?)?);
+            run(py, x.numel(), || bind!(@cast $name &x, dtype, dim)).map(Into::into)
         }
         #[pymethods]
         impl PyTensor {
@@ -82,7 +83,8 @@ macro_rules! bind {
             axis: Dim, keepdims: Option<bool>,
         ) -> PyResult<Extreme> {
             let asked = Asked { dim, keepdim, other, axis, keepdims };
-            extreme(py, &x.0, stringify!($name), asked, (ops::$whole, ops::$along, ops::$pair))
+            let x = if asked.is_pairwise() { x.0 } else { x.alone()? };
+            extreme(py, &x, stringify!($name), asked, (ops::$whole, ops::$along, ops::$pair))
         }
         #[pymethods]
         impl PyTensor {
@@ -103,8 +105,8 @@ macro_rules! bind {
         #[pyfunction]
         #[pyo3(signature = (x, *$shape: "int | Sequence[int]"))]
         pub fn $name(py: Python<'_>, x: Tensor, $shape: &Bound<'_, PyTuple>) -> Out {
-            let list = sequence($shape)?;
-            run(py, x.0.numel(), || ops::$name(&x.0, &list)).map(Into::into)
+            let (x, list) = (x.alone()?, sequence($shape)?);
+            run(py, x.numel(), || ops::$name(&x, &list)).map(Into::into)
         }
         #[pymethods]
         impl PyTensor {
@@ -161,7 +163,8 @@ macro_rules! bind {
         $(#[$doc])*
         #[pyfunction]
         #[pyo3($(name = $python,)? signature = (x $(, $arg $($default)*)*))]
-        pub fn $name(py: Python<'_>, x: Tensor $(, #[pyo3($($how)*)] $arg: $ty)*) -> PyResult<$out> {
+        pub fn $name(py: Python<'_>, mut x: Tensor $(, #[pyo3($($how)*)] mut $arg: $ty)*) -> PyResult<$out> {
+            settle(None, [x.operand() $(, $arg.operand())*])?;
             $(let $arg = $arg.pass()?;)*
             run(py, x.0.numel(), || ops::$name(&x.0 $(, $arg)*)).map(Into::into)
         }
@@ -169,7 +172,8 @@ macro_rules! bind {
         impl PyTensor {
             $(#[$doc])*
             #[pyo3($(name = $python,)? signature = ($($arg $($default)*),*))]
-            fn $name(&self, py: Python<'_> $(, #[pyo3($($how)*)] $arg: $ty)*) -> PyResult<$out> {
+            fn $name(&self, py: Python<'_> $(, #[pyo3($($how)*)] mut $arg: $ty)*) -> PyResult<$out> {
+                settle(Some(&self.inner), [$($arg.operand()),*])?;
                 $(let $arg = $arg.pass()?;)*
                 run(py, self.inner.numel(), || ops::$name(&self.inner $(, $arg)*)).map(Into::into)
             }
@@ -179,7 +183,8 @@ macro_rules! bind {
         $(#[$doc])*
         #[pyfunction]
         #[pyo3($(name = $python,)? signature = ($($arg $($default)*),*))]
-        pub fn $name(py: Python<'_> $(, #[pyo3($($how)*)] $arg: $ty)*) -> PyResult<$out> {
+        pub fn $name(py: Python<'_> $(, #[pyo3($($how)*)] mut $arg: $ty)*) -> PyResult<$out> {
+            settle(None, [$($arg.operand()),*])?;
             $(let $arg = $arg.pass()?;)*
             run(py, usize::MAX, || ops::$name($($arg),*)).map(Into::into)
         }
@@ -194,8 +199,8 @@ macro_rules! bind {
             keepdims: Option<bool>,
         ) -> PyResult<$out> {
             let (dim, keepdim) = (either("dim", dim, axis)?, either("keepdim", keepdim, keepdims)?.unwrap_or(false));
-            let dim = dim.pass()?;
-            run(py, x.0.numel(), || bind!(@reduce $how $name &x.0, dim, keepdim $(, $extra)*)).map(Into::into)
+            let (x, dim) = (x.alone()?, dim.pass()?);
+            run(py, x.numel(), || bind!(@reduce $how $name &x, dim, keepdim $(, $extra)*)).map(Into::into)
         }
         #[pymethods]
         impl PyTensor {

@@ -16,6 +16,7 @@ mod compiled;
 mod config;
 mod create;
 mod custom;
+mod cycles;
 mod dtype;
 mod entry;
 mod epoch;
@@ -28,6 +29,7 @@ mod interop;
 mod io;
 mod make;
 mod memory;
+mod operands;
 mod operators;
 mod optim;
 mod places;
@@ -49,7 +51,7 @@ macro_rules! module {
         mod _core {
             #[pymodule_export]
             use crate::autograd::{
-                _captured, _clock, _gradients, _set_anomaly, _set_grad_enabled, Hook, is_grad_enabled,
+                _apart, _captured, _clock, _gradients, _set_anomaly, _set_grad_enabled, Hook, is_grad_enabled,
             };
             #[pymodule_export]
             use crate::compile::{_abandon, _changing, _is_recording, _meet, _record, _recorded, _refuse, PyProgram};

@@ -6,10 +6,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PySequence, PyString, PyTuple};
 use rgrad_engine::{DType, Number, Tensor, ops};
 
-use crate::args::number;
 use crate::dtype::AnyDType;
 use crate::error::{run, to_py};
 use crate::interop;
+use crate::operands::number;
 use crate::tensor::PyTensor;
 
 /// A tensor with a copy of what any Python object holds.
@@ -80,8 +80,14 @@ fn array<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         return Err(refuse(data, "expected numbers, nested lists or an array"));
     }
     let array = py.import("numpy")?.call_method1("array", (data,)).map_err(|e| {
-        // A tensor in the list that cannot become an array says why.
+        // A tensor in the list that cannot become an array says why; gradients are what it mostly is.
         if e.is_instance_of::<PyRuntimeError>(py) {
+            if holds_taped(data, interop::MAX_DIMS).unwrap_or(false) {
+                return PyRuntimeError::new_err(
+                    "tensor: an item of the list requires gradients, which could not flow back from a tensor of copies; \
+                     put tensors together with rg.stack([...]) or rg.cat([...]), or write item.detach()",
+                );
+            }
             return e;
         }
         let text = e.value(py).to_string();
@@ -96,6 +102,31 @@ fn array<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
 
 fn copied(array: &Bound<'_, PyAny>) -> PyResult<Tensor> {
     interop::copied(array)?.ok_or_else(|| refuse(array, "expected numbers, nested lists or an array"))
+}
+
+/// Whether an item of a nested list requires gradients.
+fn holds_taped(item: &Bound<'_, PyAny>, depth: usize) -> PyResult<bool> {
+    if let Ok(t) = item.cast::<PyTensor>() {
+        return Ok(t.get().inner.requires_grad());
+    }
+    let Ok(sequence) = item.cast::<PySequence>() else { return Ok(false) };
+    if depth == 0 {
+        return Ok(false);
+    }
+    for item in sequence.try_iter()? {
+        if holds_taped(&item?, depth - 1)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether `data` is a Python number, or nested lists that begin with one.
+pub(crate) fn is_plain(data: &Bound<'_, PyAny>) -> PyResult<bool> {
+    if data.is_instance_of::<PyList>() || data.is_instance_of::<PyTuple>() {
+        return Leaves::of(data).map(|leaves| leaves.seen && !leaves.arrays);
+    }
+    Ok(!data.hasattr("dtype")? && (data.is_instance_of::<PyFloat>() || data.is_instance_of::<PyInt>()))
 }
 
 /// What nested sequences hold.

@@ -1,11 +1,11 @@
 //! Python's operators on tensors, and their in-place forms.
 
-use pyo3::exceptions::PyTypeError;
 use rgrad_engine::{Tensor, ops};
 
-use crate::args::{self, OptionalTensor, Pass, beside, int};
+use crate::args::{self, OptionalTensor, Pass, int};
 use crate::entry::prelude::*;
 use crate::error::run;
+use crate::operands::{beside, no_operand};
 use crate::tensor::{Out, PyTensor};
 
 type Unary = fn(&Tensor) -> rgrad_engine::Result<Tensor>;
@@ -31,8 +31,7 @@ impl PyTensor {
     /// Writes `f(self, other)` over the elements.
     fn in_place(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>, f: Binary) -> PyResult<()> {
         let Some(b) = beside(other, &slf.get().inner)? else {
-            let name = other.get_type().name()?;
-            return Err(PyTypeError::new_err(format!("expected a tensor, an array or a number, got {name}")));
+            return Err(no_operand(other));
         };
         Self::overwrite(slf, |t| f(t, &b))
     }

@@ -138,6 +138,13 @@ pub(crate) struct Asked {
     pub(crate) keepdims: Option<bool>,
 }
 
+impl Asked {
+    /// Whether two tensors are to be compared.
+    pub(crate) fn is_pairwise(&self) -> bool {
+        self.other.is_some() || matches!(self.dim, Some(DimOrTensor::Tensor(_)))
+    }
+}
+
 type Whole = fn(&Tensor, Option<&[isize]>, bool) -> Result<Tensor>;
 type Along = fn(&Tensor, isize, bool) -> Result<(Tensor, Tensor)>;
 type Pairwise = fn(&Tensor, &Tensor) -> Result<Tensor>;

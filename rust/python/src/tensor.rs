@@ -1,5 +1,6 @@
 //! The class `Tensor`: everything that is not generated from the tables of operations.
 
+use pyo3::PyTypeInfo;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::inspect::PyStaticExpr;
 use pyo3::intern;
@@ -9,19 +10,21 @@ use pyo3::{type_hint_identifier, type_hint_subscript};
 use rgrad_engine::ops;
 use rgrad_engine::{DType, Number, Tensor, tape};
 
-use crate::args::{self, Int, beside, int, number, sequence};
+use crate::args::{self, Int, int, sequence};
 use crate::create::Num;
 use crate::dtype::{AnyDType, PyDType};
 use crate::entry::prelude::*;
 use crate::error::{run, to_py};
 use crate::index::Indices;
 use crate::interop::array_of;
-use crate::make::{from_list_for, make};
+use crate::make::{from_list_for, is_plain, make};
+use crate::operands::{Beside, beside, number};
 
 /// An n-dimensional array that remembers how it was computed.
 ///
 /// Made from numbers, nested lists, arrays or other tensors, always with its own copy of the elements:
-/// `rgrad.from_numpy` shares them instead. Python floats get the default dtype; arrays keep theirs.
+/// `rgrad.from_numpy` shares them instead. Python numbers of any kind get the default dtype, unlike in `rgrad.tensor`; arrays
+/// keep theirs. `rg.Tensor(3)` is refused, which in PyTorch has three elements: write `rg.tensor(3)` or `rg.empty(3)`.
 #[pyclass(name = "Tensor", module = "rgrad", frozen, subclass, weakref)]
 pub struct PyTensor {
     pub(crate) inner: Tensor,
@@ -64,7 +67,14 @@ type Reduced<'py> = (Bound<'py, PyAny>, (Bound<'py, PyType>, Py<PyAny>, bool));
 impl PyTensor {
     #[new]
     #[pyo3(signature = (data, dtype=None, requires_grad=false))]
-    fn new(data: &Bound<'_, PyAny>, dtype: Option<AnyDType>, requires_grad: bool) -> Out {
+    #[classmethod]
+    fn new(cls: &Bound<'_, PyType>, data: &Bound<'_, PyAny>, dtype: Option<AnyDType>, requires_grad: bool) -> Out {
+        if dtype.is_none() && data.is_exact_instance_of::<PyInt>() && cls.is(PyTensor::type_object(cls.py())) {
+            return Err(PyTypeError::new_err(format!(
+                "Tensor({data}): write rg.tensor({data}) for the number, or rg.empty({data}) for that many elements"
+            )));
+        }
+        let dtype = if dtype.is_none() && is_plain(data)? { Some(AnyDType(DType::default_float())) } else { dtype };
         make(data, dtype, requires_grad).map(Into::into)
     }
 
@@ -141,11 +151,11 @@ impl PyTensor {
         }
         Ok(format!("tensor({})", parts.join(", ")))
     }
-    /// A 0-d tensor is formatted as its number: `f"{loss:.4f}"`.
+    /// A 0-d tensor is formatted as its number: `f"{loss}"`, `f"{loss:.4f}"`.
     #[pyo3(signature = (spec) -> "str")]
     fn __format__<'py>(slf: &Bound<'py, Self>, spec: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
         let t = slf.get();
-        if t.inner.ndim() == 0 && !spec.is_empty()? {
+        if t.inner.ndim() == 0 {
             return t.item(slf.py())?.into_bound(slf.py()).call_method1("__format__", (spec,));
         }
         if spec.is_empty()? {
@@ -214,7 +224,7 @@ impl PyTensor {
         }
         let items = match beside(value, &self.inner)? {
             Some(items) => items,
-            None => args::Beside::Made(from_list_for("index", value, dtype)?),
+            None => Beside::Made(from_list_for("index", value, dtype)?),
         };
         run(value.py(), self.inner.numel(), || ops::setitem(&self.inner, &index.0, &items))
     }

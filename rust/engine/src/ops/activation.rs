@@ -9,9 +9,9 @@ use rgrad_kernels::map::{Compare, Curve};
 
 use super::curve::curve;
 use super::elementwise::{abs, add, clamp, compare, div, floats, mul, neg, number, relu, sub, tanh, where_};
-use super::op_table;
 use super::softmax::softmax;
 use super::views::reshape_to;
+use super::{cast, op_table};
 use crate::error::{Result, fail};
 use crate::shape::{Dims, Show};
 use crate::tensor::Tensor;
@@ -103,7 +103,8 @@ pub fn prelu(input: &Tensor, weight: &Tensor) -> Result<Tensor> {
     }
     let positive = is(&x, Compare::Gt, 0.0)?;
     let below = where_(&positive, &number(&x, 0.0)?, &x)?;
-    where_(&positive, &x, &mul(&reshape_to(weight, &shape)?, &below)?)
+    let weight = if weight.is_weak() { cast(weight, x.dtype())? } else { weight.clone() };
+    where_(&positive, &x, &mul(&reshape_to(&weight, &shape)?, &below)?)
 }
 
 /// x where x > 0, else `alpha` (eˣ − 1).

@@ -215,6 +215,9 @@ pub fn baddbmm(x: &Tensor, batch1: &Tensor, batch2: &Tensor, beta: f64, alpha: f
 
 /// Kronecker product: every element of `x` times all of `other`; missing dimensions come first, with size 1.
 pub fn kron(x: &Tensor, other: &Tensor) -> Result<Tensor> {
+    // Before views are made, in which Python numbers are no longer known as such.
+    let dtype = result_dtype(&[x, other]);
+    let (x, other) = (&cast(x, dtype)?, &cast(other, dtype)?);
     let n = x.ndim().max(other.ndim());
     let aligned =
         |t: &Tensor| -> Dims { std::iter::repeat_n(1, n - t.ndim()).chain(t.shape().iter().copied()).collect() };

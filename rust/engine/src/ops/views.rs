@@ -2,11 +2,11 @@
 
 use smallvec::SmallVec;
 
-use super::{add, contiguous, only, op_table};
+use super::{add, cast, contiguous, only, op_table};
 use crate::error::{Result, fail};
 use crate::shape::{Dims, Layout, Show, broadcast, checked_numel, normalize_dim, normalize_dims};
 use crate::tape::{Grads, Op, Saved, Want, apply, is_grad_enabled};
-use crate::tensor::Tensor;
+use crate::tensor::{Tensor, result_dtype};
 
 /// A run of positions along one dimension: `start, start + step, …`, `len` of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -318,7 +318,9 @@ pub fn expand(x: &Tensor, shape: &[isize]) -> Result<Tensor> {
 
 /// Dimensions of size 1 repeated to the shape of `other`.
 pub fn expand_as(x: &Tensor, other: &Tensor) -> Result<Tensor> {
-    expanded("expand_as", x, &other.shape().iter().map(|&n| n as isize).collect::<Vec<_>>())
+    // A Python number has no dtype of its own, and takes none from a shape.
+    let x = if x.is_weak() { cast(x, result_dtype(&[x]))? } else { x.clone() };
+    expanded("expand_as", &x, &other.shape().iter().map(|&n| n as isize).collect::<Vec<_>>())
 }
 
 /// `x` repeated to `shape` as broadcasting would; −1 keeps a size.

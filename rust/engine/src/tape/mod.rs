@@ -6,6 +6,7 @@
 
 mod anomaly;
 mod node;
+mod owned;
 mod reverse;
 mod sealed;
 
@@ -21,8 +22,9 @@ use crate::tensor::Tensor;
 
 pub use anomaly::{Place, is_anomaly_enabled, set_anomaly};
 pub(crate) use node::Hooks;
-pub use node::{Hook, Node, register_hook, remove_hook, retain_grad};
-pub use reverse::{Options, backward, captured, clock, gradients};
+pub use node::{Hook, Node, Registered, register_hook, retain_grad};
+pub use owned::{Foreign, let_go, may_own, owned, remove_hooks};
+pub use reverse::{Options, all_apart, apart, backward, captured, clock, gradients};
 pub(crate) use sealed::seal;
 
 thread_local! {
@@ -61,6 +63,11 @@ pub type Grads = SmallVec<[Option<Tensor>; 2]>;
 pub trait Op: Send + Sync + 'static {
     /// The name that users know it by.
     fn name(&self) -> &str;
+
+    /// What it holds of the bindings' objects.
+    fn foreign(&self) -> Option<Foreign> {
+        None
+    }
 
     /// What passes over programs need to know of it.
     fn kind(&self) -> Kind {
@@ -225,6 +232,9 @@ fn taped<O: Op>(op: O, x: &[&Tensor], y: Tensor) -> Result<Tensor> {
 }
 
 impl Op for Arc<dyn Op> {
+    fn foreign(&self) -> Option<Foreign> {
+        (**self).foreign()
+    }
     fn kind(&self) -> Kind {
         (**self).kind()
     }

@@ -2,16 +2,17 @@
 //!
 //! Nothing here recurses over the graph: a chain of a million operations is dropped with a flat stack.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 use rgrad_kernels::lock::Lock;
 use smallvec::SmallVec;
 
-use super::{Op, Saved, anomaly};
+use super::{Foreign, Op, Saved, anomaly};
 use crate::dtype::DType;
 use crate::error::{Result, fail};
 use crate::shape::{Dims, Show};
@@ -50,6 +51,14 @@ impl Edge {
         }
     }
 
+    fn is_foreign(&self) -> bool {
+        match self {
+            Edge::Nowhere => false,
+            Edge::Leaf(t) => t.hooks().get().is_some(),
+            Edge::Node(node) => node.is_foreign(),
+        }
+    }
+
     pub(super) fn key(&self) -> Option<Key> {
         match self {
             Edge::Nowhere => None,
@@ -70,7 +79,9 @@ pub struct Node<O: ?Sized = dyn Op> {
     pub(super) saved: Lock<Option<Saved>>,
     /// Where in the user's program it was made, if anomalies are being looked for.
     pub(super) place: Option<Box<str>>,
-    pub(super) hooks: OnceLock<Box<Hooks>>,
+    pub(super) hooks: OnceLock<Arc<Hooks>>,
+    /// Whether operations or hooks of the bindings were behind it when it was made.
+    foreign: bool,
     pub(super) op: O,
 }
 
@@ -87,6 +98,11 @@ impl Node {
         self.op.name()
     }
 
+    /// Whether operations or hooks of the bindings may be behind it.
+    pub(super) fn is_foreign(&self) -> bool {
+        self.foreign || self.hooks.get().is_some()
+    }
+
     pub(super) fn op(&self) -> &dyn Op {
         &self.op
     }
@@ -97,7 +113,8 @@ impl Node {
     }
 
     pub(super) fn record<O: Op>(op: O, x: &[&Tensor], y: &Tensor, saved: Saved) -> Arc<Node> {
-        let inputs = x.iter().map(|t| Edge::of(t)).collect();
+        let inputs: SmallVec<[Edge; 2]> = x.iter().map(|t| Edge::of(t)).collect();
+        let foreign = op.foreign().is_some() || inputs.iter().any(Edge::is_foreign);
         Arc::new(Node {
             clock: CLOCK.fetch_add(1, Relaxed) + 1,
             shape: Dims::from_slice(y.shape()),
@@ -106,6 +123,7 @@ impl Node {
             saved: Lock::new(Some(saved)),
             place: anomaly::place(),
             hooks: OnceLock::new(),
+            foreign,
             op,
         })
     }
@@ -137,14 +155,17 @@ impl<O: ?Sized> Drop for Node<O> {
 
 // ---- Hooks ----
 
-/// Called with the gradient of a tensor when it is complete; may give another one to go on with, of its shape and dtype.
-pub type Hook = Arc<dyn Fn(&Tensor) -> Result<Option<Tensor>> + Send + Sync>;
+/// Something that is called with the gradient of a tensor when it is complete.
+pub trait Hook: Any + Send + Sync {
+    /// May give another gradient to go on with, of the shape and dtype of `g`.
+    fn call(&self, g: Tensor) -> Result<Option<Tensor>>;
+}
 
 /// The hooks of one tensor.
 #[derive(Default)]
 pub(crate) struct Hooks {
     /// By their numbers, in the order in which they were registered.
-    registered: Lock<BTreeMap<u64, Hook>>,
+    registered: Lock<BTreeMap<u64, Arc<dyn Hook>>>,
     /// How often one was registered or removed.
     changes: AtomicU64,
     /// The tensor itself, if it is the result of an operation and keeps its gradient.
@@ -163,16 +184,34 @@ impl Hooks {
         leaf.hooks().get().map_or(0, |hooks| hooks.changes.load(Relaxed))
     }
 
-    fn of(t: &Tensor) -> &Hooks {
-        t.node().map_or(t.hooks(), |node| &node.hooks).get_or_init(Box::default)
+    fn of(t: &Tensor) -> &Arc<Hooks> {
+        t.node().map_or(t.hooks(), |node| &node.hooks).get_or_init(Arc::default)
+    }
+
+    /// The tensor whose gradient is kept.
+    pub(super) fn kept(&self) -> Option<&Tensor> {
+        self.keeps.get()
+    }
+
+    /// The hooks, for who must not wait.
+    pub(super) fn foreign(&self) -> Vec<Foreign> {
+        let Some(registered) = self.registered.try_lock() else { return Vec::new() };
+        registered.values().map(|hook| hook.clone() as Foreign).collect()
+    }
+
+    /// Removes all hooks.
+    pub(super) fn clear(&self) {
+        self.changes.fetch_add(1, Relaxed);
+        let gone = std::mem::take(&mut *self.registered.lock());
+        drop(gone);
     }
 
     /// The gradient after every hook has seen it.
     pub(super) fn run(&self, mut g: Tensor) -> Result<Tensor> {
         // Copied, because a hook may remove itself.
-        let all: Vec<Hook> = self.registered.lock().values().cloned().collect();
+        let all: Vec<Arc<dyn Hook>> = self.registered.lock().values().cloned().collect();
         for hook in all {
-            if let Some(new) = hook(&g)? {
+            if let Some(new) = hook.call(super::reverse::apart(&g)?)? {
                 if new.shape() != g.shape() || new.dtype() != g.dtype() {
                     let (got, want) = (Show(new.shape()), Show(g.shape()));
                     fail!(
@@ -192,26 +231,35 @@ impl Hooks {
     }
 }
 
-/// Registers a hook on the gradient of `t`, and returns its number. `RuntimeError` if `t` requires no gradients.
-pub fn register_hook(t: &Tensor, hook: Hook) -> Result<u64> {
+/// A hook's place, which keeps neither the hook nor its tensor alive.
+#[derive(Debug)]
+pub struct Registered {
+    hooks: Weak<Hooks>,
+    number: u64,
+}
+
+impl Registered {
+    /// Removes the hook, if it is still there.
+    pub fn remove(&self) {
+        let Some(hooks) = self.hooks.upgrade() else { return };
+        hooks.changes.fetch_add(1, Relaxed);
+        let gone = hooks.registered.lock().remove(&self.number);
+        // Dropped after the lock: it may hold tensors, even the one whose hook it is.
+        drop(gone);
+    }
+}
+
+/// Registers a hook on the gradient of `t`. `RuntimeError` if `t` requires no gradients.
+pub fn register_hook(t: &Tensor, hook: Arc<dyn Hook>) -> Result<Registered> {
     if !t.requires_grad() {
         fail!(Runtime, "register_hook: the tensor does not require gradients, so none would reach the hook");
     }
     let hooks = Hooks::of(t);
     hooks.changes.fetch_add(1, Relaxed);
-    let mut hooks = hooks.registered.lock();
-    let number = hooks.last_key_value().map_or(0, |(last, _)| last + 1);
-    hooks.insert(number, hook);
-    Ok(number)
-}
-
-/// Removes the hook that has this number, if it is still there.
-pub fn remove_hook(t: &Tensor, number: u64) {
-    let hooks = Hooks::of(t);
-    hooks.changes.fetch_add(1, Relaxed);
-    let hook = hooks.registered.lock().remove(&number);
-    // Dropped after the lock: it may hold tensors, even this one.
-    drop(hook);
+    let mut registered = hooks.registered.lock();
+    let number = registered.last_key_value().map_or(0, |(last, _)| last + 1);
+    registered.insert(number, hook);
+    Ok(Registered { hooks: Arc::downgrade(hooks), number })
 }
 
 /// Keeps the gradient of the result of an operation in its `grad`, as a leaf's is kept anyway: what it is after all hooks.

@@ -95,7 +95,14 @@ pub fn gradients(
     let needed = reaching(start.iter().map(|p| &p.to), &keys, options.stop_at_inputs);
     let targets = Targets { keys: &keys, needed, found: &mut found };
     run(start, options, Some(targets), &mut |_, _| ())?;
-    Ok(keys.iter().map(|k| found.get(k).cloned()).collect())
+    let mut all: Vec<Option<Tensor>> = keys.iter().map(|k| found.get(k).cloned()).collect();
+    drop(found);
+    with_grad_enabled(options.create_graph, || {
+        for g in all.iter_mut().flatten() {
+            *g = apart(g)?;
+        }
+        Ok(all)
+    })
 }
 
 /// The moment, for [`captured`].
@@ -318,6 +325,18 @@ fn add_into(total: &mut Tensor, grad: &Tensor) -> Result<()> {
     Ok(())
 }
 
+/// A gradient for users, who may write to it: a copy, unless no other tensor has its memory.
+pub fn apart(g: &Tensor) -> Result<Tensor> {
+    if g.is_sole() && g.check_distinct().is_ok() { Ok(g.clone()) } else { ops::clone(g) }
+}
+
+/// `all` for users, each with memory that neither `others` nor those before it have.
+pub fn all_apart(all: Vec<Tensor>, others: &[Tensor]) -> Result<Vec<Tensor>> {
+    let mut seen: HashSet<usize> = others.iter().map(Tensor::storage_identity).collect();
+    let own = |t: Tensor| if seen.insert(t.storage_identity()) { Ok(t) } else { ops::clone(&t) };
+    all.into_iter().map(own).collect()
+}
+
 /// Adds to a leaf's `.grad`, whose memory no other tensor shares afterwards, so that writing to it in place is safe.
 pub(super) fn accumulate(leaf: &Tensor, mut grad: Tensor, create_graph: bool) -> Result<()> {
     let with_history = create_graph || grad.has_tangent();
@@ -330,7 +349,8 @@ pub(super) fn accumulate(leaf: &Tensor, mut grad: Tensor, create_graph: bool) ->
                 total.copy_from(&ops::add(total, &grad)?)?;
                 return Ok(None);
             }
-            None if with_history || grad.is_exclusive() => grad,
+            None if with_history => apart(&grad)?,
+            None if grad.is_exclusive() => grad,
             None => ops::copy(&grad)?,
         };
         Ok(slot.replace(total))

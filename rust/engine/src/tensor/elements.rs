@@ -14,6 +14,10 @@ use crate::error::{Result, fail};
 use crate::ops;
 use crate::shape::{Layout, Show};
 
+/// What to write instead of a change in place.
+const NEW_TENSOR: &str = "make a new tensor: write x = x + y for x += y or x.add_(y), and for single elements index_put, \
+                          scatter, masked_fill, rg.where or rg.cat";
+
 /// A tensor's elements, locked for reading, with their strides.
 pub(crate) struct Reader<'a, T> {
     guard: Read<'a, T>,
@@ -127,20 +131,24 @@ impl Tensor {
             return Ok(());
         }
         if self.requires_grad() {
-            let what =
-                if self.is_leaf() { "a leaf that requires gradients" } else { "the result of a taped operation" };
+            if self.is_leaf() {
+                fail!(
+                    Runtime,
+                    "cannot write in place to a leaf that requires gradients: its derivative would be lost. To set its \
+                     value, as an optimizer does, write inside `with rg.no_grad():`; for a tensor that is computed from \
+                     it, {NEW_TENSOR}"
+                );
+            }
             fail!(
                 Runtime,
-                "cannot write in place to {what}: its derivative would be lost. Make a new tensor instead, with \
-                 index_put, scatter, masked_fill, rg.where or rg.cat, or write inside `with rg.no_grad():`"
+                "cannot write in place to the result of a taped operation: its derivative would be lost. Instead, {NEW_TENSOR}"
             );
         }
         if value.requires_grad() {
             fail!(
                 Runtime,
                 "cannot write a tensor that requires gradients into another one in place: the gradient could not flow \
-                 back. Make a new tensor instead, with index_put, scatter, masked_fill, rg.where or rg.cat, or write \
-                 value.detach()"
+                 back. Instead, {NEW_TENSOR}; or write value.detach(), if no gradient is to flow"
             );
         }
         Ok(())

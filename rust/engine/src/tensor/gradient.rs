@@ -36,6 +36,11 @@ impl Tensor {
         self.data.grad.lock().clone()
     }
 
+    /// The gradient, for who must not wait; none if it is in use.
+    pub(crate) fn try_grad(&self) -> Option<Tensor> {
+        self.data.grad.try_lock()?.clone()
+    }
+
     /// Puts a gradient of this tensor's shape and dtype in the place of the one that there was, which is for the caller to drop:
     /// not while the lock is held.
     pub(crate) fn swap_grad(&self, grad: Option<Tensor>) -> Option<Tensor> {

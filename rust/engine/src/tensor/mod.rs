@@ -76,7 +76,7 @@ pub struct Data {
     recording: u32,
     requires_grad: AtomicBool,
     grad: Lock<Option<Tensor>>,
-    hooks: OnceLock<Box<Hooks>>,
+    hooks: OnceLock<Arc<Hooks>>,
 }
 
 impl Home {
@@ -148,6 +148,14 @@ impl Tensor {
         match &self.data.home {
             Home::Own(_) => self.without_history(),
             Home::Of(base) => Self { data: base.clone(), node: None, tangents: None },
+        }
+    }
+
+    /// The tensor that this one is a view of.
+    pub(crate) fn base(&self) -> Option<Self> {
+        match &self.data.home {
+            Home::Own(_) => None,
+            Home::Of(base) => Some(Self { data: base.clone(), node: None, tangents: None }),
         }
     }
 
@@ -226,7 +234,8 @@ impl Tensor {
     }
 
     /// Whether the dtype gives way to that of others.
-    pub(crate) fn is_weak(&self) -> bool {
+    #[must_use]
+    pub fn is_weak(&self) -> bool {
         self.data.weak
     }
 
@@ -260,7 +269,7 @@ impl Tensor {
         forward::current(self.tangents.as_ref())
     }
 
-    pub(crate) fn hooks(&self) -> &OnceLock<Box<Hooks>> {
+    pub(crate) fn hooks(&self) -> &OnceLock<Arc<Hooks>> {
         &self.data.hooks
     }
 
@@ -347,6 +356,16 @@ impl Tensor {
     /// How many handles there are to the tensor's data, views of them included.
     pub(crate) fn handles(&self) -> usize {
         Arc::strong_count(&self.data)
+    }
+
+    /// Whether nobody else refers to the elements, as far as handles tell: a node's saved tensor counts, a reader does not.
+    pub(crate) fn is_sole(&self) -> bool {
+        let own = |data: &Arc<Data>| Arc::strong_count(data) == 1 && !data.storage().buffer.is_foreign();
+        own(&self.data)
+            && match &self.data.home {
+                Home::Own(_) => true,
+                Home::Of(base) => own(base),
+            }
     }
 
     /// How often the storage was written to.

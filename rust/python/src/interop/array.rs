@@ -10,10 +10,10 @@ use rgrad_engine::{DType, Number, Result, Tensor, compile, ops};
 use rgrad_kernels::buffer::Access;
 
 use super::{dlpack, strides, tensor_over, unlendable};
-use crate::args::number;
 use crate::dtype::from_format;
 use crate::entry::prelude::*;
 use crate::error::{run, to_py};
+use crate::operands::{number, type_name};
 use crate::tensor::PyTensor;
 
 /// Memory that somebody lends.
@@ -240,15 +240,15 @@ pub fn from_numpy(array: &Bound<'_, PyAny>) -> PyResult<PyTensor> {
         if array.is_instance(numpy(array.py(), &NDARRAY, "ndarray")?)? {
             return Err(unsupported(array));
         }
-        let name = array.get_type().name()?;
         let hint = if array.hasattr("__dlpack__")? {
-            "; from_dlpack(x) shares its memory"
+            "; rg.from_dlpack(x) shares its memory, rg.tensor(x) makes a copy"
         } else if array.hasattr("__array__")? {
-            "; rg.tensor(x) copies it"
+            "; rg.tensor(x) makes a copy, rg.from_numpy(numpy.asarray(x)) shares what NumPy shares"
         } else {
             ""
         };
-        return Err(PyTypeError::new_err(format!("from_numpy: expected an array, got {name}{hint}")));
+        let name = type_name(array);
+        return Err(PyTypeError::new_err(format!("from_numpy: expected a NumPy array, got {name}{hint}")));
     };
     if lent.dtype.is_none() {
         let array = asarray(array)?;

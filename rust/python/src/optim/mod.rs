@@ -6,7 +6,7 @@ use std::fmt::Display;
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
-use pyo3::types::{PyDict, PyList, PyString};
+use pyo3::types::{PyBool, PyDict, PyList, PyString};
 use rgrad_engine::optim::{self, Adadelta, Adagrad, Adam, Counts, NAdam, RmsProp, Rule, Sgd, Slot, Update};
 use rgrad_engine::{Number, Tensor};
 use rgrad_kernels::lock::Lock;
@@ -30,7 +30,7 @@ enum Range {
 }
 
 fn number(value: &Bound<'_, PyAny>, range: Range, name: &str) -> PyResult<f64> {
-    let Ok(x) = value.extract::<f64>() else {
+    let Some(x) = value.extract::<f64>().ok().filter(|_| value.cast::<PyBool>().is_err()) else {
         return Err(PyTypeError::new_err(format!("{name} must be a number, got {}", value.repr()?)));
     };
     let (fits, words) = match range {
@@ -53,7 +53,9 @@ impl<'py> Settings<'_, 'py> {
         number(&self.get(name)?, Range::Fraction, name.to_str()?)
     }
     fn flag(&self, name: &Bound<'py, PyString>) -> PyResult<bool> {
-        self.get(name)?.is_truthy()
+        let value = self.get(name)?;
+        let refuse = |_| PyTypeError::new_err(format!("{name} must be True or False, got {}", shown(&value)));
+        value.extract::<bool>().map_err(refuse)
     }
     fn params(&self) -> PyResult<Bound<'py, PyList>> {
         let params = self.get(intern!(self.0.py(), "params"))?;
@@ -279,6 +281,9 @@ fn slot<'py, R: Rule>(
     Ok(Slot { index, param, grad, state, rule, counts: rule.count(counts), fresh })
 }
 
+/// Steps that a float can count.
+const MAX_STEP: u64 = 1 << 53;
+
 /// The numbers that are kept of a parameter.
 fn counts_of<R: Rule>(dict: &Bound<'_, PyDict>, index: usize) -> PyResult<Counts> {
     let py = dict.py();
@@ -287,6 +292,10 @@ fn counts_of<R: Rule>(dict: &Bound<'_, PyDict>, index: usize) -> PyResult<Counts
         && let Some(step) = dict.get_item(intern!(py, "step"))?
     {
         counts.step = step.extract().map_err(|_| unfit("step", index, &step, "an integer, at least 0"))?;
+        if counts.step > MAX_STEP {
+            let text = format!("step of parameter {index} must be at most 2**53, got {}", counts.step);
+            return Err(PyValueError::new_err(text));
+        }
     }
     if R::COUNTS.len() > 1
         && let Some(product) = dict.get_item(intern!(py, "mu_product"))?
@@ -309,8 +318,11 @@ fn set_counts<R: Rule>(dict: &Bound<'_, PyDict>, counts: Counts) -> PyResult<()>
 
 /// What an entry of the state should have been.
 fn unfit(name: impl Display, index: usize, value: &Bound<'_, PyAny>, expected: &str) -> PyErr {
-    let shown = value.repr().map_or_else(|e| e.to_string(), |text| text.to_string());
-    PyTypeError::new_err(format!("{name} of parameter {index} must be {expected}, got {shown}"))
+    PyTypeError::new_err(format!("{name} of parameter {index} must be {expected}, got {}", shown(value)))
+}
+
+fn shown(value: &Bound<'_, PyAny>) -> String {
+    value.repr().map_or_else(|e| e.to_string(), |text| text.to_string())
 }
 
 /// Writes back what the dict does not share with the slot.

@@ -36,6 +36,15 @@ impl Scores {
             let (before, after) = (&input.shape()[..dim], &input.shape()[dim + 1..]);
             target.ndim() + 1 == input.ndim() && target.shape()[..dim] == *before && target.shape()[dim..] == *after
         };
+        if !fits && input.shape() == target.shape() && !target.dtype().is_float() {
+            fail!(
+                Value,
+                "{op}: the target has the shape of the input, {}, but holds {}, so it is no labels: for probabilities, such \
+                 as one-hot rows, write target.to(rg.float32); for labels, target.argmax(1)",
+                Show(input.shape()),
+                target.dtype()
+            );
+        }
         if !fits {
             let (input, target) = (Show(input.shape()), Show(target.shape()));
             fail!(
