@@ -71,3 +71,32 @@ def test_a_gradient_keeps_its_bits(name: str, case: Case):
     except (ValueError, IndexError, RuntimeError):
         return
     same(compiled(*second), expected)
+
+
+REFUSED = {
+    "index": lambda x, i: x[i],
+    "rows": lambda x, i: rg.index_select(x, 0, i),
+    "index_put": lambda x, i: rg.index_put(x, i, 1.0),
+    "in place": lambda x, i: x.clone().__setitem__(i, 1.0),
+    "gather": lambda x, i: rg.gather(x, 0, i[:, None]),
+    "scatter": lambda x, i: rg.scatter(x, 0, i[:, None], 1.0),
+    "scatter_add": lambda x, i: rg.scatter_add(x, 0, i[:, None], x),
+    "one_hot": lambda x, i: rg.one_hot(i, 3),
+    "cross_entropy": lambda x, i: rg.cross_entropy(x, i),
+    "nll_loss": lambda x, i: rg.nll_loss(x, i),
+    "multi_margin_loss": lambda x, i: rg.multi_margin_loss(x, i),
+    "division": lambda x, i: rg.floor_divide(3, 5 - i),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_values_are_refused_even_where_nobody_reads_the_result(name: str):
+    compiled = rg.compile(lambda x, i: (REFUSED[name](x, i), x + 1)[1])
+    x, right, wrong = rg.randn(3, 3), rg.tensor([0, 2, 1]), rg.tensor([0, 5, 1])
+    same(compiled(x, right), x + 1)
+    with pytest.raises((IndexError, ValueError, ZeroDivisionError)) as eager:
+        REFUSED[name](x, wrong)
+    with pytest.raises(eager.type):
+        compiled(x, wrong)
+    same(compiled(x, right), x + 1)
+    assert len(compiled.program) == 1

@@ -299,3 +299,11 @@ def test_python_integers_that_a_dtype_cannot_hold():
     assert (x > -1).tolist() == [True, True]
     with pytest.raises(ValueError, match="uint8"):
         x**-1
+
+
+@pytest.mark.parametrize(("name", "sign"), [("add", 1), ("sub", -1)])
+def test_a_multiple_of_integers_has_the_precision_of_the_result(name, sign):
+    x, n = rg.tensor([0.25, 1.0], dtype="float64"), rg.tensor([3, -7])
+    assert getattr(rg, name)(x, n, alpha=0.1).tolist() == [0.25 + sign * (3 * 0.1), 1.0 + sign * (-7 * 0.1)]
+    # Of integers alone, a Python float makes the default dtype as everywhere.
+    assert getattr(rg, name)(n, n, alpha=0.1).dtype == rg.float32

@@ -52,6 +52,8 @@ pub(crate) trait Action: Send + Sync {
 pub enum Kind {
     /// Anything else: it stays as it is.
     Other,
+    /// As `Other`, of what refuses some values: an index that is out of range.
+    Refuses,
     /// x Wᵀ, with a bias as the third input or none.
     Linear,
     /// A product of matrices, or of stacks of them.
@@ -92,6 +94,13 @@ pub enum Kind {
         /// The label that does not count.
         ignored: Option<i64>,
     },
+}
+
+impl Kind {
+    /// Whether it is an error for some values of its inputs, which stays one if nobody reads the result.
+    pub(super) fn refuses(self) -> bool {
+        matches!(self, Self::Refuses | Self::CrossEntropy { .. })
+    }
 }
 
 impl Action for Arc<dyn Op> {

@@ -110,14 +110,6 @@ pub(crate) fn change(
 }
 
 /// Runs `f`, which changes `out` in place.
-pub(crate) fn write<F>(name: &'static str, out: &Tensor, x: &[&Tensor], f: F) -> Result<()>
-where
-    F: Fn(&Tensor, &[&Tensor]) -> Result<()> + Send + Sync + 'static,
-{
-    write_as(What::Other, name, out, x, f)
-}
-
-/// The same for what passes know.
 pub(crate) fn write_as<F>(kind: What, name: &'static str, out: &Tensor, x: &[&Tensor], f: F) -> Result<()>
 where
     F: Fn(&Tensor, &[&Tensor]) -> Result<()> + Send + Sync + 'static,

@@ -1,4 +1,5 @@
-//! Dead code: what nobody reads is not computed. Gradients of inputs, slopes that only another order of derivatives needs.
+//! Dead code: what nobody reads is not computed, unless it refuses some values, which it does all the same. Gradients of
+//! inputs, slopes that only another order of derivatives needs.
 
 use super::super::program::{Home, Output, Program};
 
@@ -10,7 +11,7 @@ pub(super) fn run(program: &mut Program) {
     }
     let mut keep = vec![false; program.instrs.len()];
     for (keep, instr) in keep.iter_mut().zip(&program.instrs).rev() {
-        *keep = instr.effect || instr.outputs.iter().any(|o| live[o.cell]);
+        *keep = instr.effect || instr.action.kind().refuses() || instr.outputs.iter().any(|o| live[o.cell]);
         if *keep {
             instr.inputs.iter().for_each(|o| live[o.cell] = true);
         }

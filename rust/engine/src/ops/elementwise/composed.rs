@@ -57,11 +57,16 @@ impl Rounding {
     }
 }
 
+/// `alpha × other`, computed in the dtype of the sum of `x` and `other`.
+fn scaled(x: &Tensor, other: &Tensor, alpha: &Tensor) -> Result<Tensor> {
+    mul(&cast(other, result_dtype(&[x, other]))?, alpha)
+}
+
 /// `x + alpha × other`.
 pub fn add_scaled(x: &Tensor, other: &Tensor, alpha: Option<&Tensor>) -> Result<Tensor> {
     match alpha {
         None => add(x, other),
-        Some(alpha) => add(x, &mul(other, alpha)?),
+        Some(alpha) => add(x, &scaled(x, other, alpha)?),
     }
 }
 
@@ -69,7 +74,7 @@ pub fn add_scaled(x: &Tensor, other: &Tensor, alpha: Option<&Tensor>) -> Result<
 pub fn sub_scaled(x: &Tensor, other: &Tensor, alpha: Option<&Tensor>) -> Result<Tensor> {
     match alpha {
         None => sub(x, other),
-        Some(alpha) => sub(x, &mul(other, alpha)?),
+        Some(alpha) => sub(x, &scaled(x, other, alpha)?),
     }
 }
 

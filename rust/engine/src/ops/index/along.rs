@@ -78,7 +78,7 @@ fn elements(op: &'static str, shape: &[usize], dim: isize, index: &Tensor) -> Re
         fail!(Value, "{op}: an index of shape {of} does not fit a tensor of shape {over}, but for dim {dim}");
     }
     let shape: Dims = shape.into();
-    compile::plain(op, &[&contiguous(&index)?], move |index| {
+    compile::plain_as(compile::Kind::Refuses, op, &[&contiguous(&index)?], move |index| {
         let index = index[0];
         let positions = index.read::<i64>();
         Tensor::build::<i64>(op, &[index.numel()], DType::Int64, |out| {

@@ -204,7 +204,7 @@ pub fn getitem(x: &Tensor, index: &[Index]) -> Result<Tensor> {
     let (head, rest) = rest.split_at(s.count);
     let at: SmallVec<[&Tensor; 2]> = plan.positions.iter().map(|p| &p.at).collect();
     let (common, sizes): (Dims, Dims) = (s.common.clone(), head.into());
-    let rows = compile::plain("index", &at, move |at| {
+    let rows = compile::plain_as(compile::Kind::Refuses, "index", &at, move |at| {
         offsets(&common, at, &sizes, &crate::shape::contiguous_strides(&sizes))
     })?;
     let matrices = [lead.iter().product(), head.iter().product(), rest.iter().product()];

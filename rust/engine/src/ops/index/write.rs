@@ -39,7 +39,7 @@ pub fn setitem(x: &Tensor, index: &[Index], value: &Tensor) -> Result<()> {
     }
     let index: Vec<Index> = index.into();
     let inputs: SmallVec<[&Tensor; 4]> = [&value].into_iter().chain(tensors.iter()).collect();
-    compile::write("index_put_", &x, &inputs, move |x, inputs| {
+    compile::write_as(compile::Kind::Refuses, "index_put_", &x, &inputs, move |x, inputs| {
         with_grad_enabled(false, || write(x, &with_tensors(&index, &inputs[1..]), inputs[0]))
     })
 }
@@ -172,6 +172,9 @@ impl IndexPut {
 impl Op for IndexPut {
     fn name(&self) -> &'static str {
         "index_put"
+    }
+    fn kind(&self) -> compile::Kind {
+        compile::Kind::Refuses
     }
     fn saves(&self) -> Saves {
         Saves { inputs: !0b11, output: false }

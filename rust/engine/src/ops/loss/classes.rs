@@ -100,7 +100,7 @@ pub(super) struct Labels {
 impl Labels {
     /// `ValueError` if a label is neither ignored nor one of the classes; the first is named with its row.
     pub(super) fn new(op: &'static str, labels: &Tensor, classes: usize, ignore_index: Option<i64>) -> Result<Self> {
-        let index = compile::plain(op, &[labels], move |labels| {
+        let index = compile::plain_as(compile::Kind::Refuses, op, &[labels], move |labels| {
             let mut index = labels[0].to_vec::<i64>()?;
             if classes == 0 && !index.is_empty() {
                 fail!(Value, "{op}: there are labels but no classes");
