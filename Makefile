@@ -35,11 +35,13 @@ SUITE = if [ $$0 = slow ]; then set -- -m slow; else export RGRAD_ISA=$$0; fi; \
 
 # How long, and from which seed on: another one every time.
 SECONDS ?= 120
+TESTS ?= tests
 COUNT ?= 200
 STEPS ?= 100000
 START ?= $(shell date +%s)000
 
-.PHONY: help demo test lint format sanitize fuzz fuzz-programs fuzz-calls fuzz-files growth kills miri stubs bench wheel clean tools
+.PHONY: help demo test lint format sanitize sanitize-python fuzz fuzz-programs fuzz-calls fuzz-files growth kills threads miri stubs
+.PHONY: bench wheel clean tools
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{printf "make %-13s %s\n", $$1, $$2}'
@@ -63,6 +65,23 @@ sanitize: $(BUILT) ## run the kernels' tests with AddressSanitizer, once for eac
 
 growth: $(BUILT) $(VENV)/checks.stamp ## call each public thing STEPS=100000 times: memory must not grow
 	RGRAD_GROWTH=$(STEPS) $(PY) -m pytest -q tests/test_growth.py
+
+# The interpreter knows nothing of AddressSanitizer, so the compiler's runtime is loaded before it, as a library. The part that
+# starts it earlier still is for programs. Leaks would be those of the interpreter.
+sanitize-python: $(BUILT) $(VENV)/checks.stamp ## run the Python tests with AddressSanitizer in the extension (TESTS=tests)
+	$(call INSTRUMENTED,,build --quiet --package rgrad-python --target-dir target/sanitize)
+	rm -rf target/sanitize/runtime target/sanitize/python
+	mkdir -p target/sanitize/runtime target/sanitize/python
+	cd target/sanitize/runtime && ar x "$$(rustc --print target-libdir)"/librustc*_rt.asan.a && rm asan_preinit* && \
+	$(CC) -shared -o libasan.so *.o -lpthread -ldl -lm -lrt -lstdc++
+	cp -r python/rgrad target/sanitize/python
+	rm -f target/sanitize/python/rgrad/_core*.so
+	cp target/sanitize/$(HOST)/debug/librgrad_core.so target/sanitize/python/rgrad/_core.abi3.so
+	LD_PRELOAD=$(CURDIR)/target/sanitize/runtime/libasan.so PYTHONMALLOC=malloc PYTHONPATH=target/sanitize/python \
+	ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 $(PY) -m pytest -p no:cacheprovider $(TESTS)
+
+threads: $(BUILT) ## let threads do different things at once and compare what they get (SECONDS=120)
+	$(PY) tests/threads_at_work.py --seconds $(SECONDS) --seed $(START)
 
 fuzz: | tools ## run the fuzz target of the matrix product (FUZZ_SECONDS=60)
 	@:$(if $(shell $(CXX) --version 2>/dev/null),,$(error libFuzzer needs a C++ compiler, and $(CXX) is none: install g++ \

@@ -3,9 +3,9 @@
     python tests/threads_at_work.py --seconds 600 --seed 0
 
 Every job is a function of a seed and returns a digest of its results. The digests of some seeds are first computed by
-one thread; then many threads draw jobs and seeds and compare. Others change what they share: the number of threads, the
-caches, scratch tensors. Children are forked amid all that, and do jobs, too. What hangs is shown by a traceback of all
-threads.
+one thread; then many threads draw jobs and seeds and compare. Others change what they share: the number of threads,
+the caches, scratch tensors. Children are forked amid all that, and do jobs, too. What hangs is shown by a traceback of
+every thread.
 """
 
 import argparse
