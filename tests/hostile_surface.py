@@ -5,6 +5,7 @@ make one.
 """
 
 import copy
+import functools
 import importlib
 import inspect
 import operator
@@ -69,6 +70,11 @@ def still(module: rg.nn.Module) -> rg.nn.Module:
     for p in module.parameters():
         rg.nn.init.constant_(p, 0.5)
     return module
+
+
+def made_still(make: Callable[[], Any]) -> Any:
+    made = make()
+    return still(made) if isinstance(made, rg.nn.Module) else made
 
 
 def network() -> rg.nn.Module:
@@ -202,18 +208,16 @@ def signature_of(item: Any) -> inspect.Signature | None:
 def instance_of(name: str, cls: type) -> Value | None:
     """An instance by the table, or of the arguments that have these names elsewhere; None if neither makes one."""
 
-    def make(k: int) -> Any:
+    def of_names(k: int) -> Any:
         return cls(*(NAMED[p][k % len(NAMED[p])].make() for p in required))
 
-    if name in INSTANCES:
-        return value(name, INSTANCES[name])
     required = shaped(Subject(name, cls), signature_of(cls)).required
-    for k in range(8):
+    for make in [INSTANCES[name]] if name in INSTANCES else [functools.partial(of_names, k) for k in range(8)]:
         try:
-            make(k)
+            make()
         except (KeyError, TypeError, ValueError, NotImplementedError):
             continue
-        return value(name, lambda: still(make(k)) if issubclass(cls, rg.nn.Module) else make(k))  # noqa: B023 - returned
+        return value(name, functools.partial(made_still, make))
     return None
 
 

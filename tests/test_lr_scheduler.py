@@ -349,3 +349,15 @@ def test_bad_arguments(make, kind, message):
     o = optimizer()
     with pytest.raises(kind, match=message):
         make(o)
+
+
+@pytest.mark.parametrize("epoch", [-1, math.nan, math.inf, "1", rg.tensor([1, 2]), rg.tensor(30)])
+def test_an_epoch_that_is_no_number_is_an_error(epoch):
+    o = optimizer()
+    schedule = S.CosineAnnealingWarmRestarts(o, 2, T_mult=2)
+    before = schedule.state_dict()
+    with pytest.raises(ValueError, match="epoch must be a number, at least 0"):
+        schedule.step(epoch)
+    assert schedule.state_dict() == before
+    schedule.step(2.5)
+    assert schedule.get_last_lr()[0] < 0.8

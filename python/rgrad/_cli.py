@@ -1,6 +1,7 @@
 """The command line, `python -m rgrad`: parse and check everything, then train.
 
-Exit codes: 0 done; 1 the training diverged; 2 bad input, found before anything was trained; 130 interrupted by Ctrl-C.
+Exit codes: 0 done; 1 the training diverged; 2 bad input, found before anything was trained, or no room for results or in
+memory; 130 interrupted by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -83,6 +84,11 @@ the table:
 what is written into DIR:
   weights.safetensors and metrics.json after each row of the table; at the end, if matplotlib is installed, curves.png,
   confusion.png, and mistakes.png for images or boundaries.png for two features.
+
+exit codes:
+  0 done; 1 the training diverged; 2 bad input, found before anything was trained, or no room for results or in memory;
+  130 interrupted by Ctrl-C. Whatever ended it, each file holds one whole state; a process that is killed may leave one
+  hidden file *.part beside them.
 
 --preset lecture is short for: train iris --features 3,4 --model mlp --hidden 16 --activation sigmoid --optimizer sgd
   --lr 0.5 --batch-size full --epochs 20000 --tolerance 0.001 --log-every 200. Options beside it override its own.

@@ -153,6 +153,12 @@ class LRScheduler(Schedule):
         self._set_rates(rates)
 
     def step(self, epoch: int | None = None) -> None:
-        """Sets the rates of the next epoch, or of the one that is given."""
+        """Sets the rates of the next epoch, or of the one that is given.
+
+        Raises:
+            ValueError: ``epoch`` is no finite number, or below 0.
+        """
         refuse_recording()
+        if epoch is not None and not (isinstance(epoch, Real) and 0 <= epoch < math.inf):
+            raise ValueError(f"epoch must be a number, at least 0, got {epoch!r}")
         self._set(self.last_epoch + 1 if epoch is None else epoch)
