@@ -1,7 +1,7 @@
 """The command line, `python -m rgrad`: parse and check everything, then train.
 
-Exit codes: 0 done; 1 the training diverged; 2 bad input, found before anything was trained, or no room for results or in
-memory; 130 interrupted by Ctrl-C.
+Exit codes: 0 done; 1 the training diverged; 2 bad input, found before anything was trained, or no room for results or
+in memory; 130 interrupted by Ctrl-C.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ __all__ = [
     "_Places",
     "_abandon",
     "_alias",
+    "_apart",
     "_begin_file",
     "_captured",
     "_changing",
@@ -43,6 +44,7 @@ __all__ = [
     "_meet",
     "_optim_state",
     "_optim_step",
+    "_panic_at",
     "_pin_isa",
     "_rebuild",
     "_record",
@@ -354,7 +356,7 @@ class Generator:
 @final
 class Hook:
     """
-    A hook on a tensor's gradient, as `Tensor.register_hook` returns it.
+    A hook on a tensor's gradient, as `Tensor.register_hook` returns it; keeps neither of them alive.
     """
     def remove(self, /) -> None:
         """
@@ -390,7 +392,8 @@ class Tensor:
     An n-dimensional array that remembers how it was computed.
 
     Made from numbers, nested lists, arrays or other tensors, always with its own copy of the elements:
-    `rgrad.from_numpy` shares them instead. Python floats get the default dtype; arrays keep theirs.
+    `rgrad.from_numpy` shares them instead. Python numbers of any kind get the default dtype, unlike in `rgrad.tensor`; arrays
+    keep theirs. `rg.Tensor(3)` is refused, which in PyTorch has three elements: write `rg.tensor(3)` or `rg.empty(3)`.
     """
 
     __array_ufunc__: Final[bool | None]
@@ -444,7 +447,7 @@ class Tensor:
     def __floordiv__(self, other: object, /) -> Tensor: ...
     def __format__(self, /, spec: str) -> str:
         """
-        A 0-d tensor is formatted as its number: `f"{loss:.4f}"`.
+        A 0-d tensor is formatted as its number: `f"{loss}"`, `f"{loss:.4f}"`.
         """
     def __ge__(self, other: object, /) -> Tensor: ...
     def __getitem__(self, index: Any, /) -> Tensor: ...
@@ -579,7 +582,7 @@ class Tensor:
         keepdims: bool | None = None,
     ) -> Tensor:
         """
-        Largest element over `dim`, or of everything; NaN if one is NaN. Ties share the gradient evenly.
+        Largest element over `dim`, or of everything; NaN if one is NaN. Ties share the gradient evenly, and so do several NaN.
         """
     def amin(
         self,
@@ -591,7 +594,7 @@ class Tensor:
         keepdims: bool | None = None,
     ) -> Tensor:
         """
-        Smallest element over `dim`, or of everything; NaN if one is NaN. Ties share the gradient evenly.
+        Smallest element over `dim`, or of everything; NaN if one is NaN. Ties share the gradient evenly, and so do several NaN.
         """
     def any(
         self,
@@ -1151,7 +1154,8 @@ class Tensor:
         """
     def maximum(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
         """
-        The larger of two; NaN if either is NaN. Where they are equal, each gets half of the gradient.
+        The larger of two; NaN if either is NaN. Where they are equal or both NaN, each gets half of the gradient; else all of it
+        goes to the one that was chosen.
         """
     def mean(
         self,
@@ -1182,7 +1186,8 @@ class Tensor:
         """
     def minimum(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
         """
-        The smaller of two; NaN if either is NaN. Where they are equal, each gets half of the gradient.
+        The smaller of two; NaN if either is NaN. Where they are equal or both NaN, each gets half of the gradient; else all of it
+        goes to the one that was chosen.
         """
     def mm(self, /, mat2: Tensor | builtins.float | NDArray[Any]) -> Tensor:
         """
@@ -1249,8 +1254,8 @@ class Tensor:
     ) -> Tensor:
         """
         The p-norm over `dim`, or over everything as one vector: (Σ |x|ᵖ)^(1/p). `p` is a number, 0 to count what is not 0,
-        `inf` and `-inf` for the largest and smallest magnitude, or "fro", which is 2. The derivative at 0 is 0, and large
-        elements do not overflow. `rg.linalg.norm` has the norms of matrices.
+        `inf` and `-inf` for the largest and smallest magnitude, or "fro", which is 2. At 0 its derivatives of any order are 0,
+        and large elements do not overflow. `rg.linalg.norm` has the norms of matrices.
         """
     def numel(self, /) -> int:
         """
@@ -1766,6 +1771,11 @@ def _alias(x: Tensor | float | NDArray[Any]) -> Tensor:
     `x` as another variable: a tensor of its own for gradients, which flow on to `x` where it requires them itself.
     """
 
+def _apart(tensors: Iterable[Tensor], others: Iterable[Tensor]) -> list[Tensor]:
+    """
+    `tensors` with copies of those whose memory one of `others`, or one before it, has.
+    """
+
 def _begin_file(path: str | PathLike[str]) -> tuple[str, str]:
     """
     Creates an empty file beside the one that `path` stands for, and returns the paths of both.
@@ -1852,6 +1862,11 @@ def _optim_step(rule: str, groups: list[dict[str, Any]], state: dict[Tensor, dic
     """
     One step of the optimizer `rule` over the parameters of all `groups` that have a gradient. `state` maps parameters to
     dicts; what is missing in it begins at its initial value. An error leaves everything as it was.
+    """
+
+def _panic_at(entry: SupportsIndex) -> int:
+    """
+    Lets the entry of this number from now on panic, or none if it is 0; returns how many were left of the last such count.
     """
 
 def _pin_isa(name: str) -> None:
@@ -2003,7 +2018,7 @@ def amax(
     keepdims: bool | None = None,
 ) -> Tensor:
     """
-    Largest element over `dim`, or of everything; NaN if one is NaN. Ties share the gradient evenly.
+    Largest element over `dim`, or of everything; NaN if one is NaN. Ties share the gradient evenly, and so do several NaN.
     """
 
 def amin(
@@ -2015,7 +2030,7 @@ def amin(
     keepdims: bool | None = None,
 ) -> Tensor:
     """
-    Smallest element over `dim`, or of everything; NaN if one is NaN. Ties share the gradient evenly.
+    Smallest element over `dim`, or of everything; NaN if one is NaN. Ties share the gradient evenly, and so do several NaN.
     """
 
 def any(
@@ -2137,8 +2152,8 @@ def binary_cross_entropy(
     reduction: str = ...,
 ) -> Tensor:
     """
-    −weight (t ln p + (1 − t) ln(1 − p)) for probabilities `input`, with logarithms of at least −100; reduced by "mean",
-    "sum" or "none".
+    −weight (t ln p + (1 − t) ln(1 − p)) for probabilities `input` and `target`, with logarithms of at least −100; reduced by
+    "mean", "sum" or "none". A ValueError unless all are from 0 to 1; a target may be NaN, whose loss is NaN.
     """
 
 def binary_cross_entropy_with_logits(
@@ -2149,8 +2164,9 @@ def binary_cross_entropy_with_logits(
     pos_weight: Tensor | float | NDArray[Any] | None = ...,
 ) -> Tensor:
     """
-    Binary cross-entropy of sigmoid(input) against probabilities, without overflow: (1 − t) x − (1 + (pos_weight − 1) t)
-    ln σ(x), times weight, reduced by "mean", "sum" or "none". The shapes must be equal; the weights broadcast.
+    Binary cross-entropy of sigmoid(input) against probabilities, without overflow: −pos_weight t ln σ(x) − (1 − t) ln σ(−x),
+    times weight, reduced by "mean", "sum" or "none"; where x is infinite, the limit. The shapes must be equal; the weights
+    broadcast. As in PyTorch, targets beyond 0 and 1 are not refused.
     """
 
 def bitwise_and(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
@@ -2465,7 +2481,7 @@ def from_dlpack(x: Any, *, copy: bool | None = None) -> Tensor:
 
     Writing to one changes the other; a tensor over read-only memory refuses to be written. `TypeError` if `x` has no
     `__dlpack__` or elements of no dtype here, `BufferError` if its memory cannot be shared: it is on another device, not
-    aligned, or its strides are negative.
+    aligned, its strides are negative, or it holds truth values other than 0 and 1.
     """
 
 def from_numpy(array: Any) -> Tensor:
@@ -2473,8 +2489,8 @@ def from_numpy(array: Any) -> Tensor:
     A tensor that shares the memory of a NumPy array (or of another exporter of a buffer).
 
     Writing to one changes the other; a tensor over a read-only array refuses to be written. `TypeError` if the dtype has no
-    counterpart, `ValueError` if the strides are negative or the elements not aligned: copy the array then with
-    rg.tensor(array).
+    counterpart, `ValueError` if the strides are negative, the elements not aligned, or truth values other bytes than 0 and 1:
+    copy the array then with rg.tensor(array). An array of bool must hold no other bytes later either.
     """
 
 def full(
@@ -2563,7 +2579,8 @@ def hinge_embedding_loss(
     reduction: str = ...,
 ) -> Tensor:
     """
-    x where target is 1, max(0, margin − x) where it is −1; reduced by "mean", "sum" or "none".
+    x where target is 1, max(0, margin − x) where it is −1; reduced by "mean", "sum" or "none". A ValueError for other
+    targets.
     """
 
 def huber_loss(
@@ -2642,7 +2659,8 @@ def kl_div(
 ) -> Tensor:
     """
     Kullback–Leibler divergence t (ln t − input) of log-probabilities `input` from probabilities `target`, or from their
-    logarithms with `log_target`; 0 where t is 0. `reduction` may also be "batchmean", the sum divided by the first size.
+    logarithms with `log_target`; 0 where t is 0, a ValueError if one is negative. `reduction` may also be "batchmean", the
+    sum divided by the first size.
     """
 
 def kron(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
@@ -2804,7 +2822,7 @@ def lt(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -
     Whether a < b, as a tensor of bool.
     """
 
-def manual_seed(seed: SupportsIndex) -> None:
+def manual_seed(seed: SupportsIndex) -> Generator:
     """
     Starts the default random stream of this seed from its beginning.
     """
@@ -2817,7 +2835,8 @@ def margin_ranking_loss(
     reduction: str = ...,
 ) -> Tensor:
     """
-    max(0, margin − target · (input1 − input2)) for targets 1 and −1; reduced by "mean", "sum" or "none".
+    max(0, margin − target · (input1 − input2)) for targets 1 and −1, or 0 for a tie, whose loss is the margin; reduced by
+    "mean", "sum" or "none". A ValueError for other targets.
     """
 
 def masked_fill(
@@ -2849,7 +2868,8 @@ def max(
 
 def maximum(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
     """
-    The larger of two; NaN if either is NaN. Where they are equal, each gets half of the gradient.
+    The larger of two; NaN if either is NaN. Where they are equal or both NaN, each gets half of the gradient; else all of it
+    goes to the one that was chosen.
     """
 
 def mean(
@@ -2895,7 +2915,8 @@ def min(
 
 def minimum(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
     """
-    The smaller of two; NaN if either is NaN. Where they are equal, each gets half of the gradient.
+    The smaller of two; NaN if either is NaN. Where they are equal or both NaN, each gets half of the gradient; else all of it
+    goes to the one that was chosen.
     """
 
 def mish(input: Tensor | float | NDArray[Any]) -> Tensor:
@@ -2993,8 +3014,8 @@ def norm(
 ) -> Tensor:
     """
     The p-norm over `dim`, or over everything as one vector: (Σ |x|ᵖ)^(1/p). `p` is a number, 0 to count what is not 0,
-    `inf` and `-inf` for the largest and smallest magnitude, or "fro", which is 2. The derivative at 0 is 0, and large
-    elements do not overflow. `rg.linalg.norm` has the norms of matrices.
+    `inf` and `-inf` for the largest and smallest magnitude, or "fro", which is 2. At 0 its derivatives of any order are 0,
+    and large elements do not overflow. `rg.linalg.norm` has the norms of matrices.
     """
 
 def normalize(
@@ -3288,7 +3309,8 @@ def soft_margin_loss(
     input: Tensor | float | NDArray[Any], target: Tensor | float | NDArray[Any], reduction: str = ...
 ) -> Tensor:
     """
-    ln(1 + exp(−target · input)) for targets 1 and −1, without overflow; reduced by "mean", "sum" or "none".
+    ln(1 + exp(−target · input)) for targets 1 and −1, without overflow; reduced by "mean", "sum" or "none". A ValueError
+    for targets of 0, as in labels 0 and 1.
     """
 
 def softmax(x: Tensor | float | NDArray[Any], dim: SupportsIndex) -> Tensor:

@@ -159,6 +159,7 @@ class LRScheduler(Schedule):
             ValueError: ``epoch`` is no finite number, or below 0.
         """
         refuse_recording()
-        if epoch is not None and not (isinstance(epoch, Real) and 0 <= epoch < math.inf):
+        given: Any = epoch
+        if given is not None and not (isinstance(given, Real) and 0 <= given < math.inf):
             raise ValueError(f"epoch must be a number, at least 0, got {epoch!r}")
         self._set(self.last_epoch + 1 if epoch is None else epoch)

@@ -55,7 +55,9 @@ pub fn remove_hooks(t: &Tensor) {
     };
     let all: Vec<Arc<Hooks>> = search.owned().filter_map(hooks).collect();
     drop(search);
-    all.iter().for_each(|hooks| hooks.clear());
+    for hooks in &all {
+        hooks.clear();
+    }
 }
 
 /// To be called before a user's handle of `t` goes: forgets a gradient of which nobody could hear any more, but whose history
@@ -171,7 +173,7 @@ impl Search {
                     }
                 }
                 let saved = node.saved.try_lock();
-                for t in saved.iter().filter_map(|slot| slot.as_ref()).flat_map(|saved| saved.tensors()) {
+                for t in saved.iter().filter_map(|slot| slot.as_ref()).flat_map(super::Saved::tensors) {
                     self.reach(from, t);
                 }
                 if let Some(t) = kept(node.hooks.get()) {

@@ -149,7 +149,7 @@ fn add_assigns<T: Real + Bits>(hash: &mut Hash) {
 
 fn compares<T: Bits>(hash: &mut Hash, a: &[T], b: &[T]) {
     let mut out = vec![9; N];
-    for op in every!(Compare: Lt Le Gt Ge Eq Ne) {
+    for op in every!(Compare: Lt Le Gt Ge Eq Ne Same) {
         compare(op, &mut out, &[N], View::new(a, &[1]), View::new(b, &[1]));
         hash.add(&out);
         compare(op, &mut out[..149 * 467], &SHAPE, View::new(a, &[1, 149]), View::new(b, &[0, 1]));
