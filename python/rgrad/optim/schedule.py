@@ -160,6 +160,6 @@ class LRScheduler(Schedule):
         """
         refuse_recording()
         given: Any = epoch
-        if given is not None and not (isinstance(given, Real) and 0 <= given < math.inf):
+        if given is not None and not (isinstance(given, Real) and 0 <= float(given) < math.inf):
             raise ValueError(f"epoch must be a number, at least 0, got {epoch!r}")
         self._set(self.last_epoch + 1 if epoch is None else epoch)
