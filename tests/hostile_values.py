@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from hostile_liars import Lie as Lie, liars, raising
+from hostile_liars import Lie as Lie, liar as liar, liars, raising
 
 import rgrad as rg
 

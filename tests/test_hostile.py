@@ -29,6 +29,14 @@ def test_what_is_excluded_is_there():
     assert set(hostile_surface.EXCLUDED) <= names | methods | {"rgrad.tutorial"}
 
 
+@pytest.mark.parametrize("sizes", [range(10**30), hostile_values.liar(len=2**40, getitem=lambda self, i: 1)()])
+def test_no_length_is_believed(sizes):
+    x = rg.ones(2, 3)
+    for call in (rg.zeros, x.sum, x.split, x.reshape, lambda s: rg.tensordot(x, x, s), lambda s: rg.rms_norm(x, s)):
+        with pytest.raises((TypeError, ValueError), match="sequence of more than|pair of lists"):
+            call(sizes)
+
+
 @pytest.fixture
 def caller(monkeypatch):
     """A caller of one function only, which a test gives it."""

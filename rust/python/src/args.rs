@@ -2,7 +2,7 @@
 
 #![allow(non_camel_case_types, reason = "the rows of the operations' tables spell Python's types")]
 
-use pyo3::exceptions::{PyOverflowError, PyTypeError};
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::inspect::PyStaticExpr;
 use pyo3::types::{PyBool, PyInt, PySequence, PyString, PyTuple};
 use pyo3::{PyTypeInfo, type_hint_identifier, type_hint_subscript, type_hint_union};
@@ -225,6 +225,22 @@ impl Pass for Sections {
     }
 }
 
+/// The items of a sequence, of which there are at most so many. A long one holds anything but sizes or dimensions, and may go on
+/// for ever; what it says of its length may be wrong.
+fn few<'py, T>(ob: &Bound<'py, PyAny>, most: usize) -> PyResult<Vec<T>>
+where
+    T: for<'a> FromPyObject<'a, 'py, Error = PyErr>,
+{
+    let mut all = Vec::new();
+    for item in ob.cast::<PySequence>()?.try_iter()? {
+        if all.len() == most {
+            return Err(value_error(format!("expected sizes or dimensions, got a sequence of more than {most}")));
+        }
+        all.push(item?.extract()?);
+    }
+    Ok(all)
+}
+
 /// One or several dimensions, or None for all.
 pub(crate) type Dims = Option<DimList>;
 
@@ -244,16 +260,13 @@ impl<'a, 'py> FromPyObject<'a, 'py> for DimList {
         if let Ok(one) = ob.extract::<isize>() {
             return Ok(Self(vec![one]));
         }
-        // A long sequence holds anything but sizes or dimensions, and may be longer than memory.
-        if let Ok(n) = ob.len()
-            && n > MOST_DIMS
-        {
-            return Err(value_error(format!("expected sizes or dimensions, got a sequence of {n}")));
-        }
-        let error = match ob.extract::<Vec<int>>() {
+        let error = match few::<int>(&ob, MOST_DIMS) {
             Ok(all) => return Ok(Self(all.into_iter().map(|int| int.0).collect())),
             Err(error) => error,
         };
+        if error.is_instance_of::<PyValueError>(ob.py()) {
+            return Err(error);
+        }
         if ob.cast::<PyInt>().is_ok() || error.is_instance_of::<PyOverflowError>(ob.py()) {
             return Err(PyOverflowError::new_err(format!("no size or dimension can be as large as {}", ob.repr()?)));
         }
@@ -389,7 +402,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Pairing {
             return Ok(Self::last(n));
         }
         match ob.extract::<(DimList, DimList)>().or_else(|_| {
-            let [a, b] = <[DimList; 2]>::try_from(ob.extract::<Vec<DimList>>()?)
+            let [a, b] = <[DimList; 2]>::try_from(few(&ob, 2)?)
                 .map_err(|all| value_error(format!("expected two lists of dims, got {}", all.len())))?;
             PyResult::Ok((a, b))
         }) {
