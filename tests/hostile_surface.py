@@ -154,6 +154,7 @@ INSTANCES: dict[str, Callable[[], Any]] = {
     "rgrad.nn.Sequential": network,
     "rgrad.data.TensorDataset": numbered,
     "rgrad.data.WeightedRandomSampler": lambda: rg.data.WeightedRandomSampler([1.0, 2.0], 3),
+    "rgrad.optim.Optimizer": lambda: rg.optim.Optimizer([parameter()], {"lr": 0.1}),
     "rgrad.optim.lr_scheduler.OneCycleLR": lambda: rg.optim.lr_scheduler.OneCycleLR(optimizer(), 0.5, total_steps=9),
     "rgrad.optim.lr_scheduler.SequentialLR": lambda: scheduler_of_two(),
     "rgrad.data.CurriculumSampler": lambda: rg.data.CurriculumSampler([0.1, 0.5, 0.9], epochs=3),

@@ -2,7 +2,7 @@
 
 #![allow(non_camel_case_types, reason = "the rows of the operations' tables spell Python's types")]
 
-use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::inspect::PyStaticExpr;
 use pyo3::types::{PyBool, PyInt, PySequence, PyString, PyTuple};
 use pyo3::{PyTypeInfo, type_hint_identifier, type_hint_subscript, type_hint_union};
@@ -264,10 +264,12 @@ impl<'a, 'py> FromPyObject<'a, 'py> for DimList {
             Ok(all) => return Ok(Self(all.into_iter().map(|int| int.0).collect())),
             Err(error) => error,
         };
-        if error.is_instance_of::<PyValueError>(ob.py()) {
+        let py = ob.py();
+        if !error.is_instance_of::<PyTypeError>(py) && !error.is_instance_of::<PyOverflowError>(py) {
+            // A sequence's own error, or one of the core, says more than that it holds no integers.
             return Err(error);
         }
-        if ob.cast::<PyInt>().is_ok() || error.is_instance_of::<PyOverflowError>(ob.py()) {
+        if ob.cast::<PyInt>().is_ok() || error.is_instance_of::<PyOverflowError>(py) {
             return Err(PyOverflowError::new_err(format!("no size or dimension can be as large as {}", ob.repr()?)));
         }
         Err(PyTypeError::new_err(format!("expected an integer or a sequence of them, got {}", ob.repr()?)))
