@@ -1,9 +1,11 @@
 //! Reductions of columns: the elements of neighbouring outputs lie side by side, and so are folded side by side, each in the
 //! order in which a row is.
 
+use std::hint::black_box;
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 
-use super::fold::{CHAINS, Cascade, Fold, MAX_LANES};
+use super::fold::{CHAINS, Fold, LEVELS, MAX_LANES};
 use super::real::PIECE;
 use crate::lanes::load_or;
 use crate::map::{GRAIN_CHEAP, UNIT};
@@ -12,11 +14,8 @@ use crate::simd::{Kernel, Real, Simd};
 use crate::split::split;
 use crate::walk::{Dim, Walk};
 
-/// Vectors of columns that are reduced side by side: their accumulators stay in registers, and a row's cache lines are
-/// read together.
-const WIDE: usize = 8;
-/// The same where there are few registers.
-const NARROW: usize = 4;
+/// Vectors of columns that are folded side by side: a row's cache lines are read together.
+const WIDE: usize = 4;
 
 /// A reduction of columns.
 pub(super) struct Columns<'a, T> {
@@ -77,22 +76,16 @@ impl<T: Real, F: Fold<T>> Kernel<T> for ColumnsKernel<'_, T, F> {
             let mut rows = Rows::new(self.all.inner, piece);
             while !part.is_empty() {
                 let left = walk.dims().last().map_or(1, |d| d.size - d.at).min(part.len());
-                let n = match left / S::LANES {
-                    WIDE.. if S::REGISTERS >= 32 => WIDE * S::LANES,
-                    NARROW.. => NARROW * S::LANES,
-                    _ => left.min(S::LANES),
-                };
+                let n = if left >= WIDE * S::LANES { WIDE * S::LANES } else { left.min(S::LANES) };
                 let (now, later) = part.split_at_mut(n);
                 let (center, others) = about.split_at(n.min(about.len()));
                 let x = self.all.x[at[0]..].as_ptr();
                 // SAFETY: the kept and reduced dimensions were checked to stay within `x`, and `n` columns are left.
                 unsafe {
-                    if n == WIDE * S::LANES {
-                        fold_columns::<T, S, F, WIDE>(s, now, x, center, &mut rows);
-                    } else if n == NARROW * S::LANES {
-                        fold_columns::<T, S, F, NARROW>(s, now, x, center, &mut rows);
-                    } else {
+                    if n <= S::LANES {
                         fold_columns::<T, S, F, 1>(s, now, x, center, &mut rows);
+                    } else {
+                        fold_columns::<T, S, F, WIDE>(s, now, x, center, &mut rows);
                     }
                 }
                 walk.step(n, &mut at);
@@ -111,16 +104,16 @@ struct Rows<'a> {
     length: usize,
     /// The place of the tile's first row, and from one row to the next; unless the places are in the table.
     line: Option<[usize; 2]>,
-    /// The tile of which the table has the places.
+    /// The tile of which the table, empty until it is needed, has the places.
     known: usize,
-    places: [usize; TILE],
+    places: Vec<usize>,
 }
 
 impl<'a> Rows<'a> {
     #[inline(always)]
     fn new(walk: &'a Walk<1>, piece: usize) -> Self {
         let first = piece * PIECE;
-        Self { walk, first, length: PIECE.min(walk.len() - first), line: None, known: usize::MAX, places: [0; TILE] }
+        Self { walk, first, length: PIECE.min(walk.len() - first), line: None, known: usize::MAX, places: Vec::new() }
     }
 
     /// Goes to a tile; returns how many rows it has.
@@ -133,7 +126,8 @@ impl<'a> Rows<'a> {
             self.known = tile;
             let mut walk = self.walk.clone();
             let mut at = walk.seek(first);
-            for place in &mut self.places[..rows] {
+            self.places.resize(rows, 0);
+            for place in &mut self.places {
                 *place = at[0];
                 walk.step(1, &mut at);
             }
@@ -150,10 +144,38 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// For each lane of a row's vectors, `W` vectors of columns.
-type Lanes<T, const W: usize> = [[<T as Real>::Lanes; W]; MAX_LANES];
+/// `W` vectors of columns for each lane of a row's vectors, in memory, for there are too many for registers.
+#[repr(align(64))]
+#[derive(Clone, Copy)]
+struct Lanes<T: Real, const W: usize>([[MaybeUninit<T::Lanes>; W]; MAX_LANES]);
 
-/// Folds the rows of `W` vectors of columns, or of a single vector's head if there are fewer outputs.
+impl<T: Real, const W: usize> Lanes<T, W> {
+    const NONE: Self = Self([[MaybeUninit::uninit(); W]; MAX_LANES]);
+
+    /// # Safety
+    /// The lane must have been stored.
+    #[inline(always)]
+    unsafe fn load<S: Simd<T>>(&self, s: S, lane: usize) -> [S::V; W] {
+        let mut vectors = [s.splat(T::ZERO); W];
+        for (v, from) in vectors.iter_mut().zip(&self.0[lane]) {
+            // SAFETY: the caller's; `Real::Lanes` is a vector's array.
+            *v = unsafe { s.load(from.as_ptr().cast()) };
+        }
+        vectors
+    }
+
+    #[inline(always)]
+    fn store<S: Simd<T>>(&mut self, s: S, lane: usize, vectors: [S::V; W]) {
+        for (to, v) in self.0[lane].iter_mut().zip(vectors) {
+            // SAFETY: `Real::Lanes` is a vector's array.
+            unsafe { s.store(to.as_mut_ptr().cast(), v) };
+        }
+    }
+}
+
+/// Folds the rows of `W` vectors of columns, or of a single vector's head if there are fewer outputs, as a row is folded: the
+/// vectors of a tile in chains, tiles in a cascade, and at last the lanes. What has no rows is left out, for it would change
+/// nothing.
 ///
 /// # Safety
 /// `x`, and all places of rows from there, must be valid for reads of as many elements as `out` has.
@@ -170,99 +192,98 @@ unsafe fn fold_columns<T: Real, S: Simd<T>, F: Fold<T>, const W: usize>(
     for (center, about) in center.iter_mut().zip(about.chunks(S::LANES)) {
         *center = load_or(s, about, T::ZERO);
     }
-    let mut lanes: Lanes<T, W> = [[T::Lanes::default(); W]; MAX_LANES];
+    // A loop over lanes that is not unrolled is as fast, and a tenth of the code.
+    let lanes = black_box(S::LANES).min(rows.length);
     let tiles = rows.length.div_ceil(TILE);
-    if tiles == 1 {
-        // SAFETY: the caller's.
-        unsafe { fold_tile::<T, S, F, W>(s, &mut lanes, x, n, &center, rows, 0) };
-    } else {
-        let mut cascades: [Cascade<T, W>; MAX_LANES] = std::array::from_fn(|_| Cascade::new());
-        for tile in 0..tiles {
+    // As those of a `Cascade`.
+    let mut levels = [Lanes::<T, W>::NONE; LEVELS];
+    for tile in 0..tiles {
+        let length = rows.go(tile);
+        for lane in 0..lanes {
             // SAFETY: the caller's.
-            unsafe { fold_tile::<T, S, F, W>(s, &mut lanes, x, n, &center, rows, tile) };
-            for (cascade, lane) in cascades[..S::LANES].iter_mut().zip(&lanes) {
-                cascade.push::<S, F>(s, load::<T, S, W>(s, lane));
+            let mut v = unsafe { fold_lane::<T, S, F, W>(s, x, n, &center, rows, lane, length) };
+            let mut level = 0;
+            while tile >> level & 1 == 1 {
+                // SAFETY: the bit of the number of tiles is set, so the level was stored.
+                v = combine::<T, S, F, W>(s, unsafe { levels[level].load(s, lane) }, v);
+                level += 1;
             }
-        }
-        for (cascade, lane) in cascades[..S::LANES].iter().zip(&mut lanes) {
-            store::<T, S, W>(s, lane, cascade.finish::<S, F>(s));
+            levels[level].store(s, lane, v);
         }
     }
-    // As the lanes of a row's vector are folded; those behind the last row are neutral.
-    let mut half = S::LANES / 2;
-    while half > 0 {
-        let (low, high) = lanes.split_at_mut(half);
-        for (a, b) in low.iter_mut().zip(&high[..half]).take(rows.length) {
-            let (x, y) = (load::<T, S, W>(s, a), load::<T, S, W>(s, b));
-            let mut folded = x;
-            for ((folded, x), y) in folded.iter_mut().zip(x).zip(y) {
-                *folded = F::vectors(s, x, y);
+    if tiles > 1 {
+        for lane in 0..lanes {
+            let mut total = [s.splat(F::IDENTITY); W];
+            for (_, values) in levels.iter().enumerate().filter(|(level, _)| tiles >> level & 1 == 1) {
+                // SAFETY: see above.
+                total = combine::<T, S, F, W>(s, unsafe { values.load(s, lane) }, total);
             }
-            store::<T, S, W>(s, a, folded);
+            levels[0].store(s, lane, total);
         }
+    }
+    // Lane i with lane i + LANES/2, and so on.
+    let (all, mut used, mut half) = (&mut levels[0], lanes, S::LANES / 2);
+    while half > 0 {
+        for lane in half..used {
+            // SAFETY: all lanes were stored.
+            let (a, b) = unsafe { (all.load(s, lane - half), all.load(s, lane)) };
+            all.store(s, lane - half, combine::<T, S, F, W>(s, a, b));
+        }
+        used = used.min(half);
         half /= 2;
     }
-    for (out, v) in out.chunks_mut(S::LANES).zip(load::<T, S, W>(s, &lanes[0])) {
+    // SAFETY: all lanes were stored, and there is a row.
+    let total = unsafe { all.load(s, 0) };
+    for (out, v) in out.chunks_mut(S::LANES).zip(total) {
         // SAFETY: the chunk has so many elements.
         unsafe { s.store_head(out.as_mut_ptr(), v, out.len()) };
     }
 }
 
-/// Folds a tile: row `i` into accumulator `i` modulo `CHAINS` times the lanes, then the chains of each lane in pairs. What has
-/// no rows is left out, for it would change nothing.
+/// Folds a lane of the vectors of a tile: row `i` into chain `i / LANES` modulo `CHAINS`, then the chains in pairs.
 ///
 /// # Safety
 /// As for [`fold_columns`].
 #[inline(always)]
-unsafe fn fold_tile<T: Real, S: Simd<T>, F: Fold<T>, const W: usize>(
+unsafe fn fold_lane<T: Real, S: Simd<T>, F: Fold<T>, const W: usize>(
     s: S,
-    lanes: &mut Lanes<T, W>,
     x: *const T,
     n: usize,
     center: &[S::V; W],
-    rows: &mut Rows,
-    tile: usize,
-) {
-    let length = rows.go(tile);
-    for (lane, folded) in lanes[..S::LANES].iter_mut().enumerate() {
-        let mut all = [s.splat(F::IDENTITY); W];
-        let mut pair = all;
-        for (c, first) in (lane..length).step_by(S::LANES).take(CHAINS).enumerate() {
+    rows: &Rows,
+    lane: usize,
+    length: usize,
+) -> [S::V; W] {
+    let mut all = [s.splat(F::IDENTITY); W];
+    let mut chain = lane;
+    while chain < length.min(CHAINS * S::LANES) {
+        let mut pair = [s.splat(F::IDENTITY); W];
+        let next = chain + CHAINS / 2 * S::LANES;
+        while chain < next.min(length) {
             let mut acc = [s.splat(F::IDENTITY); W];
-            for row in (first..length).step_by(CHAINS * S::LANES) {
+            let mut row = chain;
+            while row < length {
                 let x = x.wrapping_add(rows.place(row));
                 for (v, (acc, &center)) in acc.iter_mut().zip(center).enumerate() {
                     // SAFETY: the caller's.
                     let x = unsafe { if W == 1 { s.load_head(x, n) } else { s.load(x.wrapping_add(v * S::LANES)) } };
                     *acc = F::step(s, *acc, x, center);
                 }
+                row += CHAINS * S::LANES;
             }
-            let to = if c < CHAINS / 2 { &mut all } else { &mut pair };
-            for (to, acc) in to.iter_mut().zip(acc) {
-                *to = F::vectors(s, *to, acc);
-            }
+            pair = combine::<T, S, F, W>(s, pair, acc);
+            chain += S::LANES;
         }
-        if lane + CHAINS / 2 * S::LANES < length {
-            for (all, pair) in all.iter_mut().zip(pair) {
-                *all = F::vectors(s, *all, pair);
-            }
-        }
-        store::<T, S, W>(s, folded, all);
+        all = combine::<T, S, F, W>(s, all, pair);
+        chain = next;
     }
+    all
 }
 
 #[inline(always)]
-fn load<T: Real, S: Simd<T>, const W: usize>(s: S, from: &[T::Lanes; W]) -> [S::V; W] {
-    let mut vectors = [s.splat(T::ZERO); W];
-    for (v, from) in vectors.iter_mut().zip(from) {
-        *v = s.load_array(from);
+fn combine<T: Real, S: Simd<T>, F: Fold<T>, const W: usize>(s: S, mut a: [S::V; W], b: [S::V; W]) -> [S::V; W] {
+    for (a, b) in a.iter_mut().zip(b) {
+        *a = F::vectors(s, *a, b);
     }
-    vectors
-}
-
-#[inline(always)]
-fn store<T: Real, S: Simd<T>, const W: usize>(s: S, to: &mut [T::Lanes; W], vectors: [S::V; W]) {
-    for (to, v) in to.iter_mut().zip(vectors) {
-        *to = s.to_array(v);
-    }
+    a
 }

@@ -84,57 +84,54 @@ impl<T: Real> Fold<T> for Squares {
 pub(super) const CHAINS: usize = 4;
 
 /// Sizes of a cascade: enough for the tiles of a piece.
-const LEVELS: usize = (PIECE / TILE).ilog2() as usize + 1;
+pub(super) const LEVELS: usize = (PIECE / TILE).ilog2() as usize + 1;
 
-/// Combines groups of `W` vectors in pairs, pairs of pairs and so on as they come, keeping one of each size: those that a
-/// binary counter of them has set.
-pub(super) struct Cascade<T: Real, const W: usize> {
+/// Combines vectors in pairs, pairs of pairs and so on as they come, keeping one of each size: those that a binary counter of
+/// them has set.
+pub(super) struct Cascade<T: Real> {
     /// Kept as memory, not as vectors, which no register could hold.
-    levels: [[MaybeUninit<T::Lanes>; W]; LEVELS],
+    levels: [MaybeUninit<T::Lanes>; LEVELS],
     count: usize,
 }
 
-impl<T: Real, const W: usize> Cascade<T, W> {
+impl<T: Real> Cascade<T> {
     #[inline(always)]
     pub(super) fn new() -> Self {
-        Self { levels: [[MaybeUninit::uninit(); W]; LEVELS], count: 0 }
+        Self { levels: [MaybeUninit::uninit(); LEVELS], count: 0 }
     }
 
     #[inline(always)]
-    pub(super) fn push<S: Simd<T>, F: Fold<T>>(&mut self, s: S, mut values: [S::V; W]) {
+    pub(super) fn push<S: Simd<T>, F: Fold<T>>(&mut self, s: S, mut v: S::V) {
         let mut level = 0;
         while self.count >> level & 1 == 1 {
-            self.combine::<S, F>(s, level, &mut values);
+            v = F::vectors(s, self.level(s, level), v);
             level += 1;
         }
-        for (place, v) in self.levels[level].iter_mut().zip(values) {
-            // SAFETY: `Real::Lanes` is a vector's array.
-            unsafe { s.store(place.as_mut_ptr().cast(), v) };
-        }
+        // SAFETY: `Real::Lanes` is a vector's array.
+        unsafe { s.store(self.levels[level].as_mut_ptr().cast(), v) };
         self.count += 1;
     }
 
     /// All values combined.
     #[inline(always)]
-    pub(super) fn finish<S: Simd<T>, F: Fold<T>>(&self, s: S) -> [S::V; W] {
-        let mut total = [s.splat(F::IDENTITY); W];
+    pub(super) fn finish<S: Simd<T>, F: Fold<T>>(&self, s: S) -> S::V {
+        let mut total = s.splat(F::IDENTITY);
         let mut level = 0;
         while self.count >> level > 0 {
             if self.count >> level & 1 == 1 {
-                self.combine::<S, F>(s, level, &mut total);
+                total = F::vectors(s, self.level(s, level), total);
             }
             level += 1;
         }
         total
     }
 
-    /// Combines the values of a level, which came earlier, with `values`.
+    /// What a level has, whose bit of the counter is set.
     #[inline(always)]
-    fn combine<S: Simd<T>, F: Fold<T>>(&self, s: S, level: usize, values: &mut [S::V; W]) {
-        for (place, v) in self.levels[level].iter().zip(values) {
-            // SAFETY: the counter's bit is set, so the level was stored.
-            *v = F::vectors(s, unsafe { s.load(place.as_ptr().cast()) }, *v);
-        }
+    fn level<S: Simd<T>>(&self, s: S, level: usize) -> S::V {
+        debug_assert_eq!(self.count >> level & 1, 1);
+        // SAFETY: the counter's bit is set, so the level was stored.
+        unsafe { s.load(self.levels[level].as_ptr().cast()) }
     }
 }
 

@@ -192,10 +192,9 @@ fn fold_row<T: Real, S: Simd<T>, F: Fold<T>>(
         if length <= TILE {
             return fold_lanes::<T, S, F>(s, tile);
         }
-        cascade.push::<S, F>(s, [tile]);
+        cascade.push::<S, F>(s, tile);
         if done == length {
-            let [v] = cascade.finish::<S, F>(s);
-            return fold_lanes::<T, S, F>(s, v);
+            return fold_lanes::<T, S, F>(s, cascade.finish::<S, F>(s));
         }
     }
 }
