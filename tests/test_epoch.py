@@ -383,6 +383,20 @@ def test_steps_runs_whatever_a_loader_gives():
         t.compiled.steps([])
 
 
+def test_steps_keeps_what_later_steps_change():
+    count, w = rg.zeros(()), rg.ones((), requires_grad=True)
+
+    def step(x):
+        (w * x.sum()).backward()
+        return count.add_(1), w.grad
+
+    for function in (rg.compile(step), step):
+        count.zero_()
+        w.grad = None
+        counts, gradients = rg.compile(function).steps(DataLoader(rg.ones(6), 2))
+        assert (counts.tolist(), gradients.tolist()) == ([1, 2, 3], [2, 4, 6])
+
+
 @pytest.mark.parametrize("shuffle", [False, True])
 def test_gradients_that_nobody_forgets_add_up_over_an_epoch(shuffle):
     def gradients(compiled):

@@ -86,3 +86,24 @@ def test_products_promote_and_take_arrays(rng):
     assert got.dtype == rg.float64
     np.testing.assert_allclose(got.numpy(), a @ b.astype(np.float64))
     assert rg.kron(rg.tensor([1, 2]), rg.tensor([0, 3])).tolist() == [0, 3, 0, 6]
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "bool"])
+@pytest.mark.parametrize("name", ["addmm", "addmv", "baddbmm", "add", "sub", "lerp"])
+def test_factors_scale_in_the_dtype_of_the_result(name, dtype):
+    """Integers beside floats were scaled as integers: 3 × 255 of uint8 is 253."""
+    large = {"uint8": 200, "int32": 2**30, "bool": 1}[dtype]
+    x = rg.full((2, 2), large, dtype=dtype)
+    a = rg.full((2, 2), 0.25, dtype="float64")
+    one = float(large)
+    results = {
+        "addmm": lambda: (rg.addmm(x, a, a, beta=3.0), 3 * one + 0.125),
+        "addmv": lambda: (rg.addmv(x[0], a, a[0], beta=3.0), 3 * one + 0.125),
+        "baddbmm": lambda: (rg.baddbmm(x[None], a[None], a[None], beta=3.0), 3 * one + 0.125),
+        "add": lambda: (rg.add(a, x, alpha=3), 0.25 + 3 * one),
+        "sub": lambda: (rg.sub(a, x, alpha=3), 0.25 - 3 * one),
+        "lerp": lambda: (rg.lerp(x, a, 0.5), (one + 0.25) / 2),
+    }
+    got, expected = results[name]()
+    assert got.dtype == rg.float64
+    assert set(got.flatten().tolist()) == {expected}

@@ -82,7 +82,8 @@ def steps(compiled: Callable[..., Any], loader: Iterable[Any]) -> Any:
                 f"steps: a step returns its loss, or a tuple, list or dict of such numbers, as 0-d tensors; "
                 f"this one returns tensors of the shapes {got}"
             )
-        results.append([t.detach() for t in outputs])
+        # A copy: the step may return what it changes, such as a gradient or a counter.
+        results.append([t.detach().clone() for t in outputs])
     if not results:
         raise ValueError("steps: there are no batches")
     return rebuilt(structure, [rg.stack(column) for column in zip(*results, strict=True)])

@@ -190,12 +190,15 @@ fn plus(op: &str, x: &Tensor, product: &Tensor, beta: f64, alpha: f64) -> Result
     if broadcast(op, x.shape(), product.shape())?[..] != *product.shape() {
         fail!(Value, "{op}: x of shape {} cannot be broadcast to {}", Show(x.shape()), Show(product.shape()));
     }
-    let product = if alpha == 1.0 { product.clone() } else { scale(product, alpha)? };
+    // Scaled in the dtype of the result, which may hold what that of an operand does not.
+    let dtype = result_dtype(&[x, product]);
+    let (x, product) = (cast(x, dtype)?, cast(product, dtype)?);
+    let product = if alpha == 1.0 { product } else { scale(&product, alpha)? };
     // As in PyTorch, 0 · x is 0 even where x is NaN.
     if beta == 0.0 {
-        return cast(&product, result_dtype(&[x, &product]));
+        return Ok(product);
     }
-    add(&expand_to(&if beta == 1.0 { x.clone() } else { scale(x, beta)? }, product.shape())?, &product)
+    add(&expand_to(&if beta == 1.0 { x } else { scale(&x, beta)? }, product.shape())?, &product)
 }
 
 /// `beta` · x + `alpha` · (mat1 @ mat2).

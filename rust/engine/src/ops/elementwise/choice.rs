@@ -2,7 +2,7 @@
 
 use rgrad_kernels::map::{self, Compare};
 
-use super::number;
+use super::{isnan, logical_or, number};
 use crate::compile::{self, Kind};
 use crate::dtype::{DType, match_any};
 use crate::error::{Result, fail};
@@ -140,7 +140,8 @@ pub fn where_(condition: &Tensor, x: &Tensor, other: &Tensor) -> Result<Tensor> 
 
 /// `x` limited to the range from `min` to `max`, either of which may be missing.
 ///
-/// The derivative to `x` is 1 within the range, ends included, and 0 outside, as in PyTorch. `ValueError` if both limits
+/// NaN stays NaN, and a limit that is NaN makes NaN. The derivative to `x` is 1 within the range, ends included, and 0 outside,
+/// as in PyTorch. `ValueError` if both limits
 /// are missing.
 pub fn clamp(x: &Tensor, min: Option<&Tensor>, max: Option<&Tensor>) -> Result<Tensor> {
     if min.is_none() && max.is_none() {
@@ -149,12 +150,24 @@ pub fn clamp(x: &Tensor, min: Option<&Tensor>, max: Option<&Tensor>) -> Result<T
     let mut y = x.clone();
     // As a choice, not as maximum: at a limit the whole gradient goes to x.
     if let Some(low) = min {
-        y = where_(&compare(Compare::Lt, &y, low)?, low, &y)?;
+        y = where_(&beyond(Compare::Lt, &y, low)?, low, &y)?;
     }
     if let Some(high) = max {
-        y = where_(&compare(Compare::Gt, &y, high)?, high, &y)?;
+        y = where_(&beyond(Compare::Gt, &y, high)?, high, &y)?;
     }
     Ok(y)
+}
+
+/// Where a limit stands for `y`: beyond it, and where the limit is NaN.
+fn beyond(side: Compare, y: &Tensor, limit: &Tensor) -> Result<Tensor> {
+    let beyond = compare(side, y, limit)?;
+    // The number that a limit nearly always is costs no pass over the elements.
+    let is_nan = match limit.dtype() {
+        dtype if !dtype.is_float() => false,
+        _ if limit.is_weak() => matches!(limit.item()?, Number::Float(n) if n.is_nan()),
+        _ => true,
+    };
+    if is_nan { logical_or(&beyond, &isnan(limit)?) } else { Ok(beyond) }
 }
 
 /// `x` limited from below, as [`clamp`].
