@@ -112,9 +112,10 @@ def test_few_programs_are_kept():
 def test_arguments_need_not_be_contiguous():
     f, calls = count(lambda x: x @ x.T)
     x = rg.randn(4, 3)
-    for a in (x, rg.randn(3, 4).T, x[:, :1].expand(4, 3)):
-        equal(f(a), a.contiguous() @ a.contiguous().T)
-    assert len(calls) == 1
+    for _ in range(2):
+        for a in (x, rg.randn(3, 4).T, x[:, :1].expand(4, 3), rg.randn(5, 3)[1:], rg.randn(1, 4, 3)[0]):
+            equal(f(a), a.contiguous() @ a.contiguous().T)
+    assert len(calls) == 3
 
 
 def test_arguments_may_share_memory():

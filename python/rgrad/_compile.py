@@ -318,11 +318,11 @@ def compile(
     of optimizers, running statistics and random generators are read and changed as the function would; learning rates
     and other settings of optimizers are read at every call, so schedulers work (call them outside).
 
-    A call is recorded anew if there is no record for the shapes and dtypes of its tensors and arrays, the values (and
-    types) of its other arguments, the mode of gradients, the default dtype, the flags, parameters and other attributes
-    of the modules that the function calls, and what it finds by names: global variables and those of enclosing
-    functions, attributes, entries of lists, tuples and dicts, in itself and in the functions that it calls. Arguments
-    and results may be nested in lists, tuples, dicts and dataclasses; arrays become tensors.
+    A call is recorded anew if there is no record for the shapes, strides and dtypes of its tensors and arrays, the
+    values (and types) of its other arguments, the mode of gradients, the default dtype, the flags, parameters and other
+    attributes of the modules that the function calls, and what it finds by names: global variables and those of
+    enclosing functions, attributes, entries of lists, tuples and dicts, in itself and in the functions that it calls.
+    Arguments and results may be nested in lists, tuples, dicts and dataclasses; arrays become tensors.
 
     What to know:
 
@@ -359,7 +359,8 @@ def compile(
         TypeError: ``function`` cannot be called. When it is called: an argument is neither tensor nor hashable.
         ValueError: ``max_programs`` is less than 1.
         RuntimeError: When it is called: the function reads values of tensors, or does something else that cannot be
-            repeated; or it uses an argument after it has changed another tensor in the same memory.
+            repeated; it uses an argument after it has changed another tensor in the same memory; or it computes the
+            gradient of a tensor from which an argument was computed, or which an argument is.
     """
     if function is None:
         return lambda function: compile(function, max_programs=max_programs, without=without)

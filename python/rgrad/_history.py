@@ -16,7 +16,7 @@ MOST_SIGNATURES = 64
 
 
 def _signature(key: Any, tensors: list[Tensor]) -> tuple[Any, ...]:
-    return key, tuple((t.shape, t.dtype) for t in tensors)
+    return key, tuple((t.shape, t.stride(), t.dtype) for t in tensors)
 
 
 class History:

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -137,7 +138,9 @@ class Derivatives(Drawing):
         result = self.loss(y.text) if scalar else y.text
         text = f"def {name}({inner.text}):\n" + "\n".join(indented([*lines, f"return {result}"]))
         exec(text, self.names)
-        if self.dtype == "float64" and "float32" not in text and is_float(inner.value) and inner.value.numel():
+        # A remainder by a tiny number jumps between all points at which a difference can be taken.
+        smooth = not re.search("float32|remainder|fmod", text)
+        if self.dtype == "float64" and smooth and is_float(inner.value) and inner.value.numel():
             told = wrong_derivative(self.names[name], inner.value)
             if told:
                 self.wrong.append(("derivative", f"{told} of\n{text}\nat {inner.value.tolist()}"))
@@ -153,7 +156,8 @@ class Derivatives(Drawing):
         if kind == "checkpoint":
             text = f"rg.autograd.checkpoint({f}, {x.text})"
         elif kind == "compile":
-            text = f"rg.compile({f})({x.text})"
+            # Without a graph, as what is compiled is not compiled again inside a compiled function.
+            text = f"rg.compile({f})({x.text}).detach()"
         elif kind in PUSHED:
             like = self.names[f](x.value) if kind == "vjp" else x.value
             text = PUSHED[kind].format(
@@ -163,7 +167,11 @@ class Derivatives(Drawing):
                 w=f"rg.full({tuple(like.shape)}, 0.5, dtype={like.dtype.name!r})",
             )
         else:
-            nested = f"rg.{self.r.choice(TRANSFORMS)}({f})" if self.r.random() < 0.15 else f
+            # Jacobians take as many passes as there are elements.
+            elements = x.value.numel() * self.names[f](x.value).numel()
+            if elements > 2048:
+                return
+            nested = f"rg.{self.r.choice(TRANSFORMS)}({f})" if self.r.random() < 0.15 and elements < 64 else f
             text = f"rg.{kind}({nested})({x.text})"
         self.keep(text, self.eval(text))
 

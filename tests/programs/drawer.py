@@ -44,8 +44,7 @@ class Drawer(Calls):
         shape = self.shape()
         for i in range(r.choice((1, 2, 2, 3))):
             own = shape if r.random() < 0.5 else self.shape()
-            # A compiled function takes arguments of other layouts as their copies in row-major order.
-            made.append(self.plain((self.rows, *own[1:]) if self.rows else own, self.dtype, self.kind(self.dtype)))
+            made.append(self.values((self.rows, *own[1:]) if self.rows else own, self.dtype, self.kind(self.dtype)))
             self.names[f"x{i}"] = made[-1].value
             self.tensors.append(Piece(f"x{i}", made[-1].value))
         self.program.arguments = [p.text for p in self.tensors]

@@ -101,12 +101,13 @@ def captured(names: dict[str, Any]) -> dict[str, Any]:
 
 
 def epoch(f: Any, data: tuple[rg.Tensor, ...], options: dict[str, Any], compiled: bool) -> tuple[rg.Tensor, ...]:
-    """The stacked results of a function on all batches."""
+    """The stacked results of a function on all batches, each as it is after its batch."""
     if compiled:
         return f.epoch(*data, **options)
     loader = rg.data.DataLoader(rg.data.TensorDataset(*data), **options)
     return tuple(
-        rg.stack([y.detach() for y in results]) for results in zip(*(f(*batch) for batch in loader), strict=True)
+        rg.stack(results)
+        for results in zip(*([y.detach().clone() for y in f(*batch)] for batch in loader), strict=True)
     )
 
 
@@ -120,6 +121,7 @@ def run(code: CodeType, compiled: bool, threads: int, watch: bool = False) -> Ou
     results: list[tuple[str, rg.Tensor]] = []
     before: dict[str, Any] = {}
     args: tuple[Any, ...] = ()
+    batches = 1
     try:
         exec(code, names)
         f = rg.compile(names["f"]) if compiled else names["f"]
@@ -133,6 +135,7 @@ def run(code: CodeType, compiled: bool, threads: int, watch: bool = False) -> Ou
             results += made
         if "data" in names:
             args = names["data"]()
+            batches = -(-len(args[0]) // names["options"]["batch_size"])
             before = state_of(captured(names), args) if watch else {}
             made = [
                 (f"epoch, result {j}", y.detach()) for j, y in enumerate(epoch(f, args, names["options"], compiled))
@@ -142,7 +145,8 @@ def run(code: CodeType, compiled: bool, threads: int, watch: bool = False) -> Ou
         raise
     except BaseException as error:
         outcome.error = error.with_traceback(None)
-        if watch:
+        # What earlier batches have changed stays.
+        if watch and batches == 1:
             after = state_of(captured(names), args)
             # The order of an epoch is drawn before its first batch.
             ignored = {"random numbers"} if "data" in names else set()

@@ -19,17 +19,26 @@ use crate::turn::Turn;
 /// What is known of a tensor argument.
 struct Kind {
     shape: Vec<usize>,
+    /// Of what is not contiguous.
+    strides: Option<Vec<usize>>,
     dtype: DType,
     requires_grad: bool,
 }
 
 impl Kind {
     fn of(t: &Tensor) -> Self {
-        Self { shape: t.shape().into(), dtype: t.dtype(), requires_grad: t.requires_grad() }
+        let strides = (!t.is_contiguous()).then(|| t.layout().strides.to_vec());
+        Self { shape: t.shape().into(), strides, dtype: t.dtype(), requires_grad: t.requires_grad() }
     }
 
     fn fits(&self, t: &Tensor) -> bool {
-        *t.shape() == self.shape[..] && t.dtype() == self.dtype && t.requires_grad() == self.requires_grad
+        *t.shape() == self.shape[..]
+            && t.dtype() == self.dtype
+            && t.requires_grad() == self.requires_grad
+            && match &self.strides {
+                None => t.is_contiguous(),
+                Some(strides) => !t.is_contiguous() && t.layout().strides[..] == strides[..],
+            }
     }
 }
 

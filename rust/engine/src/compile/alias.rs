@@ -1,9 +1,10 @@
 //! Arguments that share memory with each other or with tensors from outside. A program takes them for different cells, and runs
 //! on copies; that is what the function does unless it reads one after it has changed the other.
 
-use super::program::{Home, Program};
+use super::program::{Aim, Home, Program};
 use crate::error::{Result, fail};
 use crate::shape::Show;
+use crate::tape;
 use crate::tensor::Tensor;
 
 /// The number of an argument, and another cell: the program uses one of them after it has changed the other.
@@ -66,8 +67,11 @@ pub(super) fn check_captured(program: &Program) -> Result<()> {
     Ok(())
 }
 
-/// `RuntimeError` if arguments share memory that the program tells apart.
+/// `RuntimeError` if arguments share memory, or a history, that the program tells apart.
 pub(super) fn check(program: &Program, arguments: &[Tensor]) -> Result<()> {
+    if !program.aims.is_empty() {
+        check_histories(program, arguments)?;
+    }
     for &(i, cell) in &program.conflicts {
         let what = match &program.cells[cell].home {
             Home::Argument(j) if arguments[i].overlaps(&arguments[*j]) => format!("argument {j}"),
@@ -81,6 +85,29 @@ pub(super) fn check(program: &Program, arguments: &[Tensor]) -> Result<()> {
             "compile: argument {i} shares memory with {what}, and the step uses one of them after it has changed the other, \
              which a replay would not notice: pass argument.clone()"
         );
+    }
+    Ok(())
+}
+
+/// `RuntimeError` if an argument is one of the tensors that the program computes gradients of, or was computed from one: what
+/// flows through it is not in the program, for which it is a leaf.
+fn check_histories(program: &Program, arguments: &[Tensor]) -> Result<()> {
+    for &i in &program.followed {
+        let keys = program.aims.iter().filter_map(|aim| match *aim {
+            Aim::Argument(j) if j == i => None,
+            Aim::Argument(j) => tape::key(&arguments[j]),
+            Aim::Outside(key) => Some(key),
+        });
+        let captured = |t: &Tensor| t.requires_grad() && t.is_same(&arguments[i]);
+        let aimed = program.aims.iter().any(|aim| matches!(aim, Aim::Argument(j) if *j == i));
+        let also = aimed && program.cells.iter().any(|cell| matches!(&cell.home, Home::Captured(t) if captured(t)));
+        if also || tape::reaches(&arguments[i], &keys.collect::<Vec<_>>()) {
+            fail!(
+                Runtime,
+                "compile: the step computes gradients of a tensor that argument {i} is, or was computed from, and to which a \
+                 replay would find one way only: pass argument.detach(), or let the step compute it"
+            );
+        }
     }
     Ok(())
 }

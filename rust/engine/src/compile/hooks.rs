@@ -179,6 +179,13 @@ pub(crate) fn differentiated() {
     }
 }
 
+/// Notes that gradients of these are asked for.
+pub(crate) fn aimed(inputs: &[Tensor]) {
+    if is_recording() {
+        with(|r| r.aims.extend(inputs.iter().cloned()));
+    }
+}
+
 /// The mark of a storage that is made now.
 pub(crate) fn built() -> u64 {
     u64::from(WATCHING.get()) << 32

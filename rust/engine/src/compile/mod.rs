@@ -9,6 +9,7 @@
 
 mod action;
 mod alias;
+mod arguments;
 mod chain;
 mod epoch;
 mod hooks;
@@ -24,8 +25,8 @@ pub(crate) use action::Action;
 pub use action::Kind;
 pub use epoch::{Batches, Stacked};
 pub(crate) use hooks::{
-    built, change, check, compute, differentiated, drawn, forget, grad_read, grad_written, is_known, plain, plain_as,
-    touched, watching, write_as,
+    aimed, built, change, check, compute, differentiated, drawn, forget, grad_read, grad_written, is_known, plain,
+    plain_as, touched, watching, write_as,
 };
 pub use hooks::{check_free, check_place, constant, set_state, state_of};
 pub use passes::passes;

@@ -7,7 +7,8 @@ use smallvec::SmallVec;
 use super::action::{Action, Nothing};
 use super::alias::Conflict;
 use crate::dtype::DType;
-use crate::shape::{Dims, Layout};
+use crate::shape::Layout;
+use crate::tape;
 use crate::tensor::Tensor;
 
 /// A storage that a program reads or writes.
@@ -15,21 +16,28 @@ use crate::tensor::Tensor;
 pub(super) struct Cell {
     pub home: Home,
     pub dtype: DType,
-    /// As it was made; of arguments and captured tensors, as they came.
-    pub shape: Dims,
+    /// As it was made; of arguments and captured tensors, as they came. Offsets count from the cell's first element.
+    pub layout: Layout,
 }
 
 impl Cell {
+    /// Whether it was recorded for such a tensor.
+    pub fn is_like(&self, x: &Tensor) -> bool {
+        let Layout { shape, strides, .. } = &self.layout;
+        let alike = x.layout().strides == *strides || (self.layout.is_contiguous() && x.is_contiguous());
+        *x.shape() == shape[..] && x.dtype() == self.dtype && alike
+    }
+
     /// Bytes of all of its elements.
     pub fn bytes(&self) -> usize {
-        self.shape.iter().product::<usize>() * self.dtype.size()
+        self.layout.numel() * self.dtype.size()
     }
 }
 
 /// Where a cell's elements come from.
 #[derive(Clone)]
 pub(super) enum Home {
-    /// The argument of this number, contiguous.
+    /// The argument of this number.
     Argument(usize),
     /// A tensor from outside: a parameter, its gradient, a state of an optimizer, running statistics.
     Captured(Tensor),
@@ -43,7 +51,6 @@ pub(super) enum Home {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Operand {
     pub cell: usize,
-    /// Of an argument, relative to its first element.
     pub layout: Layout,
 }
 
@@ -82,16 +89,29 @@ pub(super) struct Gradient {
     pub after: Option<Operand>,
 }
 
+/// What the function asks the gradients of by itself, not through `.grad`.
+#[derive(Clone, Copy)]
+pub(super) enum Aim {
+    Argument(usize),
+    /// A leaf or a result from before.
+    Outside(tape::Key),
+}
+
 /// A recorded function.
 #[derive(Clone, Default)]
 pub struct Program {
     pub(super) cells: Vec<Cell>,
     pub(super) instrs: Vec<Instr>,
     pub(super) outputs: Vec<Output>,
+    /// Of each output, the cell that it was a part of when it was recorded: those of one share memory.
+    pub(super) groups: Vec<usize>,
     /// Of each output, whether a gradient could have been asked of what the function returned: see [`crate::tape::seal`].
     pub(super) sealed: Vec<bool>,
     pub(super) gradients: Vec<Gradient>,
     pub(super) conflicts: Vec<Conflict>,
+    pub(super) aims: Vec<Aim>,
+    /// The arguments that require gradients, if there are aims.
+    pub(super) followed: Vec<usize>,
 }
 
 /// What a program takes.
@@ -123,7 +143,7 @@ impl Program {
     /// Whether an operand is all of a value of the step's own, or of an argument, in row-major order.
     pub(super) fn is_whole(&self, x: &Operand) -> bool {
         let cell = &self.cells[x.cell];
-        x.layout.offset == 0 && x.layout.is_contiguous() && x.layout.numel() == cell.shape.iter().product::<usize>()
+        x.layout.offset == 0 && x.layout.is_contiguous() && x.layout.numel() == cell.layout.numel()
     }
 
     /// Whether an instruction between `i` and `j` writes to a cell.

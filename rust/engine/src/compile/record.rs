@@ -14,12 +14,13 @@ use smallvec::SmallVec;
 
 use super::action::{Action, Kind as What, Plain};
 use super::alias;
+use super::arguments::{aim, fixed_data, part_of, put_back};
 use super::program::{Cell, Gradient, Home, Instr, Operand, Output, Program};
 use crate::create::{Generator, State};
 use crate::error::{Error, Kind, Result, fail};
 use crate::ops;
 use crate::shape::Layout;
-use crate::tape::{is_grad_enabled, seal, with_grad_enabled};
+use crate::tape::{clock, is_grad_enabled, seal, with_grad_enabled};
 use crate::tensor::{Mark, Tensor};
 
 thread_local! {
@@ -75,6 +76,10 @@ pub(super) struct Recorder {
     pub(super) states: Vec<(Generator, State, Arc<Lock<State>>)>,
     /// Whether a backward pass was made.
     pub(super) differentiated: bool,
+    /// What gradients were asked of, other than by their leaves.
+    pub(super) aims: Vec<Tensor>,
+    /// When it began, as nodes count.
+    since: u64,
     /// What made the function one that cannot be recorded.
     refused: Option<Error>,
 }
@@ -95,7 +100,7 @@ impl Recording {
         let number = NUMBERS.fetch_add(1, Relaxed).checked_add(1).unwrap_or(1).max(1);
         let follow = is_grad_enabled();
         let copied = |x: &Tensor| -> Result<Tensor> {
-            let copy = ops::copy(&x.detach())?;
+            let copy = ops::copy_as_it_lies(x)?;
             copy.set_requires_grad(follow && x.requires_grad())?;
             Ok(copy)
         };
@@ -111,6 +116,8 @@ impl Recording {
             generators: Vec::new(),
             states: Vec::new(),
             differentiated: false,
+            aims: Vec::new(),
+            since: clock(),
             refused: None,
         };
         for (i, x) in copies.iter().enumerate() {
@@ -172,7 +179,11 @@ impl Recorder {
 
     fn cell(&mut self, t: &Tensor, home: Home) -> usize {
         let cell = self.program.cells.len();
-        self.program.cells.push(Cell { home, dtype: t.dtype(), shape: t.shape().into() });
+        let layout = match home {
+            Home::Argument(_) => t.layout().clone(),
+            _ => Layout::contiguous(t.shape()),
+        };
+        self.program.cells.push(Cell { home, dtype: t.dtype(), layout });
         self.before.push(None);
         t.set_mark(Mark::Cell { recording: self.number, cell });
         cell
@@ -219,12 +230,11 @@ impl Recorder {
             return fixed_data(&place());
         }
         if let Home::Constant(_) = self.program.cells[cell].home {
-            let Cell { dtype, shape, .. } = self.program.cells[cell].clone();
-            let layout = Layout::contiguous(&shape);
+            let Cell { dtype, layout, .. } = self.program.cells[cell].clone();
             let action = Arc::new(Plain { kind: What::Other, name: "copy", f: |x: &[&Tensor]| ops::copy(x[0]) });
             let inputs = [Operand { cell, layout: layout.clone() }].into_iter().collect();
             let own = self.program.cells.len();
-            self.program.cells.push(Cell { home: Home::Temporary, dtype, shape });
+            self.program.cells.push(Cell { home: Home::Temporary, dtype, layout: layout.clone() });
             self.before.push(None);
             t.set_mark(Mark::Cell { recording: self.number, cell: own });
             let outputs = [Operand { cell: own, layout }].into_iter().collect();
@@ -315,8 +325,14 @@ impl Recorder {
                 self.program.gradients[i].after = Some(operand);
             }
         }
+        self.program.followed = (0..self.arguments.len()).filter(|&i| self.arguments[i].requires_grad()).collect();
+        if !self.program.followed.is_empty() {
+            self.program.aims =
+                self.aims.drain(..).filter_map(|t| aim(&t, &self.arguments, self.number, self.since)).collect();
+        }
         for y in outputs {
             let operand = self.operand(y)?;
+            self.program.groups.push(operand.cell);
             self.program.outputs.push(match self.program.cells[operand.cell].home {
                 Home::Temporary | Home::Constant(_) => Output::Copy(operand),
                 Home::Argument(_) | Home::Captured(_) => Output::Alias(operand),
@@ -330,12 +346,15 @@ impl Recorder {
     /// the arguments, which get what was written to those.
     fn results(&self, outputs: &[Tensor], arguments: &[Tensor]) -> Result<Vec<Tensor>> {
         let changed = || arguments.iter().enumerate().filter(|&(i, _)| self.before[i].is_some());
-        changed().try_for_each(|(_, x)| x.check_write(&x.detach()).and_then(|()| x.check_distinct()))?;
-        with_grad_enabled(false, || changed().try_for_each(|(i, x)| x.copy_from(&self.arguments[i])))?;
+        // Other checks were made where the function wrote to the copies.
+        with_grad_enabled(false, || {
+            changed().try_for_each(|(_, x)| x.check_write(&x.detach()))?;
+            changed().try_for_each(|(i, x)| put_back(x, &self.arguments[i]))
+        })?;
         let one = |((y, output), &sealed): ((&Tensor, &Output), &bool)| -> Result<Tensor> {
             let part = match output {
                 Output::Alias(Operand { cell, layout }) => match self.program.cells[*cell].home {
-                    Home::Argument(i) => part_of(&arguments[i], layout),
+                    Home::Argument(i) => Some(part_of(&arguments[i], layout)),
                     _ => None,
                 },
                 Output::Copy(_) => None,
@@ -363,43 +382,6 @@ impl Recorder {
     }
 }
 
-/// The part of an argument that has this layout in its row-major copy. None if there is no such view of the argument, as of a
-/// transposed one in one dimension.
-pub(super) fn part_of(argument: &Tensor, layout: &Layout) -> Option<Tensor> {
-    let (own, copied) = (argument.layout(), Layout::contiguous(argument.shape()));
-    let mut part = layout.clone();
-    part.offset = own.offset;
-    if argument.is_contiguous() {
-        part.offset += layout.offset;
-        return Some(argument.with_layout(part));
-    }
-    if layout.numel() == 0 {
-        return Some(argument.with_layout(part));
-    }
-    // Where the part begins, and how far it goes, along each of the argument's dimensions.
-    let (mut rest, mut last) = (layout.offset, Vec::with_capacity(copied.shape.len()));
-    for (&size, &stride) in copied.shape.iter().zip(&copied.strides) {
-        let at = if size > 1 { rest / stride } else { 0 };
-        rest -= at * stride;
-        last.push(at);
-    }
-    part.offset += last.iter().zip(&own.strides).map(|(at, stride)| at * stride).sum::<usize>();
-    for (k, &stride) in layout.strides.iter().enumerate() {
-        if stride == 0 || layout.shape[k] == 1 {
-            part.strides[k] = 0;
-            continue;
-        }
-        // The dimension that a step goes along: the one of the largest stride that divides it.
-        let along = (0..last.len()).filter(|&d| copied.shape[d] > 1 && stride.is_multiple_of(copied.strides[d]));
-        let d = along.max_by_key(|&d| copied.strides[d])?;
-        let step = stride / copied.strides[d];
-        last[d] += step * (layout.shape[k] - 1);
-        part.strides[k] = step * own.strides[d];
-    }
-    let fits = rest == 0 && last.iter().zip(&copied.shape).all(|(&last, &size)| last < size.max(1));
-    fits.then(|| argument.with_layout(part))
-}
-
 pub(super) fn with<R>(f: impl FnOnce(&mut Recorder) -> R) -> R {
     RECORDER.with_borrow_mut(|slot| f(slot.as_mut().expect("a watched thread has a recorder")))
 }
@@ -411,13 +393,5 @@ pub(super) fn refusal(what: &str) -> String {
          not be repeated. Return the tensor and read it outside, decide with rg.where instead of if, join tensors with \
          rg.stack, or set rg.config.compile = False to run the step eagerly",
         place()
-    )
-}
-
-/// The error of a step that changes the rows that it gets.
-pub(super) fn fixed_data(place: &str) -> Result<()> {
-    fail!(
-        Value,
-        "epoch: the step changes its data in place{place}; rows are read where they lie, so change x.clone() instead"
     )
 }

@@ -7,16 +7,16 @@ use std::time::Instant;
 use rgrad_kernels::threads;
 use smallvec::SmallVec;
 
+use super::arguments::{part_of, put_back};
 use super::plan::places;
 use super::program::{Gradient, Home, Operand, Output, Program};
-use super::record::{fixed_data, part_of};
-use super::{Action, alias, passes};
+use super::{Action, passes};
 use crate::dtype::DType;
 use crate::error::{Result, fail};
 use crate::ops;
 use crate::shape::Layout;
 use crate::tape::{Hooks, seal, with_grad_enabled};
-use crate::tensor::{Number, Tensor, meet};
+use crate::tensor::{Number, Tensor};
 
 /// Below both, a program runs on the caller alone. A step of 0.3 MFLOP takes 3.6 µs on one core and 3.9 on two: the operands
 /// of every product would cross from one to the other and back.
@@ -25,9 +25,11 @@ const ALONE_BELOW_BYTES: f64 = 1e6;
 
 /// A program with places for all of its values: ready to run.
 pub struct Replay {
-    program: Program,
+    pub(super) program: Program,
     steps: Vec<Step>,
     outputs: Vec<Ref>,
+    /// All of the cell of an output that shares it with another one.
+    wholes: Vec<Option<Ref>>,
     /// Whether all of it is too little work for a second thread.
     alone: bool,
     /// Parts of arguments that instructions read; there are views of them while the program runs.
@@ -44,9 +46,9 @@ pub struct Replay {
     /// Of every cell, what of the tensor from outside that it is decides on gradients.
     differentiated: Vec<Differentiated>,
     /// Arguments that the program changes.
-    changed: Vec<usize>,
+    pub(super) changed: Vec<usize>,
     /// The addresses of the tensors from outside that it changes.
-    written: Vec<Range<usize>>,
+    pub(super) written: Vec<Range<usize>>,
 }
 
 /// An instruction with its tensors.
@@ -101,6 +103,7 @@ impl Replay {
         let mut replay = Self {
             steps: Vec::new(),
             outputs: Vec::new(),
+            wholes: Vec::new(),
             alone: cost.flops < ALONE_BELOW_FLOPS && cost.bytes < ALONE_BELOW_BYTES,
             parts: Vec::new(),
             views: Vec::new(),
@@ -134,7 +137,7 @@ impl Replay {
             let cell = &program.cells[operand.cell];
             let base = match &cell.home {
                 Home::Argument(i) => {
-                    if operand.layout == Layout::contiguous(&cell.shape) {
+                    if operand.layout == cell.layout {
                         return Ok(Ref::Argument(*i));
                     }
                     self.parts.push((*i, operand.layout.clone()));
@@ -164,6 +167,13 @@ impl Replay {
             Output::Copy(operand) | Output::Alias(operand) => make(operand),
         });
         self.outputs = outputs.collect::<Result<_>>()?;
+        let wholes = program.outputs.iter().zip(&program.groups).map(|(output, group)| match output {
+            Output::Copy(Operand { cell, .. }) if program.groups.iter().filter(|g| *g == group).count() > 1 => {
+                make(&Operand { cell: *cell, layout: program.cells[*cell].layout.clone() }).map(Some)
+            }
+            _ => Ok(None),
+        });
+        self.wholes = wholes.collect::<Result<_>>()?;
         (self.changed, self.written) = changes(&program);
         self.steps = steps;
         self.program = program;
@@ -215,15 +225,26 @@ impl Replay {
     /// What the function returned, after a run on `used` in the places of `arguments`.
     fn returned(&self, arguments: &[Tensor], used: &[Tensor]) -> Result<Vec<Tensor>> {
         for &i in self.changed.iter().filter(|&&i| !used[i].is_same(&arguments[i])) {
-            arguments[i].copy_from(&used[i])?;
+            put_back(&arguments[i], &used[i])?;
         }
-        let made = self.outputs.iter().zip(&self.program.outputs).zip(&self.program.sealed);
-        let made = made.map(|((reference, output), &sealed)| {
+        let made = self.outputs.iter().zip(&self.wholes).zip(&self.program.outputs).zip(&self.program.sealed);
+        let mut shared: SmallVec<[(usize, Tensor); 2]> = SmallVec::new();
+        let made = made.enumerate().map(|(i, (((reference, whole), output), &sealed))| {
             let t = self.tensor(reference, used);
             let t = match output {
-                Output::Copy(_) => ops::copy(t)?,
+                Output::Copy(Operand { layout, .. }) => match whole {
+                    None => ops::copy_as_it_lies(t)?,
+                    Some(whole) => {
+                        let group = self.program.groups[i];
+                        let known = shared.iter().find(|(g, _)| *g == group).map(|(_, t)| t.clone());
+                        let all = known.map_or_else(|| ops::copy(self.tensor(whole, used)), Ok)?;
+                        let part = all.with_layout(layout.clone());
+                        shared.push((group, all));
+                        part
+                    }
+                },
                 Output::Alias(Operand { cell, layout }) => match self.program.cells[*cell].home {
-                    Home::Argument(i) => part_of(&arguments[i], layout).unwrap_or_else(|| t.detach()),
+                    Home::Argument(i) => part_of(&arguments[i], layout),
                     _ => t.detach(),
                 },
             };
@@ -245,48 +266,9 @@ impl Replay {
         })
     }
 
-    /// Copies of the arguments if they cannot be taken as they are: they are not contiguous, or share memory that the program
-    /// changes. `ValueError` if it would change memory that is read-only, `RuntimeError` if copies would not do what the function
-    /// does.
-    fn copies(&self, arguments: &[Tensor]) -> Result<Option<SmallVec<[Tensor; 4]>>> {
-        for &i in &self.changed {
-            arguments[i].check_write(&arguments[i].detach())?;
-            arguments[i].check_distinct()?;
-        }
-        alias::check(&self.program, arguments)?;
-        let shared = |i: usize, x: &Tensor| {
-            let reads = |x: &Tensor| self.changed.contains(&i) && self.outside().any(|t| t.overlaps(x));
-            self.writes(x)
-                || reads(x)
-                || !self.changed.is_empty() && arguments[..i].iter().any(|other| other.overlaps(x))
-        };
-        if arguments.iter().enumerate().all(|(i, x)| x.is_contiguous() && !shared(i, x)) {
-            return Ok(None);
-        }
-        with_grad_enabled(false, || arguments.iter().map(ops::copy).collect::<Result<_>>().map(Some))
-    }
-
-    /// Whether the program writes to a tensor from outside that shares the memory of `x`.
-    fn writes(&self, x: &Tensor) -> bool {
-        let reach = x.reach();
-        self.written.iter().any(|written| meet(written, &reach))
-    }
-
-    /// The tensors from outside that the program knows.
-    fn outside(&self) -> impl Iterator<Item = &Tensor> {
-        self.program.cells.iter().filter_map(|cell| match &cell.home {
-            Home::Captured(t) => Some(t),
-            _ => None,
-        })
-    }
-
-    /// `ValueError` if the program changes arguments, or such tensors: they are rows of an epoch's data.
-    pub(super) fn check_fixed(&self, data: &[Tensor]) -> Result<()> {
-        if !self.changed.is_empty() || data.iter().any(|x| self.writes(x)) { fixed_data("") } else { Ok(()) }
-    }
-
     /// Runs the program `times` times, and returns the least time that each instruction took, in seconds.
     pub fn profile(&mut self, arguments: &[Tensor], times: usize) -> Result<Vec<f64>> {
+        self.check_arguments(arguments)?;
         let mut best = vec![f64::INFINITY; self.steps.len()];
         for _ in 0..times {
             self.watch = Some(std::mem::take(&mut best));
@@ -302,9 +284,9 @@ impl Replay {
     pub(super) fn check_arguments(&self, arguments: &[Tensor]) -> Result<()> {
         for cell in &self.program.cells {
             if let Home::Argument(i) = cell.home
-                && !arguments.get(i).is_some_and(|x| *x.shape() == cell.shape[..] && x.dtype() == cell.dtype)
+                && !arguments.get(i).is_some_and(|x| cell.is_like(x))
             {
-                fail!(Value, "compile: argument {i} has another shape or dtype than the one that was recorded");
+                fail!(Value, "compile: argument {i} has another shape, layout or dtype than the one that was recorded");
             }
         }
         Ok(())
@@ -366,12 +348,11 @@ impl Replay {
     fn look_at(&mut self, arguments: &[Tensor]) {
         for (k, (i, layout)) in self.parts.iter().enumerate() {
             let x = &arguments[*i];
-            let offset = layout.offset + x.layout().offset;
             match self.views.get_mut(k) {
-                Some(view) if view.shares_storage(x) => view.move_to(offset),
+                Some(view) if view.shares_storage(x) => view.move_to(layout.offset + x.layout().offset),
                 _ => {
                     self.views.truncate(k);
-                    self.views.push(x.with_layout(Layout { offset, ..layout.clone() }));
+                    self.views.push(part_of(x, layout));
                 }
             }
         }

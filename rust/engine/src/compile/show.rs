@@ -58,7 +58,7 @@ impl Program {
     fn part(&self, operand: &Operand) -> String {
         let name = self.name(operand.cell);
         let cell = &self.cells[operand.cell];
-        if operand.layout == Layout::contiguous(&cell.shape) {
+        if operand.layout == cell.layout {
             return name;
         }
         let Layout { shape, strides, offset } = &operand.layout;
@@ -84,7 +84,7 @@ impl fmt::Display for Program {
             let used = |o: &Operand| o.cell == i;
             let seen = self.instrs.iter().any(|instr| instr.inputs.iter().chain(&instr.outputs).any(used));
             if seen && !matches!(cell.home, Home::Temporary) {
-                writeln!(f, "{:<10}: {} {}", self.name(i), cell.dtype, Show(&cell.shape))?;
+                writeln!(f, "{:<10}: {} {}", self.name(i), cell.dtype, Show(&cell.layout.shape))?;
             }
         }
         for instr in &self.instrs {

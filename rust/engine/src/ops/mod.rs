@@ -55,6 +55,7 @@ use crate::compile::{self, Kind};
 use crate::dtype::{DType, match_any};
 use crate::error::Result;
 use crate::shape::Dims;
+use crate::shape::Layout;
 use crate::tape::{Grads, Op, Saved, Want, apply};
 use crate::tensor::Tensor;
 use rgrad_kernels::{View, copy as kernels};
@@ -102,6 +103,22 @@ macro_rules! for_each_op {
 /// `x` with its elements in a new row-major block; no history.
 pub(crate) fn copy(x: &Tensor) -> Result<Tensor> {
     compile::plain_as(Kind::Copy, "copy", &[&x.without_history()], |x| copied(x[0]))
+}
+
+/// The same with the strides that `x` has, whatever lies between its elements.
+pub(crate) fn copy_as_it_lies(x: &Tensor) -> Result<Tensor> {
+    if x.is_contiguous() {
+        return copy(x);
+    }
+    let layout = Layout { offset: 0, ..x.layout().clone() };
+    match_any!(x.dtype(), T => {
+        let (n, from) = (layout.end(), x.read::<T>());
+        let block = Tensor::build::<T>("copy", &[n], x.dtype(), |out| {
+            out.copy_from_slice(&from.tail()[..n]);
+            Ok(())
+        })?;
+        Ok(block.with_layout(layout))
+    })
 }
 
 fn copied(x: &Tensor) -> Result<Tensor> {

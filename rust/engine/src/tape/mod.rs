@@ -21,10 +21,11 @@ use crate::forward;
 use crate::tensor::Tensor;
 
 pub use anomaly::{Place, is_anomaly_enabled, set_anomaly};
-pub(crate) use node::Hooks;
 pub use node::{Hook, Node, Registered, register_hook, retain_grad};
+pub(crate) use node::{Hooks, Key};
 pub use owned::{Foreign, let_go, may_own, owned, remove_hooks};
 pub use reverse::{Options, all_apart, apart, backward, captured, clock, gradients};
+pub(crate) use reverse::{key, reaches};
 pub(crate) use sealed::seal;
 
 thread_local! {

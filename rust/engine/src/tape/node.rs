@@ -40,7 +40,7 @@ pub(super) enum Edge {
 }
 
 /// Where a pass stands in the order of processing: leaves have clock 0, so they come last.
-pub(super) type Key = (u64, usize);
+pub(crate) type Key = (u64, usize);
 
 impl Edge {
     pub(super) fn of(t: &Tensor) -> Edge {
@@ -71,7 +71,7 @@ impl Edge {
 /// One taped operation.
 pub struct Node<O: ?Sized = dyn Op> {
     /// Greater than that of every input: the order of a node is known when it is made.
-    pub(super) clock: u64,
+    pub(crate) clock: u64,
     pub(super) shape: Dims,
     pub(super) dtype: DType,
     pub(super) inputs: SmallVec<[Edge; 2]>,

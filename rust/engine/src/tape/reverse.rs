@@ -91,6 +91,7 @@ pub fn gradients(
             None => fail!(Runtime, "grad: input {i} does not require gradients; make it with requires_grad=True"),
         }
     }
+    compile::aimed(inputs);
     let mut found: BTreeMap<Key, Tensor> = BTreeMap::new();
     let needed = reaching(start.iter().map(|p| &p.to), &keys, options.stop_at_inputs);
     let targets = Targets { keys: &keys, needed, found: &mut found };
@@ -143,6 +144,17 @@ struct Targets<'a> {
     /// Every node and leaf from which a target can be reached, the targets among them.
     needed: HashSet<Key>,
     found: &'a mut BTreeMap<Key, Tensor>,
+}
+
+/// What stands for `t` in a reverse pass, if gradients are computed for it.
+pub(crate) fn key(t: &Tensor) -> Option<Key> {
+    Edge::of(t).key()
+}
+
+/// Whether a reverse pass from `t` comes to one of `keys`, or is there already.
+pub(crate) fn reaches(t: &Tensor, keys: &[Key]) -> bool {
+    let edge = Edge::of(t);
+    edge.key().is_some_and(|key| reaching([&edge].into_iter(), keys, false).contains(&key))
 }
 
 /// Everything on the way from `start` to one of `targets`, or to the first of them.

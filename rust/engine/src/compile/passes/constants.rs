@@ -37,7 +37,7 @@ fn computed(program: &Program, i: usize) -> Result<Vec<Tensor>> {
     let inputs: Vec<Tensor> = inputs.collect();
     let zeros = |y: &super::super::program::Operand| {
         let cell = &program.cells[y.cell];
-        Tensor::full(&cell.shape, crate::tensor::Number::Int(0), cell.dtype)
+        Tensor::full(&cell.layout.shape, crate::tensor::Number::Int(0), cell.dtype)
     };
     let outputs = instr.outputs.iter().map(zeros).collect::<Result<Vec<_>>>()?;
     instr.action.run(&inputs.iter().collect::<Vec<_>>(), &outputs.iter().collect::<Vec<_>>())?;

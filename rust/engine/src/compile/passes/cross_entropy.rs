@@ -24,7 +24,7 @@ pub(super) fn run(program: &mut Program) {
         let logits = &program.instrs[i].inputs[0];
         let (rows, dtype) = (logits.layout.shape[0], program.cells[logits.cell].dtype);
         let losses = Operand { cell: program.cells.len(), layout: Layout::contiguous(&[rows]) };
-        program.cells.push(Cell { home: Home::Temporary, dtype, shape: [rows].into_iter().collect() });
+        program.cells.push(Cell { home: Home::Temporary, dtype, layout: losses.layout.clone() });
         let mut outputs: SmallVec<[Operand; 2]> = program.instrs[i].outputs.clone();
         outputs.extend(program.instrs[j].outputs.clone());
         outputs.push(losses);
