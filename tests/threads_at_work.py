@@ -21,6 +21,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -172,7 +173,7 @@ def lend_gradient(seed: int) -> str:
     """The memory of a gradient is an array's, which the interpreter has to be asked for."""
     COMPILED_PARAMETER.grad = rg.from_numpy(np.zeros(100, np.float32))
     result = digest(accumulate(rg.full((100,), float(seed))))
-    accumulate.cost()
+    str(accumulate.program)
     return result
 
 
@@ -200,8 +201,14 @@ def in_child(job: Callable[[int], str], seed: int, expected: Expected) -> str | 
     """Does the job in a forked child; what was wrong, or None."""
     pid = os.fork()
     if pid == 0:
-        signal.alarm(TIMEOUT // 2)  # the thread of faulthandler is not in the child
-        os._exit(0 if job(seed) == expected[job.__name__, seed] else 3)
+        code = 4
+        try:
+            signal.alarm(TIMEOUT // 2)  # the thread of faulthandler is not in the child
+            code = 0 if job(seed) == expected[job.__name__, seed] else 3
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(code)
     limit = time.monotonic() + TIMEOUT
     while time.monotonic() < limit:
         done, status = os.waitpid(pid, os.WNOHANG)
