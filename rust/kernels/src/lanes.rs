@@ -39,6 +39,35 @@ macro_rules! map_lanes {
 }
 pub(crate) use map_lanes;
 
+/// The same with one output, for long expressions: they are compiled once, as the question whether a vector is whole costs little
+/// beside them.
+macro_rules! map_long {
+    ($s:ident: $S:ident, $out:ident <- [$($xs:ident => $x:ident),*], $body:expr) => {{
+        let n = $out.len();
+        assert!([$($xs.len()),*].iter().all(|&len| len == n), "lengths differ");
+        let mut i = 0;
+        while i < n {
+            let rest = n - i;
+            // SAFETY: all slices have `rest` elements from `i` on; no vector is larger unless only so many are asked for.
+            unsafe {
+                $(let $x = if rest >= $S::LANES {
+                    $s.load($xs.as_ptr().add(i))
+                } else {
+                    $s.load_head($xs.as_ptr().add(i), rest)
+                };)*
+                let out = $body;
+                if rest >= $S::LANES {
+                    $s.store($out.as_mut_ptr().add(i), out);
+                } else {
+                    $s.store_head($out.as_mut_ptr().add(i), out, rest);
+                }
+            }
+            i += $S::LANES;
+        }
+    }};
+}
+pub(crate) use map_long;
+
 /// The elements of `x`, at most a vector, and `fill` in the lanes behind.
 #[inline(always)]
 pub(crate) fn load_or<T: Real, S: Simd<T>>(s: S, x: &[T], fill: T) -> S::V {

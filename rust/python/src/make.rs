@@ -3,7 +3,7 @@
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PySequence, PyString, PyTuple};
+use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyRange, PySequence, PyString, PyTuple};
 use rgrad_engine::{DType, Number, Tensor, ops};
 
 use crate::dtype::AnyDType;
@@ -162,7 +162,17 @@ impl Leaves {
                 let text = format!("tensor: the lists hold themselves, or lie in each other more than {most} times");
                 return Err(PyValueError::new_err(text));
             };
-            return item.try_iter()?.try_for_each(|item| self.look(&item?, below));
+            // More than a list could hold is an OverflowError here; all items of a range are alike.
+            let length = item.len()?;
+            let alike = item.is_instance_of::<PyRange>();
+            for (i, item) in item.try_iter()?.take(if alike { 1 } else { usize::MAX }).enumerate() {
+                if i == length {
+                    let text = format!("tensor: a sequence has more items than its length of {length}");
+                    return Err(PyValueError::new_err(text));
+                }
+                self.look(&item?, below)?;
+            }
+            return Ok(());
         }
         interop::refuse_mask(item)?;
         let dtype = item.getattr_opt(intern!(item.py(), "dtype"))?;

@@ -3,7 +3,7 @@
 use super::{GRAIN_CHEAP, GRAIN_TRANSCENDENTAL, UNIT};
 use crate::View;
 use crate::entries::entries;
-use crate::lanes::map_lanes;
+use crate::lanes::map_long;
 use crate::math;
 use crate::reader::{Reader, chunk};
 use crate::simd::{Kernel, Real, Simd};
@@ -132,8 +132,8 @@ impl<T: Real> Kernel<T> for CurveTile<'_, T> {
         macro_rules! each {
             ($x:ident: $value:expr, $slope:expr) => {
                 match g {
-                    None => map_lanes!(s: S, [out => y] <- [x => $x], ($value,)),
-                    Some(g) => map_lanes!(s: S, [out => y] <- [g => g, x => $x], (math::unless_zero(s, g, s.mul(g, $slope)),)),
+                    None => map_long!(s: S, out <- [x => $x], $value),
+                    Some(g) => map_long!(s: S, out <- [g => g, x => $x], math::unless_zero(s, g, s.mul(g, $slope))),
                 }
             };
         }

@@ -4,7 +4,7 @@ use super::{GRAIN_CHEAP, GRAIN_TRANSCENDENTAL, UNIT};
 use crate::View;
 use crate::copy::copy;
 use crate::entries::entries;
-use crate::lanes::map_lanes;
+use crate::lanes::{map_lanes, map_long};
 use crate::math::{self, library};
 use crate::reader::{Reader, chunk};
 use crate::simd::{Kernel, Real, Simd};
@@ -17,8 +17,11 @@ const GRAIN_LIBRARY: usize = 512;
 /// Makes an enum of functions, and the kernel that computes them for operands without strides, from one row for each: its
 /// meaning, its name, the elements that pay for a thread, and its formula in vector arithmetic.
 macro_rules! functions {
-    (@map $S:ident, $s:ident, $out:ident, [$($x:ident),+], $formula:expr) => {
+    (@map GRAIN_CHEAP, $S:ident, $s:ident, $out:ident, [$($x:ident),+], $formula:expr) => {
         map_lanes!($s: $S, [$out => y] <- [$($x => $x),+], ($formula,))
+    };
+    (@map $grain:ident, $S:ident, $s:ident, $out:ident, [$($x:ident),+], $formula:expr) => {
+        map_long!($s: $S, $out <- [$($x => $x),+], $formula)
     };
     ($(#[$meta:meta])* $op:ident, $kernel:ident($s:ident, $x:tt, $inputs:literal):
      $($(#[$doc:meta])* $name:ident, $grain:ident, $formula:expr;)*) => {
@@ -50,7 +53,7 @@ macro_rules! functions {
             fn run<S: Simd<T>>(self, $s: S) {
                 let $kernel { op, out, inputs: $x } = self;
                 match op {
-                    $($op::$name => functions!(@map S, $s, out, $x, $formula),)*
+                    $($op::$name => functions!(@map $grain, S, $s, out, $x, $formula),)*
                 }
             }
         }

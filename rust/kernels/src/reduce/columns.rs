@@ -76,13 +76,15 @@ impl<T: Real, F: Fold<T>> Kernel<T> for ColumnsKernel<'_, T, F> {
             let mut rows = Rows::new(self.all.inner, piece);
             while !part.is_empty() {
                 let left = walk.dims().last().map_or(1, |d| d.size - d.at).min(part.len());
-                let n = if left >= WIDE * S::LANES { WIDE * S::LANES } else { left.min(S::LANES) };
+                // Fewer registers hold one vector.
+                let wide = if S::REGISTERS > WIDE { WIDE * S::LANES } else { S::LANES };
+                let n = if left >= wide { wide } else { left.min(S::LANES) };
                 let (now, later) = part.split_at_mut(n);
                 let (center, others) = about.split_at(n.min(about.len()));
                 let x = self.all.x[at[0]..].as_ptr();
                 // SAFETY: the kept and reduced dimensions were checked to stay within `x`, and `n` columns are left.
                 unsafe {
-                    if n <= S::LANES {
+                    if S::REGISTERS <= WIDE || n <= S::LANES {
                         fold_columns::<T, S, F, 1>(s, now, x, center, &mut rows);
                     } else {
                         fold_columns::<T, S, F, WIDE>(s, now, x, center, &mut rows);
