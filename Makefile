@@ -142,7 +142,7 @@ bench: $(BUILT) ## time kernels and training steps against the peers that are in
 	$(PY) benches/mnist.py
 
 wheel: $(BUILT) ## build a wheel and an sdist into dist/
-	$(PY) -m maturin build --release --locked --strip --compression-level 9 --out dist
+	$(PY) -m maturin build --release --locked --compression-level 9 --out dist
 	$(PY) -m maturin sdist --out dist
 
 clean: ## remove everything that the other targets made

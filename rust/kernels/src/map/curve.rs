@@ -3,7 +3,7 @@
 use super::{GRAIN_CHEAP, GRAIN_TRANSCENDENTAL, UNIT};
 use crate::View;
 use crate::entries::entries;
-use crate::lanes::map_long;
+use crate::lanes::{map_lanes, map_long};
 use crate::math;
 use crate::reader::{Reader, chunk};
 use crate::simd::{Kernel, Real, Simd};
@@ -141,7 +141,13 @@ impl<T: Real> Kernel<T> for CurveTile<'_, T> {
         match curve {
             Curve::LeakyRelu(slope) => {
                 let slope = s.splat(T::from_f64(slope));
-                each!(x: s.select(s.lt(zero, x), x, s.mul(slope, x)), s.select(s.lt(zero, x), one, slope));
+                // A short one, as those of `map_lanes`.
+                match g {
+                    None => map_lanes!(s: S, [out => y] <- [x => x], (s.select(s.lt(zero, x), x, s.mul(slope, x)),)),
+                    Some(g) => map_lanes!(s: S, [out => y] <- [g => g, x => x], {
+                        (math::unless_zero(s, g, s.mul(g, s.select(s.lt(zero, x), one, slope))),)
+                    }),
+                }
             }
             Curve::Elu { alpha, scale, rate } => {
                 let [below, bend] = [alpha * scale, alpha * scale * rate].map(|c| s.splat(T::from_f64(c)));
