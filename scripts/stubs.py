@@ -102,7 +102,9 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if the stub is out of date")
-    parser.add_argument("--profile", default="dev", help="the cargo profile of the build; its symbols must not be stripped")
+    parser.add_argument(
+        "--profile", default="dev", help="the cargo profile of the build; its symbols must not be stripped"
+    )
     args = parser.parse_args()
     new = generate(args.profile)
     old = STUB.read_text(encoding="utf-8") if STUB.exists() else ""
