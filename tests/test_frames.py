@@ -1,6 +1,10 @@
 """Data frames and other libraries' tensors: what `rg.tensor` takes, loaders take, rows being rows."""
 
-import jax.numpy as jnp
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -44,7 +48,6 @@ SOURCES = {
     "frame": FRAME,
     "frame of columns of two types": pd.DataFrame({"a": VALUES[:, 0], "b": VALUES[:, 1].astype(int)}, index=INDEX),
     "frame of bools and numbers": pd.DataFrame({"a": VALUES[:, 0], "b": [True, False] * 3}, index=INDEX),
-    "JAX array": jnp.asarray(VALUES),
     "__array__": ByArray(VALUES),
     "__dlpack__": ByDLPack(VALUES),
     "series": SERIES,
@@ -66,6 +69,13 @@ def test_rows_are_rows_everywhere(source):
     assert len(RandomSampler(source)) == 6
     parts = random_split(source, [4, 2], rg.Generator(0))
     assert sorted(part[i].tolist() for part in parts for i in range(len(part))) == sorted(want)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is not installed")
+def test_rows_of_jax_arrays_are_rows():
+    """In a process of its own: one in which JAX has started threads must not fork."""
+    code = "import jax.numpy, test_frames as t; t.test_rows_are_rows_everywhere(jax.numpy.asarray(t.VALUES))"
+    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent, check=True, timeout=120)
 
 
 def test_rows_of_frames_train():
@@ -104,9 +114,9 @@ def test_two_columns_of_one_name_are_refused():
 
 
 def test_from_numpy_says_what_takes_other_libraries_arrays():
-    with pytest.raises(TypeError, match=r"from_numpy: expected an array, got Series; rg\.tensor\(x\) copies it"):
+    with pytest.raises(TypeError, match=r"expected a NumPy array, got pandas\.Series; rg\.tensor\(x\) makes a copy"):
         rg.from_numpy(SERIES)
-    with pytest.raises(TypeError, match=r"got ByDLPack; from_dlpack\(x\) shares its memory"):
+    with pytest.raises(TypeError, match=r"got test_frames\.ByDLPack; rg\.from_dlpack\(x\) shares its memory"):
         rg.from_numpy(ByDLPack(VALUES))
 
 
