@@ -8,6 +8,8 @@ For each of the networks of `train.py`:
 - step us, epoch us: a step called from a Python loop over the batches, and one of `step.epoch` over the same batches;
 - call us: their difference, which is what a return to Python costs.
 
+Then, of long programs: the first call of the compiled function, in ms, and that of the function itself.
+
 Every round is a fresh process, in which another model has run before. Loops and epochs take turns; all figures are the
 best of their kind, or differences of such.
 """
@@ -71,6 +73,46 @@ def measure(net: Network, seconds: float, threads: int) -> dict[str, float]:
     }
 
 
+def oscillator(n: int) -> tuple[Callable[..., Any], int]:
+    """So many operations of a solver of differential equations, and how many arguments it takes."""
+
+    def solve(x: Any, y: Any) -> Any:
+        for _ in range(n // 4):
+            x, y = x + 0.01 * y, y - 0.01 * x
+        return x, y
+
+    return solve, 2
+
+
+def sines(n: int) -> tuple[Callable[..., Any], int]:
+    """The gradient of so many sines of each other."""
+    import rgrad as rg
+
+    def chain(x: Any) -> Any:
+        for _ in range(n):
+            x = rg.sin(x)
+        return x.sum()
+
+    return rg.grad(chain), 1
+
+
+LONG = {"oscillator": (oscillator, (1000, 4000, 10_000)), "gradient of sines": (sines, (1000, 4000))}
+
+
+def measure_long() -> dict[str, list[float]]:
+    """Seconds of the first compiled call and of an eager one, by name and operations."""
+    import rgrad as rg
+
+    found = {}
+    rg.compile(lambda x: x + 1)(rg.ones(3))
+    for name, (make, lengths) in LONG.items():
+        for n in lengths:
+            function, arguments = make(n)
+            x = [rg.randn(100) for _ in range(arguments)]
+            found[f"{name} {n:,}"] = [timed(rg.compile(function), *x), timed(function, *x)]
+    return found
+
+
 def figures(best: dict[str, float]) -> list[float]:
     """Those of the columns."""
     return [
@@ -91,6 +133,10 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=harness.cores(), help="default: all cores")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.child == "long":
+        harness.pin(args.threads)
+        print(json.dumps(measure_long()))
+        return 0
     if args.child:
         harness.pin(args.threads)
         print(json.dumps(measure(NETWORKS[args.child], args.seconds, args.threads)))
@@ -108,6 +154,12 @@ def main() -> int:
             continue
         best = {part: min(run[part] for run in runs) for part in runs[0]}
         print(f"{name:30}" + "".join(f"{figure:12.2f}" for figure in figures(best)), flush=True)
+    if not args.only:
+        print(f"\n{'':30}{'compiled ms':>12}{'eager ms':>12}")
+        runs = [harness.child(__file__, "--child", "long", threads=args.threads) for _ in range(args.rounds)]
+        for name in runs[0]:
+            best_of = [1e3 * min(run[name][k] for run in runs) for k in range(2)]
+            print(f"{name:30}" + "".join(f"{figure:12.2f}" for figure in best_of), flush=True)
     return 0 if good else 1
 
 

@@ -52,9 +52,9 @@ pub(super) fn check_captured(program: &Program) -> Result<()> {
     };
     let changed = program.instrs.iter().filter(|instr| instr.in_place).flat_map(|instr| &instr.outputs);
     for a in changed.map(|y| y.cell) {
-        let Some(t) = outside(a) else { continue };
+        let Some(t) = outside(a).filter(|t| t.is_foreign()) else { continue };
         let others = (0..program.cells.len()).filter(|&b| b != a).filter_map(outside);
-        if let Some(other) = others.into_iter().find(|other| t.is_foreign() && t.overlaps(other)) {
+        if let Some(other) = others.into_iter().find(|other| t.overlaps(other)) {
             fail!(
                 Runtime,
                 "compile: the step changes a tensor of shape {} that shares memory with another one from outside, of shape {}: \

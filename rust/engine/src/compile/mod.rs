@@ -11,6 +11,7 @@ mod action;
 mod alias;
 mod arguments;
 mod chain;
+mod edit;
 mod epoch;
 mod hooks;
 mod passes;

@@ -1,7 +1,9 @@
 //! Places for the values of a step's own: each lives from the instruction that makes it to the last one that reads it, and
 //! its place is then another's.
 
-use super::program::{Home, Output, Program};
+use std::collections::BTreeSet;
+
+use super::program::{Home, Program};
 
 /// Where temporaries lie.
 #[derive(Default, Debug)]
@@ -23,11 +25,11 @@ pub(super) fn places(program: &Program) -> Places {
         }
     }
     for output in &program.outputs {
-        let (Output::Copy(operand) | Output::Alias(operand)) = output;
-        last[operand.cell] = usize::MAX;
+        last[output.operand().cell] = usize::MAX;
     }
     let mut places = Places { slot: vec![None; cells.len()], bytes: Vec::new() };
-    let mut free: Vec<usize> = Vec::new();
+    // By bytes, and then by number.
+    let mut free: BTreeSet<(usize, usize)> = BTreeSet::new();
     for (i, instr) in program.instrs.iter().enumerate() {
         for operand in &instr.outputs {
             let cell = &cells[operand.cell];
@@ -35,20 +37,23 @@ pub(super) fn places(program: &Program) -> Places {
                 continue;
             }
             let need = cell.bytes();
-            let fits = |&&s: &&usize| places.bytes[s] >= need;
-            let best = free.iter().filter(fits).min_by_key(|&&s| places.bytes[s]);
-            let slot = best.or_else(|| free.iter().max_by_key(|&&s| places.bytes[s])).copied().unwrap_or_else(|| {
-                places.bytes.push(0);
-                places.bytes.len() - 1
-            });
-            free.retain(|&s| s != slot);
+            let best = free.range((need, 0)..).next().or_else(|| free.last()).copied();
+            let slot = best.map_or_else(
+                || {
+                    places.bytes.push(0);
+                    places.bytes.len() - 1
+                },
+                |(_, slot)| slot,
+            );
+            free.remove(&(places.bytes[slot], slot));
             places.bytes[slot] = places.bytes[slot].max(need);
             places.slot[operand.cell] = Some(slot);
         }
         let mut dead: Vec<usize> = instr.inputs.iter().chain(&instr.outputs).map(|o| o.cell).collect();
         dead.sort_unstable();
         dead.dedup();
-        free.extend(dead.into_iter().filter(|&c| last[c] == i).filter_map(|c| places.slot[c]));
+        let slots = dead.into_iter().filter(|&c| last[c] == i).filter_map(|c| places.slot[c]);
+        free.extend(slots.map(|slot| (places.bytes[slot], slot)));
     }
     places
 }

@@ -75,6 +75,18 @@ pub(super) enum Output {
     Alias(Operand),
 }
 
+impl Output {
+    pub fn operand(&self) -> &Operand {
+        let (Self::Copy(operand) | Self::Alias(operand)) = self;
+        operand
+    }
+
+    pub fn operand_mut(&mut self) -> &mut Operand {
+        let (Self::Copy(operand) | Self::Alias(operand)) = self;
+        operand
+    }
+}
+
 /// A leaf whose gradient the program sets.
 #[derive(Clone)]
 pub(super) struct Gradient {
@@ -136,63 +148,5 @@ impl Instr {
 
     pub fn is_nothing(&self) -> bool {
         self.outputs.is_empty() && !self.effect
-    }
-}
-
-impl Program {
-    /// Whether an operand is all of a value of the step's own, or of an argument, in row-major order.
-    pub(super) fn is_whole(&self, x: &Operand) -> bool {
-        let cell = &self.cells[x.cell];
-        x.layout.offset == 0 && x.layout.is_contiguous() && x.layout.numel() == cell.layout.numel()
-    }
-
-    /// Whether an instruction between `i` and `j` writes to a cell.
-    pub(super) fn is_written(&self, cell: usize, i: usize, j: usize) -> bool {
-        self.instrs[i + 1..j].iter().flat_map(|instr| &instr.outputs).any(|y| y.cell == cell)
-    }
-
-    /// Whether an instruction between `i` and `j` writes to what `i` reads.
-    pub(super) fn is_changed(&self, i: usize, j: usize) -> bool {
-        self.instrs[i].inputs.iter().any(|x| self.is_written(x.cell, i, j))
-    }
-
-    /// Whether the function returns a part of a cell.
-    pub(super) fn is_returned(&self, cell: usize) -> bool {
-        self.outputs.iter().any(|output| {
-            let (Output::Copy(operand) | Output::Alias(operand)) = output;
-            operand.cell == cell
-        })
-    }
-
-    /// The instruction that reads what `i` makes, if there is exactly one, which reads it once, and `i` makes one value of the
-    /// step's own.
-    pub(super) fn only_reader(&self, i: usize) -> Option<usize> {
-        let [made] = &self.instrs[i].outputs[..] else { return None };
-        if self.instrs[i].in_place
-            || !matches!(self.cells[made.cell].home, Home::Temporary)
-            || self.is_returned(made.cell)
-        {
-            return None;
-        }
-        let mut readers = (0..self.instrs.len()).filter(|&j| {
-            let instr = &self.instrs[j];
-            j != i && instr.inputs.iter().chain(&instr.outputs).any(|x| x.cell == made.cell)
-        });
-        let reader = readers.next().filter(|_| readers.next().is_none())?;
-        let instr = &self.instrs[reader];
-        let reads = instr.inputs.iter().filter(|x| x.cell == made.cell).count();
-        (reads == 1 && instr.outputs.iter().all(|y| y.cell != made.cell)).then_some(reader)
-    }
-
-    /// Lets `to` stand for `from`.
-    pub(super) fn rename(&mut self, from: usize, to: usize) {
-        let operands = self.instrs.iter_mut().flat_map(|instr| instr.inputs.iter_mut().chain(&mut instr.outputs));
-        operands.filter(|x| x.cell == from).for_each(|x| x.cell = to);
-        for output in &mut self.outputs {
-            let (Output::Copy(operand) | Output::Alias(operand)) = output;
-            if operand.cell == from {
-                operand.cell = to;
-            }
-        }
     }
 }

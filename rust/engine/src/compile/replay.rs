@@ -261,7 +261,7 @@ impl Replay {
     /// Shape and dtype of each of the results.
     pub fn result_types(&self) -> impl Iterator<Item = (&[usize], DType)> {
         self.program.outputs.iter().map(|output| {
-            let (Output::Copy(operand) | Output::Alias(operand)) = output;
+            let operand = output.operand();
             (&operand.layout.shape[..], self.program.cells[operand.cell].dtype)
         })
     }

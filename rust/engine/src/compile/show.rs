@@ -1,9 +1,10 @@
 //! Programs as text, and what they cost.
 
 use std::fmt::{self, Write as _};
+use std::ops::RangeFrom;
 
 use super::plan::places;
-use super::program::{Cost, Home, Instr, Operand, Output, Program};
+use super::program::{Cell, Cost, Home, Instr, Operand, Program};
 use crate::shape::{Layout, Show};
 
 impl Program {
@@ -39,26 +40,31 @@ impl Program {
             ..Cost::default()
         }
     }
+}
 
-    fn name(&self, cell: usize) -> String {
-        match &self.cells[cell].home {
+/// A program with the names of its cells.
+struct Named<'a> {
+    program: &'a Program,
+    names: Vec<String>,
+}
+
+impl<'a> Named<'a> {
+    fn of(program: &'a Program) -> Self {
+        let (mut outer, mut constants, mut own) = (0.., 0.., 0..);
+        let next = |numbers: &mut RangeFrom<usize>| numbers.next().unwrap_or_default();
+        let name = |cell: &Cell| match cell.home {
             Home::Argument(i) => format!("arg{i}"),
-            Home::Captured(_) => format!("outer{}", self.number(cell, |h| matches!(h, Home::Captured(_)))),
-            Home::Constant(_) => format!("const{}", self.number(cell, |h| matches!(h, Home::Constant(_)))),
-            Home::Temporary => format!("%{}", self.number(cell, |h| matches!(h, Home::Temporary))),
-        }
-    }
-
-    /// The number of a cell among those of its kind.
-    fn number(&self, cell: usize, kind: impl Fn(&Home) -> bool) -> usize {
-        self.cells[..cell].iter().filter(|c| kind(&c.home)).count()
+            Home::Captured(_) => format!("outer{}", next(&mut outer)),
+            Home::Constant(_) => format!("const{}", next(&mut constants)),
+            Home::Temporary => format!("%{}", next(&mut own)),
+        };
+        Self { program, names: program.cells.iter().map(name).collect() }
     }
 
     /// A part of a cell: its name, with its shape and strides where it is not all of it as it was made.
     fn part(&self, operand: &Operand) -> String {
-        let name = self.name(operand.cell);
-        let cell = &self.cells[operand.cell];
-        if operand.layout == cell.layout {
+        let name = self.names[operand.cell].clone();
+        if operand.layout == self.program.cells[operand.cell].layout {
             return name;
         }
         let Layout { shape, strides, offset } = &operand.layout;
@@ -79,12 +85,14 @@ impl Program {
 
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let places = places(self);
-        for (i, cell) in self.cells.iter().enumerate() {
-            let used = |o: &Operand| o.cell == i;
-            let seen = self.instrs.iter().any(|instr| instr.inputs.iter().chain(&instr.outputs).any(used));
+        let (places, named) = (places(self), Named::of(self));
+        let mut seen = vec![false; self.cells.len()];
+        for operand in self.instrs.iter().flat_map(|instr| instr.inputs.iter().chain(&instr.outputs)) {
+            seen[operand.cell] = true;
+        }
+        for ((cell, name), seen) in self.cells.iter().zip(&named.names).zip(seen) {
             if seen && !matches!(cell.home, Home::Temporary) {
-                writeln!(f, "{:<10}: {} {}", self.name(i), cell.dtype, Show(&cell.layout.shape))?;
+                writeln!(f, "{name:<10}: {} {}", cell.dtype, Show(&cell.layout.shape))?;
             }
         }
         for instr in &self.instrs {
@@ -92,9 +100,9 @@ impl fmt::Display for Program {
             let sign = if instr.in_place { "<-" } else { "=" };
             let made = match &instr.outputs[..] {
                 [] => String::new(),
-                all => format!("{} {sign} ", self.list(all)),
+                all => format!("{} {sign} ", named.list(all)),
             };
-            let mut line = format!("{made}{}({})", instr.action.name(), self.list(&instr.inputs));
+            let mut line = format!("{made}{}({})", instr.action.name(), named.list(&instr.inputs));
             if let Some(first) = instr.outputs.first().filter(|_| !instr.in_place) {
                 let _ = write!(line, ": {} {}", self.cells[first.cell].dtype, Show(&first.layout.shape));
                 if let Some(slot) = places.slot[first.cell] {
@@ -103,14 +111,7 @@ impl fmt::Display for Program {
             }
             writeln!(f, "{line:<78} # {} flop, {} B", round(cost.flops), round(cost.bytes))?;
         }
-        let results: Vec<String> = self
-            .outputs
-            .iter()
-            .map(|output| {
-                let (Output::Copy(operand) | Output::Alias(operand)) = output;
-                self.part(operand)
-            })
-            .collect();
+        let results: Vec<String> = self.outputs.iter().map(|output| named.part(output.operand())).collect();
         writeln!(f, "return {}", results.join(", "))?;
         let cost = self.cost();
         let count = places.bytes.len();

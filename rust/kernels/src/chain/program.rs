@@ -222,6 +222,11 @@ fn place(
     let mut free: Vec<usize> = (TILES..OUTPUTS).rev().collect();
     let mut moves = Vec::new();
     let mut copies = Vec::new();
+    // Of every step, the results that it reads last; those of outputs are needed to the end.
+    let mut over: Vec<Vec<usize>> = vec![Vec::new(); steps.len()];
+    for x in (inputs.len()..last.len()).filter(|x| !outputs.contains(x)) {
+        over[last[x]].push(x);
+    }
     for (at, &step) in steps.iter().enumerate() {
         let result = slots.len();
         let read_after = |j| inputs.iter().zip(last).any(|(kind, &last)| *kind == Kind::Output(j) && last >= at);
@@ -239,9 +244,7 @@ fn place(
             is_mask,
         }));
         slots.push(slot);
-        // Tiles whose last reader this was; those of outputs are needed to the end.
-        let over = (inputs.len()..=result).filter(|&x| last[x] == at && !outputs.contains(&x));
-        free.extend(over.map(|x| slots[x]));
+        free.extend(over[at].iter().map(|&x| slots[x]));
     }
     moves.extend(copies);
     Ok(moves)

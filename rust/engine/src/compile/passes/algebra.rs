@@ -4,46 +4,51 @@
 use rgrad_kernels::map::{Binary, Unary};
 
 use super::super::Kind;
+use super::super::edit::Edit;
 use super::super::program::{Home, Operand, Program};
 use crate::dtype::DType;
 use crate::tensor::Number;
 
 pub(super) fn run(program: &mut Program) {
-    for i in 0..program.instrs.len() {
-        let Some(source) = same(program, i) else { continue };
-        let made = &program.instrs[i].outputs[0];
+    let mut program = Edit::of(program);
+    for i in 0..program.count() {
+        let Some(source) = same(&program, i) else { continue };
+        let made = &program.instr(i).outputs[0];
         if !program.is_own(made.cell) || !program.is_whole(made) || !source.layout.is_contiguous() {
             continue;
         }
         let same_size = source.layout.numel() == made.layout.numel();
-        let same_dtype = program.cells[source.cell].dtype == program.cells[made.cell].dtype;
-        let last =
-            (i..program.instrs.len()).rev().find(|&j| program.instrs[j].inputs.iter().any(|x| x.cell == made.cell));
-        let stays = last.is_none_or(|j| !program.is_written(source.cell, i, j)) && !program.is_returned(made.cell);
-        if same_size && same_dtype && stays && !matches!(program.cells[source.cell].home, Home::Argument(_)) {
+        let same_dtype = program.cell(source.cell).dtype == program.cell(made.cell).dtype;
+        let last = program.readers(made.cell).last();
+        let stays = last.is_none_or(|&j| !program.is_written(source.cell, i, j)) && !program.is_returned(made.cell);
+        if same_size && same_dtype && stays && !matches!(program.cell(source.cell).home, Home::Argument(_)) {
             let (from, offset) = (made.cell, source.layout.offset);
-            program.instrs[i].clear();
-            for x in program.instrs.iter_mut().flat_map(|instr| &mut instr.inputs).filter(|x| x.cell == from) {
-                x.cell = source.cell;
-                x.layout.offset += offset;
+            program.clear(i);
+            for j in program.readers(from).to_vec() {
+                program.change(j, |instr| {
+                    for x in instr.inputs.iter_mut().filter(|x| x.cell == from) {
+                        x.cell = source.cell;
+                        x.layout.offset += offset;
+                    }
+                });
             }
         }
     }
-    program.instrs.retain(|instr| !instr.is_nothing());
+    program.finish();
 }
 
 /// The input that the instruction gives back.
-fn same(program: &Program, i: usize) -> Option<Operand> {
-    let x = &program.instrs[i].inputs;
+fn same(program: &Edit, i: usize) -> Option<Operand> {
+    let x = &program.instr(i).inputs;
     let is = |k: usize, value: f64| number(program, &x[k]) == Some(value);
-    match program.instrs[i].action.kind() {
+    match program.instr(i).action.kind() {
         Kind::Copy => Some(x[0].clone()),
         Kind::Binary(Binary::Mul | Binary::Div) if is(1, 1.0) => Some(x[0].clone()),
         Kind::Binary(Binary::Sub) if is(1, 0.0) => Some(x[0].clone()),
         Kind::Binary(Binary::Mul) if is(0, 1.0) => Some(x[1].clone()),
         Kind::Unary(Unary::Neg) => {
-            let first = (0..i).rev().find(|&j| program.instrs[j].outputs.iter().any(|y| y.cell == x[0].cell))?;
-            let inner = &program.instrs[first];
+            let first = program.writer_before(x[0].cell, i)?;
+            let inner = program.instr(first);
             let twice = inner.action.kind() == Kind::Unary(Unary::Neg)
                 && program.is_own(x[0].cell)
                 && x[0].layout == inner.outputs[0].layout
@@ -55,8 +60,8 @@ fn same(program: &Program, i: usize) -> Option<Operand> {
 }
 
 /// The float that all elements of an operand are, if they are a constant. A negative zero is none.
-fn number(program: &Program, x: &Operand) -> Option<f64> {
-    let cell = &program.cells[x.cell];
+fn number(program: &Edit, x: &Operand) -> Option<f64> {
+    let cell = program.cell(x.cell);
     let Home::Constant(t) = &cell.home else { return None };
     if t.numel() != 1 || !matches!(cell.dtype, DType::Float32 | DType::Float64) {
         return None;

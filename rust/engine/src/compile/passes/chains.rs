@@ -1,14 +1,19 @@
 //! Runs of element-wise operations become one pass: what one makes and the next one reads never leaves the nearest cache.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use rgrad_kernels::chain::{Chain, Kind as Is, Step};
+use rgrad_kernels::chain::{Chain, Kind as Is, MAX_INPUTS, Step};
 
 use super::super::Kind;
 use super::super::chain::Fused;
+use super::super::edit::Edit;
 use super::super::program::{Home, Instr, Operand, Program};
 use crate::dtype::DType;
 use crate::shape::Dims;
+
+/// The most instructions of a chain. Each is looked at so often as there are others; what so many gain, more would hardly add to.
+const MOST: usize = 64;
 
 /// Instructions that run together where the last of them stands.
 struct Group {
@@ -17,29 +22,26 @@ struct Group {
     dtype: DType,
 }
 
+/// Groups as they grow, and the one that each instruction is in.
+struct Groups<'a> {
+    program: Edit<'a>,
+    all: Vec<Option<Group>>,
+    of: Vec<Option<usize>>,
+}
+
 pub(super) fn run(program: &mut Program) {
-    let mut groups: Vec<Group> = Vec::new();
-    for j in 0..program.instrs.len() {
-        let Some((shape, dtype)) = form(program, j) else { continue };
-        let mut members = vec![j];
-        // The latest first: they are the nearest.
-        for g in (0..groups.len()).rev() {
-            let group = &groups[g];
-            let fits = group.shape == shape && group.dtype == dtype;
-            if fits && feeds(program, group, j) && may_wait(program, group, j) {
-                let mut all: Vec<usize> = group.members.iter().chain(&members).copied().collect();
-                all.sort_unstable();
-                if fuse(program, &all, &shape, dtype).is_some() {
-                    members = all;
-                    groups.remove(g);
-                }
-            }
-        }
-        groups.push(Group { members, shape, dtype });
+    let count = program.instrs.len();
+    let mut groups = Groups { program: Edit::of(program), all: Vec::new(), of: vec![None; count] };
+    for j in 0..count {
+        groups.add(j);
     }
-    for group in groups.into_iter().filter(|group| group.members.len() > 1) {
-        let Some(fused) = fuse(program, &group.members, &group.shape, group.dtype) else { continue };
-        let (last, before) = group.members.split_last().expect("a group has members");
+    let groups: Vec<Group> = groups.all.into_iter().flatten().filter(|group| group.members.len() > 1).collect();
+    let fused: Vec<_> = {
+        let program = Edit::of(program);
+        groups.iter().map(|group| fuse(&program, &group.members, &group.shape, group.dtype)).collect()
+    };
+    for (group, fused) in groups.iter().zip(fused) {
+        let (Some(fused), Some((last, before))) = (fused, group.members.split_last()) else { continue };
         program.instrs[*last] = fused;
         for &i in before {
             program.instrs[i].clear();
@@ -48,10 +50,41 @@ pub(super) fn run(program: &mut Program) {
     program.instrs.retain(|instr| !instr.is_nothing());
 }
 
+impl Groups<'_> {
+    /// Makes a group of `j` and those that it reads from, as far as they fit together.
+    fn add(&mut self, j: usize) {
+        let program = &self.program;
+        let Some((shape, dtype)) = form(program, j) else { return };
+        let made = |x: &Operand| program.writer_before(x.cell, j).filter(|&i| program.instr(i).outputs[0] == *x);
+        let mut feeding: Vec<usize> =
+            program.instr(j).inputs.iter().filter_map(made).filter_map(|i| self.of[i]).collect();
+        // The latest first: they are the nearest.
+        feeding.sort_unstable_by(|a, b| b.cmp(a));
+        feeding.dedup();
+        let mut members = vec![j];
+        for g in feeding {
+            let Some(group) = &self.all[g] else { continue };
+            let fits = group.shape == shape && group.dtype == dtype && group.members.len() + members.len() <= MOST;
+            if fits && may_wait(program, group, j) {
+                let mut all: Vec<usize> = group.members.iter().chain(&members).copied().collect();
+                all.sort_unstable();
+                if fuse(program, &all, &shape, dtype).is_some() {
+                    members = all;
+                    self.all[g] = None;
+                }
+            }
+        }
+        for &i in &members {
+            self.of[i] = Some(self.all.len());
+        }
+        self.all.push(Some(Group { members, shape, dtype }));
+    }
+}
+
 /// The shape and the dtype of the numbers of an element-wise instruction that a chain can do.
-fn form(program: &Program, i: usize) -> Option<(Dims, DType)> {
-    let instr = &program.instrs[i];
-    let dtype = |x: &Operand| program.cells[x.cell].dtype;
+fn form(program: &Edit, i: usize) -> Option<(Dims, DType)> {
+    let instr = program.instr(i);
+    let dtype = |x: &Operand| program.cell(x.cell).dtype;
     let [made] = &instr.outputs[..] else { return None };
     let (numbers, masks) = match instr.action.kind() {
         Kind::Unary(_) | Kind::Binary(_) | Kind::Curve(_) | Kind::Slope(_) | Kind::Compare(_) => {
@@ -72,45 +105,46 @@ fn form(program: &Program, i: usize) -> Option<(Dims, DType)> {
     fits.then(|| (made.layout.shape.clone(), of))
 }
 
-/// Whether `j` reads what the group makes, as it is made.
-fn feeds(program: &Program, group: &Group, j: usize) -> bool {
-    let made = |x: &Operand| group.members.iter().any(|&i| program.instrs[i].outputs[0] == *x);
-    program.instrs[j].inputs.iter().any(made)
-}
-
 /// Whether the group may as well run where `j` stands: nobody reads its results before, or changes what it reads.
-fn may_wait(program: &Program, group: &Group, j: usize) -> bool {
+fn may_wait(program: &Edit, group: &Group, j: usize) -> bool {
     let last = *group.members.last().expect("a group has members");
-    let made = |x: &Operand| group.members.iter().any(|&i| program.instrs[i].outputs[0].cell == x.cell);
-    let read = |y: &Operand| group.members.iter().any(|&i| program.instrs[i].inputs.iter().any(|x| x.cell == y.cell));
-    program.instrs[last + 1..j]
-        .iter()
-        .all(|between| !between.inputs.iter().any(made) && !between.outputs.iter().any(|y| made(y) || read(y)))
+    group.members.iter().all(|&i| {
+        let instr = program.instr(i);
+        !program.is_used(instr.outputs[0].cell, last, j)
+            && !instr.inputs.iter().any(|x| program.is_written(x.cell, last, j))
+    })
 }
 
 /// The instruction that does what the members do, if there is one.
-fn fuse(program: &Program, members: &[usize], shape: &Dims, dtype: DType) -> Option<Instr> {
+fn fuse(program: &Edit, members: &[usize], shape: &Dims, dtype: DType) -> Option<Instr> {
+    // What each makes; whatever else is read comes from memory, spread to the shape.
+    let made: HashMap<usize, usize> =
+        members.iter().enumerate().map(|(step, &i)| (program.instr(i).outputs[0].cell, step)).collect();
+    let step_of = |x: &Operand, before: usize| {
+        let step = made.get(&x.cell).copied().filter(|&step| step < before)?;
+        (program.instr(members[step]).outputs[0] == *x).then_some(step)
+    };
     let mut inputs: Vec<Operand> = Vec::new();
-    for &i in members {
-        for x in &program.instrs[i].inputs {
-            let made = members.iter().take_while(|&&k| k < i).any(|&k| program.instrs[k].outputs[0] == *x);
+    for (step, &i) in members.iter().enumerate() {
+        for x in program.instr(i).inputs.iter().filter(|x| step_of(x, step).is_none()) {
+            // A view of what a member makes must be in memory before.
+            if made.contains_key(&x.cell) || inputs.len() > MAX_INPUTS {
+                return None;
+            }
             let spread = Operand { cell: x.cell, layout: x.layout.expand(shape) };
-            if !made && !inputs.contains(&spread) {
+            if !inputs.contains(&spread) {
                 inputs.push(spread);
             }
         }
     }
-    let number = |i: usize, x: &Operand| -> Option<usize> {
-        let made = members.iter().take_while(|&&k| k < i).position(|&k| program.instrs[k].outputs[0] == *x);
-        match made {
-            Some(step) => Some(inputs.len() + step),
-            None => inputs.iter().position(|y| y.cell == x.cell && y.layout == x.layout.expand(shape)),
-        }
-    };
     let mut steps = Vec::with_capacity(members.len());
-    for &i in members {
-        let instr = &program.instrs[i];
-        let x = instr.inputs.iter().map(|x| number(i, x)).collect::<Option<Vec<_>>>()?;
+    for (step, &i) in members.iter().enumerate() {
+        let instr = program.instr(i);
+        let number = |x: &Operand| match step_of(x, step) {
+            Some(earlier) => Some(inputs.len() + earlier),
+            None => inputs.iter().position(|y| y.cell == x.cell && y.layout == x.layout.expand(shape)),
+        };
+        let x = instr.inputs.iter().map(number).collect::<Option<Vec<_>>>()?;
         steps.push(match instr.action.kind() {
             Kind::Unary(function) => Step::Unary(function, x[0]),
             Kind::Binary(function) => Step::Binary(function, x[0], x[1]),
@@ -123,27 +157,20 @@ fn fuse(program: &Program, members: &[usize], shape: &Dims, dtype: DType) -> Opt
         });
     }
     let needed = |&(_, &i): &(usize, &usize)| {
-        let made = &program.instrs[i].outputs[0];
-        let others = program.instrs.iter().enumerate().filter(|(k, _)| !members.contains(k));
-        let reads = |instr: &Instr| instr.inputs.iter().chain(&instr.outputs).any(|x| x.cell == made.cell);
-        !matches!(program.cells[made.cell].home, Home::Temporary)
-            || program.is_returned(made.cell)
-            || others.into_iter().any(|(_, instr)| reads(instr))
-            // A view of it, such as a row of it repeated, is read from memory.
-            || inputs.iter().any(|x| x.cell == made.cell)
+        let cell = program.instr(i).outputs[0].cell;
+        let inside = |k: &usize| members.binary_search(k).is_ok();
+        !matches!(program.cell(cell).home, Home::Temporary)
+            || program.is_returned(cell)
+            || !program.readers(cell).iter().all(inside)
+            || !program.is_own(cell)
     };
-    // What is read from memory must be there before.
-    let views = |x: &Operand| members.iter().any(|&i| program.instrs[i].outputs[0].cell == x.cell);
-    if inputs.iter().any(views) {
-        return None;
-    }
     let stored: Vec<(usize, &usize)> = members.iter().enumerate().filter(needed).collect();
     let kinds: Vec<Is> =
-        inputs.iter().map(|x| if program.cells[x.cell].dtype == DType::Bool { Is::Mask } else { Is::Number }).collect();
+        inputs.iter().map(|x| if program.cell(x.cell).dtype == DType::Bool { Is::Mask } else { Is::Number }).collect();
     let outputs: Vec<usize> = stored.iter().map(|(step, _)| inputs.len() + step).collect();
     let chain = Chain::new(&kinds, &steps, &outputs).ok()?;
-    let names = members.iter().map(|&i| program.instrs[i].action.name()).collect();
+    let names = members.iter().map(|&i| program.instr(i).action.name()).collect();
     let action = Arc::new(Fused { chain, steps, stored: outputs, shape: shape.clone(), dtype, names });
-    let outputs = stored.iter().map(|&(_, &i)| program.instrs[i].outputs[0].clone()).collect();
+    let outputs = stored.iter().map(|&(_, &i)| program.instr(i).outputs[0].clone()).collect();
     Some(Instr { action, inputs: inputs.into_iter().collect(), outputs, in_place: false, effect: false })
 }

@@ -1,31 +1,45 @@
 //! Common subexpressions: what was computed already from the same values is not computed again.
 
+use std::collections::HashMap;
+use std::mem::{Discriminant, discriminant};
+
 use super::super::Kind;
-use super::super::program::{Home, Program};
+use super::super::edit::Edit;
+use super::super::program::{Instr, Program};
+
+/// What equal computations have in common, and few others.
+type Key = (Discriminant<Kind>, Vec<(usize, usize)>);
+
+fn key(instr: &Instr) -> Key {
+    (discriminant(&instr.action.kind()), instr.inputs.iter().map(|x| (x.cell, x.layout.offset)).collect())
+}
 
 pub(super) fn run(program: &mut Program) {
-    for j in 0..program.instrs.len() {
-        let again = &program.instrs[j];
-        if !is_function(again.action.kind()) || !program.is_own(again.outputs[0].cell) {
+    let mut program = Edit::of(program);
+    let mut known: HashMap<Key, Vec<usize>> = HashMap::new();
+    for j in 0..program.count() {
+        let again = program.instr(j);
+        if !is_function(again.action.kind()) || again.outputs.len() != 1 || !program.is_own(again.outputs[0].cell) {
             continue;
         }
-        let first = (0..j).rev().find(|&i| {
-            let first = &program.instrs[i];
+        let alike = known.entry(key(again)).or_default();
+        let first = alike.iter().rev().copied().find(|&i| {
+            let first = program.instr(i);
             first.action.kind() == again.action.kind()
                 && first.inputs == again.inputs
-                && first.outputs.len() == 1
                 && first.outputs[0].layout == again.outputs[0].layout
-                && program.cells[first.outputs[0].cell].dtype == program.cells[again.outputs[0].cell].dtype
-                && program.is_own(first.outputs[0].cell)
+                && program.cell(first.outputs[0].cell).dtype == program.cell(again.outputs[0].cell).dtype
                 && !program.is_changed(i, j)
         });
         if let Some(i) = first {
-            let (from, to) = (program.instrs[j].outputs[0].cell, program.instrs[i].outputs[0].cell);
-            program.instrs[j].clear();
+            let (from, to) = (again.outputs[0].cell, program.instr(i).outputs[0].cell);
+            program.clear(j);
             program.rename(from, to);
+        } else {
+            alike.push(j);
         }
     }
-    program.instrs.retain(|instr| !instr.is_nothing());
+    program.finish();
 }
 
 /// Whether the kind and the inputs say all about the result.
@@ -40,12 +54,4 @@ fn is_function(kind: Kind) -> bool {
             | Kind::Where
             | Kind::Copy
     )
-}
-
-impl Program {
-    /// Whether a cell is the step's own and made by one instruction, whole and once.
-    pub(super) fn is_own(&self, cell: usize) -> bool {
-        let writes = self.instrs.iter().flat_map(|i| &i.outputs).filter(|o| o.cell == cell);
-        matches!(self.cells[cell].home, Home::Temporary) && writes.count() == 1
-    }
 }

@@ -3,12 +3,14 @@
 use crate::error::Result;
 use crate::tensor::Tensor;
 
+use super::super::edit::Edit;
 use super::super::program::{Home, Program};
 
 pub(super) fn run(program: &mut Program) {
-    for i in 0..program.instrs.len() {
-        let instr = &program.instrs[i];
-        let known = instr.inputs.iter().all(|x| matches!(program.cells[x.cell].home, Home::Constant(_)));
+    let mut program = Edit::of(program);
+    for i in 0..program.count() {
+        let instr = program.instr(i);
+        let known = instr.inputs.iter().all(|x| matches!(program.cell(x.cell).home, Home::Constant(_)));
         let own = instr.outputs.iter().all(|y| program.is_own(y.cell) && program.is_whole(y));
         // Whatever fails or has no memory for its result fails when the program runs.
         if known
@@ -16,27 +18,27 @@ pub(super) fn run(program: &mut Program) {
             && !instr.effect
             && !instr.in_place
             && !instr.outputs.is_empty()
-            && let Ok(made) = computed(program, i)
+            && let Ok(made) = computed(&program, i)
         {
             for (k, t) in made.into_iter().enumerate() {
-                let cell = program.instrs[i].outputs[k].cell;
-                program.cells[cell].home = Home::Constant(t);
+                let cell = program.instr(i).outputs[k].cell;
+                program.set_home(cell, Home::Constant(t));
             }
-            program.instrs[i].clear();
+            program.clear(i);
         }
     }
-    program.instrs.retain(|instr| !instr.is_nothing());
+    program.finish();
 }
 
-fn computed(program: &Program, i: usize) -> Result<Vec<Tensor>> {
-    let instr = &program.instrs[i];
-    let inputs = instr.inputs.iter().filter_map(|x| match &program.cells[x.cell].home {
+fn computed(program: &Edit, i: usize) -> Result<Vec<Tensor>> {
+    let instr = program.instr(i);
+    let inputs = instr.inputs.iter().filter_map(|x| match &program.cell(x.cell).home {
         Home::Constant(t) => Some(t.with_layout(x.layout.clone())),
         _ => None,
     });
     let inputs: Vec<Tensor> = inputs.collect();
     let zeros = |y: &super::super::program::Operand| {
-        let cell = &program.cells[y.cell];
+        let cell = program.cell(y.cell);
         Tensor::full(&cell.layout.shape, crate::tensor::Number::Int(0), cell.dtype)
     };
     let outputs = instr.outputs.iter().map(zeros).collect::<Result<Vec<_>>>()?;

@@ -5,33 +5,37 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::super::Kind;
+use super::super::edit::Edit;
 use super::super::program::{Cell, Home, Instr, Operand, Program};
 use crate::ops::CrossEntropyWithSlope;
 use crate::shape::Layout;
 
 pub(super) fn run(program: &mut Program) {
-    for i in 0..program.instrs.len() {
-        let Kind::CrossEntropy { reduction, ignored } = program.instrs[i].action.kind() else { continue };
+    let mut program = Edit::of(program);
+    for i in 0..program.count() {
+        let Kind::CrossEntropy { reduction, ignored } = program.instr(i).action.kind() else { continue };
         let slope = Kind::CrossEntropySlope { mean: reduction.is_mean(), ignored };
         let same = |j: &usize| {
-            let (a, b) = (&program.instrs[i], &program.instrs[*j]);
+            let (a, b) = (program.instr(i), program.instr(*j));
             b.action.kind() == slope && a.inputs == b.inputs
         };
-        let Some(j) = (i + 1..program.instrs.len()).find(same) else { continue };
+        let readers = program.readers(program.instr(i).inputs[0].cell).iter().copied();
+        let Some(j) = readers.filter(|&j| j > i).find(same) else { continue };
         if program.is_changed(i, j) {
             continue;
         }
-        let logits = &program.instrs[i].inputs[0];
-        let (rows, dtype) = (logits.layout.shape[0], program.cells[logits.cell].dtype);
-        let losses = Operand { cell: program.cells.len(), layout: Layout::contiguous(&[rows]) };
-        program.cells.push(Cell { home: Home::Temporary, dtype, layout: losses.layout.clone() });
-        let mut outputs: SmallVec<[Operand; 2]> = program.instrs[i].outputs.clone();
-        outputs.extend(program.instrs[j].outputs.clone());
+        let logits = &program.instr(i).inputs[0];
+        let (rows, dtype) = (logits.layout.shape[0], program.cell(logits.cell).dtype);
+        let layout = Layout::contiguous(&[rows]);
+        let cell = program.new_cell(Cell { home: Home::Temporary, dtype, layout: layout.clone() });
+        let losses = Operand { cell, layout };
+        let mut outputs: SmallVec<[Operand; 2]> = program.instr(i).outputs.clone();
+        outputs.extend(program.instr(j).outputs.clone());
         outputs.push(losses);
-        let inputs = program.instrs[i].inputs.clone();
+        let inputs = program.instr(i).inputs.clone();
         let action = Arc::new(CrossEntropyWithSlope { reduction, ignored });
-        program.instrs[i] = Instr { action, inputs, outputs, in_place: false, effect: false };
-        program.instrs[j].clear();
+        program.clear(j);
+        program.replace(i, Instr { action, inputs, outputs, in_place: false, effect: false });
     }
-    program.instrs.retain(|instr| !instr.is_nothing());
+    program.finish();
 }

@@ -1,13 +1,12 @@
 //! Dead code: what nobody reads is not computed, unless it refuses some values, which it does all the same. Gradients of
 //! inputs, slopes that only another order of derivatives needs.
 
-use super::super::program::{Home, Output, Program};
+use super::super::program::{Home, Program};
 
 pub(super) fn run(program: &mut Program) {
     let mut live: Vec<bool> = program.cells.iter().map(|c| !matches!(c.home, Home::Temporary)).collect();
     for output in &program.outputs {
-        let (Output::Copy(operand) | Output::Alias(operand)) = output;
-        live[operand.cell] = true;
+        live[output.operand().cell] = true;
     }
     let mut keep = vec![false; program.instrs.len()];
     for (keep, instr) in keep.iter_mut().zip(&program.instrs).rev() {

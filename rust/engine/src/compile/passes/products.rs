@@ -7,15 +7,17 @@ use rgrad_kernels::gemm::{Activation, Slope};
 use rgrad_kernels::map::{Binary, Unary};
 
 use super::super::Kind;
+use super::super::edit::Edit;
 use super::super::product::Product;
-use super::super::program::{Instr, Program};
+use super::super::program::{Instr, Operand, Program};
 
 pub(super) fn run(program: &mut Program) {
     let mut products: Vec<Option<Product>> = program.instrs.iter_mut().map(product).collect();
-    for i in 0..program.instrs.len() {
+    let mut program = Edit::of(program);
+    for i in 0..program.count() {
         let Some(product) = products[i].clone() else { continue };
         let Some(j) = program.only_reader(i) else { continue };
-        let (made, user) = (&program.instrs[i].outputs[0], &program.instrs[j]);
+        let (made, user) = (&program.instr(i).outputs[0], program.instr(j));
         let whole =
             |k: usize| program.is_whole(&user.inputs[k]) && user.inputs[k].layout.numel() == made.layout.numel();
         if user.inputs[0].cell != made.cell || !whole(0) || program.is_changed(i, j) {
@@ -40,43 +42,46 @@ pub(super) fn run(program: &mut Program) {
             _ => None,
         };
         let Some(product) = taken else { continue };
-        let mut inputs = program.instrs[i].inputs.clone();
+        let mut inputs = program.instr(i).inputs.clone();
         inputs.extend(user.inputs[1..].iter().cloned());
         let outputs = user.outputs.clone();
-        program.instrs[j] =
-            Instr { action: Arc::new(product.clone()), inputs, outputs, in_place: false, effect: false };
-        program.instrs[i].clear();
+        program.clear(i);
+        program
+            .replace(j, Instr { action: Arc::new(product.clone()), inputs, outputs, in_place: false, effect: false });
         products[j] = Some(product);
     }
     for (i, product) in products.iter().enumerate() {
         if let Some(product) = product {
-            take_sums(program, i, product);
+            take_sums(&mut program, i, product);
         }
     }
-    program.instrs.retain(|instr| !instr.is_nothing());
+    program.finish();
 }
 
 /// Lets a product with a transposed A sum its columns as well, if somebody sums the rows of what it is the transpose of.
-fn take_sums(program: &mut Program, i: usize, product: &Product) {
-    let [a, ..] = &program.instrs[i].inputs[..] else { return };
+fn take_sums(program: &mut Edit, i: usize, product: &Product) {
+    let [a, ..] = &program.instr(i).inputs[..] else { return };
     let sums = |j: &usize| {
-        let other = &program.instrs[*j];
+        let other = program.instr(*j);
         other.action.kind() == Kind::SumRows
             && other.inputs[0].cell == a.cell
             && other.inputs[0].layout.offset == a.layout.offset
             && other.inputs[0].layout.shape.iter().eq(a.layout.shape.iter().rev())
             && other.inputs[0].layout.strides.iter().eq(a.layout.strides.iter().rev())
-            && program.cells[a.cell].dtype == program.cells[other.outputs[0].cell].dtype
+            && program.cell(a.cell).dtype == program.cell(other.outputs[0].cell).dtype
     };
-    let Some(j) = (i + 1..program.instrs.len()).find(sums) else { return };
-    let sum = program.instrs[j].outputs[0].clone();
-    let used = |instr: &Instr| instr.inputs.iter().chain(&instr.outputs).any(|x| x.cell == sum.cell);
-    if program.is_written(a.cell, i, j) || program.instrs[i..j].iter().any(used) {
+    let Some(j) = program.readers(a.cell).iter().copied().filter(|&j| j > i).find(sums) else { return };
+    let sum = program.instr(j).outputs[0].clone();
+    let uses = |x: &Operand| x.cell == sum.cell;
+    let used = program.instr(i).inputs.iter().chain(&program.instr(i).outputs).any(uses);
+    if program.is_written(a.cell, i, j) || used || program.is_used(sum.cell, i, j) {
         return;
     }
-    program.instrs[i].outputs.push(sum);
-    program.instrs[i].action = Arc::new(Product { sums: true, ..product.clone() });
-    program.instrs[j].clear();
+    program.clear(j);
+    program.change(i, |instr| {
+        instr.outputs.push(sum);
+        instr.action = Arc::new(Product { sums: true, ..product.clone() });
+    });
 }
 
 /// Writes a layer or a product of two matrices as a product whose operands are (m, k) and (k, n).
