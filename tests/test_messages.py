@@ -181,3 +181,23 @@ def test_schedules_take_finite_numbers(value: object) -> None:
     ):
         with pytest.raises((TypeError, ValueError), match="must be"):
             make()
+
+
+def test_modules_and_their_helpers_take_what_tensors_are_made_of():
+    table = [[1.0, 2.0], [3.0, 4.0]]
+    nn = rg.nn
+    assert nn.Embedding.from_pretrained(table).weight.tolist() == table
+    assert nn.Unflatten(1, (2, 1))(table).shape == (2, 2, 1)
+    assert nn.BatchNorm1d(2).eval()(table).shape == (2, 2)
+    w = nn.Parameter(rg.zeros(2))
+    nn.utils.vector_to_parameters([5.0, 6.0], [w])
+    assert w.tolist() == [5, 6]
+    w.grad = rg.ones(2)
+    nn.utils.clip_grads_with_norm_([w], 1.0, 2.0)
+    np.testing.assert_allclose(w.grad.numpy(), 0.5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["get_parameter", "get_buffer", "get_submodule"])
+def test_names_of_parts_are_strings(name):
+    with pytest.raises(TypeError, match=f"{name}: expected a dotted name, got int"):
+        getattr(rg.nn.Linear(2, 1), name)(3)

@@ -98,6 +98,7 @@ class Unflatten(TensorModule):
 
     def forward(self, x: Tensor) -> Tensor:
         """(…, n, …) to (…, *unflattened_size, …)."""
+        x = x if isinstance(x, Tensor) else _core.tensor(x)
         if not -x.ndim <= self.dim < x.ndim:
             raise IndexError(
                 f"Unflatten: dim must be from {-x.ndim} to {x.ndim - 1} for shape {x.shape}, got {self.dim}"

@@ -225,8 +225,9 @@ class Module(Hooked):
 
         Raises:
             AttributeError: There is none.
+            TypeError: The name is no string.
         """
-        module = self
+        module, target = self, _name(target, "get_submodule")
         for i, name in enumerate(parts := target.split(".") if target else []):
             below = vars(module).get(name)
             if not isinstance(below, Module):
@@ -240,8 +241,9 @@ class Module(Hooked):
 
         Raises:
             AttributeError: There is none.
+            TypeError: The name is no string.
         """
-        module, _, name = target.rpartition(".")
+        module, _, name = _name(target, "get_parameter").rpartition(".")
         found = dict(self.get_submodule(module)._own_parameters()).get(name)
         if found is None:
             raise AttributeError(f"get_parameter: there is no parameter {target!r} in {type(self).__name__}")
@@ -252,8 +254,9 @@ class Module(Hooked):
 
         Raises:
             AttributeError: There is none.
+            TypeError: The name is no string.
         """
-        module, _, name = target.rpartition(".")
+        module, _, name = _name(target, "get_buffer").rpartition(".")
         found = dict(self.get_submodule(module)._own_buffers()).get(name)
         if found is None:
             raise AttributeError(f"get_buffer: there is no buffer {target!r} in {type(self).__name__}")
@@ -398,3 +401,9 @@ def _converted(old: Tensor, dtype: DType) -> Tensor:
     if old.grad is not None:
         new.grad = old.grad.to(dtype)
     return new
+
+
+def _name(target: object, what: str) -> str:
+    if not isinstance(target, str):
+        raise TypeError(f"{what}: expected a dotted name, got {type(target).__name__}")
+    return target

@@ -65,6 +65,7 @@ class BatchNorm1d(TensorModule):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C) or (N, C, L) to the same shape."""
+        x = x if isinstance(x, Tensor) else _core.tensor(x)
         if x.ndim not in (2, 3) or x.shape[1] != self.num_features:
             raise ValueError(
                 f"BatchNorm1d: expected (N, {self.num_features}) or (N, {self.num_features}, L), got {x.shape}"

@@ -72,6 +72,7 @@ class Embedding(TensorModule):
             freeze: Whether the table stays as it is.
             padding_idx: As above; the row keeps its values.
         """
+        embeddings = embeddings if isinstance(embeddings, Tensor) else _core.tensor(embeddings)
         if embeddings.ndim != 2:
             raise ValueError(f"Embedding: expected a table (n, d), got shape {embeddings.shape}")
         rows, columns = embeddings.shape
