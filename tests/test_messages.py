@@ -1,5 +1,6 @@
 """What goes wrong for users of other libraries is answered by what to write here."""
 
+import inspect
 import re
 
 import numpy as np
@@ -201,3 +202,12 @@ def test_modules_and_their_helpers_take_what_tensors_are_made_of():
 def test_names_of_parts_are_strings(name):
     with pytest.raises(TypeError, match=f"{name}: expected a dotted name, got int"):
         getattr(rg.nn.Linear(2, 1), name)(3)
+
+
+def test_signatures_show_their_defaults():
+    functions = (getattr(rg._core, name, None) for name in rg._core.OPS)
+    shown = [str(inspect.signature(f)) for f in functions if f is not None]
+    assert "reduction='mean'" in str(inspect.signature(rg.nn.functional.cross_entropy))
+    assert "approximate='none'" in str(inspect.signature(rg.nn.functional.gelu))
+    # PyO3 has no text for negative numbers.
+    assert sum("Ellipsis" in signature for signature in shown) <= 10

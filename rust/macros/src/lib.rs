@@ -2,14 +2,16 @@
 //! `crate::entry::boundary`, which turns a panic into an exception. Its result becomes a `PyResult`, if it is none.
 
 use proc_macro::TokenStream;
+use proc_macro2::{Delimiter, Group, TokenTree};
 use quote::quote;
-use syn::{Block, ImplItem, ItemFn, ItemImpl, ReturnType, Signature, Type, parse_macro_input, parse_quote};
+use syn::{Attribute, Block, ImplItem, ItemFn, ItemImpl, Meta, ReturnType, Signature, Type, parse_macro_input, parse_quote};
 
 /// `#[pyo3::pyfunction]` behind the boundary.
 #[proc_macro_attribute]
 pub fn pyfunction(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let mut function = parse_macro_input!(item as ItemFn);
     enclose(&mut function.sig, &mut function.block);
+    show_defaults(&mut function.attrs);
     let arguments = proc_macro2::TokenStream::from(arguments);
     quote!(#[::pyo3::pyfunction(#arguments)] #function).into()
 }
@@ -36,8 +38,34 @@ fn enclosed(mut methods: ItemImpl) -> ItemImpl {
         {
             enclose(&mut method.sig, &mut method.block);
         }
+        if let ImplItem::Fn(method) = item {
+            show_defaults(&mut method.attrs);
+        }
     }
     methods
+}
+
+/// Lets `PyO3` see the default values of arguments that come out of a `macro_rules!` macro, which wraps them in groups without
+/// delimiters: signatures would show `...`.
+fn show_defaults(attributes: &mut [Attribute]) {
+    for attribute in attributes.iter_mut().filter(|attribute| attribute.path().is_ident("pyo3")) {
+        if let Meta::List(list) = &mut attribute.meta {
+            list.tokens = without_groups(std::mem::take(&mut list.tokens));
+        }
+    }
+}
+
+fn without_groups(tokens: proc_macro2::TokenStream) -> proc_macro2::TokenStream {
+    let flat = |tree| match tree {
+        TokenTree::Group(group) if group.delimiter() == Delimiter::None => without_groups(group.stream()),
+        TokenTree::Group(group) => {
+            let mut inner = Group::new(group.delimiter(), without_groups(group.stream()));
+            inner.set_span(group.span());
+            TokenTree::from(inner).into()
+        }
+        other => other.into(),
+    };
+    tokens.into_iter().map(flat).collect()
 }
 
 fn enclose(signature: &mut Signature, block: &mut Block) {
