@@ -156,3 +156,30 @@ def test_replays_that_write_to_what_they_captured_end(place):
     refused = [isinstance(one, tuple) and "shares memory" in one[1] for one in got]
     assert refused == [False, place == 2, place == 2, place == 2]
     assert [one for one in got if not isinstance(one, tuple)] == expected[: 4 - sum(refused)]
+
+
+def test_what_shares_memory_is_refused_where_it_is_used():
+    """Before an operation refuses what it finds there, which is not what it would find."""
+    c = rg.full((2,), -1.0)
+
+    def by_argument(x):
+        x.fill_(2.0)
+        return rg.kl_div(x, c)
+
+    def by_captured(x):
+        c.fill_(2.0)
+        return rg.kl_div(c, x)
+
+    def by_other(x, y):
+        x.fill_(2.0)
+        return rg.kl_div(x, y)
+
+    for call in (
+        lambda: rg.compile(by_argument)(c),
+        lambda: rg.compile(by_captured)(c),
+        lambda: rg.compile(by_other)(c, c.detach()),
+        lambda: rg.compile(by_other)(c, c[:]),
+    ):
+        with pytest.raises(RuntimeError, match="argument 0 shares memory|argument 1 shares memory"):
+            call()
+        assert c.tolist() == [-1, -1]

@@ -4,7 +4,9 @@
 use proc_macro::TokenStream;
 use proc_macro2::{Delimiter, Group, TokenTree};
 use quote::quote;
-use syn::{Attribute, Block, ImplItem, ItemFn, ItemImpl, Meta, ReturnType, Signature, Type, parse_macro_input, parse_quote};
+use syn::{
+    Attribute, Block, ImplItem, ItemFn, ItemImpl, Meta, ReturnType, Signature, Type, parse_macro_input, parse_quote,
+};
 
 /// `#[pyo3::pyfunction]` behind the boundary.
 #[proc_macro_attribute]

@@ -2,6 +2,7 @@
 //! on copies; that is what the function does unless it reads one after it has changed the other.
 
 use super::program::{Aim, Home, Program};
+use super::record::Recorder;
 use crate::error::{Result, fail};
 use crate::shape::Show;
 use crate::tape;
@@ -73,20 +74,46 @@ pub(super) fn check(program: &Program, arguments: &[Tensor]) -> Result<()> {
         check_histories(program, arguments)?;
     }
     for &(i, cell) in &program.conflicts {
-        let what = match &program.cells[cell].home {
-            Home::Argument(j) if arguments[i].overlaps(&arguments[*j]) => format!("argument {j}"),
-            Home::Captured(t) if arguments[i].overlaps(t) => {
-                format!("a tensor of shape {} that the step takes from outside", Show(t.shape()))
-            }
-            _ => continue,
-        };
-        fail!(
-            Runtime,
-            "compile: argument {i} shares memory with {what}, and the step uses one of them after it has changed the other, \
-             which a replay would not notice: pass argument.clone()"
-        );
+        check_apart(i, &program.cells[cell].home, arguments)?;
     }
     Ok(())
+}
+
+/// `RuntimeError` if argument `i` shares memory with another argument or a tensor from outside, one of which was used after the
+/// other was changed.
+pub(super) fn check_apart(i: usize, other: &Home, arguments: &[Tensor]) -> Result<()> {
+    let what = match other {
+        Home::Argument(j) if arguments[i].overlaps(&arguments[*j]) => format!("argument {j}"),
+        Home::Captured(t) if arguments[i].overlaps(t) => {
+            format!("a tensor of shape {} that the step takes from outside", Show(t.shape()))
+        }
+        _ => return Ok(()),
+    };
+    fail!(
+        Runtime,
+        "compile: argument {i} shares memory with {what}, and the step uses one of them after it has changed the other, \
+         which a replay would not notice: pass argument.clone()"
+    );
+}
+
+impl Recorder {
+    /// `RuntimeError` if something was changed that shares memory with what is used now: the function would see the change, which
+    /// the recording has made to a copy.
+    pub(super) fn check_apart(&self, used: &[&Tensor]) -> Result<()> {
+        for (&changed, t) in self.changed.iter().flat_map(|changed| used.iter().map(move |t| (changed, t))) {
+            let home = match self.known(t) {
+                Some(cell) if cell == changed => continue,
+                Some(cell) => self.program.cells[cell].home.clone(),
+                None if self.is_built(t) => continue,
+                None => Home::Captured(t.whole()),
+            };
+            match (&self.program.cells[changed].home, &home) {
+                (Home::Argument(i), other) | (other, Home::Argument(i)) => check_apart(*i, other, &self.given)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
 }
 
 /// `RuntimeError` if an argument is one of the tensors that the program computes gradients of, or was computed from one: what

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::action::{Action, Check, Kind as What, Plain, Write};
 use super::program::Instr;
-use super::record::{WATCHING, is_recording, refusal, unwatched, with};
+use super::record::{WATCHING, is_recording, place, unwatched, with};
 use crate::create::{Generator, State};
 use crate::error::{Result, fail};
 use crate::tensor::{Mark, Tensor};
@@ -30,6 +30,7 @@ pub(crate) fn compute(
     effect: bool,
     f: impl FnOnce() -> Result<Tensor>,
 ) -> Result<Tensor> {
+    with(|r| r.check_apart(x))?;
     let y = unwatched(f)?;
     let view =
         y.mark() != Mark::None && with(|r| r.known(&y).is_some() || y.mark() == Mark::Built { recording: r.number });
@@ -83,6 +84,7 @@ where
     if !is_recording() {
         return f(x);
     }
+    with(|r| r.check_apart(x))?;
     unwatched(|| f(x))?;
     with(|r| {
         let inputs = x.iter().map(|t| r.operand(t)).collect::<Result<SmallVec<_>>>()?;
@@ -99,7 +101,11 @@ pub(crate) fn change(
     out: &[&Tensor],
     f: impl FnOnce() -> Result<()>,
 ) -> Result<()> {
-    with(|r| out.iter().try_for_each(|t| r.keep(t)))?;
+    with(|r| {
+        r.check_apart(x)?;
+        r.check_apart(out)?;
+        out.iter().try_for_each(|t| r.keep(t))
+    })?;
     unwatched(f)?;
     with(|r| {
         let inputs = x.iter().map(|t| r.operand(t)).collect::<Result<SmallVec<_>>>()?;
@@ -240,4 +246,14 @@ pub(crate) fn grad_written(leaf: &Tensor) {
     if is_recording() {
         with(|r| r.leaf(leaf, false));
     }
+}
+
+/// Why a step cannot be recorded.
+pub(super) fn refusal(what: &str) -> String {
+    format!(
+        "compile: {what} inside a compiled step{}: the value is known only when the step runs, and what depends on it could \
+         not be repeated. Return the tensor and read it outside, decide with rg.where instead of if, join tensors with \
+         rg.stack, or set rg.config.compile = False to run the step eagerly",
+        place()
+    )
 }

@@ -15,6 +15,7 @@ use smallvec::SmallVec;
 use super::action::{Action, Kind as What, Plain};
 use super::alias;
 use super::arguments::{aim, fixed_data, part_of, put_back};
+use super::hooks::refusal;
 use super::program::{Cell, Gradient, Home, Instr, Operand, Output, Program};
 use crate::create::{Generator, State};
 use crate::error::{Error, Kind, Result, fail};
@@ -65,6 +66,10 @@ pub(super) struct Recorder {
     fixed: Option<Vec<usize>>,
     /// What the function takes for its arguments: copies, so that tensors from outside are never taken for arguments.
     arguments: Vec<Tensor>,
+    /// What they are copies of.
+    pub(super) given: Vec<Tensor>,
+    /// The arguments and tensors from outside that were changed.
+    pub(super) changed: Vec<usize>,
     /// The cells of storages from outside, by their identity: another thread may mark the same ones.
     captured: HashMap<usize, usize>,
     /// Of every cell, what it held before the recording changed it, if it did.
@@ -110,6 +115,8 @@ impl Recording {
             program: Program::default(),
             fixed: None,
             arguments: copies.clone(),
+            given: arguments.to_vec(),
+            changed: Vec::new(),
             captured: HashMap::new(),
             before: Vec::new(),
             gradients: Vec::new(),
@@ -245,6 +252,7 @@ impl Recorder {
             && let Home::Captured(_) | Home::Argument(_) = self.program.cells[cell].home
         {
             self.before[cell] = Some(unwatched(|| ops::copy(&t.whole()))?);
+            self.changed.push(cell);
         }
         Ok(())
     }
@@ -384,14 +392,4 @@ impl Recorder {
 
 pub(super) fn with<R>(f: impl FnOnce(&mut Recorder) -> R) -> R {
     RECORDER.with_borrow_mut(|slot| f(slot.as_mut().expect("a watched thread has a recorder")))
-}
-
-/// Why a step cannot be recorded.
-pub(super) fn refusal(what: &str) -> String {
-    format!(
-        "compile: {what} inside a compiled step{}: the value is known only when the step runs, and what depends on it could \
-         not be repeated. Return the tensor and read it outside, decide with rg.where instead of if, join tensors with \
-         rg.stack, or set rg.config.compile = False to run the step eagerly",
-        place()
-    )
 }
