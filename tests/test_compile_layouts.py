@@ -180,6 +180,6 @@ def test_what_shares_memory_is_refused_where_it_is_used():
         lambda: rg.compile(by_other)(c, c.detach()),
         lambda: rg.compile(by_other)(c, c[:]),
     ):
-        with pytest.raises(RuntimeError, match="argument 0 shares memory|argument 1 shares memory"):
+        with pytest.raises(RuntimeError, match=r"argument \d shares memory"):
             call()
         assert c.tolist() == [-1, -1]

@@ -517,7 +517,7 @@ class Tensor:
         self,
         /,
         other: Tensor | builtins.float | NDArray[Any],
-        alpha: Tensor | builtins.float | NDArray[Any] | None = ...,
+        alpha: Tensor | builtins.float | NDArray[Any] | None = None,
     ) -> Tensor:
         """
         Sum, x + alpha × other.
@@ -531,8 +531,8 @@ class Tensor:
         /,
         mat1: Tensor | builtins.float | NDArray[Any],
         mat2: Tensor | builtins.float | NDArray[Any],
-        beta: SupportsFloat | SupportsIndex = ...,
-        alpha: SupportsFloat | SupportsIndex = ...,
+        beta: SupportsFloat | SupportsIndex = 1.0,
+        alpha: SupportsFloat | SupportsIndex = 1.0,
     ) -> Tensor:
         """
         `beta` · x + `alpha` · (mat1 @ mat2), where x broadcasts to the product of the two matrices. With `beta` 0, x is not
@@ -543,8 +543,8 @@ class Tensor:
         /,
         mat: Tensor | builtins.float | NDArray[Any],
         vec: Tensor | builtins.float | NDArray[Any],
-        beta: SupportsFloat | SupportsIndex = ...,
-        alpha: SupportsFloat | SupportsIndex = ...,
+        beta: SupportsFloat | SupportsIndex = 1.0,
+        alpha: SupportsFloat | SupportsIndex = 1.0,
     ) -> Tensor:
         """
         `beta` · x + `alpha` · (mat @ vec), where x broadcasts to the product of matrix and vector.
@@ -632,7 +632,7 @@ class Tensor:
         """
         Index of the first smallest element along `dim`, or in row-major order of everything; the first NaN's if there is one.
         """
-    def argsort(self, /, dim: SupportsIndex = ..., descending: bool = ..., stable: bool = ...) -> Tensor:
+    def argsort(self, /, dim: SupportsIndex = ..., descending: bool = False, stable: bool = False) -> Tensor:
         """
         The indices that sort the elements along `dim`; see `sort`.
         """
@@ -672,8 +672,8 @@ class Tensor:
         /,
         batch1: Tensor | builtins.float | NDArray[Any],
         batch2: Tensor | builtins.float | NDArray[Any],
-        beta: SupportsFloat | SupportsIndex = ...,
-        alpha: SupportsFloat | SupportsIndex = ...,
+        beta: SupportsFloat | SupportsIndex = 1.0,
+        alpha: SupportsFloat | SupportsIndex = 1.0,
     ) -> Tensor:
         """
         `beta` · x + `alpha` · (batch1 @ batch2), where x broadcasts to the products of the two stacks of matrices.
@@ -722,15 +722,15 @@ class Tensor:
         """
         Writes `ceil(self)` over this tensor's elements, and returns it.
         """
-    def chunk(self, /, chunks: SupportsIndex, dim: SupportsIndex = ...) -> tuple[Tensor, ...]:
+    def chunk(self, /, chunks: SupportsIndex, dim: SupportsIndex = 0) -> tuple[Tensor, ...]:
         """
         At most `chunks` pieces along `dim`, as views; all of one size but the last, which may be smaller.
         """
     def clamp(
         self,
         /,
-        min: Tensor | builtins.float | NDArray[Any] | None = ...,
-        max: Tensor | builtins.float | NDArray[Any] | None = ...,
+        min: Tensor | builtins.float | NDArray[Any] | None = None,
+        max: Tensor | builtins.float | NDArray[Any] | None = None,
     ) -> Tensor:
         """
         `x` limited to the range from `min` to `max`, either of which may be None. The derivative is 1 within the range, ends
@@ -817,17 +817,15 @@ class Tensor:
         """
         A tensor of the same elements, in the same memory, that is not part of any graph.
         """
-    def diag(self, /, diagonal: SupportsIndex = ...) -> Tensor:
+    def diag(self, /, diagonal: SupportsIndex = 0) -> Tensor:
         """
         A vector (n,) on a diagonal of zeros (n + |diagonal|, n + |diagonal|), or a diagonal of a matrix as a view.
         """
-    def diag_embed(
-        self, /, offset: SupportsIndex = ..., dim1: SupportsIndex = ..., dim2: SupportsIndex = ...
-    ) -> Tensor:
+    def diag_embed(self, /, offset: SupportsIndex = 0, dim1: SupportsIndex = ..., dim2: SupportsIndex = ...) -> Tensor:
         """
         Zeros with the last dimension of `x` on the diagonal `offset` of two new dimensions, which stand at `dim1` and `dim2`.
         """
-    def diagonal(self, /, offset: SupportsIndex = ..., dim1: SupportsIndex = ..., dim2: SupportsIndex = ...) -> Tensor:
+    def diagonal(self, /, offset: SupportsIndex = 0, dim1: SupportsIndex = 0, dim2: SupportsIndex = 1) -> Tensor:
         """
         The elements of `x` where the index along `dim2` is that along `dim1` plus `offset`, as a view: the two dimensions go,
         and the diagonal is the last one.
@@ -836,7 +834,7 @@ class Tensor:
         """
         Number of dimensions.
         """
-    def div(self, /, other: Tensor | builtins.float | NDArray[Any], rounding_mode: str | None = ...) -> Tensor:
+    def div(self, /, other: Tensor | builtins.float | NDArray[Any], rounding_mode: str | None = None) -> Tensor:
         """
         Quotient, x ÷ other.
 
@@ -912,7 +910,7 @@ class Tensor:
         """
         Writes a number over every element, and returns this tensor. `ValueError` if the dtype cannot hold the number.
         """
-    def flatten(self, /, start_dim: SupportsIndex = ..., end_dim: SupportsIndex = ...) -> Tensor:
+    def flatten(self, /, start_dim: SupportsIndex = 0, end_dim: SupportsIndex = ...) -> Tensor:
         """
         Dimensions `start_dim` to `end_dim` (included) merged into one.
         """
@@ -1007,9 +1005,9 @@ class Tensor:
         self,
         /,
         other: Tensor | builtins.float | NDArray[Any],
-        rtol: SupportsFloat | SupportsIndex = ...,
-        atol: SupportsFloat | SupportsIndex = ...,
-        equal_nan: bool = ...,
+        rtol: SupportsFloat | SupportsIndex = 1e-5,
+        atol: SupportsFloat | SupportsIndex = 1e-8,
+        equal_nan: bool = False,
     ) -> Tensor:
         """
         Whether |x − other| ≤ atol + rtol × |other|, element by element, as a tensor of bool. Equal infinities are close, and NaN
@@ -1094,7 +1092,7 @@ class Tensor:
         """
         Whether exactly one is true, as a tensor of bool; any number but 0 is true.
         """
-    def logit(self, /, eps: SupportsFloat | SupportsIndex | None = ...) -> Tensor:
+    def logit(self, /, eps: SupportsFloat | SupportsIndex | None = None) -> Tensor:
         """
         ln(x / (1 − x)), the inverse of the logistic function. With `eps`, x is limited to [eps, 1 − eps] first.
         """
@@ -1212,9 +1210,9 @@ class Tensor:
     def nan_to_num(
         self,
         /,
-        nan: SupportsFloat | SupportsIndex | None = ...,
-        posinf: SupportsFloat | SupportsIndex | None = ...,
-        neginf: SupportsFloat | SupportsIndex | None = ...,
+        nan: SupportsFloat | SupportsIndex | None = None,
+        posinf: SupportsFloat | SupportsIndex | None = None,
+        neginf: SupportsFloat | SupportsIndex | None = None,
     ) -> Tensor:
         """
         `x` with NaN, ∞ and −∞ replaced, by default by 0 and by the largest and lowest finite numbers of its dtype.
@@ -1250,7 +1248,7 @@ class Tensor:
         The positions (n, ndim) of the elements that are not 0, in row-major order.
         """
     def norm(
-        self, /, p: builtins.float | str | None = ..., dim: int | Sequence[int] | None = ..., keepdim: bool = ...
+        self, /, p: builtins.float | str | None = None, dim: int | Sequence[int] | None = None, keepdim: bool = False
     ) -> Tensor:
         """
         The p-norm over `dim`, or over everything as one vector: (Σ |x|ᵖ)^(1/p). `p` is a number, 0 to count what is not 0,
@@ -1351,12 +1349,12 @@ class Tensor:
         Keeps the gradient of this result of an operation in its `grad`, as a leaf's is kept anyway: what it is after all
         hooks. `RuntimeError` if it requires no gradients.
         """
-    def roll(self, /, shifts: int | Sequence[int], dims: int | Sequence[int] | None = ...) -> Tensor:
+    def roll(self, /, shifts: int | Sequence[int], dims: int | Sequence[int] | None = None) -> Tensor:
         """
         The elements moved by `shifts` along `dims`, those behind the end coming in at the front; without `dims`, all
         elements are moved as if they were one vector.
         """
-    def round(self, /, decimals: SupportsIndex = ...) -> Tensor:
+    def round(self, /, decimals: SupportsIndex = 0) -> Tensor:
         """
         The nearest number with so many decimals, ties to even. The derivative is 0.
         """
@@ -1419,17 +1417,17 @@ class Tensor:
         exp(x) / Σ exp(x) along `dim`, without overflow.
         """
     def softplus(
-        self, /, beta: SupportsFloat | SupportsIndex = ..., threshold: SupportsFloat | SupportsIndex = ...
+        self, /, beta: SupportsFloat | SupportsIndex = 1.0, threshold: SupportsFloat | SupportsIndex = 20.0
     ) -> Tensor:
         """
         ln(1 + exp(beta · x)) / beta, without overflow; x itself where beta · x > threshold.
         """
-    def sort(self, /, dim: SupportsIndex = ..., descending: bool = ..., stable: bool = ...) -> ValuesIndices:
+    def sort(self, /, dim: SupportsIndex = ..., descending: bool = False, stable: bool = False) -> ValuesIndices:
         """
         The elements along `dim` in increasing order, or decreasing if `descending`, and their indices. NaN is larger than
         every number. Equal elements keep their order, whether `stable` asks for it or not.
         """
-    def split(self, /, split_size_or_sections: int | Sequence[int], dim: SupportsIndex = ...) -> tuple[Tensor, ...]:
+    def split(self, /, split_size_or_sections: int | Sequence[int], dim: SupportsIndex = 0) -> tuple[Tensor, ...]:
         """
         Pieces along `dim`, as views: of one size, the last being what is left, or of the sizes that a sequence lists.
         """
@@ -1449,7 +1447,7 @@ class Tensor:
         """
         Writes `square(self)` over this tensor's elements, and returns it.
         """
-    def squeeze(self, /, dim: int | Sequence[int] | None = ...) -> Tensor:
+    def squeeze(self, /, dim: int | Sequence[int] | None = None) -> Tensor:
         """
         Without the dimensions of size 1, or without those of `dim` that have size 1.
         """
@@ -1493,7 +1491,7 @@ class Tensor:
         self,
         /,
         other: Tensor | builtins.float | NDArray[Any],
-        alpha: Tensor | builtins.float | NDArray[Any] | None = ...,
+        alpha: Tensor | builtins.float | NDArray[Any] | None = None,
     ) -> Tensor:
         """
         Difference, x − alpha × other.
@@ -1521,7 +1519,7 @@ class Tensor:
         Two dimensions exchanged, as a view: NumPy's name for `transpose`.
         """
     def take_along_dim(
-        self, /, indices: Tensor | builtins.float | NDArray[Any], dim: SupportsIndex | None = ...
+        self, /, indices: Tensor | builtins.float | NDArray[Any], dim: SupportsIndex | None = None
     ) -> Tensor:
         """
         As `gather`, where the other dimensions of `x` and `index` are broadcast; without `dim`, over all elements in
@@ -1548,7 +1546,7 @@ class Tensor:
         The elements as nested lists of Python numbers.
         """
     def topk(
-        self, /, k: SupportsIndex, dim: SupportsIndex = ..., largest: bool = ..., sorted: bool = ...
+        self, /, k: SupportsIndex, dim: SupportsIndex = ..., largest: bool = True, sorted: bool = True
     ) -> ValuesIndices:
         """
         The `k` largest elements along `dim`, or smallest unless `largest`, and their indices, in decreasing (increasing)
@@ -1562,11 +1560,11 @@ class Tensor:
         """
         Two dimensions exchanged, as a view.
         """
-    def tril(self, /, diagonal: SupportsIndex = ...) -> Tensor:
+    def tril(self, /, diagonal: SupportsIndex = 0) -> Tensor:
         """
         The lower triangle of the last two dimensions, up to the diagonal `diagonal`, and zeros above it.
         """
-    def triu(self, /, diagonal: SupportsIndex = ...) -> Tensor:
+    def triu(self, /, diagonal: SupportsIndex = 0) -> Tensor:
         """
         The upper triangle of the last two dimensions, from the diagonal `diagonal` on, and zeros below it.
         """
@@ -1578,7 +1576,7 @@ class Tensor:
         """
         Writes `trunc(self)` over this tensor's elements, and returns it.
         """
-    def unbind(self, /, dim: SupportsIndex = ...) -> tuple[Tensor, ...]:
+    def unbind(self, /, dim: SupportsIndex = 0) -> tuple[Tensor, ...]:
         """
         Every position of dimension `dim`, without that dimension, as views.
         """
@@ -1957,7 +1955,7 @@ def acosh(x: Tensor | float | NDArray[Any]) -> Tensor:
 def add(
     x: Tensor | float | NDArray[Any],
     other: Tensor | float | NDArray[Any],
-    alpha: Tensor | float | NDArray[Any] | None = ...,
+    alpha: Tensor | float | NDArray[Any] | None = None,
 ) -> Tensor:
     """
     Sum, x + alpha × other.
@@ -1967,8 +1965,8 @@ def addmm(
     x: Tensor | float | NDArray[Any],
     mat1: Tensor | float | NDArray[Any],
     mat2: Tensor | float | NDArray[Any],
-    beta: SupportsFloat | SupportsIndex = ...,
-    alpha: SupportsFloat | SupportsIndex = ...,
+    beta: SupportsFloat | SupportsIndex = 1.0,
+    alpha: SupportsFloat | SupportsIndex = 1.0,
 ) -> Tensor:
     """
     `beta` · x + `alpha` · (mat1 @ mat2), where x broadcasts to the product of the two matrices. With `beta` 0, x is not
@@ -1979,8 +1977,8 @@ def addmv(
     x: Tensor | float | NDArray[Any],
     mat: Tensor | float | NDArray[Any],
     vec: Tensor | float | NDArray[Any],
-    beta: SupportsFloat | SupportsIndex = ...,
-    alpha: SupportsFloat | SupportsIndex = ...,
+    beta: SupportsFloat | SupportsIndex = 1.0,
+    alpha: SupportsFloat | SupportsIndex = 1.0,
 ) -> Tensor:
     """
     `beta` · x + `alpha` · (mat @ vec), where x broadcasts to the product of matrix and vector.
@@ -2082,7 +2080,7 @@ def argmin(
     """
 
 def argsort(
-    x: Tensor | float | NDArray[Any], dim: SupportsIndex = ..., descending: bool = ..., stable: bool = ...
+    x: Tensor | float | NDArray[Any], dim: SupportsIndex = ..., descending: bool = False, stable: bool = False
 ) -> Tensor:
     """
     The indices that sort the elements along `dim`; see `sort`.
@@ -2122,8 +2120,8 @@ def baddbmm(
     x: Tensor | float | NDArray[Any],
     batch1: Tensor | float | NDArray[Any],
     batch2: Tensor | float | NDArray[Any],
-    beta: SupportsFloat | SupportsIndex = ...,
-    alpha: SupportsFloat | SupportsIndex = ...,
+    beta: SupportsFloat | SupportsIndex = 1.0,
+    alpha: SupportsFloat | SupportsIndex = 1.0,
 ) -> Tensor:
     """
     `beta` · x + `alpha` · (batch1 @ batch2), where x broadcasts to the products of the two stacks of matrices.
@@ -2133,11 +2131,11 @@ def batch_norm(
     input: Tensor | float | NDArray[Any],
     running_mean: Tensor | float | NDArray[Any] | None,
     running_var: Tensor | float | NDArray[Any] | None,
-    weight: Tensor | float | NDArray[Any] | None = ...,
-    bias: Tensor | float | NDArray[Any] | None = ...,
-    training: bool = ...,
-    momentum: SupportsFloat | SupportsIndex = ...,
-    eps: SupportsFloat | SupportsIndex = ...,
+    weight: Tensor | float | NDArray[Any] | None = None,
+    bias: Tensor | float | NDArray[Any] | None = None,
+    training: bool = False,
+    momentum: SupportsFloat | SupportsIndex = 0.1,
+    eps: SupportsFloat | SupportsIndex = 1e-5,
 ) -> Tensor:
     """
     (x − mean) / √(var + eps) · weight + bias for every channel (dimension 1) of `input` (N, C) or (N, C, L…). In training the
@@ -2148,8 +2146,8 @@ def batch_norm(
 def binary_cross_entropy(
     input: Tensor | float | NDArray[Any],
     target: Tensor | float | NDArray[Any],
-    weight: Tensor | float | NDArray[Any] | None = ...,
-    reduction: str = ...,
+    weight: Tensor | float | NDArray[Any] | None = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """
     −weight (t ln p + (1 − t) ln(1 − p)) for probabilities `input` and `target`, with logarithms of at least −100; reduced by
@@ -2159,9 +2157,9 @@ def binary_cross_entropy(
 def binary_cross_entropy_with_logits(
     input: Tensor | float | NDArray[Any],
     target: Tensor | float | NDArray[Any],
-    weight: Tensor | float | NDArray[Any] | None = ...,
-    reduction: str = ...,
-    pos_weight: Tensor | float | NDArray[Any] | None = ...,
+    weight: Tensor | float | NDArray[Any] | None = None,
+    reduction: str = "mean",
+    pos_weight: Tensor | float | NDArray[Any] | None = None,
 ) -> Tensor:
     """
     Binary cross-entropy of sigmoid(input) against probabilities, without overflow: −pos_weight t ln σ(x) − (1 − t) ln σ(−x),
@@ -2199,7 +2197,7 @@ def broadcast_to(x: Tensor | float | NDArray[Any], *shape: int | Sequence[int]) 
     `x` repeated to `shape` as broadcasting would, as a view.
     """
 
-def cat(tensors: Iterable[Tensor], dim: SupportsIndex = ...) -> Tensor:
+def cat(tensors: Iterable[Tensor], dim: SupportsIndex = 0) -> Tensor:
     """
     Tensors of one shape, but for `dim`, laid end to end along `dim`.
     """
@@ -2209,20 +2207,20 @@ def ceil(x: Tensor | float | NDArray[Any]) -> Tensor:
     The smallest integer that is not below x. The derivative is 0.
     """
 
-def celu(input: Tensor | float | NDArray[Any], alpha: SupportsFloat | SupportsIndex = ...) -> Tensor:
+def celu(input: Tensor | float | NDArray[Any], alpha: SupportsFloat | SupportsIndex = 1.0) -> Tensor:
     """
     x where x > 0, else alpha (exp(x / alpha) − 1). The derivative at 0 is 1.
     """
 
-def chunk(x: Tensor | float | NDArray[Any], chunks: SupportsIndex, dim: SupportsIndex = ...) -> tuple[Tensor, ...]:
+def chunk(x: Tensor | float | NDArray[Any], chunks: SupportsIndex, dim: SupportsIndex = 0) -> tuple[Tensor, ...]:
     """
     At most `chunks` pieces along `dim`, as views; all of one size but the last, which may be smaller.
     """
 
 def clamp(
     x: Tensor | float | NDArray[Any],
-    min: Tensor | float | NDArray[Any] | None = ...,
-    max: Tensor | float | NDArray[Any] | None = ...,
+    min: Tensor | float | NDArray[Any] | None = None,
+    max: Tensor | float | NDArray[Any] | None = None,
 ) -> Tensor:
     """
     `x` limited to the range from `min` to `max`, either of which may be None. The derivative is 1 within the range, ends
@@ -2252,8 +2250,8 @@ def cosh(x: Tensor | float | NDArray[Any]) -> Tensor:
 def cosine_similarity(
     x1: Tensor | float | NDArray[Any],
     x2: Tensor | float | NDArray[Any],
-    dim: SupportsIndex = ...,
-    eps: SupportsFloat | SupportsIndex = ...,
+    dim: SupportsIndex = 1,
+    eps: SupportsFloat | SupportsIndex = 1e-8,
 ) -> Tensor:
     """
     x₁ · x₂ / (max(‖x₁‖, eps) max(‖x₂‖, eps)) along `dim`; the operands broadcast.
@@ -2274,10 +2272,10 @@ def count_nonzero(
 def cross_entropy(
     input: Tensor | float | NDArray[Any],
     target: Tensor | float | NDArray[Any],
-    weight: Tensor | float | NDArray[Any] | None = ...,
+    weight: Tensor | float | NDArray[Any] | None = None,
     ignore_index: SupportsIndex = ...,
-    reduction: str = ...,
-    label_smoothing: SupportsFloat | SupportsIndex = ...,
+    reduction: str = "mean",
+    label_smoothing: SupportsFloat | SupportsIndex = 0.0,
 ) -> Tensor:
     """
     Cross-entropy of softmax(input) against `target`: labels of integers, for (N, C) logits (N,) labels, for (C,) one, for
@@ -2310,20 +2308,20 @@ def cumsum(
     that of the elements before.
     """
 
-def diag(x: Tensor | float | NDArray[Any], diagonal: SupportsIndex = ...) -> Tensor:
+def diag(x: Tensor | float | NDArray[Any], diagonal: SupportsIndex = 0) -> Tensor:
     """
     A vector (n,) on a diagonal of zeros (n + |diagonal|, n + |diagonal|), or a diagonal of a matrix as a view.
     """
 
 def diag_embed(
-    x: Tensor | float | NDArray[Any], offset: SupportsIndex = ..., dim1: SupportsIndex = ..., dim2: SupportsIndex = ...
+    x: Tensor | float | NDArray[Any], offset: SupportsIndex = 0, dim1: SupportsIndex = ..., dim2: SupportsIndex = ...
 ) -> Tensor:
     """
     Zeros with the last dimension of `x` on the diagonal `offset` of two new dimensions, which stand at `dim1` and `dim2`.
     """
 
 def diagonal(
-    x: Tensor | float | NDArray[Any], offset: SupportsIndex = ..., dim1: SupportsIndex = ..., dim2: SupportsIndex = ...
+    x: Tensor | float | NDArray[Any], offset: SupportsIndex = 0, dim1: SupportsIndex = 0, dim2: SupportsIndex = 1
 ) -> Tensor:
     """
     The elements of `x` where the index along `dim2` is that along `dim1` plus `offset`, as a view: the two dimensions go,
@@ -2331,7 +2329,7 @@ def diagonal(
     """
 
 def div(
-    x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any], rounding_mode: str | None = ...
+    x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any], rounding_mode: str | None = None
 ) -> Tensor:
     """
     Quotient, x ÷ other.
@@ -2363,7 +2361,7 @@ def einsum(equation: str, *operands: Tensor | Sequence[Tensor]) -> Tensor:
     3.0
     """
 
-def elu(input: Tensor | float | NDArray[Any], alpha: SupportsFloat | SupportsIndex = ...) -> Tensor:
+def elu(input: Tensor | float | NDArray[Any], alpha: SupportsFloat | SupportsIndex = 1.0) -> Tensor:
     """
     x where x > 0, else alpha (eˣ − 1). The derivative at 0 is alpha.
     """
@@ -2445,7 +2443,7 @@ def eye(
     Ones on the diagonal of an (n, m) matrix of zeros; `m` is `n` unless given.
     """
 
-def flatten(x: Tensor | float | NDArray[Any], start_dim: SupportsIndex = ..., end_dim: SupportsIndex = ...) -> Tensor:
+def flatten(x: Tensor | float | NDArray[Any], start_dim: SupportsIndex = 0, end_dim: SupportsIndex = ...) -> Tensor:
     """
     Dimensions `start_dim` to `end_dim` (included) merged into one.
     """
@@ -2522,7 +2520,7 @@ def ge(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -
     Whether a ≥ b, as a tensor of bool.
     """
 
-def gelu(input: Tensor | float | NDArray[Any], approximate: str = ...) -> Tensor:
+def gelu(input: Tensor | float | NDArray[Any], approximate: str = "none") -> Tensor:
     """
     x Φ(x), with the normal distribution Φ; or, with `approximate` "tanh" instead of "none", x/2 (1 + tanh(√(2/π) (x + 0.044715
     x³))).
@@ -2548,7 +2546,7 @@ def gt(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -
     Whether a > b, as a tensor of bool.
     """
 
-def hardshrink(input: Tensor | float | NDArray[Any], lambd: SupportsFloat | SupportsIndex = ...) -> Tensor:
+def hardshrink(input: Tensor | float | NDArray[Any], lambd: SupportsFloat | SupportsIndex = 0.5) -> Tensor:
     """
     x where |x| > lambd, else 0. The derivative there is 0.
     """
@@ -2566,7 +2564,7 @@ def hardswish(input: Tensor | float | NDArray[Any]) -> Tensor:
 def hardtanh(
     input: Tensor | float | NDArray[Any],
     min_val: SupportsFloat | SupportsIndex = ...,
-    max_val: SupportsFloat | SupportsIndex = ...,
+    max_val: SupportsFloat | SupportsIndex = 1.0,
 ) -> Tensor:
     """
     x limited to the range from min_val to max_val. The derivative at both ends is 0.
@@ -2575,8 +2573,8 @@ def hardtanh(
 def hinge_embedding_loss(
     input: Tensor | float | NDArray[Any],
     target: Tensor | float | NDArray[Any],
-    margin: SupportsFloat | SupportsIndex = ...,
-    reduction: str = ...,
+    margin: SupportsFloat | SupportsIndex = 1.0,
+    reduction: str = "mean",
 ) -> Tensor:
     """
     x where target is 1, max(0, margin − x) where it is −1; reduced by "mean", "sum" or "none". A ValueError for other
@@ -2586,8 +2584,8 @@ def hinge_embedding_loss(
 def huber_loss(
     input: Tensor | float | NDArray[Any],
     target: Tensor | float | NDArray[Any],
-    reduction: str = ...,
-    delta: SupportsFloat | SupportsIndex = ...,
+    reduction: str = "mean",
+    delta: SupportsFloat | SupportsIndex = 1.0,
 ) -> Tensor:
     """
     d² / 2 for differences d of at most delta, else delta (|d| − delta / 2); reduced by "mean", "sum" or "none".
@@ -2627,9 +2625,9 @@ def isa() -> str:
 def isclose(
     x: Tensor | float | NDArray[Any],
     other: Tensor | float | NDArray[Any],
-    rtol: SupportsFloat | SupportsIndex = ...,
-    atol: SupportsFloat | SupportsIndex = ...,
-    equal_nan: bool = ...,
+    rtol: SupportsFloat | SupportsIndex = 1e-5,
+    atol: SupportsFloat | SupportsIndex = 1e-8,
+    equal_nan: bool = False,
 ) -> Tensor:
     """
     Whether |x − other| ≤ atol + rtol × |other|, element by element, as a tensor of bool. Equal infinities are close, and NaN
@@ -2654,8 +2652,8 @@ def isnan(x: Tensor | float | NDArray[Any]) -> Tensor:
 def kl_div(
     input: Tensor | float | NDArray[Any],
     target: Tensor | float | NDArray[Any],
-    reduction: str = ...,
-    log_target: bool = ...,
+    reduction: str = "mean",
+    log_target: bool = False,
 ) -> Tensor:
     """
     Kullback–Leibler divergence t (ln t − input) of log-probabilities `input` from probabilities `target`, or from their
@@ -2669,7 +2667,7 @@ def kron(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any])
     """
 
 def l1_loss(
-    input: Tensor | float | NDArray[Any], target: Tensor | float | NDArray[Any], reduction: str = ...
+    input: Tensor | float | NDArray[Any], target: Tensor | float | NDArray[Any], reduction: str = "mean"
 ) -> Tensor:
     """
     Absolute error |input − target|, reduced by "mean", "sum" or "none". The derivative at 0 is 0.
@@ -2678,9 +2676,9 @@ def l1_loss(
 def layer_norm(
     input: Tensor | float | NDArray[Any],
     normalized_shape: int | Sequence[int],
-    weight: Tensor | float | NDArray[Any] | None = ...,
-    bias: Tensor | float | NDArray[Any] | None = ...,
-    eps: SupportsFloat | SupportsIndex = ...,
+    weight: Tensor | float | NDArray[Any] | None = None,
+    bias: Tensor | float | NDArray[Any] | None = None,
+    eps: SupportsFloat | SupportsIndex = 1e-5,
 ) -> Tensor:
     """
     (x − mean) / √(var + eps) · weight + bias, with the statistics of each example over the last dimensions, which are
@@ -2692,7 +2690,7 @@ def le(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -
     Whether a ≤ b, as a tensor of bool.
     """
 
-def leaky_relu(input: Tensor | float | NDArray[Any], negative_slope: SupportsFloat | SupportsIndex = ...) -> Tensor:
+def leaky_relu(input: Tensor | float | NDArray[Any], negative_slope: SupportsFloat | SupportsIndex = 0.01) -> Tensor:
     """
     x where x > 0, else negative_slope · x. The derivative at 0 is negative_slope.
     """
@@ -2707,7 +2705,7 @@ def lerp(
 def linear(
     x: Tensor | float | NDArray[Any],
     weight: Tensor | float | NDArray[Any],
-    bias: Tensor | float | NDArray[Any] | None = ...,
+    bias: Tensor | float | NDArray[Any] | None = None,
 ) -> Tensor:
     """
     x Wᵀ + b, with `x` (…, in), `weight` (out, in) and `bias` (out,) or None: (…, out).
@@ -2783,7 +2781,7 @@ def logical_xor(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArra
     Whether exactly one is true, as a tensor of bool; any number but 0 is true.
     """
 
-def logit(x: Tensor | float | NDArray[Any], eps: SupportsFloat | SupportsIndex | None = ...) -> Tensor:
+def logit(x: Tensor | float | NDArray[Any], eps: SupportsFloat | SupportsIndex | None = None) -> Tensor:
     """
     ln(x / (1 − x)), the inverse of the logistic function. With `eps`, x is limited to [eps, 1 − eps] first.
     """
@@ -2831,8 +2829,8 @@ def margin_ranking_loss(
     input1: Tensor | float | NDArray[Any],
     input2: Tensor | float | NDArray[Any],
     target: Tensor | float | NDArray[Any],
-    margin: SupportsFloat | SupportsIndex = ...,
-    reduction: str = ...,
+    margin: SupportsFloat | SupportsIndex = 0.0,
+    reduction: str = "mean",
 ) -> Tensor:
     """
     max(0, margin − target · (input1 − input2)) for targets 1 and −1, or 0 for a tie, whose loss is the margin; reduced by
@@ -2935,7 +2933,7 @@ def movedim(x: Tensor | float | NDArray[Any], source: int | Sequence[int], desti
     """
 
 def mse_loss(
-    input: Tensor | float | NDArray[Any], target: Tensor | float | NDArray[Any], reduction: str = ...
+    input: Tensor | float | NDArray[Any], target: Tensor | float | NDArray[Any], reduction: str = "mean"
 ) -> Tensor:
     """
     Squared error (input − target)², reduced by "mean", "sum" or "none". The shapes must be equal.
@@ -2949,10 +2947,10 @@ def mul(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) 
 def multi_margin_loss(
     input: Tensor | float | NDArray[Any],
     target: Tensor | float | NDArray[Any],
-    p: SupportsIndex = ...,
-    margin: SupportsFloat | SupportsIndex = ...,
-    weight: Tensor | float | NDArray[Any] | None = ...,
-    reduction: str = ...,
+    p: SupportsIndex = 1,
+    margin: SupportsFloat | SupportsIndex = 1.0,
+    weight: Tensor | float | NDArray[Any] | None = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """
     The hinge loss of many classes: Σ max(0, margin − x[label] + x[i])ᵖ / C over the classes i that are not the label, times
@@ -2966,9 +2964,9 @@ def mv(x: Tensor | float | NDArray[Any], vec: Tensor | float | NDArray[Any]) -> 
 
 def nan_to_num(
     x: Tensor | float | NDArray[Any],
-    nan: SupportsFloat | SupportsIndex | None = ...,
-    posinf: SupportsFloat | SupportsIndex | None = ...,
-    neginf: SupportsFloat | SupportsIndex | None = ...,
+    nan: SupportsFloat | SupportsIndex | None = None,
+    posinf: SupportsFloat | SupportsIndex | None = None,
+    neginf: SupportsFloat | SupportsIndex | None = None,
 ) -> Tensor:
     """
     `x` with NaN, ∞ and −∞ replaced, by default by 0 and by the largest and lowest finite numbers of its dtype.
@@ -2992,9 +2990,9 @@ def neg(x: Tensor | float | NDArray[Any]) -> Tensor:
 def nll_loss(
     input: Tensor | float | NDArray[Any],
     target: Tensor | float | NDArray[Any],
-    weight: Tensor | float | NDArray[Any] | None = ...,
+    weight: Tensor | float | NDArray[Any] | None = None,
     ignore_index: SupportsIndex = ...,
-    reduction: str = ...,
+    reduction: str = "mean",
 ) -> Tensor:
     """
     −weight[label] · input[label] for log-probabilities `input` and labels; shapes, `weight`, `ignore_index` and
@@ -3008,9 +3006,9 @@ def nonzero(x: Tensor | float | NDArray[Any]) -> Tensor:
 
 def norm(
     x: Tensor | float | NDArray[Any],
-    p: float | str | None = ...,
-    dim: int | Sequence[int] | None = ...,
-    keepdim: bool = ...,
+    p: float | str | None = None,
+    dim: int | Sequence[int] | None = None,
+    keepdim: bool = False,
 ) -> Tensor:
     """
     The p-norm over `dim`, or over everything as one vector: (Σ |x|ᵖ)^(1/p). `p` is a number, 0 to count what is not 0,
@@ -3020,9 +3018,9 @@ def norm(
 
 def normalize(
     input: Tensor | float | NDArray[Any],
-    p: SupportsFloat | SupportsIndex = ...,
-    dim: SupportsIndex = ...,
-    eps: SupportsFloat | SupportsIndex = ...,
+    p: SupportsFloat | SupportsIndex = 2.0,
+    dim: SupportsIndex = 1,
+    eps: SupportsFloat | SupportsIndex = 1e-12,
 ) -> Tensor:
     """
     x / max(‖x‖ₚ, eps) along `dim`; vectors of zeros stay so.
@@ -3053,8 +3051,8 @@ def outer(x: Tensor | float | NDArray[Any], vec2: Tensor | float | NDArray[Any])
 def pad(
     input: Tensor | float | NDArray[Any],
     pad: int | Sequence[int],
-    mode: str = ...,
-    value: SupportsFloat | SupportsIndex | None = ...,
+    mode: str = "constant",
+    value: SupportsFloat | SupportsIndex | None = None,
 ) -> Tensor:
     """
     `input` with borders. `pad` has pairs of widths (before, after), the last dimension's first; negative ones cut off.
@@ -3189,8 +3187,8 @@ def reshape(x: Tensor | float | NDArray[Any], *shape: int | Sequence[int]) -> Te
 def rms_norm(
     input: Tensor | float | NDArray[Any],
     normalized_shape: int | Sequence[int],
-    weight: Tensor | float | NDArray[Any] | None = ...,
-    eps: SupportsFloat | SupportsIndex | None = ...,
+    weight: Tensor | float | NDArray[Any] | None = None,
+    eps: SupportsFloat | SupportsIndex | None = None,
 ) -> Tensor:
     """
     x / √(mean of x² + eps) · weight over the last dimensions, which are `normalized_shape`; `eps` is by default the distance
@@ -3198,14 +3196,14 @@ def rms_norm(
     """
 
 def roll(
-    x: Tensor | float | NDArray[Any], shifts: int | Sequence[int], dims: int | Sequence[int] | None = ...
+    x: Tensor | float | NDArray[Any], shifts: int | Sequence[int], dims: int | Sequence[int] | None = None
 ) -> Tensor:
     """
     The elements moved by `shifts` along `dims`, those behind the end coming in at the front; without `dims`, all
     elements are moved as if they were one vector.
     """
 
-def round(x: Tensor | float | NDArray[Any], decimals: SupportsIndex = ...) -> Tensor:
+def round(x: Tensor | float | NDArray[Any], decimals: SupportsIndex = 0) -> Tensor:
     """
     The nearest number with so many decimals, ties to even. The derivative is 0.
     """
@@ -3298,15 +3296,15 @@ def sinh(x: Tensor | float | NDArray[Any]) -> Tensor:
 def smooth_l1_loss(
     input: Tensor | float | NDArray[Any],
     target: Tensor | float | NDArray[Any],
-    reduction: str = ...,
-    beta: SupportsFloat | SupportsIndex = ...,
+    reduction: str = "mean",
+    beta: SupportsFloat | SupportsIndex = 1.0,
 ) -> Tensor:
     """
     d² / (2 beta) for differences d of less than beta, else |d| − beta / 2; reduced by "mean", "sum" or "none".
     """
 
 def soft_margin_loss(
-    input: Tensor | float | NDArray[Any], target: Tensor | float | NDArray[Any], reduction: str = ...
+    input: Tensor | float | NDArray[Any], target: Tensor | float | NDArray[Any], reduction: str = "mean"
 ) -> Tensor:
     """
     ln(1 + exp(−target · input)) for targets 1 and −1, without overflow; reduced by "mean", "sum" or "none". A ValueError
@@ -3325,14 +3323,14 @@ def softmin(input: Tensor | float | NDArray[Any], dim: SupportsIndex) -> Tensor:
 
 def softplus(
     x: Tensor | float | NDArray[Any],
-    beta: SupportsFloat | SupportsIndex = ...,
-    threshold: SupportsFloat | SupportsIndex = ...,
+    beta: SupportsFloat | SupportsIndex = 1.0,
+    threshold: SupportsFloat | SupportsIndex = 20.0,
 ) -> Tensor:
     """
     ln(1 + exp(beta · x)) / beta, without overflow; x itself where beta · x > threshold.
     """
 
-def softshrink(input: Tensor | float | NDArray[Any], lambd: SupportsFloat | SupportsIndex = ...) -> Tensor:
+def softshrink(input: Tensor | float | NDArray[Any], lambd: SupportsFloat | SupportsIndex = 0.5) -> Tensor:
     """
     x moved towards 0 by lambd, or 0 where |x| ≤ lambd. The derivative there is 0.
     """
@@ -3343,7 +3341,7 @@ def softsign(input: Tensor | float | NDArray[Any]) -> Tensor:
     """
 
 def sort(
-    x: Tensor | float | NDArray[Any], dim: SupportsIndex = ..., descending: bool = ..., stable: bool = ...
+    x: Tensor | float | NDArray[Any], dim: SupportsIndex = ..., descending: bool = False, stable: bool = False
 ) -> ValuesIndices:
     """
     The elements along `dim` in increasing order, or decreasing if `descending`, and their indices. NaN is larger than
@@ -3351,7 +3349,7 @@ def sort(
     """
 
 def split(
-    x: Tensor | float | NDArray[Any], split_size_or_sections: int | Sequence[int], dim: SupportsIndex = ...
+    x: Tensor | float | NDArray[Any], split_size_or_sections: int | Sequence[int], dim: SupportsIndex = 0
 ) -> tuple[Tensor, ...]:
     """
     Pieces along `dim`, as views: of one size, the last being what is left, or of the sizes that a sequence lists.
@@ -3367,12 +3365,12 @@ def square(x: Tensor | float | NDArray[Any]) -> Tensor:
     Square, x².
     """
 
-def squeeze(x: Tensor | float | NDArray[Any], dim: int | Sequence[int] | None = ...) -> Tensor:
+def squeeze(x: Tensor | float | NDArray[Any], dim: int | Sequence[int] | None = None) -> Tensor:
     """
     Without the dimensions of size 1, or without those of `dim` that have size 1.
     """
 
-def stack(tensors: Iterable[Tensor], dim: SupportsIndex = ...) -> Tensor:
+def stack(tensors: Iterable[Tensor], dim: SupportsIndex = 0) -> Tensor:
     """
     Tensors of one shape, joined along a new dimension before position `dim`.
     """
@@ -3408,7 +3406,7 @@ def std_mean(
 def sub(
     x: Tensor | float | NDArray[Any],
     other: Tensor | float | NDArray[Any],
-    alpha: Tensor | float | NDArray[Any] | None = ...,
+    alpha: Tensor | float | NDArray[Any] | None = None,
 ) -> Tensor:
     """
     Difference, x − alpha × other.
@@ -3434,7 +3432,7 @@ def swapaxes(x: Tensor | float | NDArray[Any], axis0: SupportsIndex, axis1: Supp
     """
 
 def take_along_dim(
-    x: Tensor | float | NDArray[Any], indices: Tensor | float | NDArray[Any], dim: SupportsIndex | None = ...
+    x: Tensor | float | NDArray[Any], indices: Tensor | float | NDArray[Any], dim: SupportsIndex | None = None
 ) -> Tensor:
     """
     As `gather`, where the other dimensions of `x` and `index` are broadcast; without `dim`, over all elements in
@@ -3490,8 +3488,8 @@ def topk(
     x: Tensor | float | NDArray[Any],
     k: SupportsIndex,
     dim: SupportsIndex = ...,
-    largest: bool = ...,
-    sorted: bool = ...,
+    largest: bool = True,
+    sorted: bool = True,
 ) -> ValuesIndices:
     """
     The `k` largest elements along `dim`, or smallest unless `largest`, and their indices, in decreasing (increasing)
@@ -3508,12 +3506,12 @@ def transpose(x: Tensor | float | NDArray[Any], dim0: SupportsIndex, dim1: Suppo
     Two dimensions exchanged, as a view.
     """
 
-def tril(x: Tensor | float | NDArray[Any], diagonal: SupportsIndex = ...) -> Tensor:
+def tril(x: Tensor | float | NDArray[Any], diagonal: SupportsIndex = 0) -> Tensor:
     """
     The lower triangle of the last two dimensions, up to the diagonal `diagonal`, and zeros above it.
     """
 
-def triu(x: Tensor | float | NDArray[Any], diagonal: SupportsIndex = ...) -> Tensor:
+def triu(x: Tensor | float | NDArray[Any], diagonal: SupportsIndex = 0) -> Tensor:
     """
     The upper triangle of the last two dimensions, from the diagonal `diagonal` on, and zeros below it.
     """
@@ -3523,7 +3521,7 @@ def trunc(x: Tensor | float | NDArray[Any]) -> Tensor:
     The integer next to x on the side of 0. The derivative is 0.
     """
 
-def unbind(x: Tensor | float | NDArray[Any], dim: SupportsIndex = ...) -> tuple[Tensor, ...]:
+def unbind(x: Tensor | float | NDArray[Any], dim: SupportsIndex = 0) -> tuple[Tensor, ...]:
     """
     Every position of dimension `dim`, without that dimension, as views.
     """
