@@ -316,3 +316,30 @@ def test_a_state_that_does_not_fit_is_refused():
     ):
         assert text in str(error.value)
     assert other.param_groups[0]["lr"] == 0.5
+
+
+@pytest.mark.parametrize("number", [2**70, 10**400])
+def test_numbers_of_a_loaded_state_are_floats_or_refused(number):
+    w = rg.ones(2, requires_grad=True)
+    optimizer = rg.optim.LBFGS([w])
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (w * w).sum()
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    state = optimizer.state_dict()
+    state["state"][0]["H_diag"] = number
+    if number > 2**1000:
+        with pytest.raises(ValueError, match="nothing was loaded"):
+            optimizer.load_state_dict(state)
+    else:
+        optimizer.load_state_dict(state)
+    optimizer.step(closure)
+    # What PyTorch writes where there is nothing yet is nothing.
+    sgd = rg.optim.Adam([w])
+    sgd.load_state_dict({**sgd.state_dict(), "state": {0: {"step": None, "exp_avg": None}}})
+    assert sgd.state_dict()["state"] == {}
+    sgd.step(closure)

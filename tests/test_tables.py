@@ -201,6 +201,10 @@ def test_npz_with_images_and_a_test_set(read, pattern):
     ("arrays", "message"),
     [
         ({"a": X, "y": Y}, " needs arrays x and y, or train_x, train_y, test_x and test_y; it has a, y"),
+        (
+            {"a\n\x1b": X, "y": Y},
+            r" needs arrays x and y, or train_x, train_y, test_x and test_y; it has 'a\n\x1b', y",
+        ),
         ({"x": X, "y": Y[:5]}, ": x has 20 rows, but y has 5"),
         ({"x": X[:0], "y": Y[:0]}, ": x is empty"),
         ({"x": X[:, :0], "y": Y}, ": x is empty"),
@@ -362,3 +366,8 @@ def test_a_missing_file(tmp_path):
     for name in ("missing.csv", "missing.npz"):
         with pytest.raises(FileNotFoundError):
             read_table(tmp_path / name, 0.2, 0)
+
+
+def test_csv_errors_escape_names_that_cannot_be_printed(read):
+    with pytest.raises(ValueError, match=r"line 3, column 2 \('b\\nc\\x1b'\): the value is missing"):
+        read("odd.csv", 'a,"b\nc\x1b",label\n1,,u\n2,3,v\n')

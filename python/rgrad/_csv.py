@@ -82,7 +82,7 @@ class _Rows:
         return (
             f"{self.path}, line {line}, {plain}"
             if name in ("", plain)
-            else f"{self.path}, line {line}, {plain} ({name})"
+            else f"{self.path}, line {line}, {plain} ({name if name.isprintable() else ascii(name)})"
         )
 
 

@@ -118,7 +118,7 @@ def _load_arrays(path: Path) -> tuple[tuple[str, ...], dict[str, NDArray[Any]]]:
         for names in (*_SPLIT_NAMES, *_WHOLE_NAMES):
             if all(name in archive.names for name in names):
                 return names, archive.read(names)
-        held = ", ".join(archive.names)[:200] or "none"
+        held = ", ".join(name if name.isprintable() else ascii(name) for name in archive.names)[:200] or "none"
         raise ValueError(f"{path} needs arrays x and y, or train_x, train_y, test_x and test_y; it has {held}")
 
 

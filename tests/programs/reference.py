@@ -162,6 +162,9 @@ def wrong_value(op: str, args: list[Any], named: dict[str, Any], value: Any) -> 
     if op not in REFERENCES or not isinstance(value, rg.Tensor):
         return None
     ours, given = value.detach().numpy(), [_array(a) for a in args]
+    if ours.dtype == np.float64:
+        # NumPy would compute 1 + 255 of uint8 in uint8 on the way to a float.
+        given = [a.astype(np.float64) if isinstance(a, Array) and a.dtype.kind in "iu" else a for a in given]
     flat = [b for a in given for b in (a if isinstance(a, list) else [a]) if isinstance(b, Array)]
     if not all(_tame(a, op) for a in flat if a.dtype.kind == "f") or ours.dtype not in (np.float64, np.bool_, np.int64):
         return None

@@ -23,14 +23,14 @@ class _History:
         self.n_iter: int = kept.get("n_iter", 0)
         # The last direction, and the step length along it.
         self.d: Tensor | None = kept.get("d")
-        self.t: float = kept.get("t", 0.0)
+        self.t = float(kept.get("t", 0.0))
         # Changes of the gradient, changes of the parameters, and one over their products.
         self.old_dirs: list[Tensor] = list(kept.get("old_dirs", ()))
         self.old_stps: list[Tensor] = list(kept.get("old_stps", ()))
-        self.ro: list[float] = list(kept.get("ro", ()))
-        self.H_diag: float = kept.get("H_diag", 1.0)
+        self.ro = [float(ro) for ro in kept.get("ro", ())]
+        self.H_diag = float(kept.get("H_diag", 1.0))
         self.prev_flat_grad: Tensor | None = kept.get("prev_flat_grad")
-        self.prev_loss: float = kept.get("prev_loss", math.nan)
+        self.prev_loss = float(kept.get("prev_loss", math.nan))
 
     def remember(self, y: Tensor, s: Tensor, size: int) -> None:
         """Adds a pair of changes, unless they show no curvature, and forgets the oldest if there are too many."""
@@ -58,7 +58,9 @@ class _History:
 
 
 def _is_number(value: Any) -> bool:
-    """Whether it is one; PyTorch keeps some as 0-d tensors."""
+    """Whether it is one that a float can be; PyTorch keeps some as 0-d tensors."""
+    if isinstance(value, int):
+        return abs(value) < 2**1023
     return isinstance(value, Real) or (isinstance(value, Tensor) and value.shape == ())
 
 

@@ -177,7 +177,8 @@ class Optimizer:
         wrong += [f"state of parameter {n}, which is in no group" for n in state if n not in owners]
         if wrong:
             raise ValueError("load_state_dict: nothing was loaded, because of\n  " + "\n  ".join(wrong))
-        return groups, {owners[n]: {k: _taken(k, v, owners[n]) for k, v in e.items()} for n, e in state.items()}
+        present = {n: {k: v for k, v in e.items() if v is not None} for n, e in state.items()}
+        return groups, {owners[n]: {k: _taken(k, v, owners[n]) for k, v in e.items()} for n, e in present.items() if e}
 
     def _differences(self, entry: Mapping[str, Any], param: Tensor, group: Group) -> list[str]:
         """What is wrong with a parameter's saved state. An entry that is None counts as absent: PyTorch writes such."""
