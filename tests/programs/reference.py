@@ -222,6 +222,7 @@ def wrong_derivative(f: Callable[[rg.Tensor], rg.Tensor], x: rg.Tensor) -> str |
         if not abs(ahead - behind) < 1e2 * h * size or abs(here) > 1e4:
             return None
         slopes.append((ahead + behind) / 2)
-    if abs(slopes[0] - slopes[1]) < 1e-6 * size and abs(slopes[1] - reverse) > 1e-5 * size:
+    # Differences that agree with each other are believed.
+    if abs(slopes[0] - slopes[1]) < 1e-6 * (1 + abs(slopes[1])) and abs(slopes[1] - reverse) > 1e-5 * size:
         return f"derivative {reverse!r}, by finite differences {slopes[1]!r}"
     return None
