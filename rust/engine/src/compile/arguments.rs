@@ -46,8 +46,8 @@ pub(super) fn aim(t: &Tensor, arguments: &[Tensor], recording: u32, since: u64) 
 }
 
 impl Replay {
-    /// Copies of the arguments if they cannot be taken as they are: they share memory that the program changes. `ValueError` if it would change memory that is read-only, `RuntimeError` if copies would not do what the function
-    /// does.
+    /// Copies of the arguments if they cannot be taken as they are: they share memory that the program changes. `ValueError` if
+    /// it would change memory that is read-only, `RuntimeError` if copies would not do what the function does.
     pub(super) fn copies(&self, arguments: &[Tensor]) -> Result<Option<SmallVec<[Tensor; 4]>>> {
         // Other checks were made when the function was recorded.
         let check = |x: &Tensor| x.check_write(&x.detach());

@@ -88,7 +88,7 @@ impl<'a> Edit<'a> {
         self.change(i, Instr::clear);
     }
 
-    /// A value of the step's own like an operand's elements, in row-major order.
+    /// Adds a cell, and returns its number.
     pub fn new_cell(&mut self, cell: Cell) -> usize {
         self.uses.push(Use::default());
         self.program.cells.push(cell);
