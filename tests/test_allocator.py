@@ -5,6 +5,8 @@ import queue
 import subprocess
 import sys
 import threading
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -69,11 +71,13 @@ def test_what_a_thread_had_is_there_for_the_next():
         thread = threading.Thread(target=work)
         thread.start()
         thread.join()
+        # Python is done with a thread before the system is, and only at its end it hands on what it had.
+        while Path(f"/proc/self/task/{thread.native_id}").exists():
+            time.sleep(0.001)
         return stats()["system_allocations"]
 
-    # The pool's threads may take it first.
-    counts = [in_thread() for _ in range(5)]
-    assert len(set(counts)) < len(counts)
+    first = in_thread()
+    assert in_thread() == first
 
 
 def test_the_figures_fit_together():
