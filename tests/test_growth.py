@@ -10,6 +10,7 @@ import pickle
 import resource
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cases import Case, tensors
@@ -116,10 +117,7 @@ def anew() -> None:
         str(shown)
 
 
-def compiled_anew() -> None:
-    model = net()
-    optimizer = rg.optim.SGD(model.parameters(), lr=0.1)
-
+def compiled_step(model: rg.nn.Module, optimizer: rg.optim.Optimizer) -> Any:
     def step(x: rg.Tensor, y: rg.Tensor) -> rg.Tensor:
         optimizer.zero_grad()
         loss = rg.cross_entropy(model(x), y)
@@ -127,7 +125,12 @@ def compiled_anew() -> None:
         optimizer.step()
         return loss
 
-    model.step = rg.compile(step)
+    return rg.compile(step)
+
+
+def compiled_anew() -> None:
+    model = net()
+    model.step = compiled_step(model, rg.optim.SGD(model.parameters(), lr=0.1))
     for _ in range(2):
         model.step(X, Y)
 
@@ -235,15 +238,7 @@ def test_files(tmp_path: Path) -> None:
 
 def test_compiled_steps_and_epochs() -> None:
     model = net()
-    optimizer = rg.optim.Adam(model.parameters())
-
-    @rg.compile
-    def step(x: rg.Tensor, y: rg.Tensor) -> rg.Tensor:
-        optimizer.zero_grad()
-        loss = rg.cross_entropy(model(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss
+    step = compiled_step(model, rg.optim.Adam(model.parameters()))
 
     def call() -> None:
         step(X, Y)

@@ -8,7 +8,7 @@ from rgrad import _core
 from rgrad._core import Tensor
 from rgrad._integer import integer
 from rgrad.nn import init
-from rgrad.nn.module import Parameter, TensorModule
+from rgrad.nn.module import Parameter, TensorModule, as_tensor
 
 
 class Linear(TensorModule):
@@ -98,7 +98,7 @@ class Unflatten(TensorModule):
 
     def forward(self, x: Tensor) -> Tensor:
         """(…, n, …) to (…, *unflattened_size, …)."""
-        x = x if isinstance(x, Tensor) else _core.tensor(x)
+        x = as_tensor(x)
         if not -x.ndim <= self.dim < x.ndim:
             raise IndexError(
                 f"Unflatten: dim must be from {-x.ndim} to {x.ndim - 1} for shape {x.shape}, got {self.dim}"

@@ -377,6 +377,11 @@ class Module(Hooked):
         return "\n  ".join([f"{type(self).__name__}(", *(line.replace("\n", "\n  ") for line in lines)]) + "\n)"
 
 
+def as_tensor(x: Any) -> Tensor:
+    """``x`` itself if it is a tensor, else one of it: what ``rg.tensor`` takes, modules take."""
+    return x if isinstance(x, Tensor) else _core.tensor(x)
+
+
 class TensorModule(Module):
     """A module from one tensor to one tensor, so that type checkers know what calling it gives."""
 

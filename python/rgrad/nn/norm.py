@@ -6,7 +6,7 @@ from typing import Any, SupportsIndex
 from rgrad import _core
 from rgrad._core import Tensor
 from rgrad._integer import integer
-from rgrad.nn.module import Parameter, TensorModule
+from rgrad.nn.module import Parameter, TensorModule, as_tensor
 
 
 class BatchNorm1d(TensorModule):
@@ -65,7 +65,7 @@ class BatchNorm1d(TensorModule):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C) or (N, C, L) to the same shape."""
-        x = x if isinstance(x, Tensor) else _core.tensor(x)
+        x = as_tensor(x)
         if x.ndim not in (2, 3) or x.shape[1] != self.num_features:
             raise ValueError(
                 f"BatchNorm1d: expected (N, {self.num_features}) or (N, {self.num_features}, L), got {x.shape}"

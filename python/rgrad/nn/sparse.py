@@ -9,7 +9,7 @@ from rgrad._core import Tensor
 from rgrad._integer import integer
 from rgrad.autograd import no_grad
 from rgrad.nn import init
-from rgrad.nn.module import Parameter, TensorModule
+from rgrad.nn.module import Parameter, TensorModule, as_tensor
 
 
 def embedding(x: Tensor | NDArray[Any], weight: Tensor, padding_idx: int | None = None) -> Tensor:
@@ -29,7 +29,7 @@ def embedding(x: Tensor | NDArray[Any], weight: Tensor, padding_idx: int | None 
         raise TypeError(f"embedding: expected a tensor (n, d) as weight, got {type(weight).__name__}")
     if weight.ndim != 2:
         raise ValueError(f"embedding: expected a table (n, d), got shape {weight.shape}")
-    x = x if isinstance(x, Tensor) else _core.tensor(x)
+    x = as_tensor(x)
     if x.dtype.is_floating_point or x.dtype == _core.DType("bool"):
         raise TypeError(f"embedding: expected integers, got {x.dtype}; write x.to(rg.int64)")
     rows = weight.shape[0]
@@ -72,7 +72,7 @@ class Embedding(TensorModule):
             freeze: Whether the table stays as it is.
             padding_idx: As above; the row keeps its values.
         """
-        embeddings = embeddings if isinstance(embeddings, Tensor) else _core.tensor(embeddings)
+        embeddings = as_tensor(embeddings)
         if embeddings.ndim != 2:
             raise ValueError(f"Embedding: expected a table (n, d), got shape {embeddings.shape}")
         rows, columns = embeddings.shape

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from rgrad import _core
 from rgrad._core import Tensor
 from rgrad._grad_mode import no_grad
+from rgrad.nn.module import as_tensor
 
 __all__ = [
     "clip_grad_norm_",
@@ -73,7 +74,7 @@ def clip_grads_with_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float
     """
     if not max_norm >= 0:
         raise ValueError(f"max_norm must not be negative, got {max_norm}")
-    total_norm = total_norm if isinstance(total_norm, Tensor) else _core.tensor(total_norm)
+    total_norm = as_tensor(total_norm)
     with no_grad():
         factor = (max_norm / (total_norm + 1e-6)).clamp(max=1.0)
         for grad in _gradients(parameters, "clip_grads_with_norm_"):
@@ -139,7 +140,7 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
         ValueError: ``vec`` has not one dimension, or another number of elements than the parameters have together.
     """
     parameters = _listed(parameters, "vector_to_parameters")
-    vec = vec if isinstance(vec, Tensor) else _core.tensor(vec)
+    vec = as_tensor(vec)
     count = sum(parameter.numel() for parameter in parameters)
     if vec.shape != (count,):
         raise ValueError(f"vector_to_parameters: {len(parameters)} parameters need shape ({count},), got {vec.shape}")
