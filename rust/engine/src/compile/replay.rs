@@ -236,11 +236,11 @@ impl Replay {
                     None => ops::copy_as_it_lies(t)?,
                     Some(whole) => {
                         let group = self.program.groups[i];
-                        let known = shared.iter().find(|(g, _)| *g == group).map(|(_, t)| t.clone());
-                        let all = known.map_or_else(|| ops::copy(self.tensor(whole, used)), Ok)?;
-                        let part = all.with_layout(layout.clone());
-                        shared.push((group, all));
-                        part
+                        let known = shared.iter().position(|(g, _)| *g == group);
+                        if known.is_none() {
+                            shared.push((group, ops::copy(self.tensor(whole, used))?));
+                        }
+                        shared[known.unwrap_or(shared.len() - 1)].1.with_layout(layout.clone())
                     }
                 },
                 Output::Alias(Operand { cell, layout }) => match self.program.cells[*cell].home {

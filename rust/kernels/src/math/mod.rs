@@ -286,7 +286,9 @@ pub(crate) fn binary_cross_entropy<T: Real, S: Simd<T>>(s: S, p: S::V, t: S::V) 
 #[inline(always)]
 pub(crate) fn logits_cross_entropy<T: Real, S: Simd<T>>(s: S, x: S::V, t: S::V) -> S::V {
     let factor = s.select(s.lt(s.splat(T::ZERO), x), s.sub(s.splat(T::ONE), t), s.neg(t));
-    s.add(softplus(s, s.neg(s.abs(x))), unless_zero(s, factor, s.mul(factor, x)))
+    let y = s.add(softplus(s, s.neg(s.abs(x))), unless_zero(s, factor, s.mul(factor, x)));
+    // Of a NaN both summands are NaN, of both signs, and compilers may swap them.
+    s.select(s.eq(x, x), y, x)
 }
 
 /// `σ(x) - t` by the smaller of σ(x) and 1 − σ(x), which has all its digits.
