@@ -29,7 +29,8 @@ def epoch(
     first: tuple[Any, ...] = (),
 ) -> Any:
     """What `Compiled.epoch` does; the function gets `first` before the batches."""
-    from rgrad.data._arguments import generator_or_none, integer
+    from rgrad._integer import integer
+    from rgrad.data._arguments import generator_or_none
     from rgrad.data.datasets import columns
 
     if progress is not None and not callable(progress):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import rgrad as rg
-from rgrad._integer import integer as integer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

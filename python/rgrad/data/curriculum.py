@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import rgrad as rg
-from rgrad.data._arguments import generator_or_none, integer, vector
+from rgrad._integer import integer
+from rgrad.data._arguments import generator_or_none, vector
 from rgrad.data.samplers import Sampler
 
 if TYPE_CHECKING:

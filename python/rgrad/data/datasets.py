@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 import rgrad as rg
-from rgrad.data._arguments import generator_or_none, integer, positions
+from rgrad._integer import integer
+from rgrad.data._arguments import generator_or_none, positions
 from rgrad.data.collate import default_collate
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import rgrad as rg
-from rgrad.data._arguments import generator_or_none, integer
+from rgrad._integer import integer
+from rgrad.data._arguments import generator_or_none
 from rgrad.data.collate import default_collate
 from rgrad.data.datasets import Dataset, as_dataset, gather, has_rows, samples
 from rgrad.data.samplers import BatchSampler, RandomSampler, SequentialSampler, groups

@@ -10,7 +10,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import rgrad as rg
-from rgrad.data._arguments import generator_or_none, integer, positions, vector
+from rgrad._integer import integer
+from rgrad.data._arguments import generator_or_none, positions, vector
 from rgrad.data.datasets import with_length
 
 if TYPE_CHECKING:
