@@ -183,3 +183,49 @@ def test_what_shares_memory_is_refused_where_it_is_used():
         with pytest.raises(RuntimeError, match=r"argument \d shares memory"):
             call()
         assert c.tolist() == [-1, -1]
+
+
+def test_parts_of_one_tensor_may_be_changed_and_read():
+    """They have one lock, and one version."""
+    functions = [
+        lambda x, y: x.mul_(y),
+        lambda x, y: (x.mul_(y), y.add_(x))[1],
+        lambda x, y: (x + y, x.fill_(2.0))[0],
+        lambda x, y: x.floor_divide_(y <= y),
+    ]
+    for function in functions:
+        compiled = rg.compile(function)
+        for make in (lambda: (rg.ones(3), rg.ones(3)), lambda: rg.arange(6.0).reshape(2, 3).unbind()):
+            ours, theirs = make(), make()
+            for _ in range(3):
+                assert compiled(*ours).tolist() == function(*theirs).tolist()
+                assert [x.tolist() for x in ours] == [x.tolist() for x in theirs]
+
+
+def test_what_was_saved_has_the_version_of_its_tensor():
+    """A change of another part of it is an error, as it is eagerly."""
+
+    def function(x, y):
+        w = rg.ones(3, requires_grad=True)
+        product = (w * y).sum()
+        x.add_(1)
+        return rg.autograd.grad(product, w)[0]
+
+    def later(x, y):
+        x.add_(1)
+        return function(x.clone(), y)
+
+    both = rg.arange(1.0, 7.0)
+    arguments = both[:3], both[3:]
+    with pytest.raises(RuntimeError, match="changed in place"):
+        function(*arguments)
+    value = both.tolist()
+    # Refused when it is recorded, and when it was recorded with other arguments.
+    for first in ((), (rg.zeros(3), rg.ones(3))):
+        compiled = rg.compile(function)
+        if first:
+            assert compiled(*first).tolist() == [1, 1, 1]
+        with pytest.raises(RuntimeError, match=r"argument \d shares memory with argument \d, .* was saved"):
+            compiled(*arguments)
+        assert both.tolist() == value
+    assert rg.compile(later)(*arguments).tolist() == [4, 5, 6]

@@ -8,8 +8,22 @@ use crate::shape::Show;
 use crate::tape;
 use crate::tensor::Tensor;
 
-/// The number of an argument, and another cell: the program uses one of them after it has changed the other.
-pub(super) type Conflict = (usize, usize);
+/// An argument and another cell that the program tells apart.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) struct Conflict {
+    argument: usize,
+    cell: usize,
+    why: Why,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Why {
+    /// One of them is used after the other was changed.
+    Used,
+    /// One of them was saved for a derivative that was computed after the other was changed. That is refused if they are parts of
+    /// one tensor, even if they do not overlap: a tensor has one version.
+    Saved,
+}
 
 /// All of a recorded program's, before its passes.
 pub(super) fn conflicts(program: &Program) -> Vec<Conflict> {
@@ -37,7 +51,7 @@ pub(super) fn conflicts(program: &Program) -> Vec<Conflict> {
                 _ => false,
             };
             if apart {
-                found.push((i, b));
+                found.push(Conflict { argument: i, cell: b, why: Why::Used });
             }
         }
     }
@@ -73,34 +87,38 @@ pub(super) fn check(program: &Program, arguments: &[Tensor]) -> Result<()> {
     if !program.aims.is_empty() {
         check_histories(program, arguments)?;
     }
-    for &(i, cell) in &program.conflicts {
-        check_apart(i, &program.cells[cell].home, arguments)?;
+    for &Conflict { argument, cell, why } in &program.conflicts {
+        check_apart(argument, &program.cells[cell].home, why, arguments)?;
     }
     Ok(())
 }
 
-/// `RuntimeError` if argument `i` shares memory with another argument or a tensor from outside, one of which was used after the
-/// other was changed.
-pub(super) fn check_apart(i: usize, other: &Home, arguments: &[Tensor]) -> Result<()> {
+/// `RuntimeError` if argument `i` shares memory with another argument or a tensor from outside, although `why` takes them for
+/// different ones.
+fn check_apart(i: usize, other: &Home, why: Why, arguments: &[Tensor]) -> Result<()> {
+    let shared = |t: &Tensor| match why {
+        Why::Used => arguments[i].overlaps(t),
+        Why::Saved => arguments[i].shares_storage(t),
+    };
     let what = match other {
-        Home::Argument(j) if arguments[i].overlaps(&arguments[*j]) => format!("argument {j}"),
-        Home::Captured(t) if arguments[i].overlaps(t) => {
+        Home::Argument(j) if shared(&arguments[*j]) => format!("argument {j}"),
+        Home::Captured(t) if shared(t) => {
             format!("a tensor of shape {} that the step takes from outside", Show(t.shape()))
         }
         _ => return Ok(()),
     };
-    fail!(
-        Runtime,
-        "compile: argument {i} shares memory with {what}, and the step uses one of them after it has changed the other, \
-         which a replay would not notice: pass argument.clone()"
-    );
+    let does = match why {
+        Why::Used => "uses one of them after it has changed the other, which a replay would not notice",
+        Why::Saved => "changes one of them before it computes a derivative for which the other was saved",
+    };
+    fail!(Runtime, "compile: argument {i} shares memory with {what}, and the step {does}: pass argument.clone()");
 }
 
 impl Recorder {
     /// `RuntimeError` if something was changed that shares memory with what is used now: the function would see the change, which
     /// the recording has made to a copy.
     pub(super) fn check_apart(&self, used: &[&Tensor]) -> Result<()> {
-        for (&changed, t) in self.changed.iter().flat_map(|changed| used.iter().map(move |t| (changed, t))) {
+        for (&(changed, _), t) in self.changed.iter().flat_map(|changed| used.iter().map(move |t| (changed, t))) {
             let home = match self.known(t) {
                 Some(cell) if cell == changed => continue,
                 Some(cell) => self.program.cells[cell].home.clone(),
@@ -108,11 +126,34 @@ impl Recorder {
                 None => Home::Captured(t.whole()),
             };
             match (&self.program.cells[changed].home, &home) {
-                (Home::Argument(i), other) | (other, Home::Argument(i)) => check_apart(*i, other, &self.given)?,
+                (Home::Argument(i), other) | (other, Home::Argument(i)) => {
+                    check_apart(*i, other, Why::Used, &self.given)?;
+                }
                 _ => {}
             }
         }
         Ok(())
+    }
+
+    /// Notes that a rule uses these, which were saved at `clock`.
+    pub(super) fn relied<'a>(&mut self, saved: impl Iterator<Item = &'a Tensor>, clock: u64) {
+        if self.changed.is_empty() {
+            return;
+        }
+        for cell in saved.filter_map(|t| self.known(t)).collect::<Vec<_>>() {
+            for changed in self.changed.iter().filter(|&&(changed, then)| changed != cell && then >= clock).map(|c| c.0)
+            {
+                let conflict = match (&self.program.cells[changed].home, &self.program.cells[cell].home) {
+                    (&Home::Argument(argument), Home::Argument(_) | Home::Captured(_)) => (argument, cell),
+                    (Home::Captured(_), &Home::Argument(argument)) => (argument, changed),
+                    _ => continue,
+                };
+                let conflict = Conflict { argument: conflict.0, cell: conflict.1, why: Why::Saved };
+                if !self.program.conflicts.contains(&conflict) {
+                    self.program.conflicts.push(conflict);
+                }
+            }
+        }
     }
 }
 

@@ -53,11 +53,11 @@ impl Replay {
         let check = |x: &Tensor| x.check_write(&x.detach());
         with_grad_enabled(false, || self.changed.iter().try_for_each(|&i| check(&arguments[i])))?;
         alias::check(&self.program, arguments)?;
+        // Parts of one tensor have one lock, even if they do not overlap.
+        let meet = |x: &Tensor, other: &Tensor| other.shares_storage(x) || other.overlaps(x);
         let shared = |i: usize, x: &Tensor| {
             let reads = |x: &Tensor| self.changed.contains(&i) && self.outside().any(|t| t.overlaps(x));
-            self.writes(x)
-                || reads(x)
-                || !self.changed.is_empty() && arguments[..i].iter().any(|other| other.overlaps(x))
+            self.writes(x) || reads(x) || !self.changed.is_empty() && arguments[..i].iter().any(|other| meet(x, other))
         };
         if arguments.iter().enumerate().all(|(i, x)| !shared(i, x)) {
             return Ok(None);

@@ -185,6 +185,13 @@ pub(crate) fn differentiated() {
     }
 }
 
+/// Notes that a rule uses these, which a node with this clock saved.
+pub(crate) fn relied<'a>(saved: impl Iterator<Item = &'a Tensor>, clock: u64) {
+    if is_recording() {
+        with(|r| r.relied(saved, clock));
+    }
+}
+
 /// Notes that gradients of these are asked for.
 pub(crate) fn aimed(inputs: &[Tensor]) {
     if is_recording() {

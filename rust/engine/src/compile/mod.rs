@@ -27,7 +27,7 @@ pub use action::Kind;
 pub use epoch::{Batches, Stacked};
 pub(crate) use hooks::{
     aimed, built, change, check, compute, differentiated, drawn, forget, grad_read, grad_written, is_known, plain,
-    plain_as, touched, watching, write_as,
+    plain_as, relied, touched, watching, write_as,
 };
 pub use hooks::{check_free, check_place, constant, set_state, state_of};
 pub use passes::passes;

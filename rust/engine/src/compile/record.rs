@@ -68,8 +68,8 @@ pub(super) struct Recorder {
     arguments: Vec<Tensor>,
     /// What they are copies of.
     pub(super) given: Vec<Tensor>,
-    /// The arguments and tensors from outside that were changed.
-    pub(super) changed: Vec<usize>,
+    /// The arguments and tensors from outside that were changed, and when they were last, as nodes count.
+    pub(super) changed: Vec<(usize, u64)>,
     /// The cells of storages from outside, by their identity: another thread may mark the same ones.
     captured: HashMap<usize, usize>,
     /// Of every cell, what it held before the recording changed it, if it did.
@@ -152,7 +152,7 @@ impl Recording {
         WATCHING.set(0);
         let program = with(|recorder| {
             recorder.finish(outputs)?;
-            recorder.program.conflicts = alias::conflicts(&recorder.program);
+            recorder.program.conflicts.extend(alias::conflicts(&recorder.program));
             alias::check_captured(&recorder.program)?;
             alias::check(&recorder.program, arguments)?;
             Ok::<_, Error>(recorder.program.clone())
@@ -248,11 +248,12 @@ impl Recorder {
             self.program.instrs.push(Instr { action, inputs, outputs, in_place: false, effect: false });
             return Ok(());
         }
-        if self.before[cell].is_none()
-            && let Home::Captured(_) | Home::Argument(_) = self.program.cells[cell].home
-        {
-            self.before[cell] = Some(unwatched(|| ops::copy(&t.whole()))?);
-            self.changed.push(cell);
+        if let Home::Captured(_) | Home::Argument(_) = self.program.cells[cell].home {
+            if self.before[cell].is_none() {
+                self.before[cell] = Some(unwatched(|| ops::copy(&t.whole()))?);
+            }
+            self.changed.retain(|&(other, _)| other != cell);
+            self.changed.push((cell, clock()));
         }
         Ok(())
     }

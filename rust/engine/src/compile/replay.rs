@@ -269,6 +269,8 @@ impl Replay {
     /// Runs the program `times` times, and returns the least time that each instruction took, in seconds.
     pub fn profile(&mut self, arguments: &[Tensor], times: usize) -> Result<Vec<f64>> {
         self.check_arguments(arguments)?;
+        let copies = self.copies(arguments)?;
+        let arguments = copies.as_deref().unwrap_or(arguments);
         let mut best = vec![f64::INFINITY; self.steps.len()];
         for _ in 0..times {
             self.watch = Some(std::mem::take(&mut best));

@@ -285,6 +285,7 @@ impl Node {
             );
         }
         drop(slot);
+        compile::relied(saved.tensors(), self.clock);
         if let Some(mut y) = saved.output.take() {
             if options.create_graph {
                 y = y.with_node(this.clone());
