@@ -319,8 +319,9 @@ impl PyTensor {
 
     /// Whether gradients flow to or through this tensor.
     #[getter]
-    fn requires_grad(&self) -> bool {
-        self.inner.requires_grad()
+    fn requires_grad(&self) -> PyResult<bool> {
+        rgrad_engine::compile::look_at_asked(&self.inner).map_err(to_py)?;
+        Ok(self.inner.requires_grad())
     }
     #[setter]
     fn set_requires_grad(&self, value: bool) -> PyResult<()> {

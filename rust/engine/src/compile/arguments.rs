@@ -4,7 +4,7 @@ use rgrad_kernels::places_differ;
 use smallvec::SmallVec;
 
 use super::alias;
-use super::program::{Aim, Home};
+use super::program::{Aim, Home, Program};
 use super::replay::Replay;
 use crate::error::{Result, fail};
 use crate::ops;
@@ -43,6 +43,13 @@ pub(super) fn aim(t: &Tensor, arguments: &[Tensor], recording: u32, since: u64) 
     }
     let before = t.node().map_or(t.recording() != recording, |node| node.clock <= since);
     before.then_some(Aim::Outside(key))
+}
+
+impl Program {
+    /// Sets `requires_grad` of arguments as the function does.
+    pub(super) fn set_asked(&self, arguments: &[Tensor]) -> Result<()> {
+        self.set.iter().try_for_each(|&(i, on)| arguments[i].set_requires_grad(on))
+    }
 }
 
 impl Replay {

@@ -10,6 +10,7 @@ use super::program::Instr;
 use super::record::{WATCHING, is_recording, place, unwatched, with};
 use crate::create::{Generator, State};
 use crate::error::{Result, fail};
+use crate::tape::Registered;
 use crate::tensor::{Mark, Tensor};
 
 // ---- For primitives ----
@@ -176,6 +177,24 @@ fn effect(name: &'static str, f: impl Fn() + Send + Sync + 'static) {
 /// The recording that watches this thread, or 0.
 pub(crate) fn watching() -> u32 {
     WATCHING.get()
+}
+
+/// Notes that it is looked at whether `t` requires gradients, or which hooks it has, or that this is about to change.
+#[inline]
+pub fn look_at_asked(t: &Tensor) -> Result<()> {
+    if is_recording() { with(|r| r.look_at_asked(t)) } else { Ok(()) }
+}
+
+/// `RuntimeError` if a hook on `t` would be lost.
+pub(crate) fn check_hook(t: &Tensor) -> Result<()> {
+    if is_recording() { with(|r| r.check_hook(t)) } else { Ok(()) }
+}
+
+/// Notes that a hook was registered.
+pub(crate) fn hooked(hook: &Registered) {
+    if is_recording() {
+        with(|r| r.hooks.push(hook.clone()));
+    }
 }
 
 /// Notes that a backward pass was made.

@@ -10,6 +10,7 @@
 mod action;
 mod alias;
 mod arguments;
+mod asked;
 mod chain;
 mod edit;
 mod epoch;
@@ -26,10 +27,10 @@ pub(crate) use action::Action;
 pub use action::Kind;
 pub use epoch::{Batches, Stacked};
 pub(crate) use hooks::{
-    aimed, built, change, check, compute, differentiated, drawn, forget, grad_read, grad_written, is_known, plain,
-    plain_as, relied, touched, watching, write_as,
+    aimed, built, change, check, check_hook, compute, differentiated, drawn, forget, grad_read, grad_written, hooked,
+    is_known, plain, plain_as, relied, touched, watching, write_as,
 };
-pub use hooks::{check_free, check_place, constant, set_state, state_of};
+pub use hooks::{check_free, check_place, constant, look_at_asked, set_state, state_of};
 pub use passes::passes;
 pub use program::{Cost, Program};
 pub use record::{Recording, is_recording, set_place};

@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 
 use super::action::{Action, Nothing};
 use super::alias::Conflict;
+use super::asked::{Asked, Watched};
 use crate::dtype::DType;
 use crate::shape::Layout;
 use crate::tape;
@@ -18,9 +19,16 @@ pub(super) struct Cell {
     pub dtype: DType,
     /// As it was made; of arguments and captured tensors, as they came. Offsets count from the cell's first element.
     pub layout: Layout,
+    /// What was asked of it when the recording met it.
+    pub asked: Asked,
 }
 
 impl Cell {
+    /// A value of the step's own.
+    pub fn temporary(dtype: DType, layout: Layout) -> Self {
+        Self { home: Home::Temporary, dtype, layout, asked: Asked::default() }
+    }
+
     /// Whether it was recorded for such a tensor.
     pub fn is_like(&self, x: &Tensor) -> bool {
         let Layout { shape, strides, .. } = &self.layout;
@@ -121,6 +129,9 @@ pub struct Program {
     pub(super) sealed: Vec<bool>,
     pub(super) gradients: Vec<Gradient>,
     pub(super) conflicts: Vec<Conflict>,
+    pub(super) watched: Vec<Watched>,
+    /// The arguments whose `requires_grad` the function sets, to what.
+    pub(super) set: Vec<(usize, bool)>,
     pub(super) aims: Vec<Aim>,
     /// The arguments that require gradients, if there are aims.
     pub(super) followed: Vec<usize>,

@@ -15,13 +15,14 @@ use smallvec::SmallVec;
 use super::action::{Action, Kind as What, Plain};
 use super::alias;
 use super::arguments::{aim, fixed_data, part_of, put_back};
+use super::asked::asked;
 use super::hooks::refusal;
 use super::program::{Cell, Gradient, Home, Instr, Operand, Output, Program};
 use crate::create::{Generator, State};
 use crate::error::{Error, Kind, Result, fail};
 use crate::ops;
 use crate::shape::Layout;
-use crate::tape::{clock, is_grad_enabled, seal, with_grad_enabled};
+use crate::tape::{Registered, clock, seal, with_grad_enabled};
 use crate::tensor::{Mark, Tensor};
 
 thread_local! {
@@ -65,7 +66,7 @@ pub(super) struct Recorder {
     /// The storages of what the function must not change, which are rows of an epoch's data: all arguments, then.
     fixed: Option<Vec<usize>>,
     /// What the function takes for its arguments: copies, so that tensors from outside are never taken for arguments.
-    arguments: Vec<Tensor>,
+    pub(super) arguments: Vec<Tensor>,
     /// What they are copies of.
     pub(super) given: Vec<Tensor>,
     /// The arguments and tensors from outside that were changed, and when they were last, as nodes count.
@@ -85,6 +86,8 @@ pub(super) struct Recorder {
     pub(super) aims: Vec<Tensor>,
     /// When it began, as nodes count.
     since: u64,
+    /// The hooks that were registered.
+    pub(super) hooks: Vec<Registered>,
     /// What made the function one that cannot be recorded.
     refused: Option<Error>,
 }
@@ -103,10 +106,9 @@ impl Recording {
         }
         // 0 stands for no recording, also after four billion of them.
         let number = NUMBERS.fetch_add(1, Relaxed).checked_add(1).unwrap_or(1).max(1);
-        let follow = is_grad_enabled();
         let copied = |x: &Tensor| -> Result<Tensor> {
             let copy = ops::copy_as_it_lies(x)?;
-            copy.set_requires_grad(follow && x.requires_grad())?;
+            copy.set_requires_grad(x.requires_grad())?;
             Ok(copy)
         };
         let copies = arguments.iter().map(copied).collect::<Result<Vec<_>>>()?;
@@ -125,6 +127,7 @@ impl Recording {
             differentiated: false,
             aims: Vec::new(),
             since: clock(),
+            hooks: Vec::new(),
             refused: None,
         };
         for (i, x) in copies.iter().enumerate() {
@@ -190,7 +193,7 @@ impl Recorder {
             Home::Argument(_) => t.layout().clone(),
             _ => Layout::contiguous(t.shape()),
         };
-        self.program.cells.push(Cell { home, dtype: t.dtype(), layout });
+        self.program.cells.push(Cell { home, dtype: t.dtype(), layout, asked: asked(t) });
         self.before.push(None);
         t.set_mark(Mark::Cell { recording: self.number, cell });
         cell
@@ -213,6 +216,7 @@ impl Recorder {
                 cell
             }
         };
+        self.watch(t, cell);
         Ok(Operand { cell, layout: t.layout().clone() })
     }
 
@@ -241,7 +245,7 @@ impl Recorder {
             let action = Arc::new(Plain { kind: What::Other, name: "copy", f: |x: &[&Tensor]| ops::copy(x[0]) });
             let inputs = [Operand { cell, layout: layout.clone() }].into_iter().collect();
             let own = self.program.cells.len();
-            self.program.cells.push(Cell { home: Home::Temporary, dtype, layout: layout.clone() });
+            self.program.cells.push(Cell::temporary(dtype, layout.clone()));
             self.before.push(None);
             t.set_mark(Mark::Cell { recording: self.number, cell: own });
             let outputs = [Operand { cell: own, layout }].into_iter().collect();
@@ -329,11 +333,17 @@ impl Recorder {
                 // From now on it is the gradient's own memory that the program writes to.
                 if let Home::Temporary = cell.home {
                     cell.home = Home::Captured(grad.whole());
+                    cell.asked = asked(&grad.whole());
                     self.program.gradients[i].made = true;
                 }
                 self.program.gradients[i].after = Some(operand);
             }
         }
+        let flags = self.arguments.iter().zip(&self.given).enumerate();
+        self.program.set = flags
+            .filter(|(_, (x, given))| x.requires_grad() != given.requires_grad())
+            .map(|(i, (x, _))| (i, x.requires_grad()))
+            .collect();
         self.program.followed = (0..self.arguments.len()).filter(|&i| self.arguments[i].requires_grad()).collect();
         if !self.program.followed.is_empty() {
             self.program.aims =
@@ -360,6 +370,7 @@ impl Recorder {
             changed().try_for_each(|(_, x)| x.check_write(&x.detach()))?;
             changed().try_for_each(|(i, x)| put_back(x, &self.arguments[i]))
         })?;
+        self.program.set_asked(arguments)?;
         let one = |((y, output), &sealed): ((&Tensor, &Output), &bool)| -> Result<Tensor> {
             let part = match output {
                 Output::Alias(Operand { cell, layout }) => match self.program.cells[*cell].home {
@@ -380,14 +391,19 @@ impl Recorder {
             generator.set_state(state);
         }
         for (cell, before) in self.program.cells.iter().zip(self.before) {
-            if let (Home::Captured(t), Some(before)) = (&cell.home, before) {
-                // It was written to a moment ago, and `before` has its shape.
+            let Home::Captured(t) = &cell.home else { continue };
+            // What follows was done a moment ago, and `before` has the shape of `t`.
+            if let Some(before) = before {
                 let _ = with_grad_enabled(false, || t.whole().copy_from(&before));
+            }
+            if t.requires_grad() != cell.asked.0 {
+                let _ = t.set_requires_grad(cell.asked.0);
             }
         }
         for (gradient, before) in self.program.gradients.into_iter().zip(self.gradients) {
             drop(gradient.leaf.swap_grad(before));
         }
+        self.hooks.iter().for_each(Registered::remove);
     }
 }
 

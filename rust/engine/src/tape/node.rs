@@ -13,6 +13,7 @@ use rgrad_kernels::lock::Lock;
 use smallvec::SmallVec;
 
 use super::{Foreign, Op, Saved, anomaly};
+use crate::compile;
 use crate::dtype::DType;
 use crate::error::{Result, fail};
 use crate::shape::{Dims, Show};
@@ -179,9 +180,9 @@ impl fmt::Debug for Hooks {
 }
 
 impl Hooks {
-    /// How often the hooks on a leaf's gradient have changed.
-    pub(crate) fn changes(leaf: &Tensor) -> u64 {
-        leaf.hooks().get().map_or(0, |hooks| hooks.changes.load(Relaxed))
+    /// How often the hooks on a tensor's gradient have changed.
+    pub(crate) fn changes(t: &Tensor) -> u64 {
+        t.node().map_or(t.hooks(), |node| &node.hooks).get().map_or(0, |hooks| hooks.changes.load(Relaxed))
     }
 
     fn of(t: &Tensor) -> &Arc<Hooks> {
@@ -232,7 +233,7 @@ impl Hooks {
 }
 
 /// A hook's place, which keeps neither the hook nor its tensor alive.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Registered {
     hooks: Weak<Hooks>,
     number: u64,
@@ -254,12 +255,18 @@ pub fn register_hook(t: &Tensor, hook: Arc<dyn Hook>) -> Result<Registered> {
     if !t.requires_grad() {
         fail!(Runtime, "register_hook: the tensor does not require gradients, so none would reach the hook");
     }
+    compile::look_at_asked(t)?;
+    compile::check_hook(t)?;
     let hooks = Hooks::of(t);
     hooks.changes.fetch_add(1, Relaxed);
-    let mut registered = hooks.registered.lock();
-    let number = registered.last_key_value().map_or(0, |(last, _)| last + 1);
-    registered.insert(number, hook);
-    Ok(Registered { hooks: Arc::downgrade(hooks), number })
+    let registered = {
+        let mut all = hooks.registered.lock();
+        let number = all.last_key_value().map_or(0, |(last, _)| last + 1);
+        all.insert(number, hook);
+        Registered { hooks: Arc::downgrade(hooks), number }
+    };
+    compile::hooked(&registered);
+    Ok(registered)
 }
 
 /// Keeps the gradient of the result of an operation in its `grad`, as a leaf's is kept anyway: what it is after all hooks.

@@ -14,6 +14,7 @@ impl Tensor {
         if on && !self.dtype().is_float() {
             fail!(Type, "requires_grad: only tensors of floats have gradients, this one holds {}", self.dtype());
         }
+        compile::look_at_asked(self)?;
         if self.node.is_some() {
             if on {
                 return Ok(());

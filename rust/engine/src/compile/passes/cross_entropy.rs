@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::super::Kind;
 use super::super::edit::Edit;
-use super::super::program::{Cell, Home, Instr, Operand, Program};
+use super::super::program::{Cell, Instr, Operand, Program};
 use crate::ops::CrossEntropyWithSlope;
 use crate::shape::Layout;
 
@@ -27,7 +27,7 @@ pub(super) fn run(program: &mut Program) {
         let logits = &program.instr(i).inputs[0];
         let (rows, dtype) = (logits.layout.shape[0], program.cell(logits.cell).dtype);
         let layout = Layout::contiguous(&[rows]);
-        let cell = program.new_cell(Cell { home: Home::Temporary, dtype, layout: layout.clone() });
+        let cell = program.new_cell(Cell::temporary(dtype, layout.clone()));
         let losses = Operand { cell, layout };
         let mut outputs: SmallVec<[Operand; 2]> = program.instr(i).outputs.clone();
         outputs.extend(program.instr(j).outputs.clone());

@@ -1,0 +1,64 @@
+//! What is asked of a tensor from outside: gradients, and that hooks see them. A record is good for what it found.
+
+use super::program::Home;
+use super::record::{Recorder, place};
+use crate::error::{Result, fail};
+use crate::tape::Hooks;
+use crate::tensor::{Tensor, Weak};
+
+/// Whether gradients are computed for a tensor, and how often the hooks on them have changed.
+pub(super) type Asked = (bool, u64);
+
+pub(super) fn asked(t: &Tensor) -> Asked {
+    (t.requires_grad(), Hooks::changes(t))
+}
+
+/// A tensor from outside that is no cell by itself, because it is a view or has a history.
+#[derive(Clone)]
+pub(super) struct Watched {
+    tensor: Weak,
+    found: Asked,
+}
+
+impl Watched {
+    /// Whether what is asked of it is what was found, or it is gone.
+    pub fn is_as_found(&self) -> bool {
+        self.tensor.upgrade().is_none_or(|t| asked(&t) == self.found)
+    }
+}
+
+impl Recorder {
+    /// Whether it was there before the recording.
+    fn is_outside(&self, t: &Tensor) -> bool {
+        t.recording() != self.number && !self.is_built(t)
+    }
+
+    /// Notes what is asked of `t` now, which is used as this cell.
+    pub(super) fn watch(&mut self, t: &Tensor, cell: usize) {
+        let Home::Captured(whole) = &self.program.cells[cell].home else { return };
+        if !(t.is_same(whole) && t.is_leaf()) && self.is_outside(t) {
+            let tensor = t.downgrade();
+            if !self.program.watched.iter().any(|other| other.tensor.is_same(&tensor)) {
+                self.program.watched.push(Watched { tensor, found: asked(t) });
+            }
+        }
+    }
+
+    /// Notes that the function looks at what is asked of `t`, or is about to change it.
+    pub(super) fn look_at_asked(&mut self, t: &Tensor) -> Result<()> {
+        if self.is_outside(t) { self.operand(t).map(|_| ()) } else { Ok(()) }
+    }
+
+    /// `RuntimeError` if `t` is an argument: a hook would stay on the copy that stands for it.
+    pub(super) fn check_hook(&self, t: &Tensor) -> Result<()> {
+        if self.arguments.iter().any(|x| x.is_same(t)) {
+            fail!(
+                Runtime,
+                "compile: a hook is registered on an argument inside a compiled step{}, where it would stay for later calls: \
+                 register it outside, or on a result, such as x * 1",
+                place()
+            );
+        }
+        Ok(())
+    }
+}
