@@ -40,7 +40,7 @@ COUNT ?= 200
 STEPS ?= 100000
 START ?= $(shell date +%s)000
 
-.PHONY: help demo test lint format sanitize sanitize-python fuzz fuzz-programs fuzz-calls fuzz-files growth kills threads miri stubs
+.PHONY: help demo test lint format sanitize sanitize-python fuzz fuzz-programs fuzz-calls fuzz-files growth kills threads model miri stubs
 .PHONY: bench wheel clean tools
 
 help: ## list the targets
@@ -104,6 +104,9 @@ fuzz-files: $(BUILT) ## draw files for every loader, sound and hostile, (SECONDS
 	$(PY) tests/fuzz_files.py --seconds $(SECONDS) --seed $(START)
 
 # crossbeam, below rayon, keeps to tree borrows but not to stacked borrows; rayon's threads outlive the tests.
+model: ## try the orders in which threads can run a region
+	cargo test --release --locked --manifest-path model/Cargo.toml --target-dir target/model
+
 miri: ## run the tests of kernels and engine in Miri (takes a nightly toolchain with the components miri and rust-src)
 	MIRIFLAGS='-Zmiri-tree-borrows -Zmiri-permissive-provenance -Zmiri-ignore-leaks -Zmiri-num-cpus=2 \
 	-Zmiri-deterministic-floats' cargo +nightly miri test $(CRATES) --tests
@@ -113,6 +116,8 @@ lint: $(BUILT) $(VENV)/checks.stamp ## check layout, lints, types and stubs
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --manifest-path fuzz/Cargo.toml --no-default-features --locked --target-dir target -- -D warnings
+	cargo fmt --manifest-path model/Cargo.toml --check
+	cargo clippy --manifest-path model/Cargo.toml --tests --locked --target-dir target/model -- -D warnings
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) -m mypy
@@ -122,6 +127,7 @@ lint: $(BUILT) $(VENV)/checks.stamp ## check layout, lints, types and stubs
 format: $(VENV)/checks.stamp ## lay out all sources, and mend what ruff can mend
 	cargo fmt --all
 	cargo fmt --manifest-path fuzz/Cargo.toml
+	cargo fmt --manifest-path model/Cargo.toml
 	$(PY) -m ruff check --fix
 	$(PY) -m ruff format
 

@@ -8,32 +8,20 @@
 //! What an empty region costs is the way of two cache lines between cores, one there and one back; so nothing else is
 //! shared on the way: no lock, no fence, no system call.
 
-use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
-use std::hint::spin_loop;
-use std::mem::{forget, transmute};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::resume_unwind;
 use std::ptr::null_mut;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
-use std::sync::{Mutex, PoisonError};
-use std::thread::{available_parallelism, yield_now};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize};
+use std::thread::available_parallelism;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::fork;
+use region::{Region, Task};
 
-/// How long a worker that finds no task spins before it sleeps: about twice what a wake-up was measured to take, so that
-/// spinning never costs more than three times what the best choice would have.
-const SPIN: Duration = Duration::from_micros(100);
-/// Looks at the word between two looks at the clock, which is much slower.
-const LOOKS_PER_CLOCK: u32 = 64;
-/// Looks at unfinished tasks before the caller offers its core to the threads that run them: they may be waiting for it.
-const LOOKS_BEFORE_YIELD: u32 = 1000;
-
-type Task<'a> = &'a (dyn Fn(usize) + Sync);
-type Panic = Box<dyn Any + Send>;
+mod region;
+mod sync;
 
 /// Calls `f(0), f(1), … f(tasks - 1)`, each once, on the calling thread and the pool's workers, and returns when all are
 /// done. Which thread runs which task is unspecified, so tasks must write disjoint data.
@@ -187,7 +175,9 @@ impl Team {
         if pool.workers != workers {
             *pool = Pool::with(workers);
         }
-        let panic = pool.threads.as_ref().map(|pool| self.region.run(pool, workers.min(tasks as usize - 1), tasks, f));
+        let workers = workers.min(tasks as usize - 1);
+        let wake = |pool| move || wake(&self.region, Some(pool), workers);
+        let panic = pool.threads.as_ref().map(|pool| self.region.run(workers, tasks, f, wake(pool)));
         self.taken.store(false, Release);
         match panic {
             None => false,
@@ -204,160 +194,25 @@ impl Pool {
     }
 }
 
-/// The tasks of the region that runs now, or of the last one. What different threads write has cache lines of its own.
-#[derive(Default)]
-struct Region {
-    open: Line<Open>,
-    /// Tasks that workers have finished, since the team was made.
-    done: Line<AtomicU64>,
-    /// Workers that look for tasks, or have been sent for.
-    awake: Line<AtomicUsize>,
-    panic: Mutex<Option<Panic>>,
-}
-
-/// What a worker must know to take part, in one cache line.
-#[derive(Default)]
-struct Open {
-    /// In the low half the number of tasks, in the high half the next one: unclaimed tasks are left while it is below.
-    claims: AtomicU64,
-    job: UnsafeCell<Option<Task<'static>>>,
-    /// Whether a task has panicked.
-    panicked: AtomicBool,
-}
-
-/// Two cache lines, because cores fetch them in pairs.
-#[derive(Default)]
-#[repr(align(128))]
-struct Line<T>(T);
-
-// SAFETY: all fields but `job` are `Sync`. `job` is written by the one thread that has taken the team, when no task is
-// claimed, and read by threads that have claimed a task: claiming reads `claims` after the write was published there, and
-// the next write comes after all claimed tasks are done.
-unsafe impl Sync for Region {}
-
-impl Region {
-    /// Runs tasks `0..tasks` here and on up to `workers` workers; returns a task's panic. Must be called by one thread at a
-    /// time, the one that has taken the team.
-    fn run(&'static self, pool: &ThreadPool, workers: usize, tasks: u32, f: Task) -> Option<Panic> {
-        let before = self.done.0.load(Relaxed);
-        // SAFETY: `f` is called only by tasks claimed from `claims`, and all claimed tasks are done before this function
-        // returns: it cannot unwind in between, since panics of tasks are caught. So no use of `f` outlives the borrow.
-        // As for the write, see `Sync`.
-        unsafe { *self.open.0.job.get() = Some(transmute::<Task<'_>, Task<'static>>(f)) };
-        // Task 0 is the caller's. No fence orders this before the look at `awake`: a worker that falls asleep between the
-        // two is missed by this region, which then runs here, and woken by the next.
-        self.open.0.claims.store(1 << 32 | u64::from(tasks), Release);
-        if self.awake.0.load(Relaxed) < workers {
-            self.wake(Some(pool), workers);
+/// Sends for up to two more workers, each of which sends for two more while fewer than `limit` are awake: waking all
+/// of a large machine's cores takes longer than their work, if one thread has to do it.
+#[cold]
+fn wake(region: &'static Region, pool: Option<&ThreadPool>, limit: usize) {
+    for _ in 0..2 {
+        if region.awake.0.fetch_update(Relaxed, Relaxed, |n| (n < limit).then_some(n + 1)).is_err() {
+            return;
         }
-        let mut mine = 0;
-        let mut next = Some(0);
-        while let Some(task) = next {
-            self.execute(f, task);
-            mine += 1;
-            next = self.claim();
-        }
-        let theirs = u64::from(tasks) - mine;
-        let mut looks = 0;
-        while self.done.0.load(Acquire).wrapping_sub(before) < theirs {
-            if looks < LOOKS_BEFORE_YIELD {
-                looks += 1;
-                spin_loop();
-            } else {
-                yield_now();
+        let start = move || {
+            if region.has_tasks() {
+                wake(region, None, limit);
             }
-        }
-        // Ordered by `done`.
-        if self.open.0.panicked.load(Relaxed) { self.take_panic() } else { None }
-    }
-
-    #[cold]
-    fn take_panic(&self) -> Option<Panic> {
-        self.open.0.panicked.store(false, Relaxed);
-        self.panic.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    /// Sends for up to two more workers, each of which sends for two more while fewer than `limit` are awake: waking all
-    /// of a large machine's cores takes longer than their work, if one thread has to do it.
-    #[cold]
-    fn wake(&'static self, pool: Option<&ThreadPool>, limit: usize) {
-        for _ in 0..2 {
-            if self.awake.0.fetch_update(Relaxed, Relaxed, |n| (n < limit).then_some(n + 1)).is_err() {
-                return;
-            }
-            let start = move || {
-                if self.has_tasks() {
-                    self.wake(None, limit);
-                }
-                self.work();
-            };
-            match pool {
-                Some(pool) => pool.spawn(start),
-                None => rayon::spawn(start), // on a worker, and so in its pool
-            }
+            region.work();
+        };
+        match pool {
+            Some(pool) => pool.spawn(start),
+            None => rayon::spawn(start), // on a worker, and so in its pool
         }
     }
-
-    /// What a worker does while it is awake.
-    fn work(&self) {
-        loop {
-            while let Some(task) = self.claim() {
-                // SAFETY: a claimed task is not done yet; see `Sync`.
-                let job = unsafe { *self.open.0.job.get() };
-                self.execute(job.expect("a region has a job"), task);
-                self.done.0.fetch_add(1, Release);
-            }
-            if !self.spin() {
-                self.awake.0.fetch_sub(1, Relaxed);
-                return;
-            }
-        }
-    }
-
-    /// Claims a task. A claim made too late finds none left, or a task of the next region, which is as good.
-    fn claim(&self) -> Option<usize> {
-        if !self.has_tasks() {
-            return None;
-        }
-        let (next, tasks) = halves(self.open.0.claims.fetch_add(1 << 32, AcqRel));
-        (next < tasks).then_some(next as usize)
-    }
-
-    fn has_tasks(&self) -> bool {
-        let (next, tasks) = halves(self.open.0.claims.load(Relaxed));
-        next < tasks
-    }
-
-    /// Waits for tasks; false if none came in time.
-    fn spin(&self) -> bool {
-        let start = Instant::now();
-        while start.elapsed() < SPIN {
-            for _ in 0..LOOKS_PER_CLOCK {
-                if self.has_tasks() {
-                    return true;
-                }
-                spin_loop();
-            }
-        }
-        false
-    }
-
-    fn execute(&self, f: Task, task: usize) {
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| f(task))) {
-            let mut first = self.panic.lock().unwrap_or_else(PoisonError::into_inner);
-            match *first {
-                None => *first = Some(panic),
-                // Dropping it could panic again, and so on without end.
-                Some(_) => catch_unwind(AssertUnwindSafe(|| drop(panic))).unwrap_or_else(forget),
-            }
-            self.open.0.panicked.store(true, Relaxed);
-        }
-    }
-}
-
-/// The next task and the number of tasks.
-fn halves(claims: u64) -> (u32, u32) {
-    ((claims >> 32) as u32, claims as u32)
 }
 
 #[cfg(test)]

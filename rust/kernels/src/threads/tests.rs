@@ -1,7 +1,9 @@
 use super::*;
 use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
-use std::thread::ThreadId;
+use std::sync::{Mutex, PoisonError};
+use std::thread::{ThreadId, yield_now};
 
 /// Repetitions, of which Miri has time for a few.
 const fn times(n: usize) -> usize {
