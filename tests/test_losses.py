@@ -223,3 +223,23 @@ def test_weights_are_part_of_the_state():
     assert list(loss.state_dict()) == ["pos_weight"]
     assert loss.double().pos_weight.dtype == rg.float64
     assert list(nn.CrossEntropyLoss().state_dict()) == []
+
+
+@pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
+@pytest.mark.parametrize("dtypes", [("uint8", "uint8"), ("bool", "uint8"), ("int32", "int32"), ("uint8", "float32")])
+@pytest.mark.parametrize(
+    "loss",
+    [F.mse_loss, F.l1_loss, F.huber_loss, F.smooth_l1_loss, F.margin_ranking_loss, F.soft_margin_loss],
+    ids=lambda loss: loss.__name__,
+)
+def test_integers_do_not_wrap_around(loss, dtypes, reduction):
+    """As bytes, 1 - 3 would be 254."""
+    last = {"uint8": 255, "bool": True, "int32": 2**31 - 1, "float32": 3}
+    first = {"uint8": 1, "bool": True, "int32": -(2**31), "float32": -3}
+    a = rg.tensor([first[dtypes[0]], last[dtypes[0]], 0], dtype=dtypes[0])
+    b = rg.tensor([last[dtypes[1]], first[dtypes[1]], 1], dtype=dtypes[1])
+    signs = (rg.tensor([1, 1, 1], dtype="uint8"),) if loss is F.margin_ranking_loss else ()
+    got = loss(a, b, *signs, reduction=reduction)
+    want = loss(a.double(), b.double(), *(t.double() for t in signs), reduction=reduction)
+    assert got.dtype.is_floating_point
+    rg.testing.assert_close(got.double(), want, rtol=1e-6, atol=1e-6)

@@ -5,13 +5,19 @@ use super::super::curve::log1p_exp;
 use super::super::elementwise::{abs, clamp, eq, mul, neg, number, square, sub, where_};
 use super::super::reduce::scale;
 use super::{Reduction, check_targets, same_shape};
+use crate::dtype::DType;
 use crate::error::{Result, fail};
 use crate::tensor::Tensor;
 
 /// input − target, of floats.
 fn difference(input: &Tensor, target: &Tensor) -> Result<Tensor> {
-    let d = sub(input, target)?;
+    let d = sub(&wide(input)?, &wide(target)?)?;
     cast(&d, d.dtype().or_float())
+}
+
+/// Integers as 64 bits, in which the differences and products of smaller ones do not wrap around.
+fn wide(x: &Tensor) -> Result<Tensor> {
+    if x.dtype().is_float() { Ok(x.clone()) } else { cast(x, DType::Int64) }
 }
 
 /// Squared error (input − target)².
@@ -79,7 +85,7 @@ pub fn soft_margin_loss(input: &Tensor, target: &Tensor, reduction: &str) -> Res
     let reduction = Reduction::new("soft_margin_loss", reduction, input.numel())?;
     same_shape("soft_margin_loss", input, target)?;
     check_targets("soft_margin_loss", target, "1 and -1, not labels 0 and 1 (write 2 * target - 1)", |t| t != 0.0)?;
-    reduction.apply(log1p_exp(&neg(&mul(input, target)?)?)?)
+    reduction.apply(log1p_exp(&neg(&mul(&wide(input)?, &wide(target)?)?)?)?)
 }
 
 /// max(0, `margin` − `target` · (`input1` − `input2`)). `ValueError` for targets other than 1, −1 and, for a tie, 0.
