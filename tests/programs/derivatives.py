@@ -139,7 +139,7 @@ class Derivatives(Drawing):
         text = f"def {name}({inner.text}):\n" + "\n".join(indented([*lines, f"return {result}"]))
         exec(text, self.names)
         # A remainder by a tiny number jumps between all points at which a difference can be taken; hardshrink by 0 is
-        # the number itself, but at 0 its slope is 0, as in PyTorch; and a number that is both of its limits has the whole
+        # the number itself, but at 0 its slope is 0, as in PyTorch; a number that is both of its limits has the whole
         # slope of clamp, as there.
         smooth = not re.search(r"float32|remainder|fmod|hardshrink|clamp\(.*\b(\w+), \1\b", text)
         if self.dtype == "float64" and smooth and is_float(inner.value) and inner.value.numel():
