@@ -138,10 +138,10 @@ class Derivatives(Drawing):
         result = self.loss(y.text) if scalar else y.text
         text = f"def {name}({inner.text}):\n" + "\n".join(indented([*lines, f"return {result}"]))
         exec(text, self.names)
-        # A remainder by a tiny number jumps between all points at which a difference can be taken; hardshrink by 0 is
+        # A remainder by a tiny number jumps between all points at which a difference can be taken; shrinking by 0 is
         # the number itself, but at 0 its slope is 0, as in PyTorch; a number that is both of its limits has the whole
         # slope of clamp, as there.
-        smooth = not re.search(r"float32|remainder|fmod|hardshrink|clamp\(.*\b(\w+), \1\b", text)
+        smooth = not re.search(r"float32|remainder|fmod|hardshrink|softshrink|clamp\(.*\b(\w+), \1\b", text)
         if self.dtype == "float64" and smooth and is_float(inner.value) and inner.value.numel():
             told = wrong_derivative(self.names[name], inner.value)
             if told:

@@ -7,55 +7,13 @@
 //! being made of the same operations, push the tangents of what they saved, which gives forward over reverse mode.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use smallvec::SmallVec;
 
 use crate::error::{Result, fail};
-use crate::ops;
 use crate::shape::Show;
-use crate::tape::Op;
-use crate::tensor::Tensor;
-
-/// One evaluation of a derivative by forward mode. Its tangents count until it ends; what was saved of them meanwhile, by the
-/// tape or by the user, counts as constant afterwards.
-#[derive(Debug)]
-pub struct Level {
-    number: u64,
-    ended: AtomicBool,
-}
-
-impl Level {
-    /// A level later than all before.
-    #[must_use]
-    pub fn begin() -> Arc<Self> {
-        static NUMBERS: AtomicU64 = AtomicU64::new(0);
-        Arc::new(Self { number: NUMBERS.fetch_add(1, Relaxed), ended: AtomicBool::new(false) })
-    }
-
-    /// Ends the evaluation.
-    pub fn end(&self) {
-        self.ended.store(true, Relaxed);
-    }
-}
-
-/// The tangents of a tensor, latest level first.
-#[derive(Debug)]
-pub(crate) struct Tangents {
-    level: Arc<Level>,
-    tangent: Tensor,
-    earlier: Option<Arc<Tangents>>,
-}
-
-/// Those of the tangents that count: an inner evaluation ends before an outer one.
-pub(crate) fn current(mut tangents: Option<&Arc<Tangents>>) -> Option<&Arc<Tangents>> {
-    while let Some(t) = tangents
-        && t.level.ended.load(Relaxed)
-    {
-        tangents = t.earlier.as_ref();
-    }
-    tangents
-}
+pub use crate::tensor::Level;
+use crate::tensor::{Op, Tangents, Tensor};
 
 /// `x` with a tangent of this level, which is later than those that it has. `ValueError` or `TypeError` unless the tangent has
 /// the shape and dtype of `x`.
@@ -94,11 +52,4 @@ pub(crate) fn push(op: &dyn Op, x: &[&Tensor], y: Tensor) -> Result<Tensor> {
     let tangent = op.jvp(&values, &y, &tangents)?;
     debug_assert_eq!((tangent.shape(), tangent.dtype()), (y.shape(), y.dtype()), "tangent of {}", op.name());
     with_tangent(&y, tangent, level)
-}
-
-/// The sum of those parts of a tangent that are not zero.
-pub(crate) fn total<const N: usize>(parts: [Option<Tensor>; N]) -> Result<Tensor> {
-    let mut parts = parts.into_iter().flatten();
-    let first = parts.next().expect("one of the inputs has a tangent");
-    parts.try_fold(first, |sum, part| ops::add(&sum, &part))
 }

@@ -5,12 +5,13 @@
 #![forbid(unsafe_code)]
 
 pub mod compile;
-pub mod create;
 pub mod dtype;
 pub mod error;
 pub mod forward;
+pub mod op;
 pub mod ops;
 pub mod optim;
+pub mod random;
 pub mod shape;
 pub mod tape;
 pub mod tensor;

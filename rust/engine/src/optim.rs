@@ -11,12 +11,11 @@ use rgrad_kernels::optim::{self as kernels, MAX_STATES};
 pub use rgrad_kernels::optim::{Adadelta, Adagrad, Adam, Counts, NAdam, RmsProp, Rule, Sgd};
 use smallvec::SmallVec;
 
-use crate::compile;
 use crate::dtype::{DType, match_float};
 use crate::error::{Result, fail};
 use crate::ops::contiguous;
 use crate::shape::Show;
-use crate::tensor::{Reader, Tensor};
+use crate::tensor::{Action, Reader, Tensor, watch};
 
 /// One parameter with its gradient and the optimizer's state of it.
 #[derive(Clone, Debug)]
@@ -65,10 +64,10 @@ impl<R: Rule + 'static> Update<R> {
         *counts.lock() = slots.iter().map(|s| s.counts).collect();
         let action = Arc::new(Self { rules: Lock::new(rules), counts });
         // State that the step has made stays when the step is over, unlike anything else that it makes.
-        slots.iter().flat_map(|s| &s.state).for_each(compile::forget);
+        slots.iter().flat_map(|s| &s.state).for_each(watch::forget);
         let grads: Vec<&Tensor> = slots.iter().map(|s| &s.grad).collect();
         let written: Vec<&Tensor> = slots.iter().flat_map(|s| once(&s.param).chain(&s.state)).collect();
-        compile::change(action.clone(), &grads, &written, || update(slots))?;
+        watch::ran(action.clone(), &grads, &written, || update(slots))?;
         Ok(action)
     }
 
@@ -84,7 +83,7 @@ impl<R: Rule + 'static> Update<R> {
     }
 }
 
-impl<R: Rule + 'static> compile::Action for Update<R> {
+impl<R: Rule + 'static> Action for Update<R> {
     fn name(&self) -> String {
         R::NAME.into()
     }

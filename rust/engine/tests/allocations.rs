@@ -2,8 +2,8 @@
 
 use allocation_counter::measure;
 use rgrad_engine::compile::{Batches, Recording, Replay, Stacked};
-use rgrad_engine::create::Generator;
 use rgrad_engine::optim::{Adam, Counts, Rule, Sgd, Slot, States, Update};
+use rgrad_engine::random::Generator;
 use rgrad_engine::tape::{self, Options};
 use rgrad_engine::{DType, Number, Tensor, ops};
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
-use rgrad_engine::tape;
+use rgrad_engine::{op, tape};
 
 use crate::args::Tensors;
 use crate::cycles;
@@ -14,13 +14,13 @@ use crate::tensor::PyTensor;
 /// Whether operations are taped on this thread.
 #[pyfunction]
 pub fn is_grad_enabled() -> bool {
-    tape::is_grad_enabled()
+    op::is_grad_enabled()
 }
 
 /// Switches taping on this thread, and returns what it was.
 #[pyfunction]
 pub fn _set_grad_enabled(on: bool) -> bool {
-    tape::set_grad_enabled(on)
+    op::set_grad_enabled(on)
 }
 
 /// Gradients of outputs with respect to inputs; see `rgrad.autograd.grad`.
@@ -68,7 +68,7 @@ pub fn _captured(py: Python<'_>, outputs: Tensors, own: Tensors, since: u64) -> 
 /// Switches the search for NaN on this thread, and returns whether it was on; see `rgrad.autograd.detect_anomaly`.
 #[pyfunction]
 pub fn _set_anomaly(on: bool) -> bool {
-    tape::set_anomaly(on.then_some(place)).is_some()
+    op::set_anomaly(on.then_some(place)).is_some()
 }
 
 /// The line of the user's program that is being run: the innermost one outside this package and `copy`, which calls it.

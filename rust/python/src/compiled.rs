@@ -7,7 +7,7 @@ use pyo3::intern;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple, PyWeakrefMethods, PyWeakrefReference};
 use pyo3::{PyTraverseError, PyVisit};
-use rgrad_engine::{DType, Tensor, tape};
+use rgrad_engine::{DType, Tensor, op};
 use rgrad_kernels::lock::Lock;
 
 use crate::args::Tensors;
@@ -107,7 +107,7 @@ impl Entry {
     }
 
     fn holds(&self, py: Python<'_>) -> PyResult<bool> {
-        Ok(self.grad == tape::is_grad_enabled()
+        Ok(self.grad == op::is_grad_enabled()
             && self.default == DType::default_float()
             && self.program.get().fits(py)?)
     }
@@ -361,7 +361,7 @@ impl PyCompiled {
             key,
             tensors,
             flat,
-            grad: tape::is_grad_enabled(),
+            grad: op::is_grad_enabled(),
             default: DType::default_float(),
             program,
             kinds,

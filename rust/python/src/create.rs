@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::types::PyTuple;
 use rgrad_engine::compile;
-use rgrad_engine::create::{self, State};
+use rgrad_engine::ops;
+use rgrad_engine::random::{Generator, State};
 use rgrad_engine::{DType, Number, Tensor};
 
 use crate::args::{self, Int, Shape, int, sequence, sizes};
@@ -116,7 +117,7 @@ fn count(n: int) -> PyResult<usize> {
 #[pyfunction]
 #[pyo3(signature = (n, m=None, dtype=None, requires_grad=false))]
 pub fn eye(n: int, m: Option<int>, dtype: Option<AnyDType>, requires_grad: bool) -> Out {
-    finish(create::eye(count(n)?, count(m.unwrap_or(n))?, or_default(dtype)).map_err(to_py)?, requires_grad)
+    finish(ops::eye(count(n)?, count(m.unwrap_or(n))?, or_default(dtype)).map_err(to_py)?, requires_grad)
 }
 
 /// `start, start + step, …` up to but without `end`; with one argument from 0 to it. Integers give int64, floats the
@@ -134,21 +135,21 @@ pub fn arange(start: Num, end: Option<Num>, step: Option<Num>, dtype: Option<Any
             "arange: expected numbers, got a truth value; write requires_grad=True by its name",
         ));
     }
-    finish(create::arange(from, to, step, dtype.map(|d| d.0)).map_err(to_py)?, requires_grad)
+    finish(ops::arange(from, to, step, dtype.map(|d| d.0)).map_err(to_py)?, requires_grad)
 }
 
 /// `steps` numbers from `start` to `end`, both included, evenly spaced.
 #[pyfunction]
 #[pyo3(signature = (start, end, steps, dtype=None, requires_grad=false))]
 pub fn linspace(start: f64, end: f64, steps: int, dtype: Option<AnyDType>, requires_grad: bool) -> Out {
-    finish(create::linspace(start, end, count(steps)?, dtype.map(|d| d.0)).map_err(to_py)?, requires_grad)
+    finish(ops::linspace(start, end, count(steps)?, dtype.map(|d| d.0)).map_err(to_py)?, requires_grad)
 }
 
 /// `steps` powers of `base`, with exponents evenly spaced from `start` to `end`, both included.
 #[pyfunction]
 #[pyo3(signature = (start, end, steps, base=10.0, dtype=None, requires_grad=false))]
 pub fn logspace(start: f64, end: f64, steps: int, base: f64, dtype: Option<AnyDType>, requires_grad: bool) -> Out {
-    finish(create::logspace(start, end, count(steps)?, base, dtype.map(|d| d.0)).map_err(to_py)?, requires_grad)
+    finish(ops::logspace(start, end, count(steps)?, base, dtype.map(|d| d.0)).map_err(to_py)?, requires_grad)
 }
 
 /// The coordinates of a grid: vectors, each repeated along the dimensions of the others, as views.
@@ -167,14 +168,14 @@ pub fn meshgrid(tensors: &Bound<'_, PyTuple>, indexing: &str) -> PyResult<Tuple>
         Ok(list) if tensors.len() == 1 && !list.is_instance_of::<PyTensor>() => list.extract::<args::Tensors>()?,
         _ => tensors.extract::<args::Tensors>()?,
     };
-    rgrad_engine::ops::meshgrid(&all.0, xy).map(Into::into).map_err(to_py)
+    ops::meshgrid(&all.0, xy).map(Into::into).map_err(to_py)
 }
 
 /// A stream of random numbers: the same numbers for a seed on every platform, instruction set and number of threads.
 #[pyclass(name = "Generator", module = "rgrad", frozen)]
-pub struct PyGenerator(create::Generator);
+pub struct PyGenerator(Generator);
 
-static DEFAULT: LazyLock<create::Generator> = LazyLock::new(|| create::Generator::new(0));
+static DEFAULT: LazyLock<Generator> = LazyLock::new(|| Generator::new(0));
 
 fn seed_of(ob: &Bound<'_, PyAny>) -> PyResult<u64> {
     ob.extract::<Int<u64>>().map(|int| int.0)
@@ -185,7 +186,7 @@ impl PyGenerator {
     #[new]
     #[pyo3(signature = (seed: "SupportsIndex"=0))]
     fn new(#[pyo3(from_py_with = seed_of)] seed: u64) -> Self {
-        Self(create::Generator::new(seed))
+        Self(Generator::new(seed))
     }
     /// Starts the stream of this seed from its beginning, and returns this generator.
     fn manual_seed(slf: Bound<'_, Self>, seed: Int<u64>) -> Bound<'_, Self> {
@@ -243,7 +244,7 @@ pub(crate) fn draw<R: Send>(
     py: Python<'_>,
     generator: Option<&Bound<'_, PyGenerator>>,
     elements: usize,
-    f: impl FnOnce(&create::Generator) -> rgrad_engine::Result<R> + Send,
+    f: impl FnOnce(&Generator) -> rgrad_engine::Result<R> + Send,
 ) -> PyResult<R> {
     let own = generator.map(|g| g.get().0.clone());
     run(py, elements, || f(own.as_ref().unwrap_or(&DEFAULT)))
@@ -327,6 +328,5 @@ pub fn dropout(py: Python<'_>, x: &Bound<'_, PyTensor>, p: f64, generator: Optio
     let x = &x.get().inner;
     let keep = 1.0 - p;
     let factor = if keep == 0.0 { 0.0 } else { 1.0 / keep };
-    draw(py, generator, x.numel(), |g| rgrad_engine::ops::mul(x, &g.mask(x.shape(), x.dtype(), keep, factor)?))
-        .map(Into::into)
+    draw(py, generator, x.numel(), |g| ops::mul(x, &g.mask(x.shape(), x.dtype(), keep, factor)?)).map(Into::into)
 }

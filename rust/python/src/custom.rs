@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use pyo3::exceptions::PyTypeError;
 use rgrad_engine::Tensor;
+use rgrad_engine::op::{Foreign, Grads, Op, Saved, Saves, Want, apply};
 use rgrad_engine::ops;
-use rgrad_engine::tape::{self, Grads, Op, Saved, Saves, Want, apply};
+use rgrad_engine::tape;
 
 use crate::args::Tensors;
 use crate::cycles;
@@ -46,7 +47,7 @@ impl Op for Custom {
     fn name(&self) -> &str {
         &self.name
     }
-    fn foreign(&self) -> Option<tape::Foreign> {
+    fn foreign(&self) -> Option<Foreign> {
         Some(self.rules.clone())
     }
     fn saves(&self) -> Saves {

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 use pyo3::{PyTraverseError, PyVisit};
-use rgrad_engine::tape::{self, Foreign};
+use rgrad_engine::op::Foreign;
+use rgrad_engine::tape;
 use rgrad_kernels::lock::Lock;
 
 use crate::autograd::Called;

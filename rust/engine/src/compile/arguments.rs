@@ -7,9 +7,10 @@ use super::alias;
 use super::program::{Aim, Home, Program};
 use super::replay::Replay;
 use crate::error::{Result, fail};
+use crate::op::with_grad_enabled;
 use crate::ops;
 use crate::shape::Layout;
-use crate::tape::{self, with_grad_enabled};
+use crate::tape;
 use crate::tensor::{Tensor, meet};
 
 /// The part of an argument that has this layout, whose offset counts from the argument's first element.

@@ -3,8 +3,7 @@
 use super::program::Home;
 use super::record::{Recorder, place};
 use crate::error::{Result, fail};
-use crate::tape::Hooks;
-use crate::tensor::{Tensor, Weak};
+use crate::tensor::{Hooks, Tensor, Weak};
 
 /// Whether gradients are computed for a tensor, and how often the hooks on them have changed.
 pub(super) type Asked = (bool, u64);

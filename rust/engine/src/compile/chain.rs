@@ -1,15 +1,17 @@
 //! Element-wise operations one after another, in one pass over what they read.
 
+use std::any::Any;
+
 use rgrad_kernels::View;
 use rgrad_kernels::buffer::Write;
 use rgrad_kernels::chain::{Chain, Input, Kind as Is, MAX_INPUTS, MAX_OUTPUTS, Output, Step, run_chain};
 use rgrad_kernels::simd::Real;
 use smallvec::SmallVec;
 
-use super::Action;
 use super::program::Operand;
 use crate::dtype::{DType, match_float};
 use crate::error::Result;
+use crate::op::Action;
 use crate::shape::Dims;
 use crate::tensor::{Reader, Tensor};
 
@@ -41,6 +43,11 @@ enum Place<'a, T> {
 }
 
 impl Fused {
+    /// The chain that an action is, if it is one.
+    pub(super) fn of(action: &dyn Action) -> Option<&Self> {
+        action.as_any()?.downcast_ref()
+    }
+
     /// The same with its only result in the place of `target`, which it may read as well, and the inputs that are left.
     pub(super) fn in_place(&self, inputs: &[Operand], target: &Operand) -> Option<(Self, SmallVec<[Operand; 4]>)> {
         let same = |x: &Operand| x.cell == target.cell;
@@ -96,7 +103,7 @@ impl Action for Fused {
         Ok(())
     }
 
-    fn fused(&self) -> Option<&Fused> {
+    fn as_any(&self) -> Option<&dyn Any> {
         Some(self)
     }
 

@@ -4,13 +4,13 @@ use std::ops::Range;
 
 use rgrad_kernels::gather;
 
-use super::record::is_recording;
 use super::replay::Replay;
-use crate::create::Generator;
 use crate::dtype::{DType, match_any};
 use crate::error::{Result, fail};
 use crate::ops::contiguous;
+use crate::random::Generator;
 use crate::shape::Layout;
+use crate::tensor::watch::is_recording;
 use crate::tensor::{Number, Tensor};
 
 /// Rows of tensors that belong together, divided into batches.

@@ -1,13 +1,12 @@
 //! Compiled steps: what a function executes is recorded once, as one linear program, and replayed.
 //!
-//! [`record`] watches every primitive that runs on its thread, forward, backward and update alike ([`hooks`] is what they
-//! call), and writes down an
+//! [`record`] watches every primitive that runs on its thread, forward, backward and update alike (they call
+//! [`watch`](crate::tensor::watch), which calls [`hooks`]), and writes down an
 //! [`program::Instr`] for each: which action, from which cells, into which. A cell stands for a storage: an argument, a
 //! tensor from outside, a constant, or a value of the step's own. [`passes`] make the program shorter without changing a
 //! bit of its results, [`plan`] gives the step's own values places in memory that are used again as soon as they may, and
 //! [`replay`] runs it all, with no allocation; [`epoch`] many times in a row.
 
-mod action;
 mod alias;
 mod arguments;
 mod asked;
@@ -23,15 +22,10 @@ mod record;
 mod replay;
 mod show;
 
-pub(crate) use action::Action;
-pub use action::Kind;
+pub use crate::tensor::watch::{asked, check_free, check_place, constant, is_recording};
 pub use epoch::{Batches, Stacked};
-pub(crate) use hooks::{
-    aimed, built, change, check, check_hook, compute, differentiated, drawn, forget, grad_read, grad_written, hooked,
-    is_known, plain, plain_as, relied, touched, watching, write_as,
-};
-pub use hooks::{check_free, check_place, constant, look_at_asked, set_state, state_of};
+pub use hooks::{set_state, state_of};
 pub use passes::passes;
 pub use program::{Cost, Program};
-pub use record::{Recording, is_recording, set_place};
+pub use record::{Recording, set_place};
 pub use replay::Replay;

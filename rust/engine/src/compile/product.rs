@@ -1,13 +1,15 @@
 //! Products of matrices with everything that is done to their results.
 
+use std::any::Any;
+
 use rgrad_kernels::gemm::{self, Activation, Epilogue, Mat, Packed, Slope};
 use rgrad_kernels::lock::Lock;
 use rgrad_kernels::reduce::{Axes, Reduce, reduce};
 use rgrad_kernels::simd::Real;
 
-use super::{Action, Kind};
 use crate::dtype::match_float;
 use crate::error::Result;
+use crate::op::{Action, Kind};
 use crate::tensor::{Reader, Tensor};
 
 /// C = epilogue(A·B). The inputs are A and B, the bias if there is one, and the values of the activation whose slope is applied.
@@ -22,6 +24,11 @@ pub(crate) struct Product {
 }
 
 impl Product {
+    /// The product that an action is, if it is one.
+    pub(super) fn of(action: &dyn Action) -> Option<&Self> {
+        action.as_any()?.downcast_ref()
+    }
+
     fn run<T: Real>(&self, x: &[&Tensor], out: &[&Tensor], packed: Option<&Packed<T>>) {
         let (a, b) = (x[0].read::<T>(), x[1].read::<T>());
         let (ma, mb) = (mat(x[0], &a), mat(x[1], &b));
@@ -94,7 +101,7 @@ impl Action for Product {
         Kind::Matmul
     }
 
-    fn product(&self) -> Option<&Product> {
+    fn as_any(&self) -> Option<&dyn Any> {
         Some(self)
     }
 }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::action::{Action, Nothing};
 use super::alias::Conflict;
 use super::asked::{Asked, Watched};
 use crate::dtype::DType;
+use crate::error::Result;
+use crate::op::Action;
 use crate::shape::Layout;
-use crate::tape;
 use crate::tensor::Tensor;
 
 /// A storage that a program reads or writes.
@@ -114,7 +114,7 @@ pub(super) struct Gradient {
 pub(super) enum Aim {
     Argument(usize),
     /// A leaf or a result from before.
-    Outside(tape::Key),
+    Outside(crate::tensor::Key),
 }
 
 /// A recorded function.
@@ -159,5 +159,18 @@ impl Instr {
 
     pub fn is_nothing(&self) -> bool {
         self.outputs.is_empty() && !self.effect
+    }
+}
+
+/// What is left of an instruction that a pass has made superfluous.
+struct Nothing;
+
+impl Action for Nothing {
+    fn name(&self) -> String {
+        "nothing".into()
+    }
+
+    fn run(&self, _: &[&Tensor], _: &[&Tensor]) -> Result<()> {
+        Ok(())
     }
 }

@@ -12,31 +12,23 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use rgrad_kernels::lock::Lock;
 use smallvec::SmallVec;
 
-use super::action::{Action, Kind as What, Plain};
 use super::alias;
 use super::arguments::{aim, fixed_data, part_of, put_back};
 use super::asked::asked;
-use super::hooks::refusal;
+use super::hooks::{OfThread, refusal};
 use super::program::{Cell, Gradient, Home, Instr, Operand, Output, Program};
-use crate::create::{Generator, State};
 use crate::error::{Error, Kind, Result, fail};
+use crate::op::{Action, Kind as What, Plain, with_grad_enabled};
 use crate::ops;
+use crate::random::{Generator, State};
 use crate::shape::Layout;
-use crate::tape::{Registered, clock, seal, with_grad_enabled};
-use crate::tensor::{Mark, Tensor};
+use crate::tape::{clock, seal};
+use crate::tensor::watch::{self, unwatched};
+use crate::tensor::{Mark, Registered, Tensor};
 
 thread_local! {
-    /// The number of the recording that watches this thread now, or 0.
-    pub(super) static WATCHING: Slot<u32> = const { Slot::new(0) };
     static RECORDER: RefCell<Option<Recorder>> = const { RefCell::new(None) };
     static PLACE: Slot<Option<fn() -> String>> = const { Slot::new(None) };
-}
-
-/// Whether primitives on this thread are being written down.
-#[inline]
-#[must_use]
-pub fn is_recording() -> bool {
-    WATCHING.get() != 0
 }
 
 /// Says how to find the line of the user's program that is running, for messages.
@@ -46,18 +38,6 @@ pub fn set_place(place: fn() -> String) {
 
 pub(super) fn place() -> String {
     PLACE.get().map_or_else(String::new, |find| format!(" ({})", find()))
-}
-
-/// Runs `f` unwatched: what it does is one primitive, or none.
-pub(super) fn unwatched<R>(f: impl FnOnce() -> R) -> R {
-    struct Restore(u32);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            WATCHING.set(self.0);
-        }
-    }
-    let _restore = Restore(WATCHING.replace(0));
-    f()
 }
 
 pub(super) struct Recorder {
@@ -134,7 +114,8 @@ impl Recording {
             recorder.cell(x, Home::Argument(i));
         }
         RECORDER.set(Some(recorder));
-        WATCHING.set(number);
+        watch::install(&OfThread);
+        watch::set_watching(number);
         Ok((Self(()), copies))
     }
 
@@ -152,7 +133,7 @@ impl Recording {
         arguments: &[Tensor],
         make: impl FnOnce(Program) -> Result<R>,
     ) -> Result<(R, Vec<Tensor>)> {
-        WATCHING.set(0);
+        watch::set_watching(0);
         let program = with(|recorder| {
             recorder.finish(outputs)?;
             recorder.program.conflicts.extend(alias::conflicts(&recorder.program));
@@ -169,7 +150,7 @@ impl Recording {
 
 impl Drop for Recording {
     fn drop(&mut self) {
-        WATCHING.set(0);
+        watch::set_watching(0);
         if let Some(recorder) = RECORDER.take() {
             recorder.undo();
         }

@@ -7,8 +7,8 @@ use super::views::{distinct, expand_to, ravel, reshape_to};
 use super::{cat, clone, copy, only, op_table};
 use crate::dtype::match_any;
 use crate::error::{Result, fail};
+use crate::op::{Grads, Op, Saved, Want, apply};
 use crate::shape::{Dims, Show, checked_numel, normalize_dim};
-use crate::tape::{Grads, Op, Saved, Want, apply};
 use crate::tensor::Tensor;
 
 op_table! { $ arrange_ops

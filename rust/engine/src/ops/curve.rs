@@ -9,12 +9,12 @@ use super::elementwise::{
     tanh_grad, where_, zeros_like,
 };
 use super::reduce::scale;
+use super::total;
 use super::{only, view_of};
-use crate::compile::Kind;
 use crate::dtype::match_float;
 use crate::error::Result;
-use crate::forward;
-use crate::tape::{Grads, Op, Saved, Saves, Want, apply};
+use crate::op::Kind;
+use crate::op::{Grads, Op, Saved, Saves, Want, apply};
 use crate::tensor::Tensor;
 
 /// `curve(x)`. Integers become floats.
@@ -96,7 +96,7 @@ impl Op for Slope {
     fn jvp(&self, x: &[&Tensor], _: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
         let along_g = t[0].map(|t| apply(Slope(self.0, self.1), &[t, x[1]])).transpose()?;
         let along_x = t[1].map(|t| self.wrt_x(t, x[0], x[1])).transpose()?;
-        forward::total([along_g, along_x])
+        total([along_g, along_x])
     }
 }
 

@@ -3,10 +3,10 @@
 use super::elementwise::{ge, le, number, where_};
 use super::reduce::sum;
 use super::{only, op_table};
-use crate::create::arange;
 use crate::error::{Result, fail};
+use crate::op::{Grads, Op, Saved, Want, apply, with_grad_enabled};
+use crate::ops::arange;
 use crate::shape::{Dims, Layout, Show, checked_numel, normalize_dim};
-use crate::tape::{Grads, Op, Saved, Want, apply, with_grad_enabled};
 use crate::tensor::{Number, Tensor};
 
 op_table! { $ diagonal_ops

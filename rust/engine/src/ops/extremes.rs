@@ -7,12 +7,12 @@ use super::elementwise::{compare, div, eq, number, where_};
 use super::reduce::{Split, sum_over};
 use super::views::reshape_to;
 use super::{cast, only, op_table};
-use crate::compile;
-use crate::create::arange;
 use crate::dtype::{DType, match_any};
 use crate::error::Result;
+use crate::op;
+use crate::op::{Grads, Op, Saved, Saves, Want, apply};
+use crate::ops::arange;
 use crate::shape::Dims;
-use crate::tape::{Grads, Op, Saved, Saves, Want, apply};
 use crate::tensor::{Number, Tensor};
 
 op_table! { $ extreme_ops
@@ -93,7 +93,7 @@ fn arg_extremum(op: &'static str, max: bool, x: &Tensor, dim: Option<isize>, kee
     let dims = dim.map(|d| [d]);
     let split = Split::new(op, x, dims.as_ref().map(<[isize; 1]>::as_slice), keepdim)?;
     split.not_empty(op)?;
-    compile::plain(op, &[&x.without_history()], move |x| positions(op, max, x[0], &split))
+    op::plain(op, &[&x.without_history()], move |x| positions(op, max, x[0], &split))
 }
 
 fn positions(op: &str, max: bool, x: &Tensor, split: &Split) -> Result<Tensor> {

@@ -8,8 +8,8 @@ use super::views::{Range, slice, unsqueeze};
 use super::{cast, op_table};
 use crate::dtype::match_any;
 use crate::error::{Result, fail};
+use crate::op::{Grads, Op, Saved, Want, apply};
 use crate::shape::{Dims, Show, checked_numel, contiguous_strides, normalize_dim};
-use crate::tape::{Grads, Op, Saved, Want, apply};
 use crate::tensor::{Tensor, result_dtype};
 
 op_table! { $ join_ops

@@ -5,14 +5,14 @@ use smallvec::SmallVec;
 
 use super::linalg::dot;
 use super::reduce::sum;
+use super::total;
 use super::views::{expand_to, reshape_to, transpose};
 use super::{cast, op_table, strides_over};
-use crate::compile::Kind;
 use crate::dtype::match_float;
 use crate::error::{Result, fail};
-use crate::forward;
+use crate::op::Kind;
+use crate::op::{Grads, Op, Saved, Saves, Want, apply};
 use crate::shape::{Dims, Show, broadcast, places};
-use crate::tape::{Grads, Op, Saved, Saves, Want, apply};
 use crate::tensor::{Tensor, result_dtype};
 
 op_table! { $ matmul_ops
@@ -89,7 +89,7 @@ impl Op for Matmul {
     fn jvp(&self, x: &[&Tensor], _: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
         let a = t[0].map(|t| apply(Matmul, &[t, x[1]])).transpose()?;
         let b = t[1].map(|t| apply(Matmul, &[x[0], t])).transpose()?;
-        forward::total([a, b])
+        total([a, b])
     }
 }
 
@@ -170,7 +170,7 @@ impl Op for Linear {
         let a = t[0].map(|t| apply(Linear, &[t, x[1]])).transpose()?;
         let w = t[1].map(|t| apply(Linear, &[x[0], t])).transpose()?;
         let b = t.get(2).copied().flatten().map(|t| expand_to(t, y.shape())).transpose()?;
-        forward::total([a, w, b])
+        total([a, w, b])
     }
 }
 

@@ -7,6 +7,8 @@
 
 mod activation;
 mod arrange;
+mod assign;
+mod create;
 mod curve;
 mod diagonal;
 mod einsum;
@@ -21,6 +23,7 @@ mod norm;
 mod normalize;
 mod pad;
 mod pieces;
+mod random;
 mod reduce;
 mod scan;
 mod softmax;
@@ -31,6 +34,7 @@ mod views;
 
 pub use activation::*;
 pub use arrange::*;
+pub use create::*;
 pub use diagonal::*;
 pub use einsum::*;
 pub use elementwise::*;
@@ -51,12 +55,12 @@ pub use sort::*;
 pub use statistics::*;
 pub use views::*;
 
-use crate::compile::{self, Kind};
 use crate::dtype::{DType, match_any};
 use crate::error::Result;
+use crate::op::{self, Kind};
+use crate::op::{Grads, Op, Saved, Want, apply};
 use crate::shape::Dims;
 use crate::shape::Layout;
-use crate::tape::{Grads, Op, Saved, Want, apply};
 use crate::tensor::Tensor;
 use rgrad_kernels::{View, copy as kernels};
 
@@ -102,7 +106,7 @@ macro_rules! for_each_op {
 
 /// `x` with its elements in a new row-major block; no history.
 pub(crate) fn copy(x: &Tensor) -> Result<Tensor> {
-    compile::plain_as(Kind::Copy, "copy", &[&x.without_history()], |x| copied(x[0]))
+    op::plain_as(Kind::Copy, "copy", &[&x.without_history()], |x| x[0].packed())
 }
 
 /// The same with the strides that `x` has, whatever lies between its elements.
@@ -121,14 +125,11 @@ pub(crate) fn copy_as_it_lies(x: &Tensor) -> Result<Tensor> {
     })
 }
 
-fn copied(x: &Tensor) -> Result<Tensor> {
-    match_any!(x.dtype(), T => {
-        let from = x.read::<T>();
-        Tensor::build::<T>("copy", x.shape(), x.dtype(), |out| {
-            kernels::copy(out, x.shape(), from.view());
-            Ok(())
-        })
-    })
+/// The sum of those parts of a tangent that are not zero.
+fn total<const N: usize>(parts: [Option<Tensor>; N]) -> Result<Tensor> {
+    let mut parts = parts.into_iter().flatten();
+    let first = parts.next().expect("one of the inputs has a tangent");
+    parts.try_fold(first, |sum, part| add(&sum, &part))
 }
 
 /// The tangent of an operation's only input.
@@ -146,7 +147,7 @@ impl Op for Contiguous {
         Kind::Copy
     }
     fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
-        copied(x[0])
+        x[0].packed()
     }
     fn backward(&self, _: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
         Ok([Some(g.clone())].into_iter().collect())

@@ -8,8 +8,8 @@ use super::reduce::{Split, sum, sum_over};
 use super::{cast, only, op_table};
 use crate::dtype::match_float;
 use crate::error::{Result, fail};
+use crate::op::{Grads, Op, Saved, Saves, Want, apply};
 use crate::shape::normalize_dims;
-use crate::tape::{Grads, Op, Saved, Saves, Want, apply};
 use crate::tensor::Tensor;
 
 op_table! { $ norm_ops

@@ -7,8 +7,8 @@ use super::views::{expand_to, permute, reshape_to};
 use super::{cast, clone, contiguous, norm, op_table};
 use crate::dtype::DType;
 use crate::error::{Result, fail};
+use crate::op::with_grad_enabled;
 use crate::shape::{Dims, Show, normalize_dim};
-use crate::tape::with_grad_enabled;
 use crate::tensor::Tensor;
 
 op_table! { $ normalize_ops

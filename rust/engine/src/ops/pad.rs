@@ -7,9 +7,9 @@ use super::index_select;
 use super::loss::indicator;
 use super::views::{Range, reshape_to, slice, unslice};
 use super::{cast, contiguous, op_table};
-use crate::compile;
 use crate::dtype::DType;
 use crate::error::{Result, fail};
+use crate::op;
 use crate::shape::{Dims, Show};
 use crate::tensor::{Number, Tensor};
 
@@ -126,7 +126,7 @@ pub fn one_hot(tensor: &Tensor, num_classes: isize) -> Result<Tensor> {
         },
         given => given as i64,
     };
-    compile::check("one_hot", &[&labels], move |labels| {
+    op::check("one_hot", &[&labels], move |labels| {
         if let Some(bad) = labels[0].to_vec::<i64>()?.iter().find(|v| !(0..classes).contains(v)) {
             fail!(Value, "one_hot: label {bad} is out of range for {classes} classes");
         }

@@ -5,11 +5,11 @@ use rgrad_kernels::reduce::{self as kernels, Axes, Reduce};
 use super::elementwise::{div, mul, number};
 use super::views::{expand_to, reshape_to};
 use super::{cast, only, op_table};
-use crate::compile::{self, Kind};
 use crate::dtype::{DType, match_float, match_int};
 use crate::error::{Result, fail};
+use crate::op::{self, Kind};
+use crate::op::{Grads, Op, Saved, Want, apply};
 use crate::shape::{Dims, Layout, Show, normalize_dims, reduced};
-use crate::tape::{Grads, Op, Saved, Want, apply};
 use crate::tensor::Tensor;
 
 /// Which dimensions go, as the kernels take them: those that stay, and those that are reduced.
@@ -86,7 +86,7 @@ impl Split {
 
     /// The same as a primitive of its own, without derivative.
     fn run_plain(self, op: &'static str, kind: Reduce, x: &Tensor) -> Result<Tensor> {
-        compile::plain(op, &[x], move |x| self.run(op, kind, x[0]))
+        op::plain(op, &[x], move |x| self.run(op, kind, x[0]))
     }
 
     /// The sum of integers or truth values of any width as int64.
@@ -206,7 +206,7 @@ pub fn any(x: &Tensor, dims: Option<&[isize]>, keepdim: bool) -> Result<Tensor> 
 pub fn count_nonzero(x: &Tensor, dims: Option<&[isize]>, keepdim: bool) -> Result<Tensor> {
     let split = Split::new("count_nonzero", x, dims, keepdim)?;
     let bits = cast(&x.without_history(), DType::Bool)?;
-    compile::plain("count_nonzero", &[&bits], move |x| split.sum_int(x[0]))
+    op::plain("count_nonzero", &[&bits], move |x| split.sum_int(x[0]))
 }
 
 pub(super) fn sum_over(x: &Tensor, dims: &[usize], keepdim: bool) -> Result<Tensor> {

@@ -11,11 +11,11 @@ use super::pieces::narrow;
 use super::reduce::{Split, sum_over};
 use super::views::{expand_to, permute, reshape_to};
 use super::{cast, contiguous, only, op_table};
-use crate::compile;
 use crate::dtype::{DType, match_float};
 use crate::error::Result;
+use crate::op;
+use crate::op::{Grads, Op, Saved, Saves, Want, apply};
 use crate::shape::{Dims, normalize_dims};
-use crate::tape::{Grads, Op, Saved, Saves, Want, apply};
 use crate::tensor::{Number, Tensor};
 
 op_table! { $ scan_ops
@@ -181,7 +181,7 @@ pub(super) fn along(op: &str, x: &Tensor, dim: isize, f: impl FnOnce(&Tensor) ->
 /// Cumulative sums or products of integers along the last dimension.
 fn cumulated_int(op: &'static str, x: &Tensor, product: bool) -> Result<Tensor> {
     let x = contiguous(&cast(x, DType::Int64)?)?;
-    compile::plain(op, &[&x], move |x| {
+    op::plain(op, &[&x], move |x| {
         let x = x[0];
         let length = x.shape()[x.ndim() - 1];
         Tensor::build::<i64>(op, x.shape(), DType::Int64, |out| {

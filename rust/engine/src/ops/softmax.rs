@@ -4,13 +4,13 @@ use rgrad_kernels::softmax as kernels;
 
 use super::elementwise::{exp, mul_grad, mul_grads, neg, sub};
 use super::reduce::sum;
+use super::total;
 use super::views::{move_dim, reshape_to};
 use super::{cast, contiguous, only, op_table};
 use crate::dtype::match_float;
 use crate::error::Result;
-use crate::forward;
+use crate::op::{Grads, Op, Saved, Saves, Want, apply};
 use crate::shape::{Dims, normalize_dim, normalize_dims};
-use crate::tape::{Grads, Op, Saved, Saves, Want, apply};
 use crate::tensor::Tensor;
 
 op_table! { $ softmax_ops
@@ -106,13 +106,13 @@ impl Op for Rows {
                     sub(&direct, &mul_grad(&along(&mul_grads(v, t)?)?, y)?)
                 };
                 let wrt_v = |t: &Tensor| rows(Rows::SoftmaxGrad, y, t);
-                forward::total([t[0].map(wrt_y).transpose()?, t[1].map(wrt_v).transpose()?])
+                total([t[0].map(wrt_y).transpose()?, t[1].map(wrt_v).transpose()?])
             }
             Rows::LogSoftmaxGrad => {
                 let (y, v) = (x[0], x[1]);
                 let wrt_y = |t: &Tensor| neg(&mul_grads(&mul_grad(t, &exp(y)?)?, &along(v)?)?);
                 let wrt_v = |t: &Tensor| rows(Rows::LogSoftmaxGrad, y, t);
-                forward::total([t[0].map(wrt_y).transpose()?, t[1].map(wrt_v).transpose()?])
+                total([t[0].map(wrt_y).transpose()?, t[1].map(wrt_v).transpose()?])
             }
         }
     }

@@ -4,9 +4,9 @@ use rgrad_kernels::sort::order_rows;
 
 use super::scan::along;
 use super::{contiguous, gather, op_table};
-use crate::compile;
 use crate::dtype::{DType, match_any};
 use crate::error::{Result, fail};
+use crate::op;
 use crate::shape::{Dims, normalize_dims};
 use crate::tensor::Tensor;
 
@@ -25,7 +25,7 @@ op_table! { $ sort_ops
 fn order(op: &'static str, x: &Tensor, dim: isize, count: Option<usize>, descending: bool) -> Result<Tensor> {
     along(op, &x.without_history(), dim, |x| {
         let x = contiguous(x)?;
-        compile::plain(op, &[&x], move |x| {
+        op::plain(op, &[&x], move |x| {
             let x = x[0];
             let mut shape: Dims = x.shape().into();
             let length = shape.pop().expect("one dimension is the last");

@@ -7,12 +7,12 @@ use super::contiguous;
 use super::elementwise::{add, div, mul, mul_grad, neg, number, sqrt, square, sub};
 use super::pieces::select;
 use super::reduce::{mean, sum};
+use super::total;
 use super::views::expand_to;
-use crate::compile;
 use crate::dtype::match_float;
 use crate::error::Result;
-use crate::forward::total;
-use crate::tape::{Grads, Op, Saved, Saves, Want, apply, is_grad_enabled};
+use crate::op;
+use crate::op::{Grads, Op, Saved, Saves, Want, apply, is_grad_enabled};
 use crate::tensor::{Number, Tensor};
 
 const OP: &str = "standardize";
@@ -43,7 +43,7 @@ impl Standardize {
         let cols = x.shape()[1];
         // Rows without columns have no statistics.
         let groups = if cols == 0 { 0 } else { x.shape()[usize::from(self.by_column)] };
-        let all = compile::plain(OP, &[&x.without_history()], move |x| {
+        let all = op::plain(OP, &[&x.without_history()], move |x| {
             match_float!(x[0].dtype(), OP, T => {
                 let from = x[0].read::<T>();
                 Tensor::build::<T>(OP, &[3, groups], x[0].dtype(), |out| {
@@ -96,13 +96,13 @@ impl Standardize {
         let g = contiguous(&g.without_history())?;
         let mut sums = None;
         if want.input(3) || want.input(4) || self.by_column {
-            let parts = compile::plain(OP, &[&x, &mean, &scale, &g], move |x| self.partial_sums(x))?;
+            let parts = op::plain(OP, &[&x, &mean, &scale, &g], move |x| self.partial_sums(x))?;
             sums = Some(sum(&parts, Some(&[0]), false)?);
         }
         let of_x = if want.input(0) {
             let mut inputs: SmallVec<[&Tensor; 6]> = [&x, &mean, &scale, &g, &weight].into_iter().collect();
             inputs.extend(sums.as_ref().filter(|_| self.by_column));
-            Some(compile::plain(OP, &inputs, move |x| self.input_grad(x))?)
+            Some(op::plain(OP, &inputs, move |x| self.input_grad(x))?)
         } else {
             None
         };

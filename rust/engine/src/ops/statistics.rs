@@ -4,7 +4,7 @@ use super::elementwise::{div, eq, mul_grad, number, sqrt, sub, where_};
 use super::reduce::{Split, mean, scale, sum_over};
 use super::{only, op_table};
 use crate::error::{Result, fail};
-use crate::tape::{Grads, Op, Saved, Saves, Want, apply};
+use crate::op::{Grads, Op, Saved, Saves, Want, apply};
 use crate::tensor::Tensor;
 
 op_table! { $ statistic_ops

@@ -4,8 +4,8 @@ use smallvec::SmallVec;
 
 use super::{add, cast, contiguous, only, op_table};
 use crate::error::{Result, fail};
+use crate::op::{Grads, Op, Saved, Want, apply, is_grad_enabled};
 use crate::shape::{Dims, Layout, Show, broadcast, checked_numel, normalize_dim, normalize_dims};
-use crate::tape::{Grads, Op, Saved, Want, apply, is_grad_enabled};
 use crate::tensor::{Tensor, result_dtype};
 
 /// A run of positions along one dimension: `start, start + step, …`, `len` of them.
@@ -66,7 +66,7 @@ impl Op for ViewOp {
             ViewOp::Slice { ranges, .. } => x.with_layout(sliced(layout, ranges)),
             ViewOp::Unslice { to, ranges } => {
                 let y = Tensor::full(to, crate::tensor::Number::Int(0), x.dtype())?;
-                crate::tape::with_grad_enabled(false, || {
+                crate::op::with_grad_enabled(false, || {
                     y.with_layout(sliced(y.layout(), ranges)).copy_from(&x.without_history())
                 })?;
                 y

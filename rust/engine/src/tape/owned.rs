@@ -5,15 +5,10 @@
 //! gradient with a history may refer to the tensor whose gradient it is. Both are answered by one search, which counts the
 //! references between all that can be reached: what has no others lives by this handle alone.
 
-use std::any::Any;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::node::{Edge, Hooks, Node};
-use crate::tensor::Tensor;
-
-/// An object of the bindings that a hook or an operation holds.
-pub type Foreign = Arc<dyn Any + Send + Sync>;
+use crate::tensor::{Edge, Foreign, Hooks, Node, Saved, Tensor};
 
 /// How many nodes and tensors are looked at before a tensor goes.
 const PATIENCE: usize = 100_000;
@@ -173,7 +168,7 @@ impl Search {
                     }
                 }
                 let saved = node.saved.try_lock();
-                for t in saved.iter().filter_map(|slot| slot.as_ref()).flat_map(super::Saved::tensors) {
+                for t in saved.iter().filter_map(|slot| slot.as_ref()).flat_map(Saved::tensors) {
                     self.reach(from, t);
                 }
                 if let Some(t) = kept(node.hooks.get()) {

@@ -7,14 +7,14 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use super::node::{Edge, Hooks, Key, Node};
-use super::{Grads, Saves, Want, anomaly, is_grad_enabled, with_grad_enabled};
-use crate::compile;
 use crate::error::{Result, fail};
 use crate::forward;
+use crate::op::{
+    Grads, Saves, Want, check_gradients, is_anomaly_enabled, is_grad_enabled, unchecked, with_grad_enabled,
+};
 use crate::ops;
 use crate::shape::Show;
-use crate::tensor::{Number, Tensor};
+use crate::tensor::{Edge, Hook, Hooks, Key, Node, Number, Tensor, watch};
 
 /// How to run the reverse pass.
 #[derive(Clone, Copy, Debug, Default)]
@@ -91,7 +91,7 @@ pub fn gradients(
             None => fail!(Runtime, "grad: input {i} does not require gradients; make it with requires_grad=True"),
         }
     }
-    compile::aimed(inputs);
+    watch::aimed(inputs);
     let mut found: BTreeMap<Key, Tensor> = BTreeMap::new();
     let needed = reaching(start.iter().map(|p| &p.to), &keys, options.stop_at_inputs);
     let targets = Targets { keys: &keys, needed, found: &mut found };
@@ -186,7 +186,7 @@ fn run(
     mut targets: Option<Targets<'_>>,
     at_leaf: &mut dyn FnMut(&Tensor, Tensor),
 ) -> Result<()> {
-    compile::differentiated();
+    watch::differentiated();
     with_grad_enabled(options.create_graph, || {
         let mut pending: BTreeMap<Key, Pending> = BTreeMap::new();
         for p in start {
@@ -250,12 +250,38 @@ impl Edge {
     }
 }
 
+impl Hooks {
+    /// The gradient after every hook has seen it.
+    pub(super) fn run(&self, mut g: Tensor) -> Result<Tensor> {
+        // Copied, because a hook may remove itself.
+        let all: Vec<Arc<dyn Hook>> = self.registered.lock().values().cloned().collect();
+        for hook in all {
+            if let Some(new) = hook.call(apart(&g)?)? {
+                if new.shape() != g.shape() || new.dtype() != g.dtype() {
+                    let (got, want) = (Show(new.shape()), Show(g.shape()));
+                    fail!(
+                        Value,
+                        "a hook returned {got} of {} for a gradient of {want} of {}; return one like it, or None",
+                        new.dtype(),
+                        g.dtype()
+                    );
+                }
+                g = new;
+            }
+        }
+        if let Some(t) = self.kept() {
+            accumulate(t, g.clone(), is_grad_enabled())?;
+        }
+        Ok(g)
+    }
+}
+
 impl Node {
     /// Adds the cotangent of the only input in place to what waits for it already, where the operation knows how: a million
     /// gradients of small pieces of a tensor must not each be as large as the tensor.
     fn push_part(&self, g: &Tensor, pending: &mut BTreeMap<Key, Pending>) -> Result<bool> {
         let [edge] = &self.inputs[..] else { return Ok(false) };
-        if is_grad_enabled() || anomaly::is_anomaly_enabled() || g.has_tangent() {
+        if is_grad_enabled() || is_anomaly_enabled() || g.has_tangent() {
             return Ok(false);
         }
         let Some(waiting) = edge.key().and_then(|key| pending.get_mut(&key)) else { return Ok(false) };
@@ -285,7 +311,7 @@ impl Node {
             );
         }
         drop(slot);
-        compile::relied(saved.tensors(), self.clock);
+        watch::relied(saved.tensors(), self.clock);
         if let Some(mut y) = saved.output.take() {
             if options.create_graph {
                 y = y.with_node(this.clone());
@@ -296,8 +322,8 @@ impl Node {
             }
             saved.output = Some(y);
         }
-        let result = anomaly::unchecked(|| self.op.backward(&saved, g, want)).and_then(|grads| {
-            anomaly::check_gradients(self, &saved, g, &grads)?;
+        let result = unchecked(|| self.op.backward(&saved, g, want)).and_then(|grads| {
+            check_gradients(self, &saved, g, &grads)?;
             Ok(grads)
         });
         if result.is_err() && !retain {
@@ -330,7 +356,7 @@ fn push(pending: &mut BTreeMap<Key, Pending>, edge: &Edge, grad: Tensor) -> Resu
 /// `total += grad`, in place where nobody else holds `total` and nothing is taped.
 fn add_into(total: &mut Tensor, grad: &Tensor) -> Result<()> {
     // A recording sees values, not whether anybody holds them.
-    let plain = !is_grad_enabled() && !compile::is_recording();
+    let plain = !is_grad_enabled() && !watch::is_recording();
     if plain && total.is_exclusive() && grad.is_contiguous() && !grad.has_tangent() {
         return ops::add_assign(total, grad);
     }

@@ -2,11 +2,10 @@
 
 use std::sync::OnceLock;
 
-use super::node::Node;
-use super::{Grads, Op, Saved, Want};
 use crate::dtype::DType;
 use crate::error::{Result, fail};
-use crate::tensor::{Number, Tensor};
+use crate::op::{Grads, Op, Saved, Want};
+use crate::tensor::{Node, Number, Tensor};
 
 /// Stands where the graph of a compiled step would be.
 struct Sealed;
@@ -39,6 +38,6 @@ pub(crate) fn seal(y: Tensor) -> Result<Tensor> {
         leaf.set_requires_grad(true)?;
         let _ = LEAF.set(leaf);
     }
-    let node = Node::record(Sealed, &[LEAF.get().expect("it was set")], &y, Saved::default());
+    let node = Node::record(Sealed, &[LEAF.get().expect("it was set")], &y, Saved::default(), None);
     Ok(y.with_node(node))
 }

@@ -2,8 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::Tensor;
-use crate::compile;
+use super::{Tensor, watch};
 use crate::error::{Result, fail};
 use crate::shape::Show;
 
@@ -14,7 +13,7 @@ impl Tensor {
         if on && !self.dtype().is_float() {
             fail!(Type, "requires_grad: only tensors of floats have gradients, this one holds {}", self.dtype());
         }
-        compile::look_at_asked(self)?;
+        watch::asked(self)?;
         if self.node.is_some() {
             if on {
                 return Ok(());
@@ -28,7 +27,7 @@ impl Tensor {
     /// The gradient accumulated so far.
     #[must_use]
     pub fn grad(&self) -> Option<Tensor> {
-        compile::grad_read(self);
+        watch::grad_read(self);
         self.data.grad.lock().clone()
     }
 
@@ -62,7 +61,7 @@ impl Tensor {
                 fail!(Type, "grad: a tensor of {} cannot have a gradient of {}", self.dtype(), g.dtype());
             }
         }
-        compile::grad_written(self);
+        watch::grad_written(self);
         drop(self.swap_grad(grad));
         Ok(())
     }
@@ -70,7 +69,7 @@ impl Tensor {
     /// Lets `f` change the gradient. What it returns is dropped without the lock: its owner may be another library, whose code
     /// asks for this gradient, or waits for who does.
     pub(crate) fn with_grad(&self, f: impl FnOnce(&mut Option<Tensor>) -> Result<Option<Tensor>>) -> Result<()> {
-        compile::grad_read(self);
+        watch::grad_read(self);
         let old = f(&mut self.data.grad.lock())?;
         drop(old);
         Ok(())

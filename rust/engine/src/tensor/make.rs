@@ -8,20 +8,14 @@ use rgrad_kernels::buffer::{Buffer, room_for};
 use rgrad_kernels::lock::Lock;
 use rgrad_kernels::simd::Element;
 
-use super::{Data, Home, Number, Scalar, Storage, Tensor};
-use crate::compile;
+use super::{Data, Home, Number, Scalar, Storage, Tensor, watch};
 use crate::dtype::DType;
 use crate::error::{Result, fail};
 use crate::shape::{Layout, Show, checked_numel};
 
 impl Storage {
     fn new(buffer: Buffer) -> Self {
-        Self {
-            buffer,
-            version: AtomicU32::new(0),
-            mark: AtomicU64::new(compile::built()),
-            lent: AtomicBool::new(false),
-        }
+        Self { buffer, version: AtomicU32::new(0), mark: AtomicU64::new(watch::built()), lent: AtomicBool::new(false) }
     }
 }
 
@@ -72,7 +66,7 @@ impl Tensor {
             layout,
             dtype,
             weak: false,
-            recording: compile::watching(),
+            recording: watch::watching(),
             requires_grad: AtomicBool::new(false),
             grad: Lock::new(None),
             hooks: OnceLock::new(),

@@ -1,9 +1,15 @@
 //! Tensors: shared storage, a layout over it, and the place in the tape that made them.
 
+mod action;
 mod elements;
 mod gradient;
 mod make;
+mod node;
 mod number;
+mod op;
+mod tangents;
+pub mod watch;
+mod weak;
 
 use std::fmt;
 use std::ops::Range;
@@ -15,14 +21,19 @@ use rgrad_kernels::lock::Lock;
 
 use crate::dtype::DType;
 use crate::error::Result;
-use crate::forward::{self, Tangents};
 use crate::shape::{Layout, Show};
-use crate::tape::{Hooks, Node};
 
+pub(crate) use action::Action;
 pub(crate) use elements::Reader;
 pub(crate) use make::offer;
 pub use make::room_for_tensors;
+pub(crate) use node::{Edge, Hooks, Key};
+pub use node::{Hook, Node, Registered, register_hook, retain_grad};
 pub use number::{Number, Scalar, result_dtype};
+pub use op::{Foreign, Grads, Kind, Op, Reduction, Saved, Saves, Want};
+pub use tangents::Level;
+pub(crate) use tangents::Tangents;
+pub(crate) use weak::Weak;
 
 /// Elements shared by a tensor and its views.
 #[derive(Debug)]
@@ -114,37 +125,8 @@ pub struct Tensor {
     tangents: Option<Arc<Tangents>>,
 }
 
-/// A handle that does not keep its tensor alive.
-#[derive(Clone)]
-pub(crate) struct Weak {
-    data: std::sync::Weak<Data>,
-    node: Option<std::sync::Weak<Node>>,
-}
-
-impl Weak {
-    /// The tensor, without tangents, if somebody has it.
-    pub fn upgrade(&self) -> Option<Tensor> {
-        let node = match &self.node {
-            Some(node) => Some(node.upgrade()?),
-            None => None,
-        };
-        Some(Tensor { data: self.data.upgrade()?, node, tangents: None })
-    }
-
-    /// Whether two handles are of one tensor with one history.
-    pub fn is_same(&self, other: &Weak) -> bool {
-        let node = |weak: &Weak| weak.node.as_ref().map(std::sync::Weak::as_ptr);
-        self.data.ptr_eq(&other.data) && node(self) == node(other)
-    }
-}
-
 impl Tensor {
     // ---- Relatives ----
-
-    /// A handle that does not keep the tensor alive.
-    pub(crate) fn downgrade(&self) -> Weak {
-        Weak { data: Arc::downgrade(&self.data), node: self.node.as_ref().map(Arc::downgrade) }
-    }
 
     /// Another view of the same storage, without history.
     pub(crate) fn with_layout(&self, layout: Layout) -> Self {
@@ -295,7 +277,7 @@ impl Tensor {
     }
 
     pub(crate) fn tangents(&self) -> Option<&Arc<Tangents>> {
-        forward::current(self.tangents.as_ref())
+        tangents::current(self.tangents.as_ref())
     }
 
     pub(crate) fn hooks(&self) -> &OnceLock<Arc<Hooks>> {

@@ -3,10 +3,10 @@
 
 use rgrad_kernels::map::{Binary, Unary};
 
-use super::super::Kind;
 use super::super::edit::Edit;
 use super::super::program::{Home, Operand, Program};
 use crate::dtype::DType;
+use crate::op::Kind;
 use crate::tensor::Number;
 
 pub(super) fn run(program: &mut Program) {

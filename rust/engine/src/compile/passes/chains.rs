@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use rgrad_kernels::chain::{Chain, Kind as Is, MAX_INPUTS, Step};
 
-use super::super::Kind;
 use super::super::chain::Fused;
 use super::super::edit::Edit;
 use super::super::program::{Home, Instr, Operand, Program};
 use crate::dtype::DType;
+use crate::op::Kind;
 use crate::shape::Dims;
 
 /// The most instructions of a chain. Each is looked at so often as there are others; what so many gain, more would hardly add to.

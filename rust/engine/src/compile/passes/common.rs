@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::mem::{Discriminant, discriminant};
 
-use super::super::Kind;
 use super::super::edit::Edit;
 use super::super::program::{Instr, Program};
+use crate::op::Kind;
 
 /// What equal computations have in common, and few others.
 type Key = (Discriminant<Kind>, Vec<(usize, usize)>);

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::super::Kind;
 use super::super::edit::Edit;
 use super::super::program::{Cell, Instr, Operand, Program};
+use crate::op::Kind;
 use crate::ops::CrossEntropyWithSlope;
 use crate::shape::Layout;
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::super::product::Kept;
+use super::super::product::Product;
 use super::super::program::{Home, Program};
 
 pub(super) fn run(program: &mut Program) {
@@ -11,7 +12,7 @@ pub(super) fn run(program: &mut Program) {
         written[operand.cell] = true;
     }
     for instr in &mut program.instrs {
-        let Some(product) = instr.action.product().cloned() else { continue };
+        let Some(product) = Product::of(&*instr.action).cloned() else { continue };
         let b = &instr.inputs[1];
         // Whose rows are contiguous is read in place as fast.
         let outside = matches!(program.cells[b.cell].home, Home::Captured(_) | Home::Constant(_));

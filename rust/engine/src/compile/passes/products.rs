@@ -6,10 +6,10 @@ use std::sync::Arc;
 use rgrad_kernels::gemm::{Activation, Slope};
 use rgrad_kernels::map::{Binary, Unary};
 
-use super::super::Kind;
 use super::super::edit::Edit;
 use super::super::product::Product;
 use super::super::program::{Instr, Operand, Program};
+use crate::op::Kind;
 
 pub(super) fn run(program: &mut Program) {
     let mut products: Vec<Option<Product>> = program.instrs.iter_mut().map(product).collect();

@@ -1,8 +1,9 @@
 //! What is made only to be copied over something else is made there at once: running statistics, gradients that are added up.
 
-use super::super::Kind;
+use super::super::chain::Fused;
 use super::super::edit::Edit;
 use super::super::program::Program;
+use crate::op::Kind;
 
 pub(super) fn run(program: &mut Program) {
     let mut program = Edit::of(program);
@@ -24,7 +25,7 @@ pub(super) fn run(program: &mut Program) {
         let target = target.clone();
         if program.instr(i).inputs.iter().any(|x| x.cell == target.cell) {
             // Only element by element may it be read meanwhile.
-            let Some(fused) = program.instr(i).action.fused() else { continue };
+            let Some(fused) = Fused::of(&*program.instr(i).action) else { continue };
             let Some((fused, inputs)) = fused.in_place(&program.instr(i).inputs, &target) else { continue };
             program.change(i, |instr| {
                 instr.action = std::sync::Arc::new(fused);

@@ -2,18 +2,18 @@
 
 use rgrad_kernels::map::{self, Binary, Compare, IntBinary};
 
+use super::super::total;
 use super::choice::{compare, where_};
 use super::logic::{isinf, logical_and};
 use super::unary::{log, neg, sigmoid, trunc};
 use super::{number, zeros_like};
-use crate::compile::{self, Kind};
 use crate::dtype::{DType, match_float, match_int};
 use crate::error::{Result, fail};
-use crate::forward;
+use crate::op::{self, Kind};
+use crate::op::{Grads, Op, Saved, Saves, Want, apply};
 use crate::ops::views::expand_to;
 use crate::ops::{cast, op_table, strides_over, view_of};
 use crate::shape::{Dims, broadcast};
-use crate::tape::{Grads, Op, Saved, Saves, Want, apply};
 use crate::tensor::{Number, Tensor, result_dtype};
 
 /// An element-wise function of two tensors: one row of the table below.
@@ -60,7 +60,7 @@ impl Op for &'static BinaryRule {
         let part = |i: usize, rule: fn(&Tensor, &Saved) -> Result<Tensor>| {
             t[i].map(|t| rule(&expand_to(t, y.shape())?, &saved)).transpose()
         };
-        forward::total([part(0, self.wrt_a)?, part(1, self.wrt_b)?])
+        total([part(0, self.wrt_a)?, part(1, self.wrt_b)?])
     }
 }
 
@@ -102,7 +102,7 @@ fn apply_binary(rule: &'static BinaryRule, a: &Tensor, b: &Tensor) -> Result<Ten
     let (a, b) = (operand(rule.name, a, dtype)?, operand(rule.name, b, dtype)?);
     match rule.integers {
         _ if dtype.is_float() => {}
-        Some(IntBinary::Pow) => compile::check(rule.name, &[&b.without_history()], |b| {
+        Some(IntBinary::Pow) => op::check(rule.name, &[&b.without_history()], |b| {
             if !holds(Compare::Lt, b[0])? {
                 return Ok(());
             }
@@ -110,7 +110,7 @@ fn apply_binary(rule: &'static BinaryRule, a: &Tensor, b: &Tensor) -> Result<Ten
             fail!(Value, "{name}: integers have no negative integer powers; make one of them a float: x.to(rg.float32)")
         })?,
         Some(IntBinary::FloorDivide | IntBinary::Remainder | IntBinary::Fmod) => {
-            compile::check(rule.name, &[&b.without_history()], |b| {
+            op::check(rule.name, &[&b.without_history()], |b| {
                 if !holds(Compare::Eq, b[0])? {
                     return Ok(());
                 }

@@ -3,13 +3,13 @@
 use rgrad_kernels::map::{self, Compare};
 
 use super::{isnan, logical_or, number};
-use crate::compile::{self, Kind};
 use crate::dtype::{DType, match_any};
 use crate::error::{Result, fail};
+use crate::op::{self, Kind};
+use crate::op::{Grads, Op, Saved, Saves, Want, apply};
 use crate::ops::views::expand_to;
 use crate::ops::{cast, op_table, strides_over, view_of};
 use crate::shape::{Dims, broadcast};
-use crate::tape::{Grads, Op, Saved, Saves, Want, apply};
 use crate::tensor::{Number, Tensor, result_dtype};
 
 op_table! { $ choice_ops
@@ -42,7 +42,7 @@ pub fn compare(op: Compare, a: &Tensor, b: &Tensor) -> Result<Tensor> {
         dtype = DType::Int64;
     }
     let (a, b) = (cast(&a.without_history(), dtype)?, cast(&b.without_history(), dtype)?);
-    compile::plain_as(Kind::Compare(op), name, &[&a, &b], move |x| compared(name, op, x[0], x[1]))
+    op::plain_as(Kind::Compare(op), name, &[&a, &b], move |x| compared(name, op, x[0], x[1]))
 }
 
 /// The comparison of tensors of one dtype.

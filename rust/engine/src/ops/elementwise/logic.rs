@@ -6,9 +6,9 @@ use super::binary::operand;
 use super::choice::compare;
 use super::number;
 use super::unary::abs;
-use crate::compile;
 use crate::dtype::DType;
 use crate::error::{Result, fail};
+use crate::op;
 use crate::ops::{cast, op_table, strides_over, view_of};
 use crate::shape::{Dims, broadcast};
 use crate::tensor::{Number, Tensor, result_dtype};
@@ -97,7 +97,7 @@ fn bitwise(name: &'static str, kernel: IntBinary, a: &Tensor, b: &Tensor) -> Res
         fail!(Type, "{name}: expected integers or bool, got {a} and {b}");
     }
     let (a, b) = (operand(name, a, dtype)?, operand(name, b, dtype)?);
-    compile::plain(name, &[&a, &b], move |x| combined(name, kernel, x[0], x[1]))
+    op::plain(name, &[&a, &b], move |x| combined(name, kernel, x[0], x[1]))
 }
 
 /// The combination of tensors of one dtype.

@@ -6,11 +6,11 @@ use rgrad_kernels::map::{self, IntUnary, Unary};
 
 use super::binary::{add, div_grad, hypot, mul, mul_grad, relu_grad, sigmoid_grad, sub, tanh_grad};
 use super::{number, zeros_like};
-use crate::compile::Kind;
 use crate::dtype::{DType, match_float, match_int};
 use crate::error::{Result, fail};
+use crate::op::Kind;
+use crate::op::{Grads, Op, Saved, Saves, Want, apply};
 use crate::ops::{cast, only, op_table};
-use crate::tape::{Grads, Op, Saved, Saves, Want, apply};
 use crate::tensor::Tensor;
 
 /// What integers become.

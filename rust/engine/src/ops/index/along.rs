@@ -4,9 +4,9 @@ use rgrad_kernels::gather as kernels;
 
 use super::read::{gather_rows, scatter_rows};
 use super::{Index, check_range, index_put, out_of_range, places};
-use crate::compile;
 use crate::dtype::DType;
 use crate::error::{Result, fail};
+use crate::op;
 use crate::ops::views::{Range, expand_to, ravel, reshape_to, slice};
 use crate::ops::{add, cast, contiguous, ne, op_table, stack, where_};
 use crate::shape::{Dims, Show, broadcast, normalize_dim};
@@ -45,7 +45,7 @@ fn integers(op: &str, index: &Tensor) -> Result<Tensor> {
 
 /// `IndexError` unless all of the integers `index` are from 0 to `n` − 1: for tables, whose rows do not count from the back.
 pub fn check_rows(op: &'static str, index: &Tensor, n: usize) -> Result<()> {
-    compile::check(op, &[&contiguous(&integers(op, index)?)?], move |index| {
+    op::check(op, &[&contiguous(&integers(op, index)?)?], move |index| {
         match index[0].read::<i64>().slice().iter().find(|&&i| !(0..n as i64).contains(&i)) {
             Some(bad) => fail!(Index, "{op}: {bad} is not one of the rows 0 to {}", n as i64 - 1),
             None => Ok(()),
@@ -78,7 +78,7 @@ fn elements(op: &'static str, shape: &[usize], dim: isize, index: &Tensor) -> Re
         fail!(Value, "{op}: an index of shape {of} does not fit a tensor of shape {over}, but for dim {dim}");
     }
     let shape: Dims = shape.into();
-    compile::plain_as(compile::Kind::Refuses, op, &[&contiguous(&index)?], move |index| {
+    op::plain_as(op::Kind::Refuses, op, &[&contiguous(&index)?], move |index| {
         let index = index[0];
         let positions = index.read::<i64>();
         Tensor::build::<i64>(op, &[index.numel()], DType::Int64, |out| {

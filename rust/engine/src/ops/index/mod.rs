@@ -15,10 +15,11 @@ pub use write::*;
 use super::arrange::flip_dims;
 use super::views::{Range, reshape_to, slice};
 use super::{cast, contiguous};
-use crate::compile;
 use crate::dtype::DType;
 use crate::error::{Result, fail};
+use crate::op;
 use crate::shape::{Dims, Show};
+use crate::tensor::watch;
 use crate::tensor::{Number, Tensor};
 
 /// One item between the brackets of `x[…]`.
@@ -240,11 +241,9 @@ impl<'a> Taking<'a> {
 
 /// Refuses positions that do not lie within a dimension of size `n`.
 fn check_range(op: &'static str, index: &Tensor, dim: usize, n: usize) -> Result<()> {
-    compile::check(op, &[&contiguous(index)?], move |index| {
-        match kernels::check_range(index[0].read::<i64>().slice(), n) {
-            Ok(()) => Ok(()),
-            Err(bad) => out_of_range(op, bad.index, bad.position, dim, n),
-        }
+    op::check(op, &[&contiguous(index)?], move |index| match kernels::check_range(index[0].read::<i64>().slice(), n) {
+        Ok(()) => Ok(()),
+        Err(bad) => out_of_range(op, bad.index, bad.position, dim, n),
     })
 }
 
@@ -254,7 +253,7 @@ fn out_of_range(op: &str, index: i64, position: usize, dim: usize, n: usize) -> 
 
 /// Row-major numbers (n,) of the true elements of a mask.
 fn true_elements(mask: &Tensor) -> Result<Tensor> {
-    compile::check_free("counting the true elements of a mask", mask)?;
+    watch::check_free("counting the true elements of a mask", mask)?;
     let mask = contiguous(mask)?;
     let bits = mask.read::<u8>();
     let count = bits.slice().iter().filter(|&&b| b != 0).count();

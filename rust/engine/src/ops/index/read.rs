@@ -4,13 +4,13 @@ use rgrad_kernels::gather as kernels;
 use smallvec::SmallVec;
 
 use super::{Index, Plan, Positions, out_of_range, true_elements};
-use crate::compile;
 use crate::dtype::{DType, match_any, match_float, match_int};
 use crate::error::Result;
+use crate::op;
+use crate::op::{Grads, Op, Saved, Saves, Want, apply};
 use crate::ops::views::{expand_to, permute, reshape_to};
 use crate::ops::{contiguous, only};
 use crate::shape::{Dims, broadcast};
-use crate::tape::{Grads, Op, Saved, Saves, Want, apply};
 use crate::tensor::Tensor;
 
 /// Rows of matrices (matrices, rows, width) at given positions (n,), which may repeat. Both lie in row-major order.
@@ -204,7 +204,7 @@ pub fn getitem(x: &Tensor, index: &[Index]) -> Result<Tensor> {
     let (head, rest) = rest.split_at(s.count);
     let at: SmallVec<[&Tensor; 2]> = plan.positions.iter().map(|p| &p.at).collect();
     let (common, sizes): (Dims, Dims) = (s.common.clone(), head.into());
-    let rows = compile::plain_as(compile::Kind::Refuses, "index", &at, move |at| {
+    let rows = op::plain_as(op::Kind::Refuses, "index", &at, move |at| {
         offsets(&common, at, &sizes, &crate::shape::contiguous_strides(&sizes))
     })?;
     let matrices = [lead.iter().product(), head.iter().product(), rest.iter().product()];

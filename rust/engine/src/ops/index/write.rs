@@ -4,15 +4,15 @@ use smallvec::SmallVec;
 
 use super::read::{Selection, getitem};
 use super::{Index, Plan};
-use crate::compile;
-use crate::create::arange;
 use crate::dtype::{DType, match_any};
 use crate::error::{Result, fail};
+use crate::op;
+use crate::op::{Grads, Op, Saved, Saves, Want, apply, with_grad_enabled};
+use crate::ops::arange;
 use crate::ops::arrange::flip_dims;
 use crate::ops::views::{expand_to, reshape_to};
 use crate::ops::{cast, contiguous, copy, eq, where_};
 use crate::shape::{Dims, Show, broadcast, places};
-use crate::tape::{Grads, Op, Saved, Saves, Want, apply, with_grad_enabled};
 use crate::tensor::{Number, Tensor};
 
 /// `value` with the dtype of `x`, and without leading dimensions of size 1 that `shape` does not have. `ValueError` unless it
@@ -39,7 +39,7 @@ pub fn setitem(x: &Tensor, index: &[Index], value: &Tensor) -> Result<()> {
     }
     let index: Vec<Index> = index.into();
     let inputs: SmallVec<[&Tensor; 4]> = [&value].into_iter().chain(tensors.iter()).collect();
-    compile::write_as(compile::Kind::Refuses, "index_put_", &x, &inputs, move |x, inputs| {
+    op::write_as(op::Kind::Refuses, "index_put_", &x, &inputs, move |x, inputs| {
         with_grad_enabled(false, || write(x, &with_tensors(&index, &inputs[1..]), inputs[0]))
     })
 }
@@ -173,8 +173,8 @@ impl Op for IndexPut {
     fn name(&self) -> &'static str {
         "index_put"
     }
-    fn kind(&self) -> compile::Kind {
-        compile::Kind::Refuses
+    fn kind(&self) -> op::Kind {
+        op::Kind::Refuses
     }
     fn saves(&self) -> Saves {
         Saves { inputs: !0b11, output: false }

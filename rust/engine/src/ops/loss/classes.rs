@@ -1,16 +1,17 @@
 //! Losses against labels of classes, and what they share: rows of scores, labels, weights of classes.
 
+use super::super::arange;
 use super::super::elementwise::{add, div, eq, mul, neg, number, relu, square, sub, where_};
 use super::super::index::index_select;
 use super::super::reduce::{scale, sum};
 use super::super::views::{branch, expand_to, permute, reshape_to};
 use super::super::{cast, contiguous};
 use super::Reduction;
-use crate::compile;
-use crate::create;
 use crate::dtype::DType;
 use crate::error::{Result, fail};
+use crate::op;
 use crate::shape::{Dims, Show};
+use crate::tensor::watch;
 use crate::tensor::{Number, Tensor};
 
 /// Scores of classes as a matrix with one row for every label.
@@ -75,7 +76,7 @@ pub(super) fn labels_of(op: &str, target: &Tensor) -> Result<Tensor> {
 /// (rows,) of bool: the rows that do not count, if there may be any. A compiled step gets other labels later.
 pub(super) fn ignored_rows(labels: &Tensor, ignored: Option<i64>) -> Result<Option<Tensor>> {
     let Some(ignored) = ignored else { return Ok(None) };
-    if !compile::is_recording() && !labels.read::<i64>().slice().contains(&ignored) {
+    if !watch::is_recording() && !labels.read::<i64>().slice().contains(&ignored) {
         return Ok(None);
     }
     eq(labels, &Tensor::scalar(Number::Int(ignored), DType::Int64)?).map(Some)
@@ -100,7 +101,7 @@ pub(super) struct Labels {
 impl Labels {
     /// `ValueError` if a label is neither ignored nor one of the classes; the first is named with its row.
     pub(super) fn new(op: &'static str, labels: &Tensor, classes: usize, ignore_index: Option<i64>) -> Result<Self> {
-        let index = compile::plain_as(compile::Kind::Refuses, op, &[labels], move |labels| {
+        let index = op::plain_as(op::Kind::Refuses, op, &[labels], move |labels| {
             let mut index = labels[0].to_vec::<i64>()?;
             if classes == 0 && !index.is_empty() {
                 fail!(Value, "{op}: there are labels but no classes");
@@ -137,7 +138,7 @@ impl Labels {
     /// Row i's score of class `index[i]`.
     fn pick(&self, scores: &Scores) -> Result<Tensor> {
         let width = scores.classes as i64;
-        let flat = compile::plain("pick", &[&self.index], move |index| {
+        let flat = op::plain("pick", &[&self.index], move |index| {
             let labels = contiguous(index[0])?;
             let labels = labels.read::<i64>();
             Tensor::build::<i64>("pick", &[labels.slice().len()], DType::Int64, |out| {
@@ -195,7 +196,7 @@ pub fn nll_loss(
 
 /// 1 at each label of rows of `classes`, as bool: (rows,) to (rows, classes).
 pub(in crate::ops) fn indicator(labels: &Tensor, classes: usize) -> Result<Tensor> {
-    let positions = create::arange(Number::Int(0), Number::Int(classes as i64), Number::Int(1), None)?;
+    let positions = arange(Number::Int(0), Number::Int(classes as i64), Number::Int(1), None)?;
     let rows = labels.numel();
     let column = expand_to(&reshape_to(labels, &[rows, 1])?, &[rows, classes])?;
     eq(&positions, &column)

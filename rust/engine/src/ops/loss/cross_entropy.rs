@@ -14,11 +14,12 @@ use super::super::{cast, only};
 use super::classes::{Labels, Scores, class_dim, class_weights, ignored_rows, indicator, labels_of, reduced, without};
 use super::probabilities::expected_surprise;
 use super::{Reduction, same_shape};
-use crate::compile;
 use crate::dtype::match_float;
 use crate::error::{Result, fail};
+use crate::op;
+use crate::op::{Grads, Op, Saved, Saves, Want, apply, is_grad_enabled};
 use crate::shape::Dims;
-use crate::tape::{Grads, Op, Saved, Saves, Want, apply, is_grad_enabled};
+use crate::tensor::watch;
 use crate::tensor::{Number, Tensor};
 
 /// Softmax cross-entropy of (rows, classes) logits with one label per row, the second input.
@@ -61,10 +62,10 @@ impl CrossEntropy {
     /// The slope that the value left, or the same again.
     fn made_slope(&self, x: &Tensor, labels: &Tensor) -> Result<Tensor> {
         let left = self.slope.lock().take();
-        if compile::is_recording() {
+        if watch::is_recording() {
             let again = Self::new(self.reduction, self.ignored);
-            let kind = compile::Kind::CrossEntropySlope { mean: self.reduction.is_mean(), ignored: self.ignored };
-            return compile::plain_as(kind, "cross_entropy_slope", &[&x.without_history(), labels], move |x| {
+            let kind = op::Kind::CrossEntropySlope { mean: self.reduction.is_mean(), ignored: self.ignored };
+            return op::plain_as(kind, "cross_entropy_slope", &[&x.without_history(), labels], move |x| {
                 again.made_slope(x[0], x[1])
             });
         }
@@ -81,7 +82,7 @@ impl CrossEntropy {
         let mut slope = sub(&p, &cast(&indicator(labels, x.shape()[1])?, x.dtype())?)?;
         if self.reduction.is_mean() {
             let (ignored, dtype) = (self.ignored, x.dtype());
-            let share = compile::plain("share_of_labels", &[labels], move |labels| {
+            let share = op::plain("share_of_labels", &[labels], move |labels| {
                 let labels = labels[0].read::<i64>();
                 Tensor::scalar(Number::Float(1.0 / count(labels.slice(), ignored) as f64), dtype)
             })?;
@@ -141,7 +142,7 @@ pub(crate) struct CrossEntropyWithSlope {
     pub ignored: Option<i64>,
 }
 
-impl compile::Action for CrossEntropyWithSlope {
+impl op::Action for CrossEntropyWithSlope {
     fn name(&self) -> String {
         "cross_entropy+slope".into()
     }
@@ -178,8 +179,8 @@ impl Op for CrossEntropy {
     fn name(&self) -> &'static str {
         "cross_entropy"
     }
-    fn kind(&self) -> compile::Kind {
-        compile::Kind::CrossEntropy { reduction: self.reduction, ignored: self.ignored }
+    fn kind(&self) -> op::Kind {
+        op::Kind::CrossEntropy { reduction: self.reduction, ignored: self.ignored }
     }
     fn saves(&self) -> Saves {
         Saves::INPUTS
@@ -188,7 +189,7 @@ impl Op for CrossEntropy {
         let (losses, counted, slope) = self.losses(x[0], x[1], is_grad_enabled() && x[0].requires_grad())?;
         *self.slope.lock() = slope;
         // The examples' losses are not taped here: this rule covers their reduction too.
-        crate::tape::with_grad_enabled(false, || match self.reduction {
+        op::with_grad_enabled(false, || match self.reduction {
             Reduction::Mean if counted < x[0].shape()[0] => {
                 div(&sum(&losses, None, false)?, &number(&losses, counted as f64)?)
             }
@@ -201,7 +202,7 @@ impl Op for CrossEntropy {
         // The slope that the kernel makes has no history.
         let plain = !is_grad_enabled() && !x.has_tangent() && !g.has_tangent();
         let slope = if plain { self.made_slope(x, labels)? } else { self.slope_of(x, labels)? };
-        if self.reduction != Reduction::None && plain && compile::is_known(g) && g.item()? == Number::Float(1.0) {
+        if self.reduction != Reduction::None && plain && watch::is_known(g) && g.item()? == Number::Float(1.0) {
             return Ok([Some(slope), None].into_iter().collect());
         }
         let mut per_row = if self.reduction == Reduction::None { reshape_to(g, &[rows, 1])? } else { g.clone() };

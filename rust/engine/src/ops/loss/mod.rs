@@ -20,9 +20,10 @@ use rgrad_kernels::simd::Real;
 
 use super::reduce::{mean, sum};
 use super::{cast, contiguous, op_table};
-use crate::compile;
 use crate::dtype::{DType, match_float};
 use crate::error::{Result, fail};
+use crate::op;
+pub use crate::op::Reduction;
 use crate::shape::Show;
 use crate::tensor::Tensor;
 
@@ -83,17 +84,6 @@ op_table! { $ loss_ops
     );
 }
 
-/// How the losses of the examples become one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reduction {
-    /// To their mean.
-    Mean,
-    /// To their sum.
-    Sum,
-    /// Not at all.
-    None,
-}
-
 impl Reduction {
     /// From the name that users write. `ValueError` for another, and for the mean of no losses.
     fn new(op: &str, name: &str, losses: usize) -> Result<Self> {
@@ -127,7 +117,7 @@ where
 {
     let target = target.without_history();
     let target = if target.dtype().is_float() { target } else { cast(&target, DType::Float64)? };
-    compile::check(op, &[&target], move |t| {
+    op::check(op, &[&target], move |t| {
         let t = contiguous(t[0])?;
         match_float!(t.dtype(), op, T => {
             let values = t.read::<T>();

@@ -7,15 +7,15 @@ use super::super::elementwise::{
     add, clamp, compare, div, exp, log, log1p, logits_cross_entropy, mul, mul_grad, neg, number, sub, where_,
 };
 use super::super::reduce::{scale, sum};
+use super::super::total;
 use super::super::views::expand_to;
 use super::super::{amax, amin, cast};
 use super::{Reduction, check_targets, same_shape};
-use crate::compile;
 use crate::dtype::match_float;
 use crate::error::{Result, fail};
-use crate::forward;
+use crate::op;
+use crate::op::{Grads, Op, Saved, Saves, Want, apply, is_grad_enabled};
 use crate::shape::{Show, broadcast};
-use crate::tape::{Grads, Op, Saved, Saves, Want, apply, is_grad_enabled};
 use crate::tensor::{Number, Tensor, result_dtype};
 
 /// −t ln p − (1 − t) ln(1 − p) of `p` and `t` of one shape and dtype, with logarithms of at least −100.
@@ -39,7 +39,7 @@ fn clamped_log1m(p: &Tensor) -> Result<Tensor> {
 /// A function of probabilities and targets of one shape and dtype in one pass, without history.
 fn fused(function: Binary, p: &Tensor, t: &Tensor) -> Result<Tensor> {
     const OP: &str = "binary_cross_entropy";
-    compile::plain(OP, &[&p.without_history(), &t.without_history()], move |x| {
+    op::plain(OP, &[&p.without_history(), &t.without_history()], move |x| {
         let (p, t) = (x[0], x[1]);
         match_float!(p.dtype(), OP, T => {
             let (a, b) = (p.read::<T>(), t.read::<T>());
@@ -92,7 +92,7 @@ impl Op for BinaryCrossEntropy {
     fn jvp(&self, x: &[&Tensor], _: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
         let p = t[0].map(|g| Self::wrt_input(g, x[0], x[1])).transpose()?;
         let t = t[1].map(|g| Self::wrt_target(g, x[0])).transpose()?;
-        forward::total([p, t])
+        total([p, t])
     }
 }
 
@@ -144,7 +144,7 @@ pub fn binary_cross_entropy(
     weight_fits(OP, "weight", weight, input)?;
     let (p, t) = floats(OP, input, target)?;
     if p.numel() > 0 {
-        compile::check(OP, &[&p.without_history()], |p| {
+        op::check(OP, &[&p.without_history()], |p| {
             let (low, high) = (number_of(&amin(p[0], None, false)?)?, number_of(&amax(p[0], None, false)?)?);
             // Written so that NaN is refused as well.
             if !(low >= 0.0 && high <= 1.0) {

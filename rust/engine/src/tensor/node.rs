@@ -12,12 +12,10 @@ use std::sync::{Arc, OnceLock, Weak};
 use rgrad_kernels::lock::Lock;
 use smallvec::SmallVec;
 
-use super::{Foreign, Op, Saved, anomaly};
-use crate::compile;
+use super::{Foreign, Op, Saved, Tensor, watch};
 use crate::dtype::DType;
 use crate::error::{Result, fail};
-use crate::shape::{Dims, Show};
-use crate::tensor::Tensor;
+use crate::shape::Dims;
 
 /// Counts the nodes of all threads: who uses a node was made after it.
 static CLOCK: AtomicU64 = AtomicU64::new(0);
@@ -31,7 +29,7 @@ thread_local! {
 
 /// Where a cotangent goes.
 #[derive(Clone)]
-pub(super) enum Edge {
+pub(crate) enum Edge {
     /// The input needs none.
     Nowhere,
     /// Into the gradient of a leaf.
@@ -44,7 +42,7 @@ pub(super) enum Edge {
 pub(crate) type Key = (u64, usize);
 
 impl Edge {
-    pub(super) fn of(t: &Tensor) -> Edge {
+    pub(crate) fn of(t: &Tensor) -> Edge {
         match t.node() {
             Some(node) => Edge::Node(node.clone()),
             None if t.requires_grad() => Edge::Leaf(t.without_history()),
@@ -60,7 +58,7 @@ impl Edge {
         }
     }
 
-    pub(super) fn key(&self) -> Option<Key> {
+    pub(crate) fn key(&self) -> Option<Key> {
         match self {
             Edge::Nowhere => None,
             Edge::Leaf(t) => Some((0, t.identity())),
@@ -73,17 +71,17 @@ impl Edge {
 pub struct Node<O: ?Sized = dyn Op> {
     /// Greater than that of every input: the order of a node is known when it is made.
     pub(crate) clock: u64,
-    pub(super) shape: Dims,
-    pub(super) dtype: DType,
-    pub(super) inputs: SmallVec<[Edge; 2]>,
+    pub(crate) shape: Dims,
+    pub(crate) dtype: DType,
+    pub(crate) inputs: SmallVec<[Edge; 2]>,
     /// `None` once a backward pass has used it and was not told to retain it.
-    pub(super) saved: Lock<Option<Saved>>,
+    pub(crate) saved: Lock<Option<Saved>>,
     /// Where in the user's program it was made, if anomalies are being looked for.
-    pub(super) place: Option<Box<str>>,
-    pub(super) hooks: OnceLock<Arc<Hooks>>,
+    pub(crate) place: Option<Box<str>>,
+    pub(crate) hooks: OnceLock<Arc<Hooks>>,
     /// Whether operations or hooks of the bindings were behind it when it was made.
     foreign: bool,
-    pub(super) op: O,
+    pub(crate) op: O,
 }
 
 impl fmt::Debug for Node {
@@ -100,20 +98,20 @@ impl Node {
     }
 
     /// Whether operations or hooks of the bindings may be behind it.
-    pub(super) fn is_foreign(&self) -> bool {
+    pub(crate) fn is_foreign(&self) -> bool {
         self.foreign || self.hooks.get().is_some()
     }
 
-    pub(super) fn op(&self) -> &dyn Op {
+    pub(crate) fn op(&self) -> &dyn Op {
         &self.op
     }
 
     /// The moment: nodes made from now on, on whatever thread, have greater clocks.
-    pub(super) fn now() -> u64 {
+    pub(crate) fn now() -> u64 {
         CLOCK.load(Relaxed)
     }
 
-    pub(super) fn record<O: Op>(op: O, x: &[&Tensor], y: &Tensor, saved: Saved) -> Arc<Node> {
+    pub(crate) fn record<O: Op>(op: O, x: &[&Tensor], y: &Tensor, saved: Saved, place: Option<Box<str>>) -> Arc<Node> {
         let inputs: SmallVec<[Edge; 2]> = x.iter().map(|t| Edge::of(t)).collect();
         let foreign = op.foreign().is_some() || inputs.iter().any(Edge::is_foreign);
         Arc::new(Node {
@@ -122,7 +120,7 @@ impl Node {
             dtype: y.dtype(),
             inputs,
             saved: Lock::new(Some(saved)),
-            place: anomaly::place(),
+            place,
             hooks: OnceLock::new(),
             foreign,
             op,
@@ -166,7 +164,7 @@ pub trait Hook: Any + Send + Sync {
 #[derive(Default)]
 pub(crate) struct Hooks {
     /// By their numbers, in the order in which they were registered.
-    registered: Lock<BTreeMap<u64, Arc<dyn Hook>>>,
+    pub(crate) registered: Lock<BTreeMap<u64, Arc<dyn Hook>>>,
     /// How often one was registered or removed.
     changes: AtomicU64,
     /// The tensor itself, if it is the result of an operation and keeps its gradient.
@@ -190,45 +188,21 @@ impl Hooks {
     }
 
     /// The tensor whose gradient is kept.
-    pub(super) fn kept(&self) -> Option<&Tensor> {
+    pub(crate) fn kept(&self) -> Option<&Tensor> {
         self.keeps.get()
     }
 
     /// The hooks, for who must not wait.
-    pub(super) fn foreign(&self) -> Vec<Foreign> {
+    pub(crate) fn foreign(&self) -> Vec<Foreign> {
         let Some(registered) = self.registered.try_lock() else { return Vec::new() };
         registered.values().map(|hook| hook.clone() as Foreign).collect()
     }
 
     /// Removes all hooks.
-    pub(super) fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.changes.fetch_add(1, Relaxed);
         let gone = std::mem::take(&mut *self.registered.lock());
         drop(gone);
-    }
-
-    /// The gradient after every hook has seen it.
-    pub(super) fn run(&self, mut g: Tensor) -> Result<Tensor> {
-        // Copied, because a hook may remove itself.
-        let all: Vec<Arc<dyn Hook>> = self.registered.lock().values().cloned().collect();
-        for hook in all {
-            if let Some(new) = hook.call(super::reverse::apart(&g)?)? {
-                if new.shape() != g.shape() || new.dtype() != g.dtype() {
-                    let (got, want) = (Show(new.shape()), Show(g.shape()));
-                    fail!(
-                        Value,
-                        "a hook returned {got} of {} for a gradient of {want} of {}; return one like it, or None",
-                        new.dtype(),
-                        g.dtype()
-                    );
-                }
-                g = new;
-            }
-        }
-        if let Some(t) = self.keeps.get() {
-            super::reverse::accumulate(t, g.clone(), super::is_grad_enabled())?;
-        }
-        Ok(g)
     }
 }
 
@@ -255,8 +229,8 @@ pub fn register_hook(t: &Tensor, hook: Arc<dyn Hook>) -> Result<Registered> {
     if !t.requires_grad() {
         fail!(Runtime, "register_hook: the tensor does not require gradients, so none would reach the hook");
     }
-    compile::look_at_asked(t)?;
-    compile::check_hook(t)?;
+    watch::asked(t)?;
+    watch::check_hook(t)?;
     let hooks = Hooks::of(t);
     hooks.changes.fetch_add(1, Relaxed);
     let registered = {
@@ -265,7 +239,7 @@ pub fn register_hook(t: &Tensor, hook: Arc<dyn Hook>) -> Result<Registered> {
         all.insert(number, hook);
         Registered { hooks: Arc::downgrade(hooks), number }
     };
-    compile::hooked(&registered);
+    watch::hooked(&registered);
     Ok(registered)
 }
 

@@ -4,9 +4,7 @@ use std::cell::Cell;
 
 use crate::dtype::match_float;
 use crate::error::{Result, fail};
-use crate::tensor::Tensor;
-
-use super::{Node, Saved};
+use crate::tensor::{Node, Saved, Tensor};
 
 /// Says where in the user's program it is called.
 pub type Place = fn() -> String;
@@ -36,7 +34,7 @@ pub(super) fn place() -> Option<Box<str>> {
 }
 
 /// Runs a reverse rule: not its operations are of interest, but the one whose rule it is.
-pub(super) fn unchecked<R>(rule: impl FnOnce() -> R) -> R {
+pub(crate) fn unchecked<R>(rule: impl FnOnce() -> R) -> R {
     struct Restore(bool);
     impl Drop for Restore {
         fn drop(&mut self) {
@@ -52,7 +50,7 @@ fn has_nan(t: &Tensor) -> Result<bool> {
     if !t.dtype().is_float() {
         return Ok(false);
     }
-    let t = crate::ops::contiguous(&t.without_history())?;
+    let t = if t.is_contiguous() { t.without_history() } else { t.packed()? };
     Ok(match_float!(t.dtype(), "anomaly", T => t.read::<T>().slice().iter().any(|v| v.is_nan())))
 }
 
@@ -71,7 +69,7 @@ pub(super) fn check_result(name: &str, x: &[&Tensor], y: &Tensor) -> Result<()> 
 }
 
 /// Refuses a cotangent with a NaN that nothing it was computed from has, while the checks are on.
-pub(super) fn check_gradients(node: &Node, saved: &Saved, g: &Tensor, grads: &[Option<Tensor>]) -> Result<()> {
+pub(crate) fn check_gradients(node: &Node, saved: &Saved, g: &Tensor, grads: &[Option<Tensor>]) -> Result<()> {
     if !is_anomaly_enabled() {
         return Ok(());
     }

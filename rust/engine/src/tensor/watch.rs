@@ -1,0 +1,215 @@
+//! What a recorder of compiled steps hears of from the rest of the engine: which tensors are made, read and written, and which
+//! primitives run. It is the only way up: [`crate::compile`] is above everything that it watches.
+
+use std::cell::Cell;
+use std::sync::{Arc, OnceLock};
+
+use super::{Action, Mark, Registered, Tensor};
+use crate::error::Result;
+use crate::random::Generator;
+
+/// Who hears of what the thread that it watches does.
+pub(crate) trait Watcher: Sync {
+    /// `RuntimeError` if a primitive must not use these: they share memory with what was changed.
+    fn check_apart(&self, used: &[&Tensor]) -> Result<()>;
+    /// A primitive made `y` from `x`; with an effect, it is run although nobody reads its result.
+    fn made(&self, action: Arc<dyn Action>, x: &[&Tensor], y: &Tensor, effect: bool) -> Result<()>;
+    /// A primitive is about to change `out`.
+    fn changes(&self, out: &[&Tensor]) -> Result<()>;
+    /// It has, or it has looked at `x`, which it might have refused.
+    fn ran(&self, action: Arc<dyn Action>, x: &[&Tensor], out: &[&Tensor]) -> Result<()>;
+    /// A primitive is about to draw.
+    fn draws(&self, generator: &Generator);
+    /// Elements are read or written by something that is no primitive.
+    fn touched(&self, t: &Tensor);
+    /// Whether the elements are the same whenever the step runs.
+    fn is_known(&self, t: &Tensor) -> bool;
+    /// `RuntimeError` if the elements may be others when the step is repeated.
+    fn check_free(&self, what: &str, t: &Tensor) -> Result<()>;
+    /// `RuntimeError` if the elements may lie elsewhere when the step is repeated.
+    fn check_place(&self, what: &str, t: &Tensor) -> Result<()>;
+    /// A leaf's gradient is looked at or added to, or else replaced.
+    fn gradient(&self, leaf: &Tensor, read: bool);
+    /// It is looked at whether `t` requires gradients, or which hooks it has, or that is about to change.
+    fn asked(&self, t: &Tensor) -> Result<()>;
+    /// A hook is about to be registered on `t`: `RuntimeError` if it would be lost.
+    fn check_hook(&self, t: &Tensor) -> Result<()>;
+    /// It was.
+    fn hooked(&self, hook: &Registered);
+    /// A reverse pass runs.
+    fn differentiated(&self);
+    /// Gradients of these are asked for.
+    fn aimed(&self, inputs: &[Tensor]);
+    /// A rule uses these, which a node with this clock saved.
+    fn relied(&self, saved: &[&Tensor], clock: u64);
+}
+
+static WATCHER: OnceLock<&'static dyn Watcher> = OnceLock::new();
+
+thread_local! {
+    /// The number of the recording that watches this thread now, or 0.
+    static WATCHING: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Names the watcher of all recordings; the first one stays.
+pub(crate) fn install(watcher: &'static dyn Watcher) {
+    WATCHER.get_or_init(|| watcher);
+}
+
+/// The watcher of this thread, if it is being watched.
+#[inline]
+fn watcher() -> Option<&'static dyn Watcher> {
+    if is_recording() { WATCHER.get().copied() } else { None }
+}
+
+/// Whether primitives on this thread are being written down.
+#[inline]
+#[must_use]
+pub fn is_recording() -> bool {
+    WATCHING.get() != 0
+}
+
+/// The recording that watches this thread, or 0.
+pub(crate) fn watching() -> u32 {
+    WATCHING.get()
+}
+
+/// Lets this recording watch this thread, or none.
+pub(crate) fn set_watching(recording: u32) {
+    WATCHING.set(recording);
+}
+
+/// Runs `f` unwatched: what it does is one primitive, or none.
+pub(crate) fn unwatched<R>(f: impl FnOnce() -> R) -> R {
+    struct Restore(u32);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            WATCHING.set(self.0);
+        }
+    }
+    let _restore = Restore(WATCHING.replace(0));
+    f()
+}
+
+/// Runs `f`, which makes a tensor of what is no tensor: a constant of a compiled step.
+pub fn constant(f: impl FnOnce() -> Result<Tensor>) -> Result<Tensor> {
+    let t = unwatched(f)?;
+    if is_recording() {
+        t.set_mark(Mark::Built { recording: watching() });
+    }
+    Ok(t)
+}
+
+/// The mark of a storage that is made now.
+pub(super) fn built() -> u64 {
+    u64::from(WATCHING.get()) << 32
+}
+
+/// Makes a tensor one that was there before the recording.
+pub(crate) fn forget(t: &Tensor) {
+    t.set_mark(Mark::None);
+}
+
+/// Tells the watcher that `action` ran, which makes a tensor by `f`.
+pub(crate) fn made(
+    action: Arc<dyn Action>,
+    x: &[&Tensor],
+    effect: bool,
+    f: impl FnOnce() -> Result<Tensor>,
+) -> Result<Tensor> {
+    let Some(watcher) = watcher() else { return f() };
+    watcher.check_apart(x)?;
+    let y = unwatched(f)?;
+    watcher.made(action, x, &y, effect)?;
+    Ok(y)
+}
+
+/// Tells it that `action` ran, which looks at `x` and changes `out` by `f`.
+pub(crate) fn ran(
+    action: Arc<dyn Action>,
+    x: &[&Tensor],
+    out: &[&Tensor],
+    f: impl FnOnce() -> Result<()>,
+) -> Result<()> {
+    let Some(watcher) = watcher() else { return f() };
+    watcher.check_apart(x)?;
+    watcher.check_apart(out)?;
+    watcher.changes(out)?;
+    unwatched(f)?;
+    watcher.ran(action, x, out)
+}
+
+pub(crate) fn draws(generator: &Generator) {
+    if let Some(watcher) = watcher() {
+        watcher.draws(generator);
+    }
+}
+
+#[inline]
+pub(crate) fn touched(t: &Tensor) {
+    if let Some(watcher) = watcher() {
+        watcher.touched(t);
+    }
+}
+
+pub(crate) fn is_known(t: &Tensor) -> bool {
+    watcher().is_none_or(|watcher| watcher.is_known(t))
+}
+
+/// `RuntimeError` in a compiled step, if the elements of `t` may be others when it is repeated.
+pub fn check_free(what: &str, t: &Tensor) -> Result<()> {
+    watcher().map_or(Ok(()), |watcher| watcher.check_free(what, t))
+}
+
+/// `RuntimeError` in a compiled step, if the elements of `t` may lie elsewhere when it is repeated.
+pub fn check_place(what: &str, t: &Tensor) -> Result<()> {
+    watcher().map_or(Ok(()), |watcher| watcher.check_place(what, t))
+}
+
+#[inline]
+pub(crate) fn grad_read(leaf: &Tensor) {
+    if let Some(watcher) = watcher() {
+        watcher.gradient(leaf, true);
+    }
+}
+
+#[inline]
+pub(crate) fn grad_written(leaf: &Tensor) {
+    if let Some(watcher) = watcher() {
+        watcher.gradient(leaf, false);
+    }
+}
+
+/// To be called before it is looked at whether `t` requires gradients, or which hooks it has, and before that changes.
+#[inline]
+pub fn asked(t: &Tensor) -> Result<()> {
+    watcher().map_or(Ok(()), |watcher| watcher.asked(t))
+}
+
+pub(crate) fn check_hook(t: &Tensor) -> Result<()> {
+    watcher().map_or(Ok(()), |watcher| watcher.check_hook(t))
+}
+
+pub(crate) fn hooked(hook: &Registered) {
+    if let Some(watcher) = watcher() {
+        watcher.hooked(hook);
+    }
+}
+
+pub(crate) fn differentiated() {
+    if let Some(watcher) = watcher() {
+        watcher.differentiated();
+    }
+}
+
+pub(crate) fn aimed(inputs: &[Tensor]) {
+    if let Some(watcher) = watcher() {
+        watcher.aimed(inputs);
+    }
+}
+
+pub(crate) fn relied<'a>(saved: impl Iterator<Item = &'a Tensor>, clock: u64) {
+    if let Some(watcher) = watcher() {
+        watcher.relied(&saved.collect::<Vec<_>>(), clock);
+    }
+}
