@@ -34,17 +34,17 @@ mod sync {
         }
     }
 
-    /// Every look is a step that other threads can come before or after.
-    pub(super) const LOOKS_PER_CLOCK: u32 = 1;
+    /// Every poll is a step that other threads can run before or after.
+    pub(super) const POLLS_PER_CLOCK_READ: u32 = 1;
 
-    /// One look, and then the worker goes to sleep.
-    pub(super) struct Patience(std::cell::Cell<bool>);
+    /// One poll, and then the worker goes to sleep.
+    pub(super) struct SpinLimit(std::cell::Cell<bool>);
 
-    impl Patience {
+    impl SpinLimit {
         pub fn new() -> Self {
             Self(std::cell::Cell::new(true))
         }
-        pub fn lasts(&self) -> bool {
+        pub fn holds(&self) -> bool {
             self.0.replace(false)
         }
     }

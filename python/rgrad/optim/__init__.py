@@ -1,7 +1,7 @@
-"""Optimizers and schedules with PyTorch's names, arguments, defaults and updates.
+"""Optimizers and learning-rate schedulers with PyTorch's names, arguments, defaults and update rules.
 
-An L2 penalty is every optimizer's ``weight_decay``. An L1 penalty is a term of the loss, as in PyTorch; its derivative
-at 0 is 0:
+Every optimizer takes an L2 penalty as ``weight_decay``. An L1 penalty is a term of the loss, as in PyTorch; its
+derivative at 0 is 0:
 
 >>> model = rg.nn.Linear(3, 1)
 >>> optimizer = rg.optim.SGD(model.parameters(), lr=0.1, weight_decay=1e-4)

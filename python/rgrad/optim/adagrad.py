@@ -11,11 +11,11 @@ class Adagrad(Optimizer):
     Args:
         params: Parameters, or groups as dicts with ``params`` and settings.
         lr: Learning rate.
-        lr_decay: How fast the learning rate falls.
+        lr_decay: Decay rate of the learning rate.
         weight_decay: Coefficient of the L2 penalty's gradient.
-        initial_accumulator_value: What v begins at.
+        initial_accumulator_value: Initial value of v.
         eps: Added to the denominator.
-        maximize: Ascend instead.
+        maximize: Whether to ascend instead of descend.
     """
 
     _rule = "Adagrad"
@@ -49,11 +49,11 @@ class Adadelta(Optimizer):
 
     Args:
         params: Parameters, or groups as dicts with ``params`` and settings.
-        lr: Factor of the step; the paper's is 1.
-        rho: Decay rate of the means of squares.
-        eps: Added under the roots.
+        lr: Factor of the update; 1 in the paper.
+        rho: Decay rate of the running averages of squares.
+        eps: Added under the square roots.
         weight_decay: Coefficient of the L2 penalty's gradient.
-        maximize: Ascend instead.
+        maximize: Whether to ascend instead of descend.
     """
 
     _rule = "Adadelta"

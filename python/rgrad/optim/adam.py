@@ -15,8 +15,8 @@ class Adam(Optimizer):
         betas: Decay rates of the two moments.
         eps: Added to the denominator.
         weight_decay: Coefficient of the L2 penalty's gradient.
-        amsgrad: Divide by the largest v so far: Reddi et al., ICLR 2018.
-        maximize: Ascend instead.
+        amsgrad: Whether to divide by the largest v so far: Reddi et al., ICLR 2018.
+        maximize: Whether to ascend instead of descend.
     """
 
     _rule = "Adam"
@@ -44,9 +44,9 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam with decoupled weight decay: p ← (1 − lr · weight_decay) p before the step.
+    """Adam with decoupled weight decay: p ← (1 − lr · weight_decay) p before the update.
 
-    Loshchilov and Hutter, ICLR 2019, in PyTorch's form. Arguments as Adam's; ``weight_decay`` is 0.01 by default.
+    Loshchilov and Hutter, ICLR 2019, in PyTorch's form. The arguments are Adam's; ``weight_decay`` defaults to 0.01.
     """
 
     _rule = "AdamW"
@@ -78,8 +78,8 @@ class NAdam(Optimizer):
         eps: Added to the denominator.
         weight_decay: Coefficient of the L2 penalty's gradient.
         momentum_decay: How fast the momentum rises from β₁/2 to β₁.
-        decoupled_weight_decay: Shrink parameters as AdamW does, instead of adding to the gradient.
-        maximize: Ascend instead.
+        decoupled_weight_decay: Whether to decay the parameters themselves, as AdamW does, not through the gradient.
+        maximize: Whether to ascend instead of descend.
     """
 
     _rule = "NAdam"

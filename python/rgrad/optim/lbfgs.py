@@ -16,15 +16,15 @@ Closure = Callable[[], Tensor]
 
 
 class _History:
-    """What L-BFGS knows of the function, under PyTorch's names; vectors hold all parameters one after another."""
+    """The state of L-BFGS, under PyTorch's names; vectors hold all parameters, flattened and concatenated."""
 
     def __init__(self, kept: Mapping[str, Any]) -> None:
         self.func_evals: int = kept.get("func_evals", 0)
         self.n_iter: int = kept.get("n_iter", 0)
-        # The last direction, and the step length along it.
+        # The last search direction, and the step length along it.
         self.d: Tensor | None = kept.get("d")
         self.t = float(kept.get("t", 0.0))
-        # Changes of the gradient, changes of the parameters, and one over their products.
+        # Differences of the gradient, differences of the parameters, and the reciprocals of their dot products.
         self.old_dirs: list[Tensor] = list(kept.get("old_dirs", ()))
         self.old_stps: list[Tensor] = list(kept.get("old_stps", ()))
         self.ro = [float(ro) for ro in kept.get("ro", ())]
@@ -33,7 +33,7 @@ class _History:
         self.prev_loss = float(kept.get("prev_loss", math.nan))
 
     def remember(self, y: Tensor, s: Tensor, size: int) -> None:
-        """Adds a pair of changes, unless they show no curvature, and forgets the oldest if there are too many."""
+        """Adds a curvature pair, unless its curvature is not positive, and drops the oldest if there are too many."""
         product = _dot(y, s)
         if not product > 1e-10:
             return
@@ -45,7 +45,7 @@ class _History:
         self.H_diag = product / _dot(y, y)
 
     def direction(self, g: Tensor) -> Tensor:
-        """Minus the approximate inverse Hessian times ``g``: the two-loop recursion, Nocedal and Wright, 7.4."""
+        """Returns minus the approximate inverse Hessian times ``g``: two-loop recursion, Nocedal and Wright, 7.4."""
         q = -g
         shares = []
         for y, s, rho in zip(reversed(self.old_dirs), reversed(self.old_stps), reversed(self.ro), strict=True):
@@ -58,7 +58,7 @@ class _History:
 
 
 def _is_number(value: Any) -> bool:
-    """Whether it is one that a float can be; PyTorch keeps some as 0-d tensors."""
+    """Returns whether the value fits a float; PyTorch keeps some numbers as 0-d tensors."""
     if isinstance(value, int):
         return abs(value) < 2**1023
     return isinstance(value, Real) or (isinstance(value, Tensor) and value.shape == ())
@@ -67,18 +67,19 @@ def _is_number(value: Any) -> bool:
 class LBFGS(Optimizer):
     """Limited-memory BFGS: Liu and Nocedal, Mathematical Programming 45, 1989, in PyTorch's form.
 
-    A step makes several iterations, each along an approximate Newton direction, and evaluates the loss for each. For
-    losses over all data: batches that change between evaluations make the curvature meaningless. There is one group.
+    A step makes several iterations, each along a quasi-Newton direction, and evaluates the loss in each. Use full-batch
+    losses: batches that change between evaluations make the curvature estimates meaningless. There is one parameter
+    group.
 
     Args:
         params: Parameters, or one group as a dict with ``params`` and settings.
-        lr: Step length, or with a line search the first one that it tries.
-        max_iter: Iterations in a step.
-        max_eval: Evaluations in a step after which no iteration begins; 1.25 · ``max_iter`` by default.
-        tolerance_grad: No entry of the gradient is larger: done.
-        tolerance_change: Neither the loss nor any parameter changes by more: done.
-        history_size: Pairs of changes that are remembered.
-        line_search_fn: None for steps of ``lr``, or "strong_wolfe".
+        lr: Step length, or the initial one of the line search.
+        max_iter: Largest number of iterations in a step.
+        max_eval: Number of evaluations in a step after which no iteration starts; 1.25 · ``max_iter`` by default.
+        tolerance_grad: Stop once no entry of the gradient is larger.
+        tolerance_change: Stop once neither the loss nor any parameter changes by more.
+        history_size: Number of curvature pairs that are kept.
+        line_search_fn: None for a fixed step length ``lr``, or "strong_wolfe".
 
     Example:
         >>> w = rg.zeros(2, requires_grad=True)
@@ -117,10 +118,14 @@ class LBFGS(Optimizer):
         super().__init__(params, settings)
 
     def add_param_group(self, param_group: Mapping[str, Any]) -> None:
-        """Adds the only group.
+        """Adds the only parameter group.
+
+        Args:
+            param_group: As for every optimizer.
 
         Raises:
-            ValueError: There is one already, it has no parameters, or as every optimizer.
+            TypeError: As for every optimizer.
+            ValueError: There is a group already, it has no parameters, or as for every optimizer.
         """
         if self.param_groups:
             raise ValueError("LBFGS has one parameter group: its steps are of all parameters together")
@@ -144,7 +149,7 @@ class LBFGS(Optimizer):
         if not entry:
             return []
         wrong = [f"missing {key}" for key in sorted(names - entry.keys())]
-        # PyTorch keeps the scratch space of the recursion.
+        # PyTorch saves the scratch space of the recursion, too.
         wrong += [f"unexpected {key}" for key in sorted(entry.keys() - names - {"al"})]
         shape = (sum(p.numel() for p in group["params"]),)
         kept = ("old_dirs", "old_stps", "ro")
@@ -161,18 +166,18 @@ class LBFGS(Optimizer):
         return wrong
 
     def step(self, closure: Closure | None = None) -> Tensor:
-        """Makes up to ``max_iter`` iterations. An exception of the closure leaves parameters and state as they were.
+        """Makes up to ``max_iter`` iterations. An exception in the closure leaves parameters and state unchanged.
 
         Args:
-            closure: Forgets old gradients, computes the loss and its gradients, and returns the loss.
+            closure: Clears the gradients, computes the loss, calls ``backward()`` and returns the loss.
 
         Returns:
-            What the closure returned at first.
+            What the first call of the closure returned.
         """
         _core._refuse("LBFGS.step()", "it decides by losses how to go on; compile what the closure does instead")
         if closure is None:
             raise TypeError(
-                "LBFGS evaluates the loss several times in a step: call step(closure), where closure forgets old "
+                "LBFGS evaluates the loss several times in a step: call step(closure), where closure clears the "
                 "gradients, computes the loss, calls backward() and returns the loss"
             )
         group = self.param_groups[0]
@@ -203,7 +208,7 @@ class LBFGS(Optimizer):
             h.t = group["lr"] * (min(1.0, 1 / g.abs().sum().item()) if h.n_iter == 1 else 1.0)
             h.prev_flat_grad, h.prev_loss = g, f
             slope = _dot(g, h.d)
-            # Also if loss or slope is no number: no step could be known to be better.
+            # Also if the loss or the directional derivative is NaN: no step could be known to be better.
             if math.isnan(f) or not slope <= -group["tolerance_change"]:
                 break
             f, g = self._move(group, h, closure, Point(0.0, f, g, slope), last=i + 1 == group["max_iter"])
@@ -216,7 +221,7 @@ class LBFGS(Optimizer):
         return original
 
     def _move(self, group: Group, h: _History, closure: Closure, start: Point, last: bool) -> tuple[float, Tensor]:
-        """Goes along the direction, and returns value and gradient there; old ones after the last fixed step."""
+        """Moves along the direction, and returns loss and gradient there; the old ones after the last fixed step."""
         x, d = self._values(), h.d
         assert d is not None
 

@@ -1,4 +1,4 @@
-"""A step length that satisfies the strong Wolfe conditions."""
+"""A line search for the strong Wolfe conditions."""
 
 import math
 from collections.abc import Callable
@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 from rgrad._core import Tensor
 
-#: The fraction of the decrease that the slope promises, which must be had; and of the slope that may be left.
+#: The constants of the two conditions: sufficient decrease (Armijo) and curvature.
 DECREASE, CURVATURE = 1e-4, 0.9
 MAX_EVALUATIONS = 25
 
 
 class Point(NamedTuple):
-    """The function on the line, at step length ``t``: its value, gradient, and slope along the line."""
+    """The function at step length ``t`` along the line: its value, gradient and directional derivative."""
 
     t: float
     f: float
@@ -25,20 +25,20 @@ def strong_wolfe(
 ) -> tuple[Point, int]:
     """Searches along a line for a step length that satisfies the strong Wolfe conditions.
 
-    f(t) ≤ f(0) + 10⁻⁴ · t · f′(0) and |f′(t)| ≤ 0.9 · |f′(0)|. First the step grows until such points are bracketed,
-    then the bracket shrinks, by cubic interpolation: Nocedal and Wright, Numerical Optimization, algorithms 3.5 and
-    3.6, with the safeguards of Schmidt's minFunc, which PyTorch has too. Infinite values count as too large.
+    f(t) ≤ f(0) + 10⁻⁴ · t · f′(0) and |f′(t)| ≤ 0.9 · |f′(0)|. The step grows until such points are bracketed, then the
+    bracket shrinks by cubic interpolation: Nocedal and Wright, Numerical Optimization, algorithms 3.5 and 3.6, with the
+    safeguards of Schmidt's minFunc, as in PyTorch. Infinite values count as too large.
 
     Args:
-        evaluate: The function at a step length.
-        start: The function at 0; its slope must be negative.
-        t: The step length to try first.
-        size: Largest magnitude in the direction.
-        tolerance: The bracket is not divided once no coordinate changes by as much in it.
+        evaluate: Evaluates the function at a step length.
+        start: The function at 0; its directional derivative must be negative.
+        t: The initial step length.
+        size: Largest magnitude of an entry of the direction.
+        tolerance: The search stops once no coordinate changes by as much within the bracket.
 
     Returns:
-        The best point found, which satisfies the conditions unless evaluations or bracket ran out, and the number of
-        evaluations.
+        The best point found, which satisfies the conditions unless the evaluations ran out or the bracket became too
+        small, and the number of evaluations.
     """
     before, now = start, evaluate(t)
     for count in range(MAX_EVALUATIONS):
@@ -55,7 +55,7 @@ def strong_wolfe(
 def _zoom(
     evaluate: Callable[[float], Point], start: Point, ends: list[Point], count: int, size: float, tolerance: float
 ) -> tuple[Point, int]:
-    """Shrinks a bracket. ``count + 1`` evaluations came before."""
+    """Shrinks a bracket, after ``count + 1`` evaluations."""
     low = 0 if ends[0].f <= ends[1].f else 1
     stalled = False
     while count < MAX_EVALUATIONS:
@@ -63,7 +63,7 @@ def _zoom(
         if (right - left) * size < tolerance:
             break
         t = _cubic(ends[0], ends[1], left, right)
-        # Twice in a row near an end, or at it once, is no progress: a tenth of the bracket away from that end is.
+        # Twice in a row near an end, or once at an end, is no progress: step a tenth of the bracket away from it.
         margin = 0.1 * (right - left)
         near = min(right - t, t - left) < margin
         if near and (stalled or not left < t < right):
@@ -93,7 +93,7 @@ def _flat(now: Point, start: Point) -> bool:
 
 
 def _cubic(a: Point, b: Point, low: float, high: float) -> float:
-    """Where in [low, high] the cubic through values and slopes at two points is least: Nocedal and Wright, (3.59)."""
+    """Minimizes the cubic through values and slopes at two points, in [low, high]: Nocedal and Wright, (3.59)."""
     if a.t > b.t:
         a, b = b, a
     if b.t == a.t or not (math.isfinite(a.f) and math.isfinite(b.f)):

@@ -1,8 +1,8 @@
-"""Schedules of learning rates with PyTorch's names, arguments and values.
+"""Learning-rate schedulers with PyTorch's names, arguments and values.
 
-A schedule sets the learning rates of epoch 0 when it is made, and those of the next epoch at every ``step()``. They are
-functions of the epoch, so they neither drift nor depend on what else changed them; of two schedules of one optimizer,
-therefore, the one that steps last decides. :class:`SequentialLR` takes them one after another.
+A scheduler sets the learning rates of epoch 0 when it is created, and those of the next epoch at every ``step()``. They
+are closed-form functions of the epoch: they accumulate no rounding error, and overwrite whatever else set the rates. Of
+two schedulers of one optimizer, therefore, the one that steps last wins; :class:`SequentialLR` chains them.
 
 >>> optimizer = rg.optim.SGD([rg.zeros(1, requires_grad=True)], lr=0.8)
 >>> schedule = rg.optim.lr_scheduler.StepLR(optimizer, step_size=2, gamma=0.5)
@@ -44,19 +44,19 @@ __all__ = [
 
 
 class StepLR(LRScheduler):
-    """Multiplies the rate by ``gamma`` every ``step_size`` epochs."""
+    """Multiplies the learning rate by ``gamma`` every ``step_size`` epochs."""
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1) -> None:
         self.step_size, self.gamma = at_least(1, "step_size", step_size), finite("gamma", gamma)
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
-        """The rate of each group in this epoch."""
+        """Returns the learning rate of each parameter group in this epoch."""
         return self._scaled(self.gamma ** (self.last_epoch // self.step_size))
 
 
 class MultiStepLR(LRScheduler):
-    """Multiplies the rate by ``gamma`` at each self.last_epoch in ``milestones``, as often as it is in there."""
+    """Multiplies the learning rate by ``gamma`` at each epoch in ``milestones``; a repeated milestone counts again."""
 
     def __init__(
         self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1, last_epoch: int = -1
@@ -67,12 +67,12 @@ class MultiStepLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
-        """The rate of each group in this epoch."""
+        """Returns the learning rate of each parameter group in this epoch."""
         return self._scaled(self.gamma ** sum(n for at, n in self.milestones.items() if at <= self.last_epoch))
 
 
 class ConstantLR(LRScheduler):
-    """Multiplies the rate by ``factor`` until self.last_epoch ``total_iters``."""
+    """Multiplies the learning rate by ``factor`` until epoch ``total_iters``."""
 
     def __init__(self, optimizer: Optimizer, factor: float = 1 / 3, total_iters: int = 5, last_epoch: int = -1) -> None:
         if not 0 <= finite("factor", factor) <= 1:
@@ -81,12 +81,15 @@ class ConstantLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
-        """The rate of each group in this epoch."""
+        """Returns the learning rate of each parameter group in this epoch."""
         return self._scaled(self.factor if self.last_epoch < self.total_iters else 1.0)
 
 
 class LinearLR(LRScheduler):
-    """Multiplies the rate by a factor that goes from ``start_factor`` to ``end_factor`` in ``total_iters`` epochs."""
+    """Multiplies the learning rate by a factor that moves linearly between two values.
+
+    It goes from ``start_factor`` to ``end_factor`` in ``total_iters`` epochs, and stays there.
+    """
 
     def __init__(
         self,
@@ -105,52 +108,53 @@ class LinearLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
-        """The rate of each group in this epoch."""
+        """Returns the learning rate of each parameter group in this epoch."""
         done = min(self.last_epoch, self.total_iters) / self.total_iters
         return self._scaled(self.start_factor + (self.end_factor - self.start_factor) * done)
 
 
 class ExponentialLR(LRScheduler):
-    """Multiplies the rate by ``gamma`` every self.last_epoch."""
+    """Multiplies the learning rate by ``gamma`` every epoch."""
 
     def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
         self.gamma = finite("ExponentialLR: gamma", gamma)
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
-        """The rate of each group in this epoch."""
+        """Returns the learning rate of each parameter group in this epoch."""
         return self._scaled(self.gamma**self.last_epoch)
 
 
 class PolynomialLR(LRScheduler):
-    """Multiplies the rate by (1 − self.last_epoch / ``total_iters``) to the ``power``, which is 0 from there on."""
+    """Multiplies the learning rate by (1 − epoch / ``total_iters``) to the ``power``, which is 0 from there on."""
 
     def __init__(self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0, last_epoch: int = -1) -> None:
         self.total_iters, self.power = at_least(1, "total_iters", total_iters), finite("power", power)
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
-        """The rate of each group in this epoch."""
+        """Returns the learning rate of each parameter group in this epoch."""
         return self._scaled((1 - min(self.last_epoch, self.total_iters) / self.total_iters) ** self.power)
 
 
 class CosineAnnealingLR(LRScheduler):
-    """Half a cosine from the rate down to ``eta_min`` in ``T_max`` epochs, then up again, and so on."""
+    """Anneals the learning rate along a cosine, down to ``eta_min`` in ``T_max`` epochs, then up again, and so on."""
 
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1) -> None:
         self.T_max, self.eta_min = at_least(1, "T_max", T_max), finite("eta_min", eta_min)
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
-        """The rate of each group in this epoch."""
+        """Returns the learning rate of each parameter group in this epoch."""
         share = (1 + math.cos(math.pi * self.last_epoch / self.T_max)) / 2
         return [self.eta_min + (lr - self.eta_min) * share for lr in self.base_lrs]
 
 
 class CosineAnnealingWarmRestarts(LRScheduler):
-    """Half a cosine from the rate down to ``eta_min``, again in ``T_mult`` times as many epochs, and so on.
+    """Anneals the learning rate along half a cosine, down to ``eta_min``, and restarts.
 
-    SGDR: Loshchilov and Hutter, ICLR 2017. The first takes ``T_0`` epochs.
+    The first cycle takes ``T_0`` epochs, each later one ``T_mult`` times as many as the one before. SGDR: Loshchilov
+    and Hutter, ICLR 2017.
     """
 
     def __init__(
@@ -161,7 +165,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
-        """The rate of each group in this epoch."""
+        """Returns the learning rate of each parameter group in this epoch."""
         epoch, length = self.last_epoch, self.T_0
         if self.T_mult == 1:
             epoch %= length
@@ -172,9 +176,9 @@ class CosineAnnealingWarmRestarts(LRScheduler):
 
 
 class LambdaLR(LRScheduler):
-    """Multiplies the rate by ``lr_lambda(self.last_epoch)``; a list of functions gives each group its own.
+    """Multiplies the learning rate by ``lr_lambda(epoch)``; a list has one function for each parameter group.
 
-    Functions are not part of the state.
+    The functions are not part of the state.
     """
 
     _left_out = ("optimizer", "lr_lambdas")
@@ -192,18 +196,18 @@ class LambdaLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
-        """The rate of each group in this epoch."""
+        """Returns the learning rate of each parameter group in this epoch."""
         return [lr * f(self.last_epoch) for lr, f in zip(self.base_lrs, self.lr_lambdas, strict=True)]
 
 
 class SequentialLR(LRScheduler):
-    """Schedules one after another: each begins anew, at its self.last_epoch 0, at its milestone.
+    """Runs schedulers one after another; each starts at its own epoch 0 when its milestone is reached.
 
     Args:
-        optimizer: The optimizer of all of them.
-        schedulers: The schedules.
-        milestones: The epochs at which the second and all later ones begin, in order.
-        last_epoch: The self.last_epoch before the first.
+        optimizer: The optimizer of all schedulers.
+        schedulers: The schedulers.
+        milestones: The epochs at which the second and all later schedulers start, in increasing order.
+        last_epoch: The epoch before the first one.
     """
 
     _left_out = ("optimizer", "_schedulers")
@@ -241,14 +245,18 @@ class SequentialLR(LRScheduler):
         self._last_lr = scheduler.get_last_lr()
 
     def state_dict(self) -> dict[str, Any]:
-        """What changes, of all schedules."""
+        """Returns the state of this scheduler and of those it runs."""
         return {**super().state_dict(), "_schedulers": [s.state_dict() for s in self._schedulers]}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Takes over what ``state_dict`` gave.
+        """Restores a state that ``state_dict`` returned.
+
+        Args:
+            state_dict: The state of such a scheduler.
 
         Raises:
-            ValueError: It is of another schedule, or of another number of them; nothing is taken over.
+            TypeError: ``state_dict`` is not a dict with a list of the schedulers' states.
+            ValueError: It belongs to another kind of scheduler, or to another number of them; nothing is restored.
         """
         if not isinstance(state_dict, Mapping) or not isinstance(state_dict.get("_schedulers", []), list):
             raise TypeError("expected what state_dict of such a schedule gave, a dict with the states of its schedules")

@@ -1,4 +1,4 @@
-"""The one-cycle schedule."""
+"""The one-cycle learning-rate policy."""
 
 import math
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from rgrad.optim.schedule import LRScheduler, at_least, each_group
 
 
 class _Phase(NamedTuple):
-    """A part of the cycle, up to step ``end``; rates and momenta go from one of low, high and least to another."""
+    """A part of the cycle, up to step ``end``; rates and momenta move from one of low, high and least to another."""
 
     end: float
     rates: tuple[str, str]
@@ -17,25 +17,25 @@ class _Phase(NamedTuple):
 
 
 class OneCycleLR(LRScheduler):
-    """Up to ``max_lr``, then down to almost nothing, while momentum goes the other way; steps are of batches.
+    """Raises the learning rate to ``max_lr``, then lowers it to almost 0, while momentum moves the other way.
 
-    Smith and Topin, arXiv:1708.07120, as PyTorch has it.
+    Call ``step()`` after every batch. Smith and Topin, arXiv:1708.07120, in PyTorch's form.
 
     Args:
-        optimizer: Whose rates are set.
-        max_lr: The highest rate, or one for each group.
-        total_steps: Length of the cycle; or
-        epochs: Length of the cycle in epochs, with
-        steps_per_epoch: Steps in each.
-        pct_start: Share of the cycle in which the rate rises.
+        optimizer: The optimizer whose learning rates are set.
+        max_lr: The highest learning rate, or one for each parameter group.
+        total_steps: Length of the cycle in steps; otherwise pass ``epochs`` and ``steps_per_epoch``.
+        epochs: Length of the cycle in epochs.
+        steps_per_epoch: Steps in each epoch.
+        pct_start: Fraction of the cycle in which the learning rate rises.
         anneal_strategy: "cos" or "linear".
-        cycle_momentum: Set ``momentum``, or the first of ``betas``, too.
-        base_momentum: The lowest momentum, or one for each group.
-        max_momentum: The highest momentum, or one for each group.
-        div_factor: The first rate is ``max_lr`` over this.
-        final_div_factor: The last rate is the first one over this.
-        three_phase: Go down to the first rate as fast as up, then on to the last.
-        last_epoch: The step before the first.
+        cycle_momentum: Whether to set ``momentum``, or the first of ``betas``, too.
+        base_momentum: The lowest momentum, or one for each parameter group.
+        max_momentum: The highest momentum, or one for each parameter group.
+        div_factor: ``max_lr`` divided by the initial learning rate.
+        final_div_factor: The initial learning rate divided by the last one.
+        three_phase: Whether to return to the initial learning rate as fast as it rose, and then anneal to the last one.
+        last_epoch: The step before the first one.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class OneCycleLR(LRScheduler):
         return [first, _Phase(last, ("high", "least"), ("low", "high"))]
 
     def _place(self, step: int) -> tuple[_Phase, float]:
-        """The phase that the step is in, and the share of it that is over."""
+        """Returns the phase that the step is in, and the fraction of it that is over."""
         if step > self.total_steps:
             raise ValueError(
                 f"OneCycleLR: step {step} is beyond the cycle of {self.total_steps} steps; pass more total_steps"
@@ -108,7 +108,7 @@ class OneCycleLR(LRScheduler):
         return a + (b - a) * share
 
     def get_lr(self) -> list[float]:
-        """The rate of each group in this epoch."""
+        """Returns the learning rate of each parameter group in this epoch."""
         phase, share = self._place(self.last_epoch)
         first, last = phase.rates
         return [self._between(lr[first], lr[last], share) for lr in self._lrs]
@@ -128,7 +128,7 @@ class OneCycleLR(LRScheduler):
 
 
 def _length(total_steps: int | None, epochs: int | None, steps_per_epoch: int | None) -> int:
-    """Steps in the cycle."""
+    """Returns the number of steps in the cycle."""
     if total_steps is not None:
         return at_least(1, "OneCycleLR: total_steps", total_steps)
     if epochs is None or steps_per_epoch is None:

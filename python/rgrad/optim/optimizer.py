@@ -1,4 +1,4 @@
-"""What all optimizers are: groups of parameters with settings, and state."""
+"""The base class of all optimizers: parameter groups with their settings, and state."""
 
 import copy
 from collections import defaultdict
@@ -15,20 +15,24 @@ Params = Iterable[Tensor] | Iterable[Mapping[str, Any]]
 
 
 class Optimizer:
-    """Parameters in groups with their settings, and the state that updates need.
+    """Base class of all optimizers.
 
-    A subclass names its update rule in ``_rule``; one with an update of its own writes ``step`` instead.
+    A subclass names its update rule in ``_rule``; a custom optimizer implements ``step`` instead.
+
+    Args:
+        params: Parameters, or groups as dicts with ``params`` and settings.
+        defaults: The settings of groups that do not set them.
 
     Attributes:
-        param_groups: Dicts of settings, which are read anew at every step, and ``params``, a list.
-        state: For each parameter that was updated, a dict of what the optimizer keeps of it.
+        param_groups: Dicts with a list ``params`` and the group's settings, which are read at every step.
+        state: For each parameter that has been updated, a dict with the optimizer's state for it.
         defaults: The settings of groups that do not set them.
     """
 
     _rule: ClassVar[str | None] = None
 
     def __new__(cls, *_args: Any, **_kwargs: Any) -> Self:
-        """Registers it with what tells of replaced parameters: copying and unpickling come here, not to `__init__`."""
+        """Registers the optimizer to learn of replaced parameters; copying and unpickling skip ``__init__``."""
         self = super().__new__(cls)
         HOLDERS.add(self)
         return self
@@ -53,11 +57,14 @@ class Optimizer:
             self.add_param_group(group)
 
     def add_param_group(self, param_group: Mapping[str, Any]) -> None:
-        """Adds parameters with settings of their own; what the group does not set is the optimizer's default.
+        """Adds a parameter group.
+
+        Args:
+            param_group: A dict with ``params`` and settings; the optimizer's defaults stand for those that are missing.
 
         Raises:
-            TypeError: The group is no dict, or a parameter no tensor.
-            ValueError: A parameter is no leaf, is in the optimizer already, or a setting is out of range.
+            TypeError: The group is not a dict, or a parameter is not a tensor.
+            ValueError: A parameter is not a leaf or already in the optimizer, or a setting is out of range.
         """
         if not isinstance(param_group, Mapping) or "params" not in param_group:
             raise TypeError(f"a parameter group must be a dict with the key 'params', got {param_group!r}")
@@ -82,9 +89,11 @@ class Optimizer:
         self.param_groups.append(new)
 
     def _kept(self, group: Group) -> tuple[list[str], list[str], list[str]] | None:
-        """Checks settings, and names what is kept of each parameter.
+        """Checks the settings of a group, and names the entries of a parameter's state.
 
-        The tensors that these settings need, those that any settings need, and the numbers; None if all is allowed.
+        Returns:
+            The tensors that these settings need, those that any settings may need, and the numbers; None if any state
+            is allowed.
         """
         return None if self._rule is None else _core._optim_state(self._rule, group)
 
@@ -92,7 +101,7 @@ class Optimizer:
         return any(p is param for g in getattr(self, "param_groups", ()) for p in g["params"])
 
     def _replace(self, old: Tensor, new: Tensor) -> None:
-        """Goes on with ``new`` where ``old`` was, with the state that there was in the dtype of ``new``."""
+        """Replaces the parameter ``old`` by ``new``, and casts its state to the dtype of ``new``."""
         if not self._holds(old):
             return
         for group in self.param_groups:
@@ -101,17 +110,21 @@ class Optimizer:
             self.state[new] = {key: _as_dtype(value, new) for key, value in self.state.pop(old).items()}
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forgets the gradients of all parameters, or writes zeros over them."""
+        """Clears the gradients of all parameters.
+
+        Args:
+            set_to_none: Whether to set them to None; otherwise they are filled with zeros.
+        """
         _core._zero_grad(self.param_groups, set_to_none)
 
     def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
         """Updates every parameter that has a gradient.
 
         Args:
-            closure: Computes the loss and its gradients again, if given.
+            closure: Reevaluates the model: computes the loss and its gradients, and returns the loss.
 
         Returns:
-            What the closure returned.
+            What the closure returned, or None without one.
         """
         if self._rule is None:
             raise NotImplementedError(f"{type(self).__name__} has no update: write its method step")
@@ -123,7 +136,10 @@ class Optimizer:
         return loss
 
     def state_dict(self) -> dict[str, Any]:
-        """State and settings, with parameters numbered in the order of the groups. Tensors are shared, not copied."""
+        """Returns state and settings, with parameters numbered in the order of the groups.
+
+        The tensors are shared, not copied.
+        """
         number = {p: i for i, p in enumerate(p for g in self.param_groups for p in g["params"])}
         return {
             "state": {number[p]: dict(s) for p, s in self.state.items()},
@@ -131,25 +147,28 @@ class Optimizer:
         }
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Takes over copies of what ``state_dict`` of an optimizer over the same parameters gave.
+        """Restores a copy of a state that ``state_dict`` returned.
 
-        Parameters correspond by their places in the groups. Tensors take the dtype of their parameter.
+        Parameters are matched by their positions in the groups. Tensors are cast to the dtype of their parameter.
+
+        Args:
+            state_dict: The state of an optimizer over the same parameters.
 
         Raises:
-            TypeError: It is not made of dicts and lists as ``state_dict`` makes it.
+            TypeError: ``state_dict`` is not nested as ``state_dict()`` nests it.
             ValueError: Groups differ in number or size, settings are missing or out of range, or the state of a
-                parameter is missing, unexpected or of another shape. All is listed; nothing is taken over.
+                parameter is missing, unexpected or of another shape. All errors are listed; nothing is restored.
         """
         groups, state = self._read(state_dict)
         for group, saved in zip(self.param_groups, groups, strict=True):
             group.clear()
             group.update(saved)
-        # In place, for compiled steps know the optimizer by its dicts.
+        # In place, because compiled steps identify the optimizer by its dicts.
         self.state.clear()
         self.state.update(state)
 
     def _read(self, state_dict: Mapping[str, Any]) -> tuple[list[Group], dict[Tensor, dict[str, Any]]]:
-        """Groups and state as they will be after loading."""
+        """Returns the groups and the state as they will be after loading."""
         _check_form(state_dict)
         state, saved = state_dict["state"], state_dict["param_groups"]
         theirs, ours = ([len(g["params"]) for g in groups] for groups in (saved, self.param_groups))
@@ -181,7 +200,7 @@ class Optimizer:
         return groups, {owners[n]: {k: _taken(k, v, owners[n]) for k, v in e.items()} for n, e in present.items() if e}
 
     def _differences(self, entry: Mapping[str, Any], param: Tensor, group: Group) -> list[str]:
-        """What is wrong with a parameter's saved state. An entry that is None counts as absent: PyTorch writes such."""
+        """Lists the errors in a parameter's saved state. Entries of None, as PyTorch writes them, count as absent."""
         kept = self._kept(group)
         present = {key: value for key, value in entry.items() if value is not None}
         if kept is None or not present:
@@ -211,7 +230,7 @@ class Optimizer:
 
 
 def _check_form(state_dict: Any) -> None:
-    """Refuses what is not nested as ``state_dict`` nests it."""
+    """Raises an error for what is not nested as ``state_dict`` nests it."""
     expected = "expected what state_dict gave"
     if not isinstance(state_dict, Mapping):
         raise TypeError(f"load_state_dict: {expected}, not {type(state_dict).__name__}")
@@ -237,14 +256,14 @@ def _is_count(value: Any) -> bool:
 
 
 def _as_dtype(value: Any, param: Tensor) -> Any:
-    """An entry of the state, or a list of such, with the floats of its tensors in the dtype of ``param``."""
+    """Casts the floating-point tensors of an entry of the state, or of a list of entries, to the dtype of ``param``."""
     if isinstance(value, list):
         return [_as_dtype(item, param) for item in value]
     return value.to(param.dtype) if isinstance(value, Tensor) and value.dtype.is_floating_point else value
 
 
 def _taken(key: str, value: Any, param: Tensor) -> Any:
-    """A copy of a saved entry. Elsewhere the numbers may have been tensors or arrays."""
+    """Returns a copy of a saved entry. Other libraries may have saved its numbers as tensors or arrays."""
     if key in ("step", "mu_product") and value is not None:
         return int(value) if key == "step" else float(value)
     if isinstance(value, Tensor) and value.shape == param.shape:

@@ -1,4 +1,4 @@
-"""The schedule that waits for progress to stop."""
+"""The scheduler that lowers learning rates when a metric stops improving."""
 
 import math
 from collections.abc import Sequence
@@ -9,18 +9,18 @@ from rgrad.optim.schedule import Schedule, at_least, each_group, finite, refuse_
 
 
 class ReduceLROnPlateau(Schedule):
-    """Multiplies the rate by ``factor`` when a metric has not improved for more than ``patience`` epochs.
+    """Multiplies the learning rate by ``factor`` when a metric has not improved for more than ``patience`` epochs.
 
     Args:
-        optimizer: Whose rates are set.
+        optimizer: The optimizer whose learning rates are set.
         mode: "min" if a smaller metric is better, or "max".
-        factor: What the rate is multiplied by.
-        patience: Epochs without improvement that are borne.
-        threshold: The least improvement that counts,
-        threshold_mode: "rel", as a share of the best metric so far, or "abs".
-        cooldown: Epochs after a reduction in which nothing is counted.
-        min_lr: The least rate, or one for each group.
-        eps: Smaller changes of the rate are not made.
+        factor: What the learning rate is multiplied by.
+        patience: Epochs without improvement that are tolerated.
+        threshold: The smallest improvement that counts.
+        threshold_mode: Whether the threshold is relative to the best metric so far, "rel", or absolute, "abs".
+        cooldown: Epochs after a reduction in which bad epochs are not counted.
+        min_lr: The lowest learning rate, or one for each parameter group.
+        eps: The smallest change of a learning rate that is made.
     """
 
     def __init__(
@@ -50,7 +50,12 @@ class ReduceLROnPlateau(Schedule):
         self.num_bad_epochs = self.cooldown_counter = self.last_epoch = 0
 
     def step(self, metrics: SupportsFloat, epoch: int | None = None) -> None:
-        """Takes note of the epoch's metric, and reduces the rates if it is time."""
+        """Records the epoch's metric, and reduces the learning rates if it has stopped improving.
+
+        Args:
+            metrics: The metric of this epoch.
+            epoch: The epoch; by default the one after the last.
+        """
         refuse_recording()
         value, groups = float(metrics), self._groups()
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch

@@ -4,20 +4,20 @@ from rgrad.optim.optimizer import Optimizer, Params
 
 
 class RMSprop(Optimizer):
-    """RMSprop: Tieleman and Hinton, Coursera 2012; centred: Graves, arXiv:1308.0850; in PyTorch's form.
+    """RMSprop: Tieleman and Hinton, Coursera 2012; centered: Graves, arXiv:1308.0850; in PyTorch's form.
 
-    v ← alpha · v + (1 − alpha) g²; p ← p − lr · g / (√v + eps). Centred, v − a² stands for v, where a is the mean of g
-    with the same weights; with momentum, b ← momentum · b + g / (√v + eps) is the direction.
+    v ← alpha · v + (1 − alpha) g²; p ← p − lr · g / (√v + eps). If centered, v − a² replaces v under the root, where a
+    is the running average of g; with momentum, p ← p − lr · b with b ← momentum · b + g / (√v + eps).
 
     Args:
         params: Parameters, or groups as dicts with ``params`` and settings.
         lr: Learning rate.
-        alpha: Decay rate of the mean of squares.
+        alpha: Decay rate of the running averages.
         eps: Added to the denominator.
         weight_decay: Coefficient of the L2 penalty's gradient.
-        momentum: Share of the previous direction that is kept.
-        centered: Divide by the standard deviation.
-        maximize: Ascend instead.
+        momentum: Momentum factor.
+        centered: Whether to divide by the standard deviation of the gradient.
+        maximize: Whether to ascend instead of descend.
     """
 
     _rule = "RMSprop"

@@ -1,4 +1,4 @@
-"""What all schedules are: functions of the epoch that set learning rates."""
+"""The base classes of all learning-rate schedulers, and checks of their arguments."""
 
 import copy
 import math
@@ -13,19 +13,19 @@ T = TypeVar("T")
 
 
 def refuse_recording() -> None:
-    """A compiled step cannot step a scheduler, which is no operation on tensors."""
+    """Raises an error while a compiled step is recorded: stepping a scheduler is not an operation on tensors."""
     _core._refuse("scheduler.step()", "call it outside; the compiled step reads the rates in every call")
 
 
 def at_least(low: int, name: str, value: int) -> int:
-    """The value, if it is an integer and not below ``low``."""
+    """Returns the value if it is an integer of at least ``low``, else raises ``ValueError``."""
     if not isinstance(value, int) or isinstance(value, bool) or value < low:
         raise ValueError(f"{name} must be an integer, at least {low}, got {value!r}")
     return value
 
 
 def finite(name: str, value: Any) -> Any:
-    """The value, if it is a finite number."""
+    """Returns the value if it is a finite number, else raises ``TypeError`` or ``ValueError``."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, got {type(value).__name__}")
     if not math.isfinite(value):
@@ -34,14 +34,14 @@ def finite(name: str, value: Any) -> Any:
 
 
 def checked(optimizer: Optimizer) -> Optimizer:
-    """The argument, if it is an optimizer."""
+    """Returns the argument if it is an optimizer, else raises ``TypeError``."""
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"a schedule needs an optimizer, got {type(optimizer).__name__}")
     return optimizer
 
 
 def each_group(optimizer: Optimizer, name: str, value: T | Sequence[T]) -> list[T]:
-    """One value for each parameter group: the one given, or those of a sequence of the right length."""
+    """Returns one value for each parameter group: the one given, or those of a sequence of the right length."""
     n = len(checked(optimizer).param_groups)
     if not isinstance(value, list | tuple):
         return [value] * n  # type: ignore[list-item]
@@ -51,11 +51,11 @@ def each_group(optimizer: Optimizer, name: str, value: T | Sequence[T]) -> list[
 
 
 class Schedule:
-    """Something that sets the learning rates of an optimizer, and has a state.
+    """Base class of everything that sets the learning rates of an optimizer, and of its state.
 
     Attributes:
-        optimizer: Whose rates are set.
-        last_epoch: The epoch whose rates are set.
+        optimizer: The optimizer whose learning rates are set.
+        last_epoch: The current epoch.
     """
 
     _left_out: ClassVar[tuple[str, ...]] = ("optimizer",)
@@ -66,7 +66,7 @@ class Schedule:
         self._last_lr: list[float] = [group["lr"] for group in optimizer.param_groups]
 
     def _groups(self) -> list[Group]:
-        """The optimizer's groups, if they are as many as they were."""
+        """Returns the optimizer's parameter groups, if their number has not changed."""
         groups, before = self.optimizer.param_groups, len(self._last_lr)
         if len(groups) != before:
             raise RuntimeError(
@@ -81,24 +81,29 @@ class Schedule:
         self._last_lr = rates
 
     def get_last_lr(self) -> list[float]:
-        """The rate of each group as the schedule set it last."""
+        """Returns the learning rate of each parameter group as the scheduler last set it."""
         return list(self._last_lr)
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything but the optimizer and functions."""
+        """Returns the state: every attribute but the optimizer and functions."""
         return {k: copy.copy(v) for k, v in vars(self).items() if k not in self._left_out}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Takes over what ``state_dict`` of such a schedule gave. The optimizer's own state has its rates.
+        """Restores a state that ``state_dict`` returned. The current learning rates are in the optimizer's state.
+
+        Args:
+            state_dict: The state of such a scheduler.
 
         Raises:
-            ValueError: The state is of another kind of schedule, or of another number of groups; nothing is taken over.
+            TypeError: ``state_dict`` is not a dict.
+            ValueError: It belongs to another kind of scheduler, or has another number of parameter groups; nothing is
+                restored.
         """
         self._compare(state_dict)
         vars(self).update({k: copy.copy(v) for k, v in state_dict.items()})
 
     def _compare(self, state_dict: Mapping[str, Any]) -> None:
-        """Refuses a state with other entries than this schedule's."""
+        """Raises an error for a state with other entries than this scheduler's."""
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"expected what state_dict of such a schedule gave, not {type(state_dict).__name__}")
         ours, theirs = vars(self).keys() - set(self._left_out), state_dict.keys() - set(self._left_out)
@@ -113,14 +118,17 @@ class Schedule:
 
 
 class LRScheduler(Schedule):
-    """A learning rate for each epoch. Subclasses write ``get_lr``, after setting what it needs.
+    """Base class of schedulers that are functions of the epoch.
+
+    A subclass implements ``get_lr``, and sets what it needs before it calls ``super().__init__``.
 
     Args:
-        optimizer: Whose rates are set. Each group's rate at the start is kept in it as ``initial_lr``.
-        last_epoch: The epoch before the first; to resume at another than 0, if groups have an ``initial_lr``.
+        optimizer: The optimizer whose learning rates are set. Each parameter group keeps its initial learning rate as
+            ``initial_lr``.
+        last_epoch: The epoch before the first one. To resume at a later epoch, groups must have an ``initial_lr``.
 
     Attributes:
-        base_lrs: The rates at the start, which schedules scale.
+        base_lrs: The initial learning rates.
     """
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
@@ -135,14 +143,14 @@ class LRScheduler(Schedule):
         self._set(last_epoch + 1)
 
     def get_lr(self) -> list[float]:
-        """The rate of each group in epoch ``last_epoch``."""
+        """Returns the learning rate of each parameter group in epoch ``last_epoch``."""
         raise NotImplementedError
 
     def _scaled(self, factor: float) -> list[float]:
         return [lr * factor for lr in self.base_lrs]
 
     def _set(self, epoch: int) -> None:
-        """Sets the rates of this epoch; if there are none, nothing changes."""
+        """Sets the learning rates of this epoch; if ``get_lr`` fails, nothing changes."""
         before, self.last_epoch = self.last_epoch, epoch
         try:
             self._groups()
@@ -153,10 +161,13 @@ class LRScheduler(Schedule):
         self._set_rates(rates)
 
     def step(self, epoch: int | None = None) -> None:
-        """Sets the rates of the next epoch, or of the one that is given.
+        """Sets the learning rates of the next epoch, or of ``epoch``.
+
+        Args:
+            epoch: The epoch; by default the next one.
 
         Raises:
-            ValueError: ``epoch`` is no finite number, or below 0.
+            ValueError: ``epoch`` is negative, or not a finite number.
         """
         refuse_recording()
         given: Any = epoch

@@ -4,19 +4,19 @@ from rgrad.optim.optimizer import Optimizer, Params
 
 
 class SGD(Optimizer):
-    """Stochastic gradient descent, with momentum and Nesterov's variant of it.
+    """Stochastic gradient descent, optionally with momentum or Nesterov momentum.
 
-    g ← grad + weight_decay · p; b ← momentum · b + (1 − dampening) · g (b ← g at first); p ← p − lr · b, where Nesterov
-    takes g + momentum · b instead of b. Sutskever et al., ICML 2013, in PyTorch's form.
+    g ← grad + weight_decay · p; b ← momentum · b + (1 − dampening) · g (b ← g in the first step); p ← p − lr · b.
+    Nesterov momentum replaces b in the last one by g + momentum · b. Sutskever et al., ICML 2013, in PyTorch's form.
 
     Args:
         params: Parameters, or groups as dicts with ``params`` and settings.
         lr: Learning rate.
-        momentum: Share of the previous direction that is kept.
-        dampening: Share of the gradient that momentum leaves out.
+        momentum: Momentum factor.
+        dampening: Dampening of momentum.
         weight_decay: Coefficient of the L2 penalty's gradient.
-        nesterov: Look ahead; needs momentum and no dampening.
-        maximize: Ascend instead.
+        nesterov: Whether to use Nesterov momentum, which needs ``momentum`` and no ``dampening``.
+        maximize: Whether to ascend instead of descend.
     """
 
     _rule = "SGD"

@@ -1,8 +1,9 @@
-//! Everything that is no product: maps, chains of them, sums, softmax and cross-entropy, normalisation, random numbers,
-//! gathered rows and optimizer steps, on one thread and on all, beside the bandwidth of plain passes of the same run.
+//! Everything but matrix products: maps, chains of them, sums, softmax and cross-entropy, normalisation, random
+//! numbers, gathered rows and optimizer steps, on one thread and on all, compared with the bandwidth of plain passes in
+//! the same run.
 //!
-//! `cargo bench -p rgrad-bench --bench elementwise`; a part of a name after `--` picks cases, and `--json FILE` keeps the
-//! figures. `RGRAD_ISA` pins the instruction set.
+//! `cargo bench -p rgrad-bench --bench elementwise`; a substring of names after `--` selects cases, and `--json FILE`
+//! writes the results. `RGRAD_ISA` pins the instruction set.
 
 use std::process::ExitCode;
 
@@ -27,7 +28,7 @@ const SIZES: [usize; 3] = [1 << 11, 1 << 15, 1 << 24];
 /// Elements of chains.
 const CHAINS: [usize; 3] = [1000, 100_000, 4_000_000];
 
-/// Numbers of both signs, in aligned memory as tensors have it.
+/// Numbers of both signs, in aligned memory as in tensors.
 fn numbers(len: usize) -> Buffer {
     let mut buffer = Buffer::new(len * size_of::<f32>()).expect("benchmarks are small");
     for (i, x) in buffer.get_mut::<f32>().iter_mut().enumerate() {
@@ -36,7 +37,7 @@ fn numbers(len: usize) -> Buffer {
     buffer
 }
 
-/// Work on `count` elements, of which so many `f32` are read and written.
+/// Work on `count` elements, for which so many `f32` are read and written.
 fn elements(count: usize, read: usize, written: usize) -> Work {
     Work { count, read: 4 * read, written: 4 * written, peak: 0.0 }
 }
@@ -179,7 +180,7 @@ fn rows(sampler: &mut Sampler, rows: usize, cols: usize) {
     );
 }
 
-/// Layer norm and batch norm, statistics included; and their gradients, those of the parameters included.
+/// Layer norm and batch norm, including statistics; and their gradients, including those of the parameters.
 fn norms(sampler: &mut Sampler, rows: usize, cols: usize) {
     let n = rows * cols;
     let (mut x, mut g, mut out) = (numbers(n), numbers(n), numbers(n));
@@ -213,13 +214,13 @@ fn norms(sampler: &mut Sampler, rows: usize, cols: usize) {
     }
 }
 
-/// A batch of 100 shuffled rows of MNIST's size, from as many as stay in cache and from all.
+/// Gathers batches of 100 shuffled rows of MNIST's size, from as many rows as stay in cache and from all.
 fn gather(sampler: &mut Sampler, rows: usize) {
     const BATCH: usize = 100;
     const COLS: usize = 784;
     let (mut x, mut out) = (numbers(rows * COLS), numbers(BATCH * COLS));
     let (x, out) = (x.get_mut::<f32>(), out.get_mut::<f32>());
-    // Each batch takes the rows behind those of the one before, in an order that jumps.
+    // Each batch takes the next rows in a scattered order.
     let batches: Vec<Vec<i64>> =
         (0..rows / BATCH).map(|b| (0..BATCH).map(|i| ((b * BATCH + i) * 7919 % rows) as i64).collect()).collect();
     let mut next = batches.iter().cycle();
@@ -257,12 +258,12 @@ fn show(results: &Results) {
     println!(
         "
 ns: an element; bw: GB/s read and written in percent of a plain pass over as many bytes; gain: the speed of one thread
-times this; meeting: ns in which all threads meet, near below {NEAR:.0}
+times this; barrier: ns in which all threads meet, near below {NEAR:.0}
 "
     );
     let rows = results.rows();
     let heads = |case: &&Case| {
-        let more = if case.threads > 1 { "   gain meeting" } else { "" };
+        let more = if case.threads > 1 { "   gain barrier" } else { "" };
         format!("{:>2} threads, us      ns    GB/s    bw{more}", case.threads)
     };
     if let Some(row) = rows.first() {
@@ -281,8 +282,8 @@ fn cell(case: &Case, one: &Case) -> String {
     if case.threads == 1 {
         return cell;
     }
-    let state = if case.meeting < NEAR { "near" } else { "far" };
-    format!("{cell} {:6.2} {:3.0} {state:4}", one.seconds[0] / case.seconds[0], case.meeting)
+    let state = if case.barrier < NEAR { "near" } else { "far" };
+    format!("{cell} {:6.2} {:3.0} {state:4}", one.seconds[0] / case.seconds[0], case.barrier)
 }
 
 fn main() -> ExitCode {

@@ -1,8 +1,8 @@
-//! Products at the shapes of small networks, beside the FMA peak of the same run and the crates `gemm` and
-//! `matrixmultiply`, which take turns with rgrad; all with one thread, and with as many as there are cores.
+//! Matrix products at the shapes of small networks, compared with the FMA peak of the same run and with the crates
+//! `gemm` and `matrixmultiply`, which take turns with rgrad; all with one thread, and with as many as there are cores.
 //!
-//! `cargo bench -p rgrad-bench --bench gemm`; a part of a name after `--` picks cases, and `--json FILE` keeps the figures.
-//! `RGRAD_ISA` pins rgrad's instruction set and that of the peak; the peers choose theirs.
+//! `cargo bench -p rgrad-bench --bench gemm`; a substring of names after `--` selects cases, and `--json FILE` writes
+//! the results. `RGRAD_ISA` pins rgrad's instruction set and that of the peak; the peers choose theirs.
 
 use std::process::ExitCode;
 
@@ -45,11 +45,11 @@ const SHAPES: [(bool, bool, usize, usize, usize); 29] = [
     (false, true, 1024, 1024, 1024),
     (false, false, 2048, 2048, 2048),
 ];
-/// Those that are timed in double precision, too.
+/// Shapes that are timed in double precision, too.
 const DOUBLE: [&str; 6] =
     ["NN 100x784x100", "TN 784x100x100", "NN 100x784x10", "NN 32x64x32", "NN 128x128x128", "NN 512x512x512"];
 
-/// Element types that the peers have, too: `out = a·b`, with so many threads.
+/// Element types that the peers support, too: `out = a·b`, with so many threads.
 trait Peers: Real {
     fn gemm(out: &mut [Self], a: Mat<Self>, b: Mat<Self>, threads: usize);
     fn matrixmultiply(out: &mut [Self], a: Mat<Self>, b: Mat<Self>);
@@ -104,7 +104,7 @@ macro_rules! peers {
 peers!(f32, sgemm);
 peers!(f64, dgemm);
 
-/// Numbers of both signs, in aligned memory as tensors have it.
+/// Numbers of both signs, in aligned memory as in tensors.
 fn matrix<T: Real>(len: usize) -> Buffer {
     let mut buffer = Buffer::new(len * size_of::<T>()).expect("benchmarks are small");
     for (i, x) in buffer.get_mut::<T>().iter_mut().enumerate() {
@@ -156,12 +156,12 @@ fn show(results: &Results) {
         "
 peak: rgrad's GFLOP/s in percent of the FMA peak; bw: its GB/s in percent of a plain pass over as many bytes;
 gemm, mm: the times of the crates gemm and matrixmultiply over rgrad's; gain: the speed of one thread times this;
-meeting: ns in which all threads meet, near below {NEAR:.0}
+barrier: ns in which all threads meet, near below {NEAR:.0}
 "
     );
     let rows = results.rows();
     let heads = |case: &&Case| {
-        let more = if case.threads > 1 { "   gain meeting" } else { "" };
+        let more = if case.threads > 1 { "   gain barrier" } else { "" };
         format!("{:>2} threads, us  GFLOP/s  peak    GB/s    bw   gemm     mm{more}", case.threads)
     };
     if let Some(row) = rows.first() {
@@ -183,8 +183,8 @@ fn cell(case: &Case, one: &Case) -> String {
     if case.threads == 1 {
         return cell;
     }
-    let state = if case.meeting < NEAR { "near" } else { "far" };
-    format!("{cell} {:6.2} {:3.0} {state:4}", one.seconds[0] / ours, case.meeting)
+    let state = if case.barrier < NEAR { "near" } else { "far" };
+    format!("{cell} {:6.2} {:3.0} {state:4}", one.seconds[0] / ours, case.barrier)
 }
 
 fn main() -> ExitCode {

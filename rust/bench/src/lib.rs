@@ -1,4 +1,4 @@
-//! What the benches share: fresh processes for each number of threads, the limits of the machine, tables and JSON.
+//! Shared parts of the benches: fresh processes for each number of threads, the limits of the machine, tables and JSON.
 
 mod case;
 pub mod peak;

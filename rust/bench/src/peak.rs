@@ -1,4 +1,5 @@
-//! The limits of the machine, measured in the run that reports shares of them; with as many threads as kernels use.
+//! The limits of the machine, measured in the run that reports percentages of them, with the kernels' number of
+//! threads.
 
 use std::hint::{black_box, spin_loop};
 use std::sync::Mutex;
@@ -22,7 +23,7 @@ fn shortest(time: Duration, mut f: impl FnMut()) -> f64 {
     shortest
 }
 
-/// Independent chains of fused multiply-adds in registers; returns how many operations it did.
+/// Independent chains of fused multiply-adds in registers; returns the number of operations.
 struct Chains;
 
 const STEPS: usize = 20_000;
@@ -32,7 +33,7 @@ impl<T: Real> Kernel<T> for Chains {
 
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) -> usize {
-        // As many chains as registers hold, and at least the eight that are in flight.
+        // As many chains as fit into registers, and at least the eight that can be in flight.
         if S::REGISTERS >= 32 { chains::<T, S, 16>(s) } else { chains::<T, S, 5>(s) }
     }
 }
@@ -52,7 +53,7 @@ fn chains<T: Real, S: Simd<T>, const N: usize>(s: S) -> usize {
     2 * STEPS * N * S::LANES
 }
 
-/// FLOP/s of all threads that do nothing but fused multiply-adds in registers, with the instruction set that kernels use.
+/// Peak FLOP/s of all threads with fused multiply-adds in registers, on the kernels' instruction set.
 #[must_use]
 pub fn flops<T: Real>() -> f64 {
     let count = threads::num_threads();
@@ -65,7 +66,7 @@ pub fn flops<T: Real>() -> f64 {
     operations as f64 / time
 }
 
-/// What a pass does with memory.
+/// The memory traffic of a pass.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Traffic {
     /// Reads an array.
@@ -77,7 +78,7 @@ pub enum Traffic {
 }
 
 impl Traffic {
-    /// The traffic of a kernel that reads and writes so many bytes: small results of large inputs do not count.
+    /// The kind of traffic of a kernel that reads and writes so many bytes: small results of large inputs do not count.
     #[must_use]
     pub fn of(read: usize, written: usize) -> Self {
         if written * 16 < read {
@@ -110,13 +111,14 @@ impl Kernel<f32> for ReadAll<'_> {
     }
 }
 
-/// Bytes a second of all threads that pass over arrays of their own, of `bytes` in all; at least 8 KiB each.
+/// Bandwidth in bytes per second of all threads, each of which passes over its own array; `bytes` in total, at least 8
+/// KiB each.
 ///
 /// # Panics
-/// If there is not so much memory.
+/// If there is not enough memory.
 #[must_use]
 pub fn bandwidth(traffic: Traffic, bytes: usize) -> f64 {
-    /// Bytes that a thread passes over between two looks at the clock, so that regions do not count.
+    /// Bytes that a thread passes over between two reads of the clock, so that the overhead of regions is negligible.
     const REGION: usize = 2 << 20;
     let count = threads::num_threads();
     let arrays = if traffic == Traffic::Copy { 2 } else { 1 };
@@ -147,11 +149,11 @@ pub fn bandwidth(traffic: Traffic, bytes: usize) -> f64 {
     (passes * 4 * arrays * len * count) as f64 / time
 }
 
-/// The shortest time, in nanoseconds, of a region whose tasks do nothing but meet: it tells how far apart the cores are. 0
-/// for one thread, which meets nobody.
+/// The shortest time, in nanoseconds, of a region whose tasks only wait for each other: shows how far apart the cores
+/// are. 0 for one thread.
 #[must_use]
-pub fn meeting() -> f64 {
-    /// Looks until a task gives up: if there are no workers, one thread runs all tasks.
+pub fn barrier() -> f64 {
+    /// Polls until a task gives up: without workers, one thread runs all tasks.
     const LOOKS: usize = 100_000;
     let count = threads::num_threads();
     if count == 1 {

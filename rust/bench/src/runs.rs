@@ -1,4 +1,4 @@
-//! Rounds of fresh processes, one for each number of threads: some crates read theirs once.
+//! Rounds of fresh processes, one for each number of threads, which some crates read only once.
 
 use std::env;
 use std::fs;
@@ -13,21 +13,21 @@ use crate::sampler::Sampler;
 
 /// Rounds of processes. The distance between virtual cores changes within seconds to minutes.
 const ROUNDS: usize = 3;
-/// Set in the processes that measure.
+/// Set in the child processes, which measure.
 const CHILD: &str = "RGRAD_BENCH_CHILD";
-/// The variables by which rgrad and its peers take their numbers of threads.
+/// The environment variables that set the number of threads of rgrad and its peers.
 const THREADS: [&str; 3] = ["RGRAD_NUM_THREADS", "MATMUL_NUM_THREADS", "RAYON_NUM_THREADS"];
-/// The sizes of arrays at which bandwidths are reported, in bytes a thread.
+/// The array sizes at which bandwidths are reported, in bytes per thread.
 const LEVELS: [(&str, usize); 4] =
     [("16 KiB a thread", 16 << 10), ("256 KiB", 256 << 10), ("4 MiB", 4 << 20), ("128 MiB", 128 << 20)];
 
-/// Nanoseconds below which a meeting of all threads tells that the cores are near each other.
+/// Barrier time in nanoseconds below which the cores count as near each other.
 pub const NEAR: f64 = 200.0;
 
 /// What all processes measured.
 #[derive(Default)]
 pub struct Results {
-    /// Limits of the machine: name, threads, and operations or bytes a second.
+    /// Limits of the machine: name, threads, and operations or bytes per second.
     pub limits: Vec<(String, usize, f64)>,
     /// The cases, each with all numbers of threads, in the order of the bench.
     pub cases: Vec<Case>,
@@ -35,7 +35,7 @@ pub struct Results {
 
 /// The `main` of a bench: measures in child processes, and shows the results in the parent.
 ///
-/// Arguments are criterion's, a part of a name above all, and `--json FILE`.
+/// The arguments are criterion's, in particular a substring of names, and `--json FILE`.
 pub fn run(measure: fn(&mut Sampler), show: fn(&Results)) -> ExitCode {
     if env::var_os(CHILD).is_some() {
         limits();
@@ -80,14 +80,14 @@ fn results(args: &[String]) -> Result<Results, String> {
             let before = results.cases.len();
             lines.lines().for_each(|line| results.add(line));
             if results.cases.len() == before && round == 1 {
-                return Err(format!("nothing was timed\n{lines}")); // which is right for --help
+                return Err(format!("nothing was timed\n{lines}")); // as expected for --help
             }
         }
     }
     Ok(results)
 }
 
-/// Tells the parent the limits that belong to no case.
+/// Reports the limits that belong to no case to the parent.
 fn limits() {
     let count = threads::num_threads();
     println!("limit\tf32 FMA\t{count}\t{}", peak::flops::<f32>());
@@ -100,7 +100,7 @@ fn limits() {
 }
 
 impl Results {
-    /// Takes in a line of a child's output.
+    /// Adds a line of a child's output.
     fn add(&mut self, line: &str) {
         if let Some(case) = Case::parse(line) {
             match self.cases.iter_mut().find(|c| (&c.name, c.threads) == (&case.name, case.threads)) {
@@ -116,7 +116,7 @@ impl Results {
         }
     }
 
-    /// The cases of each name, by rising number of threads.
+    /// The cases of each name, by increasing number of threads.
     #[must_use]
     pub fn rows(&self) -> Vec<Vec<&Case>> {
         let mut rows: Vec<Vec<&Case>> = Vec::new();
@@ -143,10 +143,10 @@ impl Results {
             let rates: Vec<String> = rates.map(|limit| format!("{} threads {:7.1}", limit.1, limit.2 / 1e9)).collect();
             println!("  {name:24} {unit:8} {}", rates.join("    "));
         }
-        let meetings = || self.cases.iter().filter(|case| case.threads > 1).map(|case| case.meeting);
+        let meetings = || self.cases.iter().filter(|case| case.threads > 1).map(|case| case.barrier);
         if meetings().next().is_some() {
             let (nearest, farthest) = (meetings().fold(f64::INFINITY, f64::min), meetings().fold(0.0, f64::max));
-            println!("  a meeting of all threads: {nearest:.0} to {farthest:.0} ns (near: below {NEAR:.0})");
+            println!("  a barrier of all threads: {nearest:.0} to {farthest:.0} ns (near: below {NEAR:.0})");
         }
     }
 

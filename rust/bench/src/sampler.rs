@@ -10,13 +10,13 @@ use rgrad_kernels::threads;
 use crate::case::Case;
 use crate::peak::{self, Traffic};
 
-/// Time with which each contender begins each of its turns. Workers of the one before still spin, and caches hold what is
-/// not its own.
+/// Warm-up time of each contender in each of its turns: workers of the previous one still spin, and caches hold its
+/// data.
 const TURN: Duration = Duration::from_micros(250);
-/// Calls that take longer than this need no such start.
+/// Calls that take longer than this, in seconds, need no warm-up.
 const LONG: f64 = 1e-3;
 
-/// What a call has to do.
+/// The work of a call.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Work {
     /// Floating-point operations, or elements.
@@ -25,11 +25,11 @@ pub struct Work {
     pub read: usize,
     /// Bytes that must be written.
     pub written: usize,
-    /// What the cores can do, in `count` a second; 0 if that is not known.
+    /// The peak rate of the cores, in `count` per second; 0 if unknown.
     pub peak: f64,
 }
 
-/// Times cases that the user's filter selects, and tells the parent process.
+/// Times the cases that the user's filter selects, and reports them to the parent process.
 pub struct Sampler {
     criterion: Criterion,
     /// Bandwidths that have been measured, by traffic and bytes.
@@ -48,8 +48,8 @@ impl Sampler {
     }
 
     /// Times the contenders, rgrad being the first. They take turns within each sample, and the shortest time of each
-    /// counts, because other work on the machine can only lengthen it. A contender makes as many calls as it is told to,
-    /// and returns how long they took (see [`timed`]).
+    /// counts, because interference can only lengthen it. A contender makes the given number of calls, and returns how
+    /// long they took (see [`timed`]).
     pub fn case(&mut self, name: &str, work: Work, contenders: &mut [&mut dyn FnMut(u64) -> Duration]) {
         let best = RefCell::new(vec![f64::INFINITY; contenders.len()]);
         self.criterion.bench_function(name, |bencher| {
@@ -81,7 +81,7 @@ impl Sampler {
                 bytes: bytes as f64,
                 peak: work.peak,
                 bandwidth,
-                meeting: peak::meeting(),
+                barrier: peak::barrier(),
                 seconds,
             };
             println!("{}", case.line());

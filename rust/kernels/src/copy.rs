@@ -6,7 +6,7 @@ use crate::View;
 use crate::entries::entries;
 use crate::map::{GRAIN_CHEAP, UNIT};
 use crate::simd::{Element, Kernel, Real, Simd};
-use crate::split::{Shared, split};
+use crate::split::{SharedSlice, split};
 use crate::threads;
 use crate::view::{places_differ, size};
 use crate::walk::{Dim, Walk};
@@ -18,13 +18,13 @@ entries! { Copies for [f32 f64 i64 i32 u8] where T: Element {
     /// Copies the view's elements, in row-major order of `shape`.
     ///
     /// # Panics
-    /// If `out` does not have the shape's number of elements, or `x` does not reach over the shape.
+    /// If `out` does not have the shape's number of elements, or `x` does not cover the shape.
     pub fn copy(out: &mut [T], shape: &[usize], x: View<T>) = copy_body;
-    /// Copies the view's elements to those places of `out` that `out_strides` reach over `shape`: element `i, j, …` goes to
+    /// Copies the view's elements into a strided output: element `i, j, …` of `shape` is copied to
     /// `out[i·out_strides[0] + j·out_strides[1] + …]`.
     ///
     /// # Panics
-    /// If `out` or `x` does not reach over the shape, or `out` reaches an element twice.
+    /// If `out` or `x` does not cover the shape, or elements of the output overlap.
     pub fn copy_into(out: &mut [T], out_strides: &[usize], shape: &[usize], x: View<T>) = copy_into_body;
     /// `out[i] = x[i] != 0`, as 1 or 0; NaN counts as true.
     ///
@@ -39,7 +39,7 @@ fn copy_body<T: Element>(out: &mut [T], shape: &[usize], x: View<T>) {
     if out.is_empty() {
         return;
     }
-    // Row-major strides; those of dimensions of size one do not matter.
+    // Row-major strides; those of dimensions of size one are irrelevant.
     let mut walk = Walk::new(shape, [x.strides, x.strides]);
     if let [] | [Dim { strides: [1, _], .. }] = walk.dims() {
         return split(out, UNIT, GRAIN_CHEAP, |start, out| out.copy_from_slice(&x.data[start..start + out.len()]));
@@ -49,7 +49,7 @@ fn copy_body<T: Element>(out: &mut [T], shape: &[usize], x: View<T>) {
         dim.strides[1] = stride;
         stride *= dim.size;
     }
-    copy_walk(walk, x.data, Shared(out.as_mut_ptr()));
+    copy_walk(walk, x.data, SharedSlice(out.as_mut_ptr()));
 }
 
 fn copy_into_body<T: Element>(out: &mut [T], out_strides: &[usize], shape: &[usize], x: View<T>) {
@@ -60,17 +60,17 @@ fn copy_into_body<T: Element>(out: &mut [T], out_strides: &[usize], shape: &[usi
     }
     assert!(places_differ(shape, out_strides), "a strided output must not reach an element twice");
     let walk = Walk::new(shape, [x.strides, out_strides]);
-    copy_walk(walk, x.data, Shared(out.as_mut_ptr()));
+    copy_walk(walk, x.data, SharedSlice(out.as_mut_ptr()));
 }
 
-/// Copies over a walk whose operands, source and output, were checked.
-fn copy_walk<T: Element>(mut walk: Walk<2>, from: &[T], to: Shared<T>) {
+/// Copies along a walk whose operands, source and output, have been checked.
+fn copy_walk<T: Element>(mut walk: Walk<2>, from: &[T], to: SharedSlice<T>) {
     let smallest = |k: usize, walk: &Walk<2>| {
         let strides = walk.dims().iter().enumerate().filter(|(_, d)| d.strides[k] > 0);
         strides.min_by_key(|(_, d)| d.strides[k]).map(|(i, _)| i)
     };
     let Some(write) = smallest(1, &walk) else {
-        // SAFETY: no dimensions, so one element, which both have.
+        // SAFETY: there are no dimensions, so one element, which both have.
         return unsafe { *to.at(0) = from[0] };
     };
     let read = smallest(0, &walk).unwrap_or(write);
@@ -103,10 +103,10 @@ fn copy_walk<T: Element>(mut walk: Walk<2>, from: &[T], to: Shared<T>) {
     });
 }
 
-/// Copies two dimensions. Along the columns the output's stride is smallest, along the rows the source's.
+/// Copies two dimensions. The output's smallest stride is along the columns, the source's along the rows.
 ///
 /// # Safety
-/// Both pointers must be valid for all elements that the dimensions reach, and must not overlap.
+/// Both pointers must be valid for all elements of the dimensions, and must not overlap.
 unsafe fn copy_plane<T: Element>(from: *const T, to: *mut T, rows: Dim<2>, columns: Dim<2>) {
     if columns.strides == [1, 1] {
         for i in 0..rows.size {
@@ -116,7 +116,7 @@ unsafe fn copy_plane<T: Element>(from: *const T, to: *mut T, rows: Dim<2>, colum
             }
         }
     } else if rows.strides[0] == 1 && columns.strides[1] == 1 && size_of::<T>() == size_of::<f32>() {
-        // Elements are moved, not computed with, so those of another type pass unchanged.
+        // Elements are copied bit by bit, so another type of the same size may stand for theirs.
         f32::run(Transpose { from: from.cast(), to: to.cast(), rows, columns });
     } else if rows.strides[0] == 1 && columns.strides[1] == 1 && size_of::<T>() == size_of::<f64>() {
         f64::run(Transpose { from: from.cast(), to: to.cast(), rows, columns });
@@ -143,7 +143,7 @@ unsafe fn copy_blocks<T: Element>(from: *const T, to: *mut T, rows: Dim<2>, colu
     }
 }
 
-/// As [`copy_plane`], where the rows lie together in the source and the columns in the output.
+/// As [`copy_plane`], where the rows are contiguous in the source and the columns in the output.
 struct Transpose<T> {
     from: *const T,
     to: *mut T,
@@ -160,7 +160,7 @@ impl<T: Real> Kernel<T> for Transpose<T> {
         for j in (0..whole).step_by(S::LANES) {
             for i in (0..rows.size).step_by(S::LANES) {
                 let height = S::LANES.min(rows.size - i);
-                // SAFETY: of whoever called `copy_plane`: blocks end within both dimensions.
+                // SAFETY: the caller's of `copy_plane`: blocks end within both dimensions.
                 unsafe {
                     let (from, to) = (from.add(i + j * columns.strides[0]), to.add(i * rows.strides[1] + j));
                     s.transpose(from, columns.strides[0], S::LANES, height, to, rows.strides[1]);
@@ -173,16 +173,16 @@ impl<T: Real> Kernel<T> for Transpose<T> {
     }
 }
 
-/// A conversion between element types, as Rust's `as`: integers wrap around; numbers with a fraction are cut off towards
-/// zero, beyond the range of an integer give its nearest end, and NaN gives 0.
+/// A conversion between element types, as Rust's `as`: integers wrap around; floating-point numbers are truncated
+/// towards zero and saturate at the range of an integer, and NaN becomes 0.
 pub trait CastTo<D: Element>: Element {
-    /// This number in the other type.
+    /// Converts this number.
     fn cast(self) -> D;
 
     /// [`cast`], compiled in this crate.
     fn convert(out: &mut [D], x: &[Self]);
 
-    /// Converts numbers of one length.
+    /// Converts slices of equal length.
     #[inline(always)]
     fn cast_all(out: &mut [D], x: &[Self]) {
         for (out, &x) in out.iter_mut().zip(x) {
@@ -214,10 +214,10 @@ casts! {
     u8: f32 f64 i64 i32 u8;
 }
 
-/// Numbers that are looked at together.
+/// Numbers whose range is checked together.
 const CAST_BLOCK: usize = 64;
 
-/// Conversions to integers, for which processors have instructions as long as the number is in range.
+/// Conversions to integers, for which processors have instructions if the number is in range.
 macro_rules! casts_to_integers {
     ($($from:ident: $($to:ident)*;)*) => {$($(
         impl CastTo<$to> for $from {
@@ -236,8 +236,8 @@ macro_rules! casts_to_integers {
                 for (out, x) in out.chunks_mut(CAST_BLOCK).zip(x.chunks(CAST_BLOCK)) {
                     if x.iter().fold(true, |fits, &x| fits & (low <= x) & (x < end)) {
                         for (out, &x) in out.iter_mut().zip(x) {
-                            // SAFETY: below the greatest integer, or the power of two that it rounds to, and not below the
-                            // least; so not NaN either.
+                            // SAFETY: below the greatest integer, or the power of two that it rounds to, and not below
+                            // the least; so not NaN either.
                             *out = unsafe { x.to_int_unchecked() };
                         }
                     } else {
@@ -278,7 +278,7 @@ struct Cast<'a, S, D> {
     x: &'a [S],
 }
 
-// The kernel's type is of no account: it enters the shell only to be compiled for the instruction set.
+// The kernel's element type is irrelevant: it enters the shell only to be compiled for the instruction set.
 impl<S: CastTo<D>, D: Element> Kernel<f32> for Cast<'_, S, D> {
     type Out = ();
     #[inline(always)]

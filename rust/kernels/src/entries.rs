@@ -1,8 +1,9 @@
-//! Entry points that are compiled in this crate, once, and not again in every crate that calls them: generic functions
-//! would be, for every instruction set.
+//! Entry points that are compiled once, in this crate: plain generic functions would be compiled again, for every
+//! instruction set, in every crate that calls them.
 
-/// `entries! { Trait for [types] where T: Bound { signature = body; … } }`: public functions that are generic over `T`, each
-/// by way of a trait whose implementations call the private function `body`. The trait must be a supertrait of the bound.
+/// `entries! { Trait for [types] where T: Bound { signature = body; … } }`: public functions that are generic over `T`,
+/// each through a trait whose implementations call the private function `body`. The trait must be a supertrait of the
+/// bound.
 macro_rules! entries {
     ($trait:ident for [$($t:ident)+] where T: $bound:ident $functions:tt) => {
         $crate::entries::entries! { @public $trait $bound $functions }

@@ -1,12 +1,12 @@
-//! Elements in reverse order.
+//! Reversal of dimensions.
 
 use crate::map::GRAIN_CHEAP;
 use crate::simd::Element;
 use crate::split::split;
 use crate::view::size;
 
-/// `out[i, j, …] = x[i′, j′, …]`, both row-major over `shape`: along the dimensions in `dims`, i′ = n − 1 − i, along the
-/// others i′ = i.
+/// `out[i, j, …] = x[i′, j′, …]`, both row-major over `shape`: along the dimensions in `dims`, i′ = n − 1 − i, along
+/// the others i′ = i.
 ///
 /// # Panics
 /// If `out` or `x` does not have the shape's number of elements.
@@ -17,7 +17,7 @@ pub fn flip<T: Element>(out: &mut [T], x: &[T], shape: &[usize], dims: &[usize])
         return;
     }
     let Some(&last) = dims.iter().max() else { return out.copy_from_slice(x) };
-    // What is moved as a whole: all behind the last dimension of `dims`; or, reversed, that one itself.
+    // What is copied as a block: all dimensions after the last one in `dims`; or, reversed, that one itself.
     let behind: usize = shape[last + 1..].iter().product();
     let (outer, width) = if behind > 1 { (&shape[..=last], behind) } else { (&shape[..last], shape[last]) };
     split(out, width, GRAIN_CHEAP, |start, out| {
@@ -35,7 +35,7 @@ pub fn flip<T: Element>(out: &mut [T], x: &[T], shape: &[usize], dims: &[usize])
     });
 }
 
-/// Which element of a row-major block goes to place `to` when `dims` are flipped.
+/// The index of the element of a row-major block that moves to index `to` when `dims` are flipped.
 fn source(mut to: usize, shape: &[usize], dims: &[usize]) -> usize {
     let (mut from, mut stride) = (0, 1);
     for (d, &n) in shape.iter().enumerate().rev() {

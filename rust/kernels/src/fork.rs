@@ -1,15 +1,15 @@
-//! What a process does when it forks: the child has its parent's memory, and of its threads only the one that forked.
+//! Fork safety: the child has its parent's memory, and of its threads only the one that forked.
 //!
-//! What outlives a call and could be in use by another thread then: the team of workers is made anew, the shared cache of buffers
-//! is held over the fork, and locks know in which generation of processes, and by whom, they were taken. A child takes those of
-//! threads that it does not have. What such a thread was writing may be half written: of a tensor some elements are new; any other
-//! value is replaced by its default.
+//! State that outlives a call and could be in use by another thread at the fork: the thread pool is recreated, the lock
+//! of the shared buffer cache is held across the fork, and every other lock records its holder and the holder's process
+//! generation. A child takes over locks of threads that it does not have. What such a thread was writing may be half
+//! written: a tensor has some new elements and some old ones; any other value is replaced by its default.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-/// How often this process's line has forked.
+/// The process generation: the number of forks between the first process and this one.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
-/// The number of the thread that was the only one after the last fork.
+/// The number of the thread that survived the last fork.
 static SURVIVOR: AtomicU32 = AtomicU32::new(0);
 
 #[inline]
@@ -21,7 +21,7 @@ pub(crate) fn survivor() -> u32 {
     SURVIVOR.load(Relaxed)
 }
 
-/// Sees to it that forks are followed, from the first call on.
+/// Registers the fork handlers at the first call.
 #[inline]
 pub(crate) fn watch() {
     #[cfg(unix)]
@@ -39,7 +39,7 @@ mod handlers {
 
     #[inline]
     pub(super) fn register() {
-        // Once only: `before` locks.
+        // Only once: `before` locks.
         if !WATCHED.load(Relaxed) && !WATCHED.swap(true, Relaxed) && !cfg!(miri) {
             // SAFETY: the handlers live as long as the program. They run in the thread that forks, outside this crate.
             let failed = unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) } != 0;
@@ -50,7 +50,7 @@ mod handlers {
     }
 
     extern "C" fn before() {
-        // The child cannot number its thread.
+        // Here, because the child cannot assign a number to its thread.
         lock::number();
         forking::before();
     }

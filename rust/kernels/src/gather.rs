@@ -1,4 +1,4 @@
-//! Rows and elements picked by index, and added back.
+//! Gather and scatter-add of rows and elements by index.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -12,27 +12,27 @@ use crate::split::split;
 use crate::threads;
 use crate::view::size;
 
-/// Bytes of rows that are on their way while one is copied: enough to hide the memory's latency, few enough for a core's
-/// queue of requests.
+/// Prefetch distance in bytes of rows: enough to hide the memory latency, little enough for a core's fill buffers.
 const PREFETCH: usize = 4096;
 
 /// An index that is out of range.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BadIndex {
-    /// Where the index stands in the list.
+    /// The position of the index in the list.
     pub position: usize,
     /// The index.
     pub index: i64,
 }
 
 entries! { Gathers for [f32 f64 i64 i32 u8] where T: Element {
-    /// `out[b, i] = x[b, idx[i]]` for rows of `row_len` elements, in one matrix or in several that lie end to end. Negative
-    /// indices count from the end.
+    /// `out[b, i] = x[b, idx[i]]` for rows of `row_len` elements, in one matrix or in a contiguous batch of several.
+    /// Negative indices count from the end.
     ///
     /// Fails on the first index that is out of range, before anything is written.
     ///
     /// # Panics
-    /// If `out` does not have one row for every index in each matrix, or `x` is not made of as many matrices of whole rows.
+    /// If `out` does not have one row for every index in each matrix, or `x` is not made of as many matrices of whole
+    /// rows.
     pub fn gather_rows(out: &mut [T], x: &[T], row_len: usize, idx: &[i64]) -> Result<(), BadIndex> = gather_rows_body;
 } }
 
@@ -73,14 +73,14 @@ fn gather_some<T: Element>(out: &mut [T], x: &[T], row_len: usize, idx: &[i64]) 
 }
 
 entries! { ScatterAdds for [f32 f64] where T: Real {
-    /// `out[b, idx[i]] += x[b, i]` for rows of `row_len` elements, in order of `i`, in one matrix or in several that lie end to
-    /// end. Each sum is made in `f64` and rounded once. Negative indices count from the end.
+    /// `out[b, idx[i]] += x[b, i]` for rows of `row_len` elements, in order of `i`, in one matrix or in a contiguous
+    /// batch of several. Each sum is accumulated in `f64` and rounded once. Negative indices count from the end.
     ///
     /// Fails on the first index that is out of range, before anything is written.
     ///
     /// # Panics
-    /// If `x` does not have one row for every index in each matrix, `out` is not made of as many matrices of whole rows, or, with
-    /// an [`AllocError`](crate::buffer::AllocError), if there is no memory for the sums.
+    /// If `x` does not have one row for every index in each matrix, `out` is not made of as many matrices of whole
+    /// rows, or, with an [`AllocError`](crate::buffer::AllocError), if there is no memory for the sums.
     pub fn scatter_add_rows(
         out: &mut [T],
         x: &[T],
@@ -89,9 +89,10 @@ entries! { ScatterAdds for [f32 f64] where T: Real {
     ) -> Result<(), BadIndex> = scatter_add_rows_body;
 } }
 
-/// Rows that are so short are added by one task, for finding those of its own would cost each as much as adding all.
+/// Rows up to this length are added by one task, because finding its own rows would cost each task as much as adding
+/// all.
 const SHORT: usize = 8;
-/// With so many times more rows than indices, the sums of all rows would cost more than putting the indices in order.
+/// If there are this many times more rows than indices, accumulating all rows costs more than sorting the indices.
 const SPARSE: usize = 4;
 
 fn scatter_add_rows_body<T: Real>(out: &mut [T], x: &[T], row_len: usize, idx: &[i64]) -> Result<(), BadIndex> {
@@ -105,21 +106,21 @@ fn scatter_add_rows_body<T: Real>(out: &mut [T], x: &[T], row_len: usize, idx: &
         // Tasks divide the matrices.
         split(out, own, grain, |start, out| {
             for (x, out) in x[start / own * picked..].chunks_exact(picked).zip(out.chunks_exact_mut(own)) {
-                T::run(Add { out, first: 0, x, row_len, idx, rows });
+                T::run(ScatterAdd { out, first: 0, x, row_len, idx, rows });
             }
         });
     } else {
-        // Every task goes through all indices and adds to its own rows of the output. Its work is in proportion to `x`.
+        // Every task iterates over all indices and adds to its own rows of the output. The work is proportional to `x`.
         let grain = if row_len < SHORT { own } else { grain };
         split(out, row_len, grain, |start, out| {
-            T::run(Add { out, first: start / row_len, x, row_len, idx, rows });
+            T::run(ScatterAdd { out, first: start / row_len, x, row_len, idx, rows });
         });
     }
     Ok(())
 }
 
-/// Adds to those of `rows` rows that `out` has, from number `first` on.
-struct Add<'a, T> {
+/// Adds to those of `rows` rows that are in `out`, from row `first` on.
+struct ScatterAdd<'a, T> {
     out: &'a mut [T],
     first: usize,
     x: &'a [T],
@@ -128,24 +129,24 @@ struct Add<'a, T> {
     rows: usize,
 }
 
-impl<T: Real> Kernel<T> for Add<'_, T> {
+impl<T: Real> Kernel<T> for ScatterAdd<'_, T> {
     type Out = ();
-    // No vectors of its own: the shell serves the compiler's.
+    // No explicit vectors: it enters the shell for the compiler's vectorization.
     #[inline(always)]
     fn run<S: Simd<T>>(self, _: S) {
         if self.rows / SPARSE > self.idx.len() { self.in_order() } else { self.at_once() }
     }
 }
 
-impl<T: Real> Add<'_, T> {
-    /// The number that the row of an index has in `out`, if it has it.
+impl<T: Real> ScatterAdd<'_, T> {
+    /// The row of `out` for an index, if it is there.
     #[inline(always)]
     fn place(&self, i: i64) -> Option<usize> {
         let row = if i < 0 { (i + self.rows as i64) as usize } else { i as usize };
         row.checked_sub(self.first).filter(|&row| row < self.out.len() / self.row_len)
     }
 
-    /// Makes the sums of all rows side by side.
+    /// Accumulates the sums of all rows together.
     #[inline(always)]
     fn at_once(self) {
         let mut sums = scratch::<f64>(self.out.len());
@@ -168,7 +169,7 @@ impl<T: Real> Add<'_, T> {
         }
     }
 
-    /// Makes the sum of one row after that of another, and leaves those alone that no index names.
+    /// Accumulates the sum of one row after another, and leaves out rows without an index.
     #[inline(always)]
     fn in_order(self) {
         let mut places = scratch::<(usize, usize)>(self.idx.len());
@@ -191,7 +192,7 @@ impl<T: Real> Add<'_, T> {
     }
 }
 
-/// Checks lengths and indices: `picked` elements for the indices, `all` elements that they pick from. Returns the rows of a
+/// Checks lengths and indices, for `picked` elements selected from `all` elements. Returns the number of rows of a
 /// matrix.
 fn check(picked: usize, all: usize, row_len: usize, idx: &[i64]) -> Result<usize, BadIndex> {
     let per_matrix = idx.len().checked_mul(row_len).expect("the indices fit");
@@ -214,7 +215,7 @@ pub fn check_range(idx: &[i64], n: usize) -> Result<(), BadIndex> {
     let tasks = threads::tasks_for(idx.len(), GRAIN_CHEAP);
     threads::run(tasks, |t| {
         let part = &idx[idx.len() * t / tasks..idx.len() * (t + 1) / tasks];
-        // Without a way out of the loop, which would cost more than it saves.
+        // Without an early exit, which would cost more than it saves.
         if part.iter().fold(false, |found, &i| found | bad(i)) {
             found.store(true, Relaxed);
         }
@@ -225,14 +226,14 @@ pub fn check_range(idx: &[i64], n: usize) -> Result<(), BadIndex> {
     }
 }
 
-/// Row-major numbers of elements of an array of shape `of`: for the indices `i, j, …` of `shape`, that of element `i, j, …`
-/// with `idx[i, j, …]` in the place of its index along `dim`. Negative indices count from the end.
+/// Flat row-major indices into an array of shape `of`: for each `i, j, …` of `shape`, that of element `i, j, …` with
+/// `idx[i, j, …]` replacing the index along `dim`. Negative indices count from the end.
 ///
 /// Fails on the first index that is out of range, before anything is written.
 ///
 /// # Panics
-/// If the numbers of dimensions differ, there is no dimension `dim`, `shape` is larger than `of` in another dimension, or
-/// `out` and `idx` do not have the elements of `shape`.
+/// If the numbers of dimensions differ, there is no dimension `dim`, `shape` is larger than `of` in another dimension,
+/// or `out` and `idx` do not have the elements of `shape`.
 pub fn numbers_along(out: &mut [i64], idx: &[i64], shape: &[usize], of: &[usize], dim: usize) -> Result<(), BadIndex> {
     let (&width, outer) = shape.split_last().expect("there is a dimension to pick along");
     assert!(shape.len() == of.len() && dim < of.len(), "the index and what it picks from have the same dimensions");
@@ -271,7 +272,7 @@ fn row(i: i64, rows: usize, row_len: usize) -> Range<usize> {
     i * row_len..(i + 1) * row_len
 }
 
-/// Asks for the first [`PREFETCH`] bytes of a row, whose place the processor cannot foresee.
+/// Prefetches the first [`PREFETCH`] bytes of a row, whose address the hardware prefetcher cannot predict.
 #[inline]
 fn prefetch_row<T>(row: &[T]) {
     for line in (0..size_of_val(row).min(PREFETCH)).step_by(64) {

@@ -1,13 +1,13 @@
 //! Loops over slices, a vector at a time.
 //!
-//! They are macros, not functions of a closure: the compiler may leave a large closure a function of its own, which then
-//! runs without the instructions of the shell around the kernel, tens of times slower.
+//! They are macros, not functions that take a closure: the compiler may not inline a large closure, which then runs
+//! without the target features of the shell around the kernel, tens of times slower.
 
 use crate::simd::{Real, Simd};
 
-/// `map_lanes!(s: S, [outs => out, …] <- [xs => x, …], expression)`: for slices of one length, binds each name to a vector
-/// of its slice, and stores what the expression (a tuple, one item for each output) gives. The last vector may be partly
-/// loaded and stored. An output may be read: its name is bound to what it held.
+/// `map_lanes!(s: S, [outs => out, …] <- [xs => x, …], expression)`: for slices of one length, binds each name to a
+/// vector of its slice, and stores the value of the expression (a tuple, one item for each output). The last vector may
+/// be a partial load and store. An output may be read: its name is bound to its previous contents.
 macro_rules! map_lanes {
     ($s:ident: $S:ident, [$($outs:ident => $out:ident),+] <- [$($xs:ident => $x:ident),*], $body:expr) => {{
         let n = [$($outs.len()),+][0];
@@ -39,8 +39,8 @@ macro_rules! map_lanes {
 }
 pub(crate) use map_lanes;
 
-/// The same with one output, for long expressions: they are compiled once, as the question whether a vector is whole costs little
-/// beside them.
+/// The same with one output, for long expressions: they are compiled once, since testing whether a vector is whole
+/// costs little in comparison.
 macro_rules! map_long {
     ($s:ident: $S:ident, $out:ident <- [$($xs:ident => $x:ident),*], $body:expr) => {{
         let n = $out.len();
@@ -48,7 +48,8 @@ macro_rules! map_long {
         let mut i = 0;
         while i < n {
             let rest = n - i;
-            // SAFETY: all slices have `rest` elements from `i` on; no vector is larger unless only so many are asked for.
+            // SAFETY: all slices have `rest` elements from `i` on; a vector with more lanes is loaded and stored
+            // partially.
             unsafe {
                 $(let $x = if rest >= $S::LANES {
                     $s.load($xs.as_ptr().add(i))
@@ -68,7 +69,7 @@ macro_rules! map_long {
 }
 pub(crate) use map_long;
 
-/// The elements of `x`, at most a vector, and `fill` in the lanes behind.
+/// The elements of `x`, at most a vector, and `fill` in the remaining lanes.
 #[inline(always)]
 pub(crate) fn load_or<T: Real, S: Simd<T>>(s: S, x: &[T], fill: T) -> S::V {
     assert!(x.len() <= S::LANES);
@@ -81,12 +82,12 @@ pub(crate) fn load_or<T: Real, S: Simd<T>>(s: S, x: &[T], fill: T) -> S::V {
     s.select(s.lt(s.load_array(&places), s.splat(T::from_f64(x.len() as f64))), v, s.splat(fill))
 }
 
-/// Asks for the cache line of an address that will be read or written soon; a hint, and none where Rust has no stable way to
-/// give it.
+/// Prefetches the cache line of an address that will be read or written soon; does nothing where Rust has no stable
+/// intrinsic for it.
 #[inline(always)]
 pub(crate) fn prefetch<T>(address: *const T) {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: a prefetch accesses nothing, so no address is wrong.
+    // SAFETY: a prefetch does not fault, so every address is allowed.
     unsafe {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         _mm_prefetch::<_MM_HINT_T0>(address.cast());

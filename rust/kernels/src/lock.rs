@@ -1,4 +1,4 @@
-//! Locks that a forked child can take, although the thread that had one in the parent does not exist there.
+//! Locks that a forked child can take although the thread that held them in the parent does not exist there.
 
 use std::cell::{Cell, UnsafeCell};
 use std::fmt;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::fork;
 
-/// A thread of this process or of one that it was forked from.
+/// A thread of this process or of an ancestor that it was forked from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Holder(u64);
 
@@ -56,7 +56,7 @@ pub(crate) fn number() -> u32 {
     }
 }
 
-/// Waits for what another thread does: first for nanoseconds, in the end for a tenth of a millisecond at a time.
+/// Exponential backoff while waiting for another thread: from nanoseconds to a tenth of a millisecond at a time.
 #[derive(Debug, Default)]
 pub struct Wait(u32);
 
@@ -72,30 +72,30 @@ impl Wait {
     }
 }
 
-/// A value for one thread at a time.
+/// A mutex that survives a fork.
 ///
-/// If a process forks while another thread has it, that thread may be in the middle of a change, and is not there in the child:
-/// whoever locks it in the child gets the default value, and the old one is never looked at.
+/// If a process forks while another thread holds the lock, that thread may be in the middle of a change, and does not
+/// exist in the child: whoever locks it in the child gets the default value, and the old one is never read or dropped.
 pub struct Lock<T> {
     /// The [`Holder`], or 0.
     word: AtomicU64,
     value: UnsafeCell<ManuallyDrop<T>>,
 }
 
-// SAFETY: only the thread whose guard exists reaches the value.
+// SAFETY: only the thread that holds the guard accesses the value.
 unsafe impl<T: Send> Sync for Lock<T> {}
-// SAFETY: it is moved like its value.
+// SAFETY: moving the lock moves its value.
 unsafe impl<T: Send> Send for Lock<T> {}
 
 impl<T> Lock<T> {
-    /// A lock that is free.
+    /// An unlocked lock.
     pub const fn new(value: T) -> Self {
         Self { word: AtomicU64::new(0), value: UnsafeCell::new(ManuallyDrop::new(value)) }
     }
 }
 
 impl<T: Default> Lock<T> {
-    /// The value, once no other thread has it. A thread must not lock what it has already.
+    /// Locks the value, blocking until no other thread holds it. A thread must not lock what it holds already.
     #[inline]
     pub fn lock(&self) -> Guard<'_, T> {
         if let Some(guard) = self.try_lock() { guard } else { self.wait() }
@@ -112,7 +112,7 @@ impl<T: Default> Lock<T> {
         }
     }
 
-    /// The value, unless a thread has it.
+    /// Locks the value unless a thread holds it.
     #[inline]
     pub fn try_lock(&self) -> Option<Guard<'_, T>> {
         match self.word.compare_exchange(0, Holder::current().0, Acquire, Relaxed) {
@@ -127,13 +127,13 @@ impl<T: Default> Lock<T> {
             return None;
         }
         self.word.compare_exchange(holder, Holder::current().0, Acquire, Relaxed).ok()?;
-        // SAFETY: the thread that had the lock does not exist in this process, and this one has it now. What it overwrites may
-        // be half of a value, and is not dropped.
+        // SAFETY: the thread that held the lock does not exist in this process, and this one holds it now. The old
+        // value may be half written, and is overwritten without being dropped.
         unsafe { self.value.get().write(ManuallyDrop::default()) };
         Some(Guard(self))
     }
 
-    /// The value of a lock that nobody else refers to.
+    /// The value, without locking: `&mut self` is exclusive.
     pub fn get_mut(&mut self) -> &mut T {
         if *self.word.get_mut() != 0 {
             *self = Self::new(T::default());
@@ -151,7 +151,7 @@ impl<T: Default> Default for Lock<T> {
 impl<T> Drop for Lock<T> {
     fn drop(&mut self) {
         if *self.word.get_mut() == 0 {
-            // SAFETY: nobody changes the value, and nobody uses it afterwards.
+            // SAFETY: `&mut self` is exclusive, and the value is not used afterwards.
             unsafe { ManuallyDrop::drop(self.value.get_mut()) };
         }
     }
@@ -163,7 +163,7 @@ impl<T> fmt::Debug for Lock<T> {
     }
 }
 
-/// The value of a lock that this thread has.
+/// Access to the value of a lock that this thread holds.
 #[derive(Debug)]
 pub struct Guard<'a, T>(&'a Lock<T>);
 
@@ -171,7 +171,7 @@ impl<T> Deref for Guard<'_, T> {
     type Target = T;
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: this thread has the lock while the guard exists.
+        // SAFETY: this thread holds the lock while the guard exists.
         unsafe { &*self.0.value.get() }
     }
 }
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn what_a_thread_of_the_parent_had_is_new_in_the_child() {
         let mut lock = Lock::new(vec![1]);
-        // As a thread of another generation would leave it.
+        // As a thread of another process generation would leave it.
         let other = u64::from(fork::generation().wrapping_sub(1)) << 32 | u64::from(u32::MAX);
         lock.word.store(other, Relaxed);
         assert!(lock.lock().is_empty());

@@ -1,8 +1,9 @@
-//! Normalisation of a contiguous, row-major matrix by the statistics of its rows or of its columns, with its derivative.
+//! Normalisation of a contiguous, row-major matrix by the statistics of its rows or of its columns, with its
+//! derivative.
 //!
-//! With x̂ = (x − mean)·scale, where scale = 1/√(var + ε): the value is x̂·w + b for a weight and a bias of each column. What is
-//! summed over rows is summed in blocks of [`BLOCK`] rows, whose sums are the caller's to add, so that they do not depend on
-//! how many threads there are.
+//! With x̂ = (x − mean)·scale, where scale = 1/√(var + ε), the value is x̂·w + b for a weight and a bias of each
+//! column. Sums over rows are computed in blocks of [`BLOCK`] rows, and the caller adds those of the blocks, so that
+//! they do not depend on the number of threads.
 
 use crate::entries::entries;
 use crate::lanes::map_lanes;
@@ -14,15 +15,15 @@ use crate::simd::{Kernel, Real, Simd};
 use crate::softmax::rows::{group_rows, is_zero, rows, sum_row};
 use crate::split::split;
 
-/// Rows whose sums are taken together.
+/// Rows of a block of partial sums.
 pub const BLOCK: usize = 32;
 
-/// A matrix with what it is normalised by.
+/// A matrix with the statistics that normalise it.
 #[derive(Clone, Copy, Debug)]
 pub struct Normal<'a, T> {
     /// The elements.
     pub x: &'a [T],
-    /// Their number in a row, which is not 0 unless there are no elements.
+    /// The number of columns; 0 only if there are no elements.
     pub cols: usize,
     /// The mean of each row, or of each column.
     pub mean: &'a [T],
@@ -33,7 +34,7 @@ pub struct Normal<'a, T> {
 }
 
 impl<T> Normal<'_, T> {
-    /// Panics unless the lengths fit.
+    /// Panics unless the lengths agree.
     fn check(&self) {
         let groups = groups(self.x.len(), self.cols, self.by_column);
         assert!(
@@ -43,15 +44,15 @@ impl<T> Normal<'_, T> {
     }
 }
 
-/// How many rows, or columns, a matrix has.
+/// The number of rows of a matrix, or of columns.
 fn groups(len: usize, cols: usize, by_column: bool) -> usize {
     assert!(len == 0 || cols > 0 && len.is_multiple_of(cols), "rows must be whole");
     if by_column { cols } else { len.checked_div(cols).unwrap_or(0) }
 }
 
 entries! { Norms for [f32 f64] where T: Real {
-    /// The statistics of the rows of a matrix `x`, or of its columns: means, mean squared distances from them, and
-    /// `1/√(var + eps)`, the three outputs. Unless `centred`, the means are put to 0.
+    /// The statistics of the rows of a matrix `x`, or of its columns, in three outputs: means, variances (mean squared
+    /// distances from the means), and `1/√(var + eps)`. Unless `centred`, the means are taken as 0.
     ///
     /// # Panics
     /// If the lengths do not fit.
@@ -68,19 +69,18 @@ entries! { Norms for [f32 f64] where T: Real {
     /// # Panics
     /// If the lengths do not fit.
     pub fn normalize(out: &mut [T], of: Normal<T>, weight: &[T], bias: &[T]) = normalize_body;
-    /// For each block of rows the sums over them of `g·x̂`, and then of `g`, one of both for each column. Where `g` is 0, so is
-    /// the product.
+    /// For each block of rows, the column sums of `g·x̂`, and then those of `g`. Where `g` is 0, so is the product.
     ///
     /// # Panics
     /// If the lengths do not fit.
     pub fn sums(out: &mut [T], of: Normal<T>, g: &[T]) = sums_body;
-    /// The gradient of x for statistics of rows, `g` being that of the value:
-    /// `scale·(h - mean(h) - x̂·mean(h·x̂))` with `h = g·weight`, and without `mean(h)` unless `centred`; 0 in rows where `g` is 0.
+    /// The gradient with respect to x for statistics of rows, given that with respect to the value, `g`: `scale·(h -
+    /// mean(h) - x̂·mean(h·x̂))` with `h = g·weight`, and without `mean(h)` unless `centred`; 0 in rows where `g` is 0.
     ///
     /// # Panics
     /// If the lengths do not fit, or the statistics are those of columns.
     pub fn row_grad(out: &mut [T], of: Normal<T>, g: &[T], weight: &[T], centred: bool) = row_grad_body;
-    /// The same for statistics of columns, given the [`sums`] over all rows; 0 in columns where these are 0 and `g` is.
+    /// The same for statistics of columns, given the [`sums`] over all rows; 0 in columns where these and `g` are 0.
     ///
     /// # Panics
     /// If the lengths do not fit, or the statistics are those of rows.
@@ -143,7 +143,7 @@ impl<T: Real> Kernel<T> for Scales<'_, T> {
     }
 }
 
-/// Calls the kernel for parts of whole rows of `out`, with what of the matrix and its gradient belongs to them.
+/// Calls the kernel for parts of whole rows of `out`, with the same rows of the matrix and of its gradient.
 fn by_rows<'a, T: Real>(
     out: &mut [T],
     of: Normal<'a, T>,
@@ -281,7 +281,7 @@ impl<'a, T: Real> Kernel<T> for RowGrad<'a, T> {
             let (plain, products) = (s.to_array(plain), s.to_array(s.div(products, n)));
             for (i, out) in out.chunks_exact_mut(cols).enumerate() {
                 let (x, g) = (row(x, i), row(g, i));
-                // Looked for only where it may be.
+                // Tested only where a zero is possible.
                 if products.as_ref()[i].to_f64().is_nan() && is_zero(g) {
                     out.fill(T::ZERO);
                     continue;
@@ -297,10 +297,10 @@ impl<'a, T: Real> Kernel<T> for RowGrad<'a, T> {
     }
 }
 
-/// A vector whose lanes add up to `Σ g·weight·x̂`.
+/// A vector whose lanes sum to `Σ g·weight·x̂`.
 #[inline(always)]
 fn sum_products<T: Real, S: Simd<T>>(s: S, x: &[T], g: &[T], weight: &[T], mean: T, scale: T) -> S::V {
-    /// Vectors whose sum is taken before it is added to the row's: bounds the error of long rows.
+    /// Vectors of a partial sum: bounds the error of long rows.
     const VECTORS: usize = 32;
     let (m, k) = (s.splat(mean), s.splat(scale));
     let mut total = s.splat(T::ZERO);

@@ -1,9 +1,9 @@
-//! Random numbers from a counter: Philox4x32-10 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2,
-//! 3", 2011).
+//! Counter-based random numbers: Philox4x32-10 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1,
+//! 2, 3", 2011).
 //!
-//! Element `i` of a draw depends on the seed and `offset + i` alone, so a stream is the same on every platform and for any
-//! number of threads, and two draws are independent if their ranges of offsets do not overlap. Every function and type has
-//! streams of its own.
+//! Element `i` of a draw depends on the seed and `offset + i` alone, so a stream is the same on every platform and for
+//! any number of threads, and two draws are independent if their ranges of offsets do not overlap. Every distribution
+//! and element type has separate streams.
 
 use std::array::from_fn;
 
@@ -13,15 +13,15 @@ use crate::math;
 use crate::simd::{Kernel, Real, Simd};
 use crate::split::split;
 
-/// Blocks computed side by side.
+/// Blocks that are computed together.
 const WIDE: usize = 16;
-/// The four words of these blocks; of the counters, and then of random bits.
+/// The four words of these blocks: first counters, then random bits.
 type Words = [[u32; WIDE]; 4];
 
-/// What a stream is for: the third word of its counters, so that no two kinds share numbers.
+/// The distribution of a stream: the third word of its counters, so that no two distributions share numbers.
 #[derive(Clone, Copy)]
 #[repr(u32)]
-enum Kind {
+enum Distribution {
     Uniform = 1,
     Normal = 2,
     Bernoulli = 3,
@@ -29,36 +29,36 @@ enum Kind {
     Permutation = 5,
 }
 
-/// One stream.
+/// One stream of the generator.
 #[derive(Clone, Copy)]
-struct Stream {
+struct Philox {
     key: [u32; 2],
-    kind: u32,
+    distribution: u32,
 }
 
-impl Stream {
-    /// The stream of a kind, with streams of their own for elements of different widths.
-    fn new(seed: u64, kind: Kind, bytes: usize) -> Self {
-        Self { key: [seed as u32, (seed >> 32) as u32], kind: kind as u32 | (bytes as u32) << 8 }
+impl Philox {
+    /// The stream of a distribution, for elements of this width.
+    fn new(seed: u64, distribution: Distribution, bytes: usize) -> Self {
+        Self { key: [seed as u32, (seed >> 32) as u32], distribution: distribution as u32 | (bytes as u32) << 8 }
     }
 
-    /// The words of [`WIDE`] blocks from the `group`th such on: word `w` of block `b` at `[w][b]`.
+    /// The words of the `group`th [`WIDE`] blocks: word `w` of block `b` at `[w][b]`.
     #[inline(always)]
     fn group(self, group: u64) -> Words {
         let counter = |b: usize| group.wrapping_mul(WIDE as u64) | b as u64;
         self.cipher([
             from_fn(|b| counter(b) as u32),
             from_fn(|b| (counter(b) >> 32) as u32),
-            [self.kind; WIDE],
+            [self.distribution; WIDE],
             [0; WIDE],
         ])
     }
 
-    /// As [`Self::group`], of the numbers that belong to one offset: a stream within the stream.
+    /// As [`Self::group`], for the substream of one offset.
     #[inline(always)]
     fn group_within(self, offset: u64, group: u32) -> Words {
         let low = from_fn(|b| group.wrapping_mul(WIDE as u32) | b as u32);
-        self.cipher([[offset as u32; WIDE], [(offset >> 32) as u32; WIDE], [self.kind; WIDE], low])
+        self.cipher([[offset as u32; WIDE], [(offset >> 32) as u32; WIDE], [self.distribution; WIDE], low])
     }
 
     /// Ten rounds.
@@ -76,26 +76,26 @@ impl Stream {
     }
 }
 
-/// The low and high words of the products by `m`.
+/// The low and high words of the products with `m`.
 #[inline(always)]
 fn multiply(x: [u32; WIDE], m: u32) -> ([u32; WIDE], [u32; WIDE]) {
     let product = |b: usize| u64::from(x[b]) * u64::from(m);
     (from_fn(|b| product(b) as u32), from_fn(|b| (product(b) >> 32) as u32))
 }
 
-/// Two words of every block as one.
+/// Joins two words of every block into one.
 #[inline(always)]
 fn join(high: [u32; WIDE], low: [u32; WIDE]) -> [u64; WIDE] {
     from_fn(|b| u64::from(high[b]) << 32 | u64::from(low[b]))
 }
 
-/// Numbers that random words are turned into.
+/// Numbers that can be drawn.
 pub trait Draw: Real + Draws<Self> {
-    /// Elements that a group of blocks gives.
+    /// Elements per group of blocks.
     const GROUP: usize;
-    /// Evenly distributed numbers in [0, 1).
+    /// Uniformly distributed numbers in [0, 1).
     fn unit_interval(words: Words, out: &mut [Self]);
-    /// For [`normal`]: evenly distributed numbers in (0, 1] and then, in the other half, as many in [0, 1].
+    /// For [`normal`]: uniformly distributed numbers in (0, 1] in the first half, and in [0, 1] in the second.
     fn pairs(words: Words, out: &mut [Self]);
 }
 
@@ -136,20 +136,20 @@ impl Draw for f64 {
 }
 
 entries! { Draws for [f32 f64] where T: Draw {
-    /// `out[i]` is evenly distributed in [0, 1): a multiple of 2⁻²⁴ for `f32`, of 2⁻⁵³ for `f64`.
+    /// `out[i]` is uniformly distributed in [0, 1): a multiple of 2⁻²⁴ for `f32`, of 2⁻⁵³ for `f64`.
     pub fn uniform(out: &mut [T], seed: u64, offset: u64) = uniform_body;
     /// `out[i]` has the standard normal distribution, by the method of Box and Muller (1958).
     pub fn normal(out: &mut [T], seed: u64, offset: u64) = normal_body;
 } }
 
 fn uniform_body<T: Draw>(out: &mut [T], seed: u64, offset: u64) {
-    let stream = Stream::new(seed, Kind::Uniform, size_of::<T>());
+    let stream = Philox::new(seed, Distribution::Uniform, size_of::<T>());
     draw(out, offset, T::GROUP, Uniform { stream });
 }
 
 fn normal_body<T: Draw>(out: &mut [T], seed: u64, offset: u64) {
-    let stream = Stream::new(seed, Kind::Normal, size_of::<T>());
-    draw(out, offset, T::GROUP, Normal { stream });
+    let stream = Philox::new(seed, Distribution::Normal, size_of::<T>());
+    draw(out, offset, T::GROUP, BoxMuller { stream });
 }
 
 entries! { Masks for [f32 f64] where T: Real {
@@ -158,26 +158,26 @@ entries! { Masks for [f32 f64] where T: Real {
 } }
 
 fn bernoulli_mask_body<T: Real>(out: &mut [T], keep: f64, scale: T, seed: u64, offset: u64) {
-    let stream = Stream::new(seed, Kind::Bernoulli, 0);
+    let stream = Philox::new(seed, Distribution::Bernoulli, 0);
     let threshold = (keep.clamp(0.0, 1.0) * 2.0_f64.powi(32)).round() as u64;
     draw(out, offset, 4 * WIDE, Bernoulli { stream, threshold, scale });
 }
 
-/// `out[i]` is evenly distributed in `low .. high`, but for a bias of at most `(high - low)/2⁶⁴`.
+/// `out[i]` is uniformly distributed in `low .. high`, up to a bias of at most `(high - low)/2⁶⁴`.
 ///
 /// # Panics
 /// If the range is empty.
 pub fn randint(out: &mut [i64], low: i64, high: i64, seed: u64, offset: u64) {
     assert!(low < high, "random integers need a range that is not empty");
-    let stream = Stream::new(seed, Kind::Integer, 8);
+    let stream = Philox::new(seed, Distribution::Integer, 8);
     draw(out, offset, 2 * WIDE, Integers { stream, low, range: high.wrapping_sub(low) as u64 });
 }
 
-/// Fills `out` with 0, 1, … in random order, each order being as likely as any other.
+/// Fills `out` with a uniformly random permutation of 0, 1, …
 ///
-/// The whole permutation depends on `offset`, and no other depends on the same numbers.
+/// The whole permutation depends on `offset`, and those of other offsets are independent of it.
 pub fn permutation(out: &mut [i64], seed: u64, offset: u64) {
-    let stream = Stream::new(seed, Kind::Permutation, 8);
+    let stream = Philox::new(seed, Distribution::Permutation, 8);
     let mut group = 0;
     let mut words = [0_u64; 2 * WIDE];
     let mut used = words.len();
@@ -199,26 +199,26 @@ pub fn permutation(out: &mut [i64], seed: u64, offset: u64) {
     }
 }
 
-/// An evenly distributed number below `range` (Lemire, "Fast random integer generation in an interval", 2019).
+/// A uniformly distributed number below `range` (Lemire, "Fast random integer generation in an interval", 2019).
 fn below(range: u64, mut next: impl FnMut() -> u64) -> u64 {
     loop {
         let product = u128::from(next()) * u128::from(range);
-        // The lowest 2⁶⁴ mod range fractions would make some results likelier.
+        // Rejects the lowest 2⁶⁴ mod range fractions, which would bias the result.
         if product as u64 >= range || product as u64 >= range.wrapping_neg() % range {
             return (product >> 64) as u64;
         }
     }
 }
 
-/// What a group of blocks is turned into.
+/// The conversion of a group of blocks to elements.
 trait Fill<T, R: Real>: Copy + Send + Sync {
     fn fill<S: Simd<R>>(self, s: S, group: u64, out: &mut [T]);
 }
 
-/// The most elements of a group.
+/// The largest number of elements of a group.
 const MAX_GROUP: usize = 4 * WIDE;
 
-/// Fills `out` with the elements of a stream from `offset` on, `size` of which come from a group.
+/// Fills `out` with the elements of a stream from `offset` on, `size` per group.
 fn draw<T: Copy + Default + Send + Sync, R: Real>(out: &mut [T], offset: u64, size: usize, fill: impl Fill<T, R>) {
     split(out, UNIT, GRAIN_TRANSCENDENTAL, |start, out| {
         R::run(DrawKernel { out, first: offset.wrapping_add(start as u64), size, fill });
@@ -253,7 +253,7 @@ impl<T: Copy + Default, R: Real, F: Fill<T, R>> Kernel<R> for DrawKernel<'_, T, 
 
 #[derive(Clone, Copy)]
 struct Uniform {
-    stream: Stream,
+    stream: Philox,
 }
 
 impl<T: Draw> Fill<T, T> for Uniform {
@@ -264,11 +264,11 @@ impl<T: Draw> Fill<T, T> for Uniform {
 }
 
 #[derive(Clone, Copy)]
-struct Normal {
-    stream: Stream,
+struct BoxMuller {
+    stream: Philox,
 }
 
-impl<T: Draw> Fill<T, T> for Normal {
+impl<T: Draw> Fill<T, T> for BoxMuller {
     #[inline(always)]
     fn fill<S: Simd<T>>(self, s: S, group: u64, out: &mut [T]) {
         T::pairs(self.stream.group(group), out);
@@ -288,7 +288,7 @@ impl<T: Draw> Fill<T, T> for Normal {
 
 #[derive(Clone, Copy)]
 struct Bernoulli<T> {
-    stream: Stream,
+    stream: Philox,
     threshold: u64,
     scale: T,
 }
@@ -304,7 +304,7 @@ impl<T: Real> Fill<T, T> for Bernoulli<T> {
 
 #[derive(Clone, Copy)]
 struct Integers {
-    stream: Stream,
+    stream: Philox,
     low: i64,
     range: u64,
 }

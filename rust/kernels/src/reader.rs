@@ -1,4 +1,4 @@
-//! Reading a strided view as a stream of contiguous runs, so that loops over elements never see strides.
+//! Reads a strided view as a stream of contiguous runs, so that loops over elements need no strides.
 
 use std::mem::MaybeUninit;
 
@@ -6,11 +6,11 @@ use crate::View;
 use crate::simd::Element;
 use crate::walk::{Dim, Walk};
 
-/// Elements gathered at a time: small enough that all tiles of a kernel stay in the L1 cache, large enough that what is
-/// done once a tile costs nothing.
+/// Elements gathered at a time: few enough that all tiles of a kernel stay in the L1 cache, enough that the overhead of
+/// a tile is negligible.
 pub(crate) const TILE: usize = 512;
 
-/// Room for elements that a stream gathers.
+/// Memory for elements that a stream gathers.
 pub(crate) struct Tile<T>([MaybeUninit<T>; 2 * TILE]);
 
 impl<T> Tile<T> {
@@ -42,7 +42,7 @@ impl<'a, T: Element> Reader<'a, T> {
     /// See [`Stream::next`].
     #[inline]
     pub(crate) fn next(&mut self, n: usize) -> &[T] {
-        // SAFETY: the tile is always the same.
+        // SAFETY: the stream always gets the same tile.
         unsafe { self.stream.next(n, &mut self.tile) }
     }
 }
@@ -50,23 +50,23 @@ impl<'a, T: Element> Reader<'a, T> {
 /// A stream of the elements of a view, in row-major order of its shape.
 pub(crate) struct Stream<'a, T> {
     data: &'a [T],
-    /// Where the stream stands in `data`.
+    /// The current offset in `data`.
     at: [usize; 1],
-    /// `None` if all elements lie side by side.
+    /// `None` if all elements are contiguous.
     gather: Option<Gather>,
 }
 
-/// How to collect elements that do not lie side by side.
+/// How to gather elements that are not contiguous.
 struct Gather {
     walk: Walk<1>,
-    /// If the first so many elements repeat, and are few: the tile holds them several times over.
+    /// The period, if the elements are periodic with a short one: the tile holds several periods.
     period: Option<usize>,
-    /// Elements of the tile that stay: only periodic streams keep theirs.
+    /// Elements of the tile that are valid in later calls, for periodic streams.
     filled: usize,
 }
 
 impl<'a, T: Element> Stream<'a, T> {
-    /// A stream that begins with element `start`. The view must have been checked against the shape, which must not be
+    /// A stream that starts at element `start`. The view must have been checked against the shape, which must not be
     /// empty.
     #[inline]
     pub(crate) fn new(view: View<'a, T>, shape: &[usize], start: usize) -> Self {
@@ -75,7 +75,7 @@ impl<'a, T: Element> Stream<'a, T> {
         }
         let mut walk = Walk::new(shape, [view.strides]);
         let (period, at) = match *walk.dims() {
-            // For these, `at` is the place in the period.
+            // For periodic streams, `at` is the offset in the period.
             [Dim { strides: [0], .. }, ref inner @ ..] if period(inner) <= TILE => {
                 (Some(period(inner)), [start % period(inner)])
             }
@@ -84,7 +84,7 @@ impl<'a, T: Element> Stream<'a, T> {
         Stream { data: view.data, at, gather: Some(Gather { walk, period, filled: 0 }) }
     }
 
-    /// How many of the next elements lie side by side in the data.
+    /// How many of the next elements are contiguous in the data.
     #[inline]
     pub(crate) fn run(&self) -> usize {
         match &self.gather {
@@ -97,11 +97,11 @@ impl<'a, T: Element> Stream<'a, T> {
         }
     }
 
-    /// The next `n` elements, side by side: in the data itself where they are so, else in the tile. At most [`TILE`], or
-    /// the [`Self::run`].
+    /// The next `n` elements, contiguously: in the data itself if they are contiguous there, else gathered in the tile.
+    /// At most [`TILE`], or [`Self::run`].
     ///
     /// # Safety
-    /// The tile must be the one of the calls before, with what they left in it.
+    /// The tile must be that of the previous calls, unchanged.
     #[inline]
     pub(crate) unsafe fn next<'t>(&mut self, n: usize, tile: &'t mut Tile<T>) -> &'t [T]
     where
@@ -119,7 +119,7 @@ impl<'a, T: Element> Stream<'a, T> {
 }
 
 impl Gather {
-    /// The next `n` elements, side by side in the tile.
+    /// The next `n` elements, gathered in the tile.
     #[inline(never)]
     fn collect<'t, T: Element>(
         &mut self,
@@ -141,11 +141,11 @@ impl Gather {
             }
         }
         let part = &raw const tile[start..start + n];
-        // SAFETY: just filled, or before.
+        // SAFETY: these elements were written above, or in an earlier call.
         unsafe { &*(part as *const [T]) }
     }
 
-    /// Copies what is left of the innermost dimension, as far as there is room for it; returns how many elements.
+    /// Copies the rest of the innermost dimension, as far as there is room for it; returns the number of elements.
     fn collect_row<T: Element>(&mut self, data: &[T], at: &mut [usize; 1], to: &mut [MaybeUninit<T>]) -> usize {
         let Some(&Dim { size, strides: [stride], at: done }) = self.walk.dims().last() else {
             unreachable!("no dimensions are contiguous")
@@ -170,13 +170,13 @@ impl Gather {
         n
     }
 
-    /// Makes the tile hold `need` elements of the periodic stream.
+    /// Fills the tile with `need` elements of the periodic stream.
     fn fill_period<T: Element>(&mut self, data: &[T], period: usize, need: usize, tile: &mut [MaybeUninit<T>]) {
         if period == 1 && self.filled < need {
             tile[self.filled..need].fill(MaybeUninit::new(data[0]));
             self.filled = need;
         }
-        // The outermost dimension repeats, so no row ends behind the period.
+        // The outermost dimension repeats, so no row ends past the period.
         let mut at = [0];
         while self.filled < period {
             self.filled += self.collect_row(data, &mut at, &mut tile[self.filled..period]);
@@ -191,12 +191,12 @@ impl Gather {
     }
 }
 
-/// Elements after which a stream repeats whose outermost dimension, of stride 0, has these inside.
+/// The period of a stream whose outermost dimension has stride 0, given the inner dimensions.
 fn period(inner: &[Dim<1>]) -> usize {
     inner.iter().map(|d| d.size).product()
 }
 
-/// How many elements to read next from streams whose shortest run is `run`, if `left` are left.
+/// The number of elements to read next from streams whose shortest run is `run`, if `left` are left.
 #[inline]
 pub(crate) fn chunk(run: usize, left: usize) -> usize {
     left.min(run.max(TILE))

@@ -1,16 +1,17 @@
-//! First-order linear recurrences along rows: cumulative sums and products, and what their derivatives are made of.
+//! First-order linear recurrences along rows: cumulative sums and products, and the building block of their
+//! derivatives.
 
 use crate::map::Int;
 use crate::simd::{Kernel, Real, Simd};
 use crate::split::split;
 
-/// An element waits for the one before it: some 1 ns.
+/// Each element depends on the one before: about 1 ns each.
 const GRAIN: usize = 8 << 10;
 
-/// `s[k] = a[k] · s[k − 1] + b[k]` with one rounding, in every row of `len` elements, where 0 stands before the first; from
-/// the back, where 0 stands behind the last, if `reverse`. Without `a`, `s[k] = s[k − 1] + b[k]`. The `s` are kept as `f64` and
-/// rounded to `out`, so that long rows of `f32` go on growing. If `gradients`, no factor, be it infinite or NaN, makes anything
-/// but 0 of 0.
+/// `s[k] = a[k] · s[k − 1] + b[k]` with one rounding, in every row of `len` elements, starting from 0; from the last
+/// element to the first if `reverse`. Without `a`, `s[k] = s[k − 1] + b[k]`. The `s` are accumulated in `f64` and
+/// rounded to `out`, so that long sums of `f32` do not stagnate. If `gradients`, 0 times any factor is 0, even if that
+/// is infinite or NaN.
 ///
 /// # Panics
 /// If the lengths differ, or are not those of whole rows.
@@ -22,11 +23,11 @@ pub fn linear<T: Real>(out: &mut [T], a: Option<&[T]>, b: &[T], len: usize, reve
     assert!(out.len().is_multiple_of(len), "the operands are not made of whole rows");
     split(out, len, GRAIN, |start, out| {
         let rows = start..start + out.len();
-        T::run(Linear { a: a.map(|a| &a[rows.clone()]), b: &b[rows], out, len, reverse, gradients });
+        T::run(LinearRecurrence { a: a.map(|a| &a[rows.clone()]), b: &b[rows], out, len, reverse, gradients });
     });
 }
 
-struct Linear<'a, T> {
+struct LinearRecurrence<'a, T> {
     out: &'a mut [T],
     a: Option<&'a [T]>,
     b: &'a [T],
@@ -35,12 +36,12 @@ struct Linear<'a, T> {
     gradients: bool,
 }
 
-impl<T: Real> Kernel<T> for Linear<'_, T> {
+impl<T: Real> Kernel<T> for LinearRecurrence<'_, T> {
     type Out = ();
-    // No vectors: it enters the shell for the fused multiplication of its instruction set.
+    // No vectors: it enters the shell for the fused multiply-add of the instruction set.
     #[inline(always)]
     fn run<S: Simd<T>>(self, _: S) {
-        let Linear { out, a, b, len, reverse, gradients } = self;
+        let LinearRecurrence { out, a, b, len, reverse, gradients } = self;
         for first in (0..out.len()).step_by(len) {
             let mut state = 0.0_f64;
             for k in 0..len {

@@ -1,4 +1,4 @@
-//! The order of the elements of rows.
+//! Sorting of rows.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -6,23 +6,24 @@ use crate::buffer::{AllocError, Buffer};
 use crate::reduce::Ordered;
 use crate::split::split;
 
-/// Elements that are worth a thread: sorting takes some 5 to 10 ns for each.
+/// Elements that pay for a thread: sorting takes about 5 to 10 ns for each.
 const GRAIN: usize = 4096;
 
-/// Elements from which sorting digit by digit beats comparisons, the counts of all digits' values being set up first.
+/// Elements from which radix sort, with the set-up of its histograms, beats comparison sort.
 const RADIX: usize = 2048;
-/// Bytes of scratch memory up to which it does: far beyond the caches each of its scattered writes waits.
+/// Bytes of scratch memory up to which it does: far beyond the caches, each of its scattered writes stalls.
 const RADIX_BYTES: usize = 16 << 20;
-/// Bits of a digit: few passes, whose counts and open cache lines still fit L1 and L2.
+/// Bits of a digit: few passes, whose histograms and open cache lines still fit L1 and L2.
 const DIGIT: u32 = 11;
 
-/// For each of `rows` rows of `x`, the places of its first elements in increasing (or decreasing) order, as many as a row of
-/// `out` has room for. Equal elements keep their order; -0 equals 0, and NaN is larger than every number.
+/// For each of `rows` rows of `x`, the indices of its first elements in increasing (or decreasing) order, as many as
+/// the length of a row of `out`. The sort is stable; -0 equals 0, and NaN is larger than every number.
 ///
 /// Fails if there is no memory for a copy of a row for every thread.
 ///
 /// # Panics
-/// If `x` and `out` are not made of so many rows, those of `out` are longer, or those of `x` have 2³² elements or more.
+/// If `x` or `out` does not consist of `rows` rows, those of `out` are longer, or those of `x` have 2³² elements or
+/// more.
 pub fn order_rows<T: Sortable>(out: &mut [i64], x: &[T], rows: usize, descending: bool) -> Result<(), AllocError> {
     if out.is_empty() {
         return Ok(());
@@ -47,11 +48,11 @@ fn order_some<T: Sortable>(
     count: usize,
     descending: bool,
 ) -> Result<(), AllocError> {
-    // The first of many are found by comparisons, which need no order to start with.
+    // The first few of many are selected by comparisons.
     let bytes = size_of::<T::Entry>() * len;
     let by_digits = count == len && len >= RADIX && 2 * bytes <= RADIX_BYTES;
     let mut scratch = Buffer::new(if by_digits { 2 * bytes } else { bytes })?;
-    // SAFETY: entries are integers, so any bytes are some.
+    // SAFETY: entries are integers, for which every bit pattern is valid.
     let (_, entries, _) = unsafe { scratch.get_mut::<u8>().align_to_mut::<T::Entry>() };
     let (entries, spare) = entries.split_at_mut(len);
     for (out, x) in out.chunks_exact_mut(count).zip(x.chunks_exact(len)) {
@@ -64,7 +65,7 @@ fn order_some<T: Sortable>(
             if count < len {
                 entries.select_nth_unstable(count - 1);
             }
-            // No two entries are equal, so the order is that of a stable sort.
+            // Entries are distinct, so the order is that of a stable sort.
             entries[..count].sort_unstable();
             &*entries
         };
@@ -75,19 +76,20 @@ fn order_some<T: Sortable>(
     Ok(())
 }
 
-/// Elements whose order and place one integer holds, the place in its lowest bits.
+/// Elements whose sort key and index fit one integer, the index in its lowest bits.
 pub trait Sortable: Ordered {
     /// The integer.
     type Entry: Entry;
-    /// That of this element at `place`.
+    /// The entry of this element at index `place`.
     fn entry(self, descending: bool, place: u32) -> Self::Entry;
-    /// The place.
+    /// The index in an entry.
     fn place(entry: Self::Entry) -> i64;
 }
 
-/// An integer of a key, above 32 bits for the place.
+/// An integer that holds a key, above 32 bits for the index.
 pub trait Entry: Ord + Copy + Send + Sync {
-    /// Sorts entries that are in order of their places, within one of two slices of their length: the one that it returns.
+    /// Radix sort of entries that are in order of their indices; returns the one of the two slices that holds the
+    /// result.
     fn sort_by_digits<'a>(entries: &'a mut [Self], spare: &'a mut [Self]) -> &'a mut [Self];
 }
 
@@ -104,7 +106,7 @@ macro_rules! entries_of_digits {
                     }
                 }
                 for (counts, d) in counts.iter_mut().zip(0..) {
-                    // A digit that all share moves nothing.
+                    // If all entries share a digit, its pass moves nothing.
                     if counts[digit(entries[0], d)] as usize == entries.len() {
                         continue;
                     }

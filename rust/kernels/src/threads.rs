@@ -1,12 +1,12 @@
-//! The one place that runs work on more than one thread.
+//! Parallel regions: the only place that runs work on more than one thread.
 //!
-//! A *region* is one call of [`run`]. The caller publishes its tasks in one atomic word, and it and the workers claim them
-//! from there, so that the caller never waits for a worker that is asleep: it then does all tasks itself. Workers belong
-//! to a rayon pool of this crate's own. Once woken they spin for a while before they go back to rayon's sleep, because a
+//! A *region* is one call of [`run`]. The caller publishes its tasks in one atomic word, from which it and the workers
+//! claim them, so that the caller never waits for a sleeping worker: it executes the tasks itself. The workers belong
+//! to a rayon pool of this crate. Once woken, they spin for a while before they go back to sleep in rayon, because a
 //! wake-up costs more than a whole training step of a small network.
 //!
-//! What an empty region costs is the way of two cache lines between cores, one there and one back; so nothing else is
-//! shared on the way: no lock, no fence, no system call.
+//! An empty region costs two cache-line transfers between cores, one in each direction; therefore nothing else is
+//! shared on the fast path: no lock, no fence, no system call.
 
 use std::cell::{Cell, UnsafeCell};
 use std::panic::resume_unwind;
@@ -23,12 +23,12 @@ use region::{Region, Task};
 mod region;
 mod sync;
 
-/// Calls `f(0), f(1), … f(tasks - 1)`, each once, on the calling thread and the pool's workers, and returns when all are
-/// done. Which thread runs which task is unspecified, so tasks must write disjoint data.
+/// Calls `f(0), f(1), … f(tasks - 1)`, each once, on the calling thread and the pool's workers, and returns when all
+/// are done. Which thread runs which task is unspecified, so tasks must write disjoint data.
 ///
-/// Runs them all on the caller if [`num_threads`] is 1, inside another task, or while another thread is inside a region:
-/// there is nothing to wait for, hence nothing to deadlock on. If tasks panic, the first panic goes on in the caller when
-/// no task runs any more.
+/// Runs them all on the caller if [`num_threads`] is 1, inside another task, or while another thread is inside a
+/// region: there is nothing to wait for, hence nothing to deadlock on. If tasks panic, the first panic is resumed in
+/// the caller once no task is running any more.
 pub fn run(tasks: usize, f: impl Fn(usize) + Sync) {
     let threads = num_threads();
     if tasks > 1 && threads > 1 && Team::current().run(threads.min(cores()) - 1, tasks, &f) {
@@ -37,10 +37,10 @@ pub fn run(tasks: usize, f: impl Fn(usize) + Sync) {
     (0..tasks).for_each(f);
 }
 
-/// The number of threads that work is divided between, the caller included.
+/// The number of threads that work is divided between, including the caller.
 ///
-/// At first `RGRAD_NUM_THREADS`, if it is a positive number, or else the number of cores that this process may use
-/// (its affinity and its cgroup's quota count).
+/// By default `RGRAD_NUM_THREADS`, if it is a positive number, or else the number of cores that this process may use,
+/// according to its affinity and its cgroup's quota.
 #[must_use]
 pub fn num_threads() -> usize {
     static INITIAL: AtomicUsize = AtomicUsize::new(0);
@@ -55,7 +55,8 @@ pub fn num_threads() -> usize {
 
 /// Sets what [`num_threads`] returns, from the next region on.
 ///
-/// More threads than cores is allowed: the work is divided into more parts, and no more workers wake than there are cores.
+/// There may be more threads than cores: work is then divided into more parts, but no more workers run than there are
+/// cores.
 ///
 /// # Panics
 /// If `n` is 0.
@@ -64,8 +65,8 @@ pub fn set_num_threads(n: usize) {
     THREADS.store(n, Relaxed);
 }
 
-/// Runs `f` on the calling thread alone: no kernel in it divides its work. For many small kernels in a row, which would all
-/// gain less from a second thread than it costs to move their operands between cores.
+/// Runs `f` with parallel regions disabled: no kernel in it divides its work. For many small kernels in a row, each of
+/// which would gain less from a second thread than moving its operands between cores costs.
 pub fn alone<R>(f: impl FnOnce() -> R) -> R {
     struct Restore(bool);
     impl Drop for Restore {
@@ -78,19 +79,19 @@ pub fn alone<R>(f: impl FnOnce() -> R) -> R {
 }
 
 thread_local! {
-    /// Whether this thread is to do its work alone.
+    /// Whether parallel regions are disabled on this thread.
     static ALONE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// How many tasks `work` is worth, if a task needs at least `grain` of it to pay for its thread: at most [`num_threads`],
-/// at most two for a core, since more only cost, and at least 1; and 1 within [`alone`].
+/// The number of tasks to divide `work` into, if a task needs at least `grain` of it to pay for a thread: at most
+/// [`num_threads`], at most two per core, and at least 1; within [`alone`], 1.
 #[must_use]
 pub fn tasks_for(work: usize, grain: usize) -> usize {
-    // Most work is small: settle that before anything is loaded.
+    // Most work is small: decide that before anything is loaded.
     if work < 2 * grain || ALONE.get() { 1 } else { (work / grain).min(num_threads()).min(2 * cores()) }
 }
 
-/// What [`set_num_threads`] asked for, or 0.
+/// The argument of [`set_num_threads`], or 0.
 static THREADS: AtomicUsize = AtomicUsize::new(0);
 
 fn cores() -> usize {
@@ -98,8 +99,8 @@ fn cores() -> usize {
     cached(&CORES, || available_parallelism().map_or(1, usize::from))
 }
 
-/// A positive number that is computed at most once a thread. Unlike `OnceLock`, it cannot leave a forked child waiting for
-/// a thread that it does not have.
+/// A cached positive number, computed at most once per thread. Unlike `OnceLock`, it cannot make a forked child wait
+/// for a thread that it does not have.
 fn cached(slot: &AtomicUsize, compute: impl FnOnce() -> usize) -> usize {
     match slot.load(Relaxed) {
         0 => {
@@ -111,21 +112,20 @@ fn cached(slot: &AtomicUsize, compute: impl FnOnce() -> usize) -> usize {
     }
 }
 
-/// The team of this process, or null before its first region. A forked child has its parent's memory and none of its
-/// threads, so it makes a team of its own and leaks what it inherited: dropping a pool would wait for threads that do not
-/// exist.
+/// The team of this process, or null before its first region. A forked child has none of its parent's workers, so it
+/// creates its own team and leaks the inherited one: dropping a pool would wait for threads that do not exist.
 static TEAM: AtomicPtr<Team> = AtomicPtr::new(null_mut());
 
-/// Called in a child that was just forked.
+/// Called in a child right after the fork.
 #[cfg(unix)]
 pub(crate) fn forget_team() {
     TEAM.store(null_mut(), Relaxed);
 }
 
-/// The threads of one process.
+/// The workers of one process.
 #[derive(Default)]
 struct Team {
-    /// Whether a thread is inside a region, and so the owner of all the rest.
+    /// Whether a thread is inside a region, and so owns the other fields.
     taken: AtomicBool,
     pool: UnsafeCell<Pool>,
     region: Region,
@@ -137,7 +137,7 @@ unsafe impl Sync for Team {}
 #[derive(Default)]
 struct Pool {
     workers: usize,
-    /// `None` if there are no workers, or if the system gave no threads.
+    /// `None` if there are no workers, or if the system could not create the threads.
     threads: Option<ThreadPool>,
 }
 
@@ -163,10 +163,10 @@ impl Team {
         Box::leak(Box::default())
     }
 
-    /// Runs the tasks on the caller and up to `workers` workers, and says whether it did.
+    /// Runs the tasks on the caller and up to `workers` workers; returns false if it could not.
     fn run(&'static self, workers: usize, tasks: usize, f: Task) -> bool {
         let Ok(tasks) = u32::try_from(tasks) else { return false };
-        // Looked at first because a region inside a task would take the line from the thread that waits.
+        // Loaded first because a swap in a nested region would take the cache line from the thread that waits.
         if self.taken.load(Relaxed) || self.taken.swap(true, Acquire) {
             return false;
         }
@@ -194,8 +194,8 @@ impl Pool {
     }
 }
 
-/// Sends for up to two more workers, each of which sends for two more while fewer than `limit` are awake: waking all
-/// of a large machine's cores takes longer than their work, if one thread has to do it.
+/// Wakes up to two more workers, each of which wakes two more while fewer than `limit` are awake: if one thread woke
+/// all cores of a large machine, that would take longer than their work.
 #[cold]
 fn wake(region: &'static Region, pool: Option<&ThreadPool>, limit: usize) {
     for _ in 0..2 {

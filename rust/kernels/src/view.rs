@@ -1,8 +1,9 @@
-//! Strided views: how kernels are given operands that are broadcast, transposed or sliced.
+//! Strided views: operands that may be broadcast, transposed or sliced.
 
-/// A read-only operand of a kernel that walks a shape: element `i, j, …` is `data[i·strides[0] + j·strides[1] + …]`.
+/// A read-only operand of a kernel that iterates over a shape: element `i, j, …` is `data[i·strides[0] + j·strides[1] +
+/// …]`.
 ///
-/// A stride of 0 repeats elements, as broadcasting does. The shape travels beside the views, because all operands of a
+/// A stride of 0 repeats elements, as broadcasting does. The shape is passed separately, because all operands of a
 /// kernel share it.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a, T> {
@@ -19,8 +20,8 @@ impl<'a, T> View<'a, T> {
         Self { data, strides }
     }
 
-    /// Checks that every element that `shape` reaches lies within `data`: called once at each kernel's entry, in release
-    /// builds too, so that the loops behind it may use unchecked pointers.
+    /// Checks that every element of `shape` lies within `data`: called once at the entry of each kernel, in release
+    /// builds too, so that its loops may use unchecked pointers.
     ///
     /// # Panics
     /// If one does not.
@@ -34,7 +35,7 @@ impl<'a, T> View<'a, T> {
         assert!(last.is_some_and(|at| at < self.data.len()), "a view reaches outside its data");
     }
 
-    /// Whether the elements lie side by side in row-major order of `shape`.
+    /// Whether the elements are contiguous, in row-major order of `shape`.
     #[inline]
     pub(crate) fn is_contiguous(&self, shape: &[usize]) -> bool {
         let mut expected = 1;
@@ -51,7 +52,7 @@ impl<'a, T> View<'a, T> {
 /// The number of elements of a shape.
 ///
 /// # Panics
-/// If it overflows: strides of 0 let a view reach over more elements than memory holds.
+/// If it overflows: with strides of 0 a view may have more elements than memory.
 pub(crate) fn size(shape: &[usize]) -> usize {
     if shape.contains(&0) {
         return 0;
@@ -59,8 +60,8 @@ pub(crate) fn size(shape: &[usize]) -> usize {
     shape.iter().try_fold(1_usize, |size, &n| size.checked_mul(n)).expect("the size of a shape overflows")
 }
 
-/// Whether no two positions of `shape` have the same place in memory, so that all can be written: ordered by their strides,
-/// each dimension's step must leap over all that the smaller ones reach. A few layouts that interleave are refused, too.
+/// Whether no two indices of `shape` have the same address, so that all can be written: in order of the strides, each
+/// stride must exceed the extent of all smaller ones. This rejects a few interleaved layouts, too.
 #[must_use]
 pub fn places_differ(shape: &[usize], strides: &[usize]) -> bool {
     let dims = || shape.iter().zip(strides).filter(|&(&n, _)| n > 1).enumerate();

@@ -1,10 +1,10 @@
-//! Dimensions of strided operands, and stepping through them.
+//! Iteration over the dimensions of strided operands.
 
-/// The most dimensions that are walked without allocating: more would make walks so large that moving them takes a fifth of a
-/// small reduction's time.
+/// Dimensions that are stored without an allocation: with more of them, moving a walk takes a fifth of a small
+/// reduction's time.
 const INLINE_RANK: usize = 4;
 
-/// One dimension of a walk over `K` operands: how many steps, how far each goes, and how many were made.
+/// One dimension of a walk over `K` operands: its size, strides and current index.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Dim<const K: usize> {
     pub size: usize,
@@ -12,7 +12,8 @@ pub(crate) struct Dim<const K: usize> {
     pub at: usize,
 }
 
-/// Dimensions, outermost first, without those of size one and with neighbours merged where one stride spans both.
+/// Dimensions, outermost first, without those of size one, and with adjacent ones collapsed where one stride spans
+/// both.
 #[derive(Clone)]
 pub(crate) struct Walk<const K: usize> {
     inline: [Dim<K>; INLINE_RANK],
@@ -49,7 +50,7 @@ impl<const K: usize> Walk<K> {
         self.rank += 1;
     }
 
-    /// Takes a dimension out.
+    /// Removes and returns a dimension.
     pub(crate) fn remove(&mut self, d: usize) -> Dim<K> {
         let dim = self.dims()[d];
         self.dims_mut()[d..].rotate_left(1);
@@ -72,12 +73,12 @@ impl<const K: usize> Walk<K> {
         if self.spilled.is_empty() { &mut self.inline[..self.rank] } else { &mut self.spilled }
     }
 
-    /// Elements of the walk.
+    /// The number of elements.
     pub(crate) fn len(&self) -> usize {
         self.dims().iter().map(|d| d.size).product()
     }
 
-    /// Goes to element `n` in row-major order, and returns its place in every operand.
+    /// Moves to element `n` in row-major order, and returns its offset in every operand.
     pub(crate) fn seek(&mut self, n: usize) -> [usize; K] {
         let (mut rest, mut at) = (n, [0; K]);
         for dim in self.dims_mut().iter_mut().rev() {
@@ -90,7 +91,7 @@ impl<const K: usize> Walk<K> {
         at
     }
 
-    /// Goes on by `n` elements, at most to the end of the innermost dimension, and moves the places along; behind the last
+    /// Advances by `n` elements, at most to the end of the innermost dimension, and updates the offsets; after the last
     /// element comes the first.
     #[inline]
     pub(crate) fn step(&mut self, n: usize, at: &mut [usize; K]) {

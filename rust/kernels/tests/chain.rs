@@ -1,4 +1,4 @@
-//! Chains give the bits of the kernels that they stand for, called one after another.
+//! Chains give the bits of the kernels that they replace, called one after another.
 
 mod strided;
 
@@ -78,7 +78,7 @@ impl<T: Real> Value<T> {
     }
 }
 
-/// The results of all steps by kernels that make one result each.
+/// The results of all steps, each by its own kernel.
 fn one_by_one<T: Real>(shape: &[usize], inputs: &[Value<T>], steps: &[Step]) -> Vec<Value<T>>
 where
     u8: CastTo<T>,
@@ -182,7 +182,7 @@ fn values<T: Real>(n: usize, seed: u64) -> Vec<T> {
     x.map(|(i, x)| T::from_f64(if i % 13 == 5 { odd[i / 13 % odd.len()] } else { x })).collect()
 }
 
-/// A step whose operands exist; masks only from `masks`, if there are any.
+/// A step with defined operands; masks only from `masks`, if there are any.
 fn step(draw: &mut Draw, inputs: &[usize], numbers: &[usize], masks: &[usize]) -> Step {
     let (a, b) = (draw.from(numbers), draw.from(numbers));
     match draw.below(if masks.is_empty() { 8 } else { 12 }) {
@@ -203,7 +203,7 @@ fn step(draw: &mut Draw, inputs: &[usize], numbers: &[usize], masks: &[usize]) -
     }
 }
 
-/// Draws a chain for a shape and checks it; whether there was one.
+/// Draws a chain for a shape and checks it; returns whether there was one.
 fn random_chain<T: Real>(draw: &mut Draw, shape: &[usize]) -> bool
 where
     u8: CastTo<T>,
@@ -232,7 +232,7 @@ where
             kinds[i] = Kind::Output(j);
         }
     }
-    // What an output holds is the same for all inputs in its place.
+    // All inputs that stand for an output have the same contents.
     let seeds: Vec<u64> = (0..4).map(|_| draw.below(1000) as u64).collect();
     let values = kinds.iter().map(|kind| {
         let (strides, seed) = if let Kind::Output(j) = kind {
@@ -301,7 +301,7 @@ fn every_function_can_be_a_step() {
 
 #[test]
 fn outputs_keep_what_is_read_later() {
-    // b ← a, and a ← a + b: each has to be read before it changes.
+    // b ← a and a ← a + b: each must be read before it changes.
     let (a, b) = (values::<f32>(1000, 1), values::<f32>(1000, 2));
     let sum: Vec<f32> = a.iter().zip(&b).map(|(a, b)| a + b).collect();
     let steps = [Step::Unary(Unary::Neg, 0), Step::Unary(Unary::Neg, 2), Step::Binary(Binary::Add, 0, 1)];
@@ -335,7 +335,7 @@ fn programs_that_are_no_chain_are_refused() {
     assert_eq!(refused(&[Number, Kind::Output(1)], &[neg(0)], &[2]), Unfit::InPlace(1));
     assert_eq!(refused(&[Number, Kind::Output(0)], &[Step::Compare(Compare::Lt, 0, 1)], &[2]), Unfit::InPlace(1));
 
-    // As many results as there are tiles, all wanted at the end, and one more.
+    // As many results as there are tiles, all live at the end, and one more.
     let sums = |count: usize| {
         let mut steps: Vec<Step> = (0..count).map(|_| neg(0)).collect();
         steps.extend((1..count).map(|i| Step::Binary(Binary::Add, if i == 1 { 1 } else { count + i - 1 }, 1 + i)));

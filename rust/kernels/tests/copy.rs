@@ -17,7 +17,7 @@ fn copies_read_and_write_every_layout() {
         assert_eq!(got, want, "{shape:?} {from:?}");
 
         if shape.iter().zip(to).any(|(&n, &s)| n > 1 && s == 0) {
-            return; // no place for every element
+            return; // elements overlap
         }
         let mut out = vec![f32::NAN; reach(shape, to)];
         copy_into(&mut out, to, shape, View::new(&x, from));

@@ -1,11 +1,11 @@
-//! Rows and elements at indices, and indices that are refused.
+//! Gather and scatter-add, and indices that are out of range.
 
 mod strided;
 
 use rgrad_kernels::gather::{BadIndex, gather_rows, numbers_along, scatter_add_rows};
 use strided::f32s;
 
-/// What one index picks, by a walk over all dimensions.
+/// The element that one index selects, by iterating over all dimensions.
 fn reference(idx: &[i64], shape: &[usize], of: &[usize], dim: usize) -> Vec<i64> {
     let mut numbers = Vec::new();
     for (place, &i) in idx.iter().enumerate() {
@@ -84,7 +84,7 @@ fn rows_are_gathered_and_added_back() {
 
 #[test]
 fn rows_of_several_matrices_are_gathered_and_added_back() {
-    // The last is divided between threads.
+    // The last one is divided between threads.
     for (matrices, row_len) in [(3, 1), (3, 4), (if cfg!(miri) { 40 } else { 40_000 }, 1), (0, 2)] {
         let (rows, idx) = (5, [4, 0, -2, 4]);
         let x = f32s(matrices * rows * row_len, 5);

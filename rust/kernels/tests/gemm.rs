@@ -30,7 +30,7 @@ impl Random {
     }
 }
 
-/// How an operand lies in memory.
+/// The memory layout of an operand.
 #[derive(Clone, Copy, Debug)]
 enum Layout {
     /// Row-major.
@@ -54,8 +54,8 @@ const SLOPES: [Slope; 3] = [Slope::Relu, Slope::Tanh, Slope::Sigmoid];
 const LAYOUTS: [Layout; 7] =
     [Layout::Rows, Layout::Cols, Layout::Slice, Layout::Steps, Layout::Far, Layout::SameRows, Layout::SameCols];
 
-/// The strides of a layout, and the number of elements it needs: not one more, so that reads behind the end are seen by
-/// tools that watch memory.
+/// The strides of a layout, and the number of elements it needs: not one more, so that `AddressSanitizer` and Miri
+/// detect reads past the end.
 fn lay_out(layout: Layout, rows: usize, cols: usize) -> (usize, usize, usize) {
     let (rs, cs) = match layout {
         Layout::Rows => (cols, 1),
@@ -70,7 +70,7 @@ fn lay_out(layout: Layout, rows: usize, cols: usize) -> (usize, usize, usize) {
     (rs, cs, len)
 }
 
-/// One thread count at a time: it is the process's.
+/// Serializes tests that set the number of threads, which is global.
 static THREADS: Mutex<()> = Mutex::new(());
 
 fn with_threads(counts: &[usize], mut f: impl FnMut(usize)) {
@@ -81,7 +81,7 @@ fn with_threads(counts: &[usize], mut f: impl FnMut(usize)) {
     }
 }
 
-/// Whether Miri, which takes a microsecond for a step, has no time for a product: it takes few, none of them large.
+/// Whether a product is skipped in Miri, which takes a microsecond per step: it runs a few small ones.
 fn skipped(r: &mut Random, work: usize) -> bool {
     cfg!(miri) && (work > 10_000 || r.below(100) > 0)
 }
@@ -101,7 +101,7 @@ fn check<T: Real>(r: &mut Random, (m, k, n): (usize, usize, usize), la: Layout, 
     let activation = if r.below(2) == 1 { Activation::Relu } else { Activation::None };
     let slope = SLOPES.get(r.below(6)).map(|&slope| (slope, &values[..]));
     let epilogue = Epilogue { bias, activation, slope, accumulate };
-    // What C holds must not be read unless it is added to.
+    // C must not be read unless it is accumulated into.
     let start = if accumulate { old } else { vec![T::NAN; m * n] };
     let mut want = start.clone();
     reference(&mut want, a, b, epilogue);
@@ -318,12 +318,12 @@ fn tanh_and_sigmoid_are_applied_last() {
     }
 }
 
-/// Sums of both zeros, infinities, NaN, and ordinary numbers, with values of all these kinds: what functions make of them in
-/// the epilogue is what maps make of them.
+/// Sums that are zeros, infinities, NaN and ordinary numbers, with values of all these kinds: the functions of the
+/// epilogue give the results of the maps.
 fn odd_sums<T: Real>() {
     let tiny = T::from_f64(if size_of::<T>() == 4 { 1e-30 } else { 1e-200 });
     let one = T::ONE;
-    // Products of tiny numbers vanish, with their sign.
+    // Products of tiny numbers underflow to signed zeros.
     let a = [-tiny, tiny, T::ONE, T::INFINITY];
     let b = [tiny, -tiny, T::ZERO, T::NEG_ZERO, one, -one, T::NAN, T::INFINITY, T::NEG_INFINITY, T::from_f64(0.3)];
     let (m, n) = (if cfg!(miri) { 4 } else { 40 }, 3 * b.len());

@@ -138,7 +138,7 @@ fn curves_and_their_slopes_at_infinity_and_behind_a_gradient_of_zero() {
     let x = [f64::INFINITY, f64::NEG_INFINITY, 1e300, -1e300, f64::NAN];
     let elu = Curve::Elu { alpha: 0.5, scale: 2.0, rate: 3.0 };
     let softplus = Curve::Softplus { beta: 1.0, threshold: 20.0 };
-    // What values at −∞ are, and slopes at −∞ and ∞.
+    // Values at −∞, and derivatives at −∞ and ∞.
     let cases = [
         (Curve::LeakyRelu(0.5), -f64::INFINITY, 0.5, 1.0),
         (elu, -1.0, 0.0, 2.0),
@@ -307,7 +307,7 @@ fn quotients_and_remainders_are_pythons() {
             assert!(g.to_bits() == w.to_bits() || (g.is_nan() && w.is_nan()), "{} and {}: {g} is not {w}", a[i], b[i]);
         }
     };
-    // Python: math.fmod, %, //; a zero divisor as NumPy has it.
+    // Python's math.fmod, % and //; a zero divisor as in NumPy.
     let r = 1.0_f64 % 0.1;
     same(run(Binary::Fmod), [1.0, -1.0, 1.0, -1.0, 0.0, -0.0, 0.0, -0.0, 1.0, -1.0, f64::NAN, r]);
     same(run(Binary::Remainder), [1.0, 2.0, -2.0, -1.0, 0.0, 0.0, -0.0, 0.0, 1.0, inf, f64::NAN, r]);

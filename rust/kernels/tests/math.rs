@@ -1,4 +1,4 @@
-//! The elementary functions against references of higher precision.
+//! The elementary functions against references in higher precision.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread::available_parallelism;
@@ -70,8 +70,8 @@ const CASES: [Case; 23] = [
     (Unary::Rsqrt, |x| 1.0 / x.sqrt(), 1.5),
 ];
 
-/// The distance of `got` from the exact result `want`, in units of the last place of `want` as an f32; ½ for any distance
-/// that rounding explains.
+/// The distance of `got` from the exact result `want`, in units in the last place of `want` as an f32; ½ if `got` is
+/// correctly rounded.
 fn error32(got: f32, want: f64) -> f64 {
     let rounded = want as f32;
     if got.to_bits() == rounded.to_bits() || got.is_nan() && rounded.is_nan() {
@@ -84,7 +84,7 @@ fn error32(got: f32, want: f64) -> f64 {
     (f64::from(got) - want).abs() / (binade * f64::from(f32::EPSILON))
 }
 
-/// What a scan over bit patterns finds: the largest error, where it is, and a number that changes with any bit of a result.
+/// The result of a scan over bit patterns: the largest error, where it is, and a hash of all results.
 #[derive(Clone, Copy)]
 struct Found {
     error: f64,
@@ -92,12 +92,12 @@ struct Found {
     bits: u64,
 }
 
-/// Bit patterns from one of the sample to the next.
+/// Stride between the bit patterns of the sample.
 const STEP: u64 = if cfg!(miri) { 40_000_003 } else { 4099 };
 
 /// Compares a function for f32 with that for f64, over every `step`-th bit pattern and on all cores.
 fn scan(step: u64, single: impl Fn(&mut [f32], &[f32]) + Sync, double: impl Fn(&mut [f64], &[f64]) + Sync) -> Found {
-    const PART: u64 = if cfg!(miri) { 64 } else { 4096 }; // too little for the kernels to divide
+    const PART: u64 = if cfg!(miri) { 64 } else { 4096 }; // too few for the kernels to divide
     let next = AtomicU64::new(0);
     let work = || {
         let (mut x, mut wide) = (vec![0.0_f32; PART as usize], vec![0.0_f64; PART as usize]);
@@ -169,7 +169,7 @@ fn gelu_is_accurate_over_a_sample_of_all_patterns() {
         |out, x| curve(Curve::Gelu, out, &[x.len()], View::new(x, &[1])),
     );
     assert!(found.error <= 3.0, "gelu({:e}) is wrong by {} units in the last place", found.at, found.error);
-    // What the reference loses by rounding x/√2 grows with its square.
+    // The error of the reference from rounding x/√2 grows with its square.
     let x: Vec<f64> = (-300..=80).map(|i| f64::from(i) / 8.0).collect();
     let (mut y, mut slope) = (vec![f64::NAN; x.len()], vec![f64::NAN; x.len()]);
     curve(Curve::Gelu, &mut y, &[x.len()], View::new(&x, &[1]));
@@ -220,7 +220,7 @@ fn f32_functions_are_accurate_over_all_patterns() {
     check(CASES.map(|(op, _, bound)| (op, bound)), 1);
 }
 
-/// Every 4099th f32, numbers of all sizes, and many of those where functions bend.
+/// Every 4099th f32, numbers of all magnitudes, and many near where functions change.
 fn sample64() -> Vec<f64> {
     let singles = (0..1_u64 << 32).step_by(STEP as usize).map(|bits| f64::from(f32::from_bits(bits as u32)));
     let (many, step) = if cfg!(miri) { (100, 9001) } else { (200_000, 1) };
@@ -229,7 +229,7 @@ fn sample64() -> Vec<f64> {
     singles.chain(spread).chain(near).collect()
 }
 
-/// The reference is the platform's own function, which is itself off by up to a unit.
+/// The reference is the platform's own function, which itself has errors of up to a unit.
 #[test]
 fn f64_functions_are_within_three_units_of_the_platforms() {
     let x = sample64();
@@ -264,7 +264,7 @@ fn the_inverse_of_the_error_function_is_that() {
     assert!(ends[3].is_sign_negative() && ends[4].is_nan() && ends[5].is_nan());
 }
 
-/// Pairs of numbers of every size, and of quotients near integers.
+/// Pairs of numbers of all magnitudes, and with quotients near integers.
 fn pairs() -> (Vec<f32>, Vec<f32>) {
     let specials = [0.0, -0.0, 1.0, -1.0, 3.0, 1e-45, 1e-38, f32::MAX, f32::INFINITY, f32::NEG_INFINITY, f32::NAN];
     let mut all: Vec<(f32, f32)> = specials.iter().flat_map(|&a| specials.map(|b| (a, b))).collect();
@@ -272,7 +272,7 @@ fn pairs() -> (Vec<f32>, Vec<f32>) {
     let many = if cfg!(miri) { 50 } else { 200_000 };
     all.extend((0..many).map(|i| (bits(i), bits(i + many))));
     for i in 0..many {
-        // Moderate quotients, and products that are integers but for one unit in the last place.
+        // Moderate quotients, and products that differ from integers by one unit in the last place.
         let b = 0.3 + (i % 1013) as f32 * 0.01;
         all.push(((i as f32 - 1e4) * 0.7, b));
         let whole = b * (i % 65_537) as f32;

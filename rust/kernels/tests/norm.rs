@@ -6,7 +6,7 @@ use rgrad_kernels::norm::{BLOCK, Normal, column_grad, normalize, row_grad, stati
 use rgrad_kernels::reduce::{Axes, squares};
 use strided::numbers;
 
-/// Rows and columns around a vector, a block, and what one thread is given.
+/// Rows and columns around a vector, a block, and the part of one thread.
 const SHAPES: [(usize, usize); 12] = [
     (1, 1),
     (2, 3),
@@ -58,7 +58,7 @@ impl Case {
         if self.by_column { i % self.cols } else { i / self.cols }
     }
 
-    /// For each group the mean of `of(i)` over its elements.
+    /// For each group, the mean of `of(i)` over its elements.
     fn means(&self, of: impl Fn(usize) -> f64) -> Vec<f64> {
         let mut means = vec![0.0; self.groups()];
         let n = self.x.len() as f64 / self.groups() as f64;
@@ -118,7 +118,7 @@ fn values_and_gradients() {
             let of = Normal { x: &x, cols: case.cols, mean: &mean, scale: &scale, by_column };
             let mut y = nan(x.len());
             normalize(&mut y, of, &w, &b);
-            // A group of one number has the scale 1/√ε, which magnifies what rounding left of 0.
+            // A group of one number has the scale 1/√ε, which amplifies rounding errors.
             let steep = if case.x.len() == case.groups() { 300.0 } else { 10.0 };
             assert_close(&y, &exact.y, steep, &what);
             let blocks = shape.0.div_ceil(BLOCK);

@@ -35,7 +35,7 @@ const ADAGRAD: Adagrad =
 const ADADELTA: Adadelta = Adadelta { lr: 1.0, rho: 0.9, eps: 1e-6, weight_decay: 0.0, maximize: false };
 const SIZES: [usize; 8] = [0, 1, 7, 8, 9, 17, 100, if cfg!(miri) { 18 } else { 40_000 }];
 
-/// A slot of a parameter at this step.
+/// The slot of a parameter at this step.
 fn slot<'a, T, R: Rule>(
     rule: R,
     at: u64,
@@ -47,8 +47,8 @@ fn slot<'a, T, R: Rule>(
     Slot { p, g, state, rule, counts, fresh: at == 1 }
 }
 
-/// Three steps by the kernel, on several parameters at once, and by `formula`, which gets the step's number, the parameter,
-/// its gradient with sign and L2 penalty, and its state.
+/// Three steps by the kernel, on several parameters at once, and by `formula`, which gets the step's number, the
+/// parameter, its gradient with sign and L2 penalty, and its state.
 fn check<R: Rule + Debug>(
     rule: R,
     (decay, maximize): (f64, bool),

@@ -1,11 +1,11 @@
-//! Random streams: their published values, their independence of how they are cut, and their distributions.
+//! Random streams: published test vectors, independence of how a stream is divided, and distributions.
 
 use rgrad_kernels::random::{bernoulli_mask, normal, permutation, randint, uniform};
 
-/// Elements of a stream; Miri has time for few.
+/// Elements of a stream; fewer in Miri.
 const WHOLE: usize = if cfg!(miri) { 150 } else { 1000 };
 
-/// Cuts a stream in many ways; all must give the same elements.
+/// Divides a stream in many ways; all must give the same elements.
 fn check_cuts<T: PartialEq + Copy + std::fmt::Debug>(empty: T, draw: impl Fn(&mut [T], u64)) {
     let mut whole = [empty; WHOLE];
     draw(&mut whole, 40);
@@ -62,7 +62,7 @@ fn uniform_numbers_are_uniform() {
     let single: Vec<f64> = single.into_iter().map(f64::from).collect();
     assert_moments(&single, [0.5, 1.0 / 12.0, 0.0, 1.8]);
     assert_moments(&double, [0.5, 1.0 / 12.0, 0.0, 1.8]);
-    // Neighbours do not depend on each other, nor do the streams of different types and seeds.
+    // Adjacent elements are independent, and so are the streams of different types and seeds.
     let mut other = vec![f64::NAN; 1_000_000];
     uniform(&mut other, 4, 0);
     for (a, b) in [(&double[1..], &double[..]), (&double, &single), (&double, &other)] {

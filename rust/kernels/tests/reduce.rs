@@ -1,4 +1,4 @@
-//! Reductions over every choice of dimensions, against sums in a higher precision.
+//! Reductions over every subset of dimensions, against sums in higher precision.
 
 mod strided;
 
@@ -61,7 +61,7 @@ fn extremes_over_all_dimensions_and_layouts() {
 #[test]
 fn places_of_extremes_over_all_dimensions_and_layouts() {
     for_subsets(|kept, reduced, n| {
-        // Few values, so that there are ties.
+        // Few distinct values, so that there are ties.
         let x: Vec<f32> = numbers(n, 3).iter().map(|x| x.round() as f32).collect();
         let groups = groups(&x, kept, reduced);
         if groups.iter().any(Vec::is_empty) {
@@ -179,7 +179,7 @@ fn an_output_has_the_same_bits_alone_among_others_and_in_one_piece() {
             }
         }
     }
-    // Several reduced dimensions, which no single stride steps through.
+    // Several reduced dimensions that cannot be collapsed to one stride.
     let (shape, columns) = ([7, 90], 20);
     let x: Vec<f32> = numbers(7 * 100 * 30, 7).iter().map(|&x| x as f32).collect();
     let strides = [3000, 30];

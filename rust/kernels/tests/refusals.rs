@@ -1,5 +1,6 @@
-//! Every entry point refuses what does not fit, in release builds too, before it writes anything: else the pointers behind
-//! it would leave the operands. Optimizers are in `optim.rs`, bad indices and labels in `map.rs` and `softmax.rs`.
+//! Every entry point panics for sizes that do not agree, in release builds too, before it writes anything: otherwise
+//! its pointers would be out of bounds. Optimizers are in `optim.rs`, bad indices and labels in `map.rs` and
+//! `softmax.rs`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -24,14 +25,14 @@ use rgrad_kernels::sort::order_rows;
 const HALF: usize = 1 << (usize::BITS / 2);
 const HUGE: usize = usize::MAX;
 
-/// Expects `call` to panic and to leave alone the `len` elements that it gets.
+/// Expects `call` to panic without changing the `len` elements that it gets.
 fn refuse<T: Copy + PartialEq + From<u8>>(what: &str, len: usize, call: impl FnOnce(&mut [T])) {
     let mut out = vec![T::from(7); len];
     assert!(catch_unwind(AssertUnwindSafe(|| call(&mut out))).is_err(), "{what}: accepted");
     assert!(out.iter().all(|x| *x == T::from(7)), "{what}: something was written");
 }
 
-/// Shapes and strides over 6 elements that do not fit to `len` outputs.
+/// Shapes and strides over 6 elements that do not match `len` outputs.
 const MISFITS: [(&str, usize, &[usize], &[usize]); 8] = [
     ("too few outputs", 5, &[2, 3], &[3, 1]),
     ("too many outputs", 7, &[2, 3], &[3, 1]),
@@ -48,7 +49,7 @@ fn maps_and_copies() {
     let (x, ints, bytes) = ([1.0_f32; 6], [1_i32; 6], [1_u8; 6]);
     for (what, len, shape, strides) in MISFITS {
         let (x, ints, bytes) = (View::new(&x, strides), View::new(&ints, strides), View::new(&bytes, strides));
-        // A good operand beside the bad one: the bad one is found wherever it stands.
+        // A valid operand beside the invalid one: it is found in either position.
         let zeros = vec![0; shape.len()];
         let (one, one_int) = (View::new(&[1.0_f32], &zeros), View::new(&[1_i32], &zeros));
         refuse(what, len, |out| unary(Unary::Exp, out, shape, x));

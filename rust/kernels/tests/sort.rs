@@ -1,8 +1,8 @@
-//! The order of rows, against a stable sort.
+//! Sorting of rows, against a stable sort.
 
 use rgrad_kernels::sort::order_rows;
 
-/// Few values, so that many are equal, with both zeros, infinities and NaN among them.
+/// Few distinct values, so that many are equal, including both zeros, infinities and NaN.
 fn values(n: usize) -> Vec<f32> {
     let all = [0.0, -0.0, 1.5, -2.0, f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e-40, -f32::NAN];
     (0..n).map(|i| all[(i * i * 7 + i * 13) % 31 % all.len()]).collect()
@@ -15,7 +15,7 @@ fn compare(a: f32, b: f32) -> std::cmp::Ordering {
 
 #[test]
 fn places_are_those_of_a_stable_sort() {
-    // Few rows are long enough to be sorted digit by digit, the fewest in Miri.
+    // Few rows are long enough for radix sort, fewest in Miri.
     let many = if cfg!(miri) { [(1, 20), (1, 2048)] } else { [(40, 300), (2, 5000)] };
     for (rows, len) in [(1, 1), (3, 2), (5, 17), (2, 100)].into_iter().chain(many) {
         let x = values(rows * len);

@@ -1,4 +1,4 @@
-//! Blocks of memory in size classes, from the system and back to it.
+//! Blocks of memory in size classes, allocated by the system and returned to it.
 
 use std::alloc::{self, Layout};
 use std::fmt;
@@ -10,16 +10,16 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 pub const ALIGN: usize = 64;
 /// Two classes per power of two, from `ALIGN` up to the address space.
 pub(super) const CLASSES: usize = 2 * (usize::BITS as usize - ALIGN.trailing_zeros() as usize);
-/// What Linux calls a huge page.
+/// Size of a huge page on Linux.
 const HUGE_PAGE: usize = 2 << 20;
-/// Blocks from this size on begin at a huge page and ask for such: a first touch of each page is what fresh memory costs,
-/// and the address space for the alignment is at most half as much again.
+/// Blocks from this size on are aligned to huge pages and request them: the cost of fresh memory is one page fault per
+/// page. The alignment takes at most half as much address space again.
 const HUGE_BLOCK: usize = 2 * HUGE_PAGE;
 
-/// The memory for a buffer could not be had.
+/// The memory for a buffer could not be allocated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AllocError {
-    /// The size that was asked for.
+    /// The requested size.
     pub bytes: usize,
 }
 
@@ -31,8 +31,8 @@ impl fmt::Display for AllocError {
 
 impl std::error::Error for AllocError {}
 
-/// An empty vector with room for `n` elements: an error where `Vec::with_capacity` would end the process. For every vector
-/// whose length follows from the sizes of a tensor.
+/// An empty vector with capacity for `n` elements: an error where `Vec::with_capacity` would abort the process. For
+/// every vector whose length depends on the sizes of a tensor.
 pub fn room_for<T>(n: usize) -> Result<Vec<T>, AllocError> {
     let mut vector = Vec::new();
     let bytes = n.saturating_mul(size_of::<T>());
@@ -40,7 +40,7 @@ pub fn room_for<T>(n: usize) -> Result<Vec<T>, AllocError> {
     Ok(vector)
 }
 
-/// As [`room_for`], for kernels that return nothing: the error is the payload of a panic.
+/// As [`room_for`], for kernels that return nothing: panics with the error as the payload.
 pub(crate) fn scratch<T>(n: usize) -> Vec<T> {
     room_for(n).unwrap_or_else(|error| resume_unwind(Box::new(error)))
 }
@@ -51,11 +51,11 @@ pub(super) struct Block(pub(super) NonNull<u8>);
 // SAFETY: a block is plain memory with one owner.
 unsafe impl Send for Block {}
 
-/// Bytes in blocks that were obtained from the system and not given back.
+/// Bytes in blocks that were allocated by the system and not returned.
 pub(super) static RESERVED: AtomicUsize = AtomicUsize::new(0);
-/// The most that `RESERVED` has been.
+/// The largest value of `RESERVED` so far.
 pub(super) static PEAK: AtomicUsize = AtomicUsize::new(0);
-/// Blocks obtained from the system.
+/// Number of blocks allocated by the system.
 pub(super) static SYSTEM_ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
 
 /// The class that holds `bytes`: sizes 64, 96, 128, 192, 256, …
@@ -75,9 +75,10 @@ fn align(class: usize) -> usize {
     if cfg!(target_os = "linux") && class_bytes(class) >= HUGE_BLOCK { HUGE_PAGE } else { ALIGN }
 }
 
-/// The system's view of a block: room for the alignment, and for the address to free, which stands just before the block.
+/// The layout of a block's allocation: with room for the alignment, and for the address to free, which is stored just
+/// before the block.
 ///
-/// The allocation itself asks for a small alignment only, because the standard library then uses `calloc`, which knows
+/// The allocation itself requests a small alignment only, because the standard library then uses `calloc`, which knows
 /// that fresh pages are zero already.
 fn system_layout(class: usize) -> Option<Layout> {
     Layout::from_size_align(class_bytes(class).checked_add(align(class))?, align_of::<usize>()).ok()
@@ -91,8 +92,8 @@ pub(super) fn system_alloc(class: usize) -> Option<Block> {
     PEAK.fetch_max(RESERVED.fetch_add(class_bytes(class), Relaxed) + class_bytes(class), Relaxed);
     SYSTEM_ALLOCATIONS.fetch_add(1, Relaxed);
     let shift = align(class) - base.as_ptr().addr() % align(class);
-    // SAFETY: `shift` is 8 to `align` (the base is a multiple of 8), so the block and the pointer-sized slot before it lie
-    // within the allocation, which is `align` larger than the block.
+    // SAFETY: `shift` is 8 to `align` (the base is a multiple of 8), so the block and the pointer-sized slot before it
+    // lie within the allocation, which is `align` larger than the block.
     let block = unsafe {
         let block = base.add(shift);
         block.cast::<NonNull<u8>>().sub(1).write(base);
@@ -100,7 +101,7 @@ pub(super) fn system_alloc(class: usize) -> Option<Block> {
     };
     #[cfg(all(target_os = "linux", not(miri)))]
     if align(class) == HUGE_PAGE {
-        // SAFETY: the block's memory keeps its contents; that the system refuses is no matter.
+        // SAFETY: the memory keeps its contents; a refusal of the advice does not matter.
         unsafe { libc::madvise(block.as_ptr().cast(), class_bytes(class), libc::MADV_HUGEPAGE) };
     }
     Some(Block(block))

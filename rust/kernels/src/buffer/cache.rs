@@ -1,8 +1,8 @@
 //! The caches of free blocks.
 //!
-//! Fresh pages cost several times the kernel that fills them, so freed blocks are kept and reused. Small blocks wait in a
-//! cache of the thread that freed them; larger ones, and what a thread has too many of, in one shared cache of bounded
-//! size. Memory is zeroed when it comes from the system and never handed out uninitialised, so reading a buffer before
+//! Fresh pages cost several times the kernel that fills them, so freed blocks are kept and reused. Small blocks go to a
+//! cache of the thread that freed them; larger ones, and what overflows a thread's cache, to a shared cache of bounded
+//! size. Memory is zeroed when the system allocates it and never handed out uninitialised, so reading a buffer before
 //! writing it is merely useless.
 
 use std::cell::RefCell;
@@ -13,28 +13,28 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::blocks::{Block, CLASSES, PEAK, RESERVED, SYSTEM_ALLOCATIONS, class_bytes, system_alloc, system_free};
 use crate::fork;
 
-/// Blocks up to this size are cached by thread, without synchronisation.
+/// Blocks up to this size are cached per thread, without synchronisation.
 pub(super) const LOCAL_BLOCK: usize = 64 << 10;
-/// What one thread's cache may hold.
+/// Capacity of one thread's cache.
 const LOCAL_BYTES: usize = 2 << 20;
-/// What the shared cache may hold: a few steps' worth of the largest networks that this library is for.
+/// Capacity of the shared cache: a few steps of the largest networks that this library is for.
 const SHARED_BYTES: usize = 512 << 20;
 
-/// What the allocator holds and has done, for `rg.__config__`.
+/// Statistics of the allocator, for `rg.__config__`.
 #[derive(Clone, Copy, Debug)]
 pub struct Stats {
-    /// Bytes obtained from the system and not given back: in use or cached. Sizes are those of blocks, which are up to half
-    /// as large again as what was asked for.
+    /// Bytes allocated by the system and not returned: in use or cached. Blocks are up to half as large again as what
+    /// was requested.
     pub reserved_bytes: usize,
-    /// The most that has been reserved at a time.
+    /// The largest number of reserved bytes so far.
     pub peak_reserved_bytes: usize,
-    /// Those of them that wait in caches, of all threads.
+    /// Reserved bytes in caches, of all threads.
     pub cached_bytes: usize,
-    /// Blocks obtained from the system since the process began; it stands still in a steady training loop.
+    /// Blocks allocated by the system since the process began; constant in a steady training loop.
     pub system_allocations: usize,
 }
 
-/// The allocator's figures now. While other threads allocate they need not fit together.
+/// The current statistics. While other threads allocate, they may be inconsistent with each other.
 #[must_use]
 pub fn stats() -> Stats {
     let shared = shared();
@@ -47,21 +47,21 @@ pub fn stats() -> Stats {
     }
 }
 
-/// Gives cached memory back to the system: the shared cache and this thread's at once, at most 2 MiB of each other thread
-/// when it next frees a small block.
+/// Returns cached memory to the system: the shared cache and this thread's immediately, and at most 2 MiB of each other
+/// thread when it next frees a small block.
 pub fn empty_cache() {
     EMPTIED.fetch_add(1, Relaxed);
     let _ = LOCAL.try_with(|local| local.borrow_mut().follow());
     let blocks = take(&mut shared().cache);
-    drop(blocks); // not while others wait for the lock
+    drop(blocks); // after the lock is released
 }
 
-/// How often the caches were emptied.
+/// How many times the caches have been emptied.
 static EMPTIED: AtomicUsize = AtomicUsize::new(0);
-static SHARED: Mutex<Shared> = Mutex::new(Shared::new());
+static SHARED: Mutex<SharedCache> = Mutex::new(SharedCache::new());
 
 thread_local! {
-    static LOCAL: RefCell<Local> = const { RefCell::new(Local { cache: Cache::new(), emptied: 0, bytes: None }) };
+    static LOCAL: RefCell<LocalCache> = const { RefCell::new(LocalCache { cache: Cache::new(), emptied: 0, bytes: None }) };
 }
 
 /// Free blocks by class.
@@ -100,22 +100,22 @@ impl Drop for Cache {
 }
 
 /// One thread's cache.
-struct Local {
+struct LocalCache {
     cache: Cache,
-    /// The last emptying that it followed.
+    /// The value of `EMPTIED` when it last emptied itself.
     emptied: usize,
-    /// What `cache` holds, where [`stats`] can see it.
+    /// The bytes in `cache`, published for [`stats`].
     bytes: Option<Arc<AtomicUsize>>,
 }
 
-impl Local {
+impl LocalCache {
     fn pop(&mut self, class: usize) -> Option<Block> {
         let block = self.cache.pop(class)?;
         self.publish();
         Some(block)
     }
 
-    /// Takes the block unless it has too much.
+    /// Takes the block unless the cache is full.
     fn push(&mut self, class: usize, block: Block) -> Result<(), Block> {
         self.follow();
         if self.cache.bytes + class_bytes(class) > LOCAL_BYTES {
@@ -126,7 +126,7 @@ impl Local {
         Ok(())
     }
 
-    /// Empties itself if [`empty_cache`] was called.
+    /// Empties the cache if [`empty_cache`] was called.
     fn follow(&mut self) {
         let emptied = EMPTIED.load(Relaxed);
         if self.emptied != emptied {
@@ -146,8 +146,8 @@ impl Local {
     }
 }
 
-impl Drop for Local {
-    /// The next thread can use what this one had.
+impl Drop for LocalCache {
+    /// Leaves the blocks to other threads.
     fn drop(&mut self) {
         let Some(bytes) = &self.bytes else { return };
         let mut shared = shared();
@@ -160,22 +160,22 @@ impl Drop for Local {
     }
 }
 
-/// The cache of all threads.
-struct Shared {
+/// The cache that all threads share.
+struct SharedCache {
     cache: Cache,
-    /// When a block of each class was last taken or brought.
+    /// When a block of each class was last taken or returned.
     used: [u64; CLASSES],
     time: u64,
-    /// What each thread's cache holds.
+    /// The bytes in each thread's cache.
     locals: Vec<Arc<AtomicUsize>>,
 }
 
-fn shared() -> MutexGuard<'static, Shared> {
+fn shared() -> MutexGuard<'static, SharedCache> {
     fork::watch();
     SHARED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Shared {
+impl SharedCache {
     const fn new() -> Self {
         Self { cache: Cache::new(), used: [0; CLASSES], time: 0, locals: Vec::new() }
     }
@@ -185,7 +185,7 @@ impl Shared {
         self.cache.pop(class)
     }
 
-    /// Takes the block if it has room, or can make room by freeing blocks of the classes that have not been used for longest:
+    /// Takes the block if there is room, or if it can make room by freeing blocks of the least recently used classes:
     /// what an earlier phase of a program needed must not keep the present one from caching.
     fn push(&mut self, class: usize, block: Block) {
         self.touch(class);
@@ -218,7 +218,8 @@ pub(super) fn release(class: usize, block: Block) {
     let mut rest = Some(block);
     if class_bytes(class) <= LOCAL_BLOCK {
         // The closure does not run once the thread's cache is gone.
-        let push = |local: &RefCell<Local>| rest = rest.take().and_then(|b| local.borrow_mut().push(class, b).err());
+        let push =
+            |local: &RefCell<LocalCache>| rest = rest.take().and_then(|b| local.borrow_mut().push(class, b).err());
         let _ = LOCAL.try_with(push);
     }
     if let Some(block) = rest {
@@ -226,14 +227,14 @@ pub(super) fn release(class: usize, block: Block) {
     }
 }
 
-/// Holding the shared cache over a fork, so that the child gets it whole and unlocked.
+/// Holds the lock of the shared cache across a fork, so that the child gets the cache consistent and unlocked.
 #[cfg(unix)]
 pub(crate) mod forking {
     use std::cell::UnsafeCell;
 
-    use super::{Arc, LOCAL, MutexGuard, RESERVED, Relaxed, Shared, shared};
+    use super::{Arc, LOCAL, MutexGuard, RESERVED, Relaxed, SharedCache, shared};
 
-    struct Held(UnsafeCell<Option<MutexGuard<'static, Shared>>>);
+    struct Held(UnsafeCell<Option<MutexGuard<'static, SharedCache>>>);
 
     // SAFETY: only the thread that has locked the shared cache touches the cell.
     unsafe impl Sync for Held {}
@@ -251,7 +252,7 @@ pub(crate) mod forking {
         drop(unsafe { (*HELD.0.get()).take() });
     }
 
-    /// Besides, what the other threads had cached is lost: nobody has their caches any more.
+    /// The caches of the other threads are lost: those threads do not exist in the child.
     pub(crate) fn in_child() {
         // SAFETY: as above; the child's thread is the one that forked.
         let Some(mut shared) = (unsafe { (*HELD.0.get()).take() }) else { return };
@@ -273,8 +274,8 @@ mod tests {
 
     #[test]
     fn a_full_cache_makes_room_for_what_is_used_now() {
-        let mut shared = Shared::new();
-        // Nobody touches these, so they are address space only.
+        let mut shared = SharedCache::new();
+        // The pages are never touched, so they take address space only.
         let [small, middle, large] = [4096, SHARED_BYTES / 4, SHARED_BYTES / 2].map(|bytes| class_of(bytes).unwrap());
         for class in [middle, middle, large] {
             shared.push(class, system_alloc(class).unwrap());

@@ -23,28 +23,28 @@ pub use cache::{Stats, empty_cache, stats};
 
 /// Shared memory for the elements of tensors.
 ///
-/// Access goes through [`Buffer::read`] and [`Buffer::write`], a reader-writer lock on one atomic word: taking it costs a
-/// few nanoseconds when nobody else holds it. Readers are never held up by a waiting writer, so one thread may read a
-/// buffer twice at once.
+/// Access is by [`Buffer::read`] and [`Buffer::write`], a reader-writer lock in one atomic word: an uncontended
+/// acquisition costs a few nanoseconds. A waiting writer never blocks readers, so one thread may hold several read
+/// locks.
 pub struct Buffer {
     ptr: NonNull<u8>,
     bytes: usize,
-    /// The number of readers, or `WRITER`; in the high half the generation of processes that took them.
+    /// The number of readers, or `WRITER`; in the high half the process generation in which they took the lock.
     lock: AtomicU64,
     origin: Origin,
 }
 
 enum Origin {
-    /// A block of this class from the allocator above.
+    /// A block of this class from the caching allocator.
     Cached(usize),
-    /// Memory of somebody else, kept alive by this value.
+    /// Memory of another library, kept alive by this value.
     Foreign { access: Access, _owner: Box<dyn Any + Send + Sync> },
 }
 
-/// What may be done to memory that somebody else owns.
+/// The access that is allowed to memory owned by another library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Reading only: the memory may be mapped so that a write ends the process.
+    /// Read-only: a write to the memory may fault.
     ReadOnly,
     /// Reading and writing.
     ReadWrite,
@@ -52,13 +52,13 @@ pub enum Access {
 
 const WRITER: u64 = 1 << 31;
 
-/// The word of a lock that nobody has.
+/// The lock word of a free lock.
 #[inline]
 fn free() -> u64 {
     u64::from(fork::generation()) << 32
 }
 
-// SAFETY: the memory is reached only through guards that follow the lock, or through `&mut self`.
+// SAFETY: the memory is accessed only through guards that hold the lock, or through `&mut self`.
 unsafe impl Send for Buffer {}
 // SAFETY: as above.
 unsafe impl Sync for Buffer {}
@@ -71,18 +71,18 @@ impl Buffer {
         Ok(Self { ptr: block.0, bytes, lock: AtomicU64::new(free()), origin: Origin::Cached(class) })
     }
 
-    /// A buffer over memory that somebody else owns.
+    /// A buffer over memory owned by another library.
     ///
     /// # Safety
-    /// `ptr` must be valid for reads, and unless `access` forbids them for writes, of `bytes` bytes for as long as `owner`
-    /// lives, all of them initialised and aligned for every element type that the buffer is read as. Whoever else writes to
-    /// that memory must not do so while a guard of this buffer exists.
+    /// `ptr` must be valid for reads, and unless `access` forbids them for writes, of `bytes` bytes for as long as
+    /// `owner` lives, all of them initialised and aligned for every element type that the buffer is read as. Nobody
+    /// else may write to that memory while a guard of this buffer exists.
     #[must_use]
     pub unsafe fn foreign(ptr: NonNull<u8>, bytes: usize, access: Access, owner: Box<dyn Any + Send + Sync>) -> Self {
         Self { ptr, bytes, lock: AtomicU64::new(free()), origin: Origin::Foreign { access, _owner: owner } }
     }
 
-    /// Whether somebody else owns the memory, and may look at it.
+    /// Whether another library owns the memory, and may access it.
     #[must_use]
     pub fn is_foreign(&self) -> bool {
         matches!(self.origin, Origin::Foreign { .. })
@@ -101,13 +101,13 @@ impl Buffer {
         self.bytes
     }
 
-    /// The address of the first byte, for handing the memory to other libraries.
+    /// The address of the first byte, for sharing the memory with other libraries.
     #[must_use]
     pub fn as_ptr(&self) -> *mut u8 {
         self.ptr.as_ptr()
     }
 
-    /// The elements, for reading. Waits while somebody writes.
+    /// Locks the elements for reading. Blocks while another thread writes.
     #[inline]
     pub fn read<T: Element>(&self) -> Read<'_, T> {
         loop {
@@ -123,7 +123,7 @@ impl Buffer {
         Read { buffer: self, of: PhantomData }
     }
 
-    /// The elements, for writing. Waits while somebody reads or writes.
+    /// Locks the elements for writing. Blocks while another thread reads or writes.
     ///
     /// # Panics
     /// If the memory is read-only.
@@ -136,8 +136,8 @@ impl Buffer {
         Write { buffer: self, of: PhantomData }
     }
 
-    /// Waits a little; forgets those who had the lock when the process was forked. No thread that forks is among them: while it has
-    /// a guard, it runs no code but this library's.
+    /// Backs off; in a forked child, releases locks that were held when the process was forked. The forking thread held
+    /// none: while a thread has a guard, it runs only this library's code.
     #[cold]
     fn wait(&self) {
         let word = self.lock.load(Relaxed);
@@ -148,18 +148,18 @@ impl Buffer {
         }
     }
 
-    /// The elements of a buffer that nobody else has.
+    /// The elements of a buffer that is not shared.
     ///
     /// # Panics
     /// If the memory is read-only.
     #[inline]
     pub fn get_mut<T: Element>(&mut self) -> &mut [T] {
         assert!(!self.is_read_only(), "the memory is read-only");
-        // SAFETY: `&mut self` excludes every other access; see also `len`.
+        // SAFETY: `&mut self` excludes every other access; for the length see `len`.
         unsafe { std::slice::from_raw_parts_mut(self.ptr.as_ptr().cast(), self.len::<T>()) }
     }
 
-    /// Whole elements of type `T` that fit; every bit pattern is a `T`, and the memory is initialised and aligned.
+    /// The number of whole elements of type `T`; every bit pattern is a `T`, and the memory is initialised and aligned.
     fn len<T: Element>(&self) -> usize {
         self.bytes / size_of::<T>()
     }
@@ -229,7 +229,7 @@ impl<T> Drop for Read<'_, T> {
 impl<T> Drop for Write<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        // Not a plain store: a reader that is just being turned away has its unit in the word.
+        // Not a plain store: a reader whose attempt is failing has incremented the word, and will decrement it.
         self.buffer.lock.fetch_sub(WRITER, Release);
     }
 }
@@ -247,7 +247,7 @@ mod tests {
             assert_eq!(address % ALIGN, 0);
             drop(a);
             let b = Buffer::new(bytes).unwrap();
-            // Other tests share the process, so only the thread's own cache is certain to give the same block back.
+            // Other tests share the process, so only the thread's own cache is certain to return the same block.
             assert!(bytes > cache::LOCAL_BLOCK || b.as_ptr().addr() == address);
             assert!(bytes > cache::LOCAL_BLOCK || stats().system_allocations >= before);
         }
@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn an_impossible_size_is_an_error() {
-        // Miri cannot refuse memory: only what no layout can hold is refused before it is asked for.
+        // Miri cannot fail an allocation: only sizes without a valid layout are refused before.
         for bytes in if cfg!(miri) { vec![usize::MAX] } else { vec![usize::MAX, 1 << 62] } {
             assert_eq!(Buffer::new(bytes).unwrap_err(), AllocError { bytes });
         }
@@ -294,7 +294,7 @@ mod tests {
 
     #[test]
     fn foreign_memory_lives_as_long_as_the_buffer() {
-        // Atomics, because their owner may be shared while they are written; a moved `Box` would claim them for itself.
+        // Atomics, because their owner may be shared while they are written; a moved `Box` would assert unique access.
         let owner = Arc::new([1.0_f32, 2.0, 3.0].map(|x| std::sync::atomic::AtomicU32::new(x.to_bits())));
         let ptr = NonNull::from(&*owner).cast();
         // SAFETY: the owner holds 12 bytes of floats' bits, in place, and nobody else uses them.

@@ -1,12 +1,12 @@
-//! Chains: element-wise operations one after another, in one pass over tiles that stay in the L1 cache.
+//! Chains: fused element-wise operations, in one pass over tiles that stay in the L1 cache.
 //!
-//! A [`Chain`] is made once and run often; running it allocates nothing. It gives the bits of the kernels of
-//! [`map`](crate::map) called one after another, because it calls what they call: each formula is compiled once for
+//! A [`Chain`] is built once and run often; running it allocates nothing. It gives the bits of the kernels of
+//! [`map`](crate::map) called one after another, because it calls the same functions: each formula is compiled once for
 //! each instruction set.
 //!
-//! A step writes its result to a *tile*, 2 KiB that a later step reads, or to an output. [`Chain::new`] gives tiles to
-//! results and takes them back after their last use, so that a long chain needs few. Figures for f(a·x + b)·c − d, five
-//! steps, in ns an element on one thread with AVX-512 (`cargo bench -p rgrad-bench --bench elementwise -- chain`):
+//! A step writes its result to a *tile*, 2 KiB that later steps read, or to an output. [`Chain::new`] allocates tiles
+//! to results and reuses them after the last use, so that a long chain needs few. Times of f(a·x + b)·c − d, five
+//! steps, in ns per element on one thread with AVX-512 (`cargo bench -p rgrad-bench --bench elementwise -- chain`):
 //!
 //! | elements | rectifier: chain | one by one | tanh: chain | one by one |
 //! |---|---|---|---|---|
@@ -14,11 +14,11 @@
 //! | 100,000 | 0.22 | 0.33 | 0.37 | 0.45 |
 //! | 4,000,000 | 0.24 | 0.83 | 0.39 | 0.91 |
 //!
-//! With tiles of 256 `f32` instead of 512 the chains take 1.2 to 1.5 times as long, because what is done for each step
-//! of each tile, some 8 ns, weighs more; with 1024 they take 0.8 times as long at 100,000 elements and 1.2 to 1.7 times
-//! at 4,000,000, where tiles, inputs and outputs together leave the L1 cache. Storing each result is what bounds cheap
-//! steps: 0.034 ns an element here. A chain of two of them is no faster than two kernels as long as the operands are in
-//! cache.
+//! With tiles of 256 `f32` instead of 512 the chains take 1.2 to 1.5 times as long, because the overhead of each step
+//! on each tile, about 8 ns, weighs more; with 1024 they take 0.8 times as long at 100,000 elements and 1.2 to 1.7
+//! times at 4,000,000, where tiles, inputs and outputs together exceed the L1 cache. Cheap steps are bound by storing
+//! each result: 0.034 ns per element here. A chain of two of them is no faster than two kernels as long as the operands
+//! are in cache.
 
 mod program;
 mod range;
@@ -29,30 +29,30 @@ use crate::View;
 use crate::entries::entries;
 use crate::map::{Binary, Compare, Curve, UNIT, Unary};
 use crate::simd::Real;
-use crate::split::{Shared, split_range};
+use crate::split::{SharedSlice, split_range};
 use crate::view::size;
-use range::Range;
+use range::RangeKernel;
 
-/// One operation of a chain. Its operands are numbered: first the chain's inputs, then the results of the steps before.
+/// One operation of a chain. Operands are numbered: first the chain's inputs, then the results of the previous steps.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Step {
     /// A function of a number, as [`unary`](crate::map::unary)
     Unary(Unary, usize),
     /// A function of two numbers, as [`binary`](crate::map::binary). The exponent of a power must be an input; if its
-    /// strides are 0, some exponents have functions of their own, as there.
+    /// strides are 0, some exponents have special functions, as there.
     Binary(Binary, usize, usize),
     /// An activation function of a number, as [`curve`](crate::map::curve)
     Curve(Curve, usize),
-    /// The gradient of an activation function, from its own and the function's argument, as
-    /// [`curve_grad`](crate::map::curve_grad)
+    /// The gradient with respect to an activation function's argument, from that with respect to its value and the
+    /// argument, as [`curve_grad`](crate::map::curve_grad)
     CurveGrad(Curve, usize, usize),
     /// A mask from two numbers, as [`compare`](crate::map::compare)
     Compare(Compare, usize, usize),
-    /// The second where the first, a mask, is true, else the third, as [`select`](crate::map::select)
+    /// The second operand where the first, a mask, is true, else the third, as [`select`](crate::map::select)
     Select(usize, usize, usize),
     /// A mask from two masks
     Logic(Logic, usize, usize),
-    /// Where a mask is 0
+    /// The negation of a mask
     Not(usize),
     /// A mask's bytes as numbers
     Number(usize),
@@ -74,9 +74,9 @@ pub enum Logic {
 pub enum Input<'a, T> {
     /// Numbers
     Numbers(View<'a, T>),
-    /// Truth values, one in a byte: 0 is false
+    /// Truth values, one per byte: 0 is false
     Mask(View<'a, u8>),
-    /// What an output holds before, for chains that change it in place
+    /// The previous contents of an output, for chains that change it in place
     Output(usize),
 }
 
@@ -90,13 +90,13 @@ pub enum Output<'a, T> {
 }
 
 entries! { Chains for [f32 f64] where T: Real {
-    /// Runs a chain for the indices of `shape`: each output is what the chain was made to store in it.
+    /// Runs a chain for the indices of `shape`, and writes its outputs.
     ///
-    /// Allocates nothing, unless a view has more than eight dimensions that cannot be taken together.
+    /// Allocates nothing, unless a view has more than eight dimensions that cannot be collapsed.
     ///
     /// # Panics
-    /// If inputs or outputs are not as many or not of the kinds that the chain was made for, an output does not have
-    /// the shape's number of elements, or a view does not reach over the shape.
+    /// If the number or kinds of inputs or outputs are not those of the chain, an output does not have the shape's
+    /// number of elements, or a view does not cover the shape.
     pub fn run_chain(chain: &Chain, shape: &[usize], inputs: &[Input<T>], outputs: &mut [Output<T>]) = run_chain_body;
 } }
 
@@ -112,7 +112,7 @@ fn run_chain_body<T: Real>(chain: &Chain, shape: &[usize], inputs: &[Input<T>], 
         }
     }
     assert_eq!(outputs.len(), chain.outputs().len(), "the chain has another number of outputs");
-    let mut places = [Shared(std::ptr::null_mut()); MAX_OUTPUTS];
+    let mut places = [SharedSlice(std::ptr::null_mut()); MAX_OUTPUTS];
     for ((output, is_mask), place) in outputs.iter_mut().zip(chain.outputs()).zip(&mut places) {
         let (len, start) = match (output, is_mask) {
             (Output::Numbers(out), false) => (out.len(), out.as_mut_ptr().cast()),
@@ -120,12 +120,12 @@ fn run_chain_body<T: Real>(chain: &Chain, shape: &[usize], inputs: &[Input<T>], 
             _ => panic!("an output is not of the kind that the chain was made for"),
         };
         assert_eq!(len, n, "an output has the wrong number of elements");
-        *place = Shared(start);
+        *place = SharedSlice(start);
     }
     if n > 0 {
         split_range(n, UNIT, chain.grain(), |start, len| {
-            // SAFETY: all was checked just now, and ranges of different tasks do not overlap.
-            T::run(unsafe { Range::new(chain, shape, inputs, &places, start, len) });
+            // SAFETY: everything was checked above, and ranges of different tasks do not overlap.
+            T::run(unsafe { RangeKernel::new(chain, shape, inputs, &places, start, len) });
         });
     }
 }

@@ -1,47 +1,47 @@
-//! Making chains: checking the steps, and finding places for their results.
+//! Construction of chains: checks of the steps, and allocation of tiles to their results.
 
 use std::fmt::{Display, Formatter};
 
 use super::Step;
 use crate::map::{Binary, GRAIN_CHEAP, UNIT};
 
-/// The most inputs of a chain: each has up to 8 KiB of a task's stack, for elements that do not lie side by side.
+/// The largest number of inputs: each takes up to 8 KiB of a task's stack, for elements that are not contiguous.
 pub const MAX_INPUTS: usize = 12;
-/// The most outputs of a chain.
+/// The largest number of outputs.
 pub const MAX_OUTPUTS: usize = 8;
-/// The most results that are in use at one time and not outputs: with 2 KiB for each they take half of an L1 cache of
-/// 32 KiB, and leave the rest to inputs and outputs.
+/// The largest number of live results that are not outputs: at 2 KiB each they take half of an L1 cache of 32 KiB, and
+/// leave the rest to inputs and outputs.
 pub const MAX_TILES: usize = 8;
 
-/// What an input of a chain is.
+/// The kind of a chain's input.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
     /// Numbers
     Number,
     /// Truth values
     Mask,
-    /// What an output, of numbers, holds before
+    /// The previous contents of an output of numbers
     Output(usize),
 }
 
-/// Why there is no chain of some steps.
+/// Why steps cannot form a chain.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Unfit {
     /// More than [`MAX_INPUTS`]
     Inputs,
     /// More than [`MAX_OUTPUTS`], or none
     Outputs,
-    /// This step needs more than [`MAX_TILES`] results to be kept at one time.
+    /// At this step more than [`MAX_TILES`] results are live.
     Tiles(usize),
-    /// An operand of this step does not exist before it.
+    /// An operand of this step is not defined before it.
     Operand(usize),
-    /// An operand of this step is a mask where a number is needed, or the other way about.
+    /// An operand of this step is a mask where a number is needed, or vice versa.
     Kind(usize),
-    /// The exponent of this step, a power, is no input.
+    /// The exponent of this step, a power, is not an input.
     Exponent(usize),
     /// This output is not the result of a step.
     Output(usize),
-    /// This input is in the place of an output that does not exist or is a mask.
+    /// This input is the previous contents of an output that does not exist or is a mask.
     InPlace(usize),
 }
 
@@ -70,31 +70,32 @@ pub struct Chain {
     inputs: Vec<Kind>,
     /// Whether each is a mask.
     outputs: Vec<bool>,
-    moves: Vec<Move>,
+    instructions: Vec<Instruction>,
     grain: usize,
 }
 
-/// What is done with a tile. Operands and results are slots: first the inputs, then the tiles, then the outputs.
+/// An operation on one tile of elements. Operands and results are slots: first the inputs, then the tiles, then the
+/// outputs.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Move {
-    /// Computes a result into a slot that is none of its operands.
+pub(super) enum Instruction {
+    /// Computes a result into a slot that is not one of its operands.
     Step(Step, usize),
     /// Copies a slot of numbers, or a mask, to another slot.
     Copy { from: usize, to: usize, is_mask: bool },
 }
 
-/// The slot of a tile.
+/// The slot of the first tile.
 pub(super) const TILES: usize = MAX_INPUTS;
 /// The slot of the first output.
 pub(super) const OUTPUTS: usize = TILES + MAX_TILES;
-/// All slots.
+/// The number of slots.
 pub(super) const SLOTS: usize = OUTPUTS + MAX_OUTPUTS;
 
 /// An operand's number, and whether it is a mask.
 type Operand = (usize, bool);
 
 impl Step {
-    /// The operands, each with whether it has to be a mask.
+    /// The operands, each with whether it must be a mask.
     fn operands(self) -> ([Operand; 3], usize) {
         let none = (0, false);
         match self {
@@ -113,7 +114,7 @@ impl Step {
         matches!(self, Step::Compare(..) | Step::Logic(..) | Step::Not(_))
     }
 
-    /// The step with operands elsewhere.
+    /// The step with its operands renumbered.
     fn with(self, place: impl Fn(usize) -> usize) -> Self {
         match self {
             Step::Unary(op, x) => Step::Unary(op, place(x)),
@@ -140,8 +141,8 @@ impl Step {
 }
 
 impl Chain {
-    /// A chain of `steps` that stores operand `outputs[j]`, the result of a step, in output `j`. Inputs that are in the
-    /// place of an output have what it held before, whenever they are read.
+    /// A chain of `steps` that stores operand `outputs[j]`, the result of a step, in output `j`. Inputs that stand for
+    /// the previous contents of an output keep them until their last use.
     pub fn new(inputs: &[Kind], steps: &[Step], outputs: &[usize]) -> Result<Self, Unfit> {
         if inputs.len() > MAX_INPUTS {
             return Err(Unfit::Inputs);
@@ -150,7 +151,7 @@ impl Chain {
             return Err(Unfit::Outputs);
         }
         let mut masks: Vec<bool> = inputs.iter().map(|kind| *kind == Kind::Mask).collect();
-        // The last step that reads an operand; of results that nothing reads, the step itself.
+        // The last step that reads each operand; for results that are never read, the step itself.
         let mut last: Vec<usize> = vec![0; inputs.len()];
         for (at, &step) in steps.iter().enumerate() {
             let (operands, count) = step.operands();
@@ -177,30 +178,30 @@ impl Chain {
                 return Err(Unfit::InPlace(i));
             }
         }
-        let moves = place(inputs, steps, outputs, &masks, &last)?;
+        let instructions = place(inputs, steps, outputs, &masks, &last)?;
         let cost: usize = steps.iter().map(|step| GRAIN_CHEAP / step.grain()).sum();
         Ok(Chain {
             inputs: inputs.to_vec(),
             outputs: outputs.iter().map(|&x| masks[x]).collect(),
-            moves,
+            instructions,
             grain: (GRAIN_CHEAP / cost.max(1)).max(UNIT),
         })
     }
 
-    /// What the inputs are.
+    /// The kinds of the inputs.
     #[must_use]
     pub fn inputs(&self) -> &[Kind] {
         &self.inputs
     }
 
-    /// Of every output, whether it is a mask.
+    /// For every output, whether it is a mask.
     #[must_use]
     pub fn outputs(&self) -> &[bool] {
         &self.outputs
     }
 
-    pub(super) fn moves(&self) -> &[Move] {
-        &self.moves
+    pub(super) fn instructions(&self) -> &[Instruction] {
+        &self.instructions
     }
 
     /// Elements that pay for a thread.
@@ -209,20 +210,20 @@ impl Chain {
     }
 }
 
-/// Gives every result a slot: the output itself if nothing reads any more what that held before, else a tile that is
-/// free.
+/// Allocates a slot to every result: the output itself if its previous contents are not read any more, else a free
+/// tile.
 fn place(
     inputs: &[Kind],
     steps: &[Step],
     outputs: &[usize],
     masks: &[bool],
     last: &[usize],
-) -> Result<Vec<Move>, Unfit> {
+) -> Result<Vec<Instruction>, Unfit> {
     let mut slots: Vec<usize> = (0..inputs.len()).collect();
     let mut free: Vec<usize> = (TILES..OUTPUTS).rev().collect();
-    let mut moves = Vec::new();
+    let mut instructions = Vec::new();
     let mut copies = Vec::new();
-    // Of every step, the results that it reads last; those of outputs are needed to the end.
+    // For every step, the results that it is the last to read; outputs are live to the end.
     let mut over: Vec<Vec<usize>> = vec![Vec::new(); steps.len()];
     for x in (inputs.len()..last.len()).filter(|x| !outputs.contains(x)) {
         over[last[x]].push(x);
@@ -236,9 +237,9 @@ fn place(
             Some(j) => OUTPUTS + j,
             None => free.pop().ok_or(Unfit::Tiles(at))?,
         };
-        moves.push(Move::Step(step.with(|x| slots[x]), slot));
+        instructions.push(Instruction::Step(step.with(|x| slots[x]), slot));
         let is_mask = masks[result];
-        copies.extend(stored().filter(|&j| Some(j) != direct).map(|j| Move::Copy {
+        copies.extend(stored().filter(|&j| Some(j) != direct).map(|j| Instruction::Copy {
             from: slot,
             to: OUTPUTS + j,
             is_mask,
@@ -246,6 +247,6 @@ fn place(
         slots.push(slot);
         free.extend(over[at].iter().map(|&x| slots[x]));
     }
-    moves.extend(copies);
-    Ok(moves)
+    instructions.extend(copies);
+    Ok(instructions)
 }

@@ -5,45 +5,45 @@ use std::mem::MaybeUninit;
 use std::ptr::null_mut;
 use std::slice::{from_raw_parts, from_raw_parts_mut};
 
-use super::program::{Move, OUTPUTS, SLOTS, TILES};
+use super::program::{Instruction, OUTPUTS, SLOTS, TILES};
 use super::{Chain, Input, Logic, MAX_INPUTS, MAX_OUTPUTS, MAX_TILES, Step};
 use crate::map::{Binary, BinaryTile, CurveTile, Power, UnaryTile, compare_tile, select_tile};
 use crate::reader::{Stream, TILE, Tile};
 use crate::simd::{Kernel, Real, Simd};
-use crate::split::Shared;
+use crate::split::SharedSlice;
 
-/// Bytes of a tile: 512 numbers of `f32`, 256 of `f64`. See the figures in [`chain`](super).
+/// Bytes of a tile: 512 elements of `f32`, 256 of `f64`. See the figures in [`chain`](super).
 const TILE_BYTES: usize = 2048;
 
 #[repr(align(64))]
 struct Tiles(#[expect(dead_code, reason = "read and written through pointers")] [[u8; TILE_BYTES]; MAX_TILES]);
 
 thread_local! {
-    /// The results between steps. Not on the stack, where they would have to be initialised each time. No two ranges run on
-    /// one thread at one time: a range calls nothing that could start another.
+    /// The tiles. Not on the stack, where they would have to be initialised each time. Ranges do not nest on a thread:
+    /// a range calls nothing that could start another.
     static RESULTS: UnsafeCell<Tiles> = const { UnsafeCell::new(Tiles([[0; TILE_BYTES]; MAX_TILES])) };
 }
 
-/// A chain over elements `start .. start + len` of its outputs, as a part of a task.
-pub(crate) struct Range<'a, T> {
+/// A chain over elements `start .. start + len` of its outputs: the work of one task.
+pub(crate) struct RangeKernel<'a, T> {
     chain: &'a Chain,
     shape: &'a [usize],
     inputs: &'a [Input<'a, T>],
-    outputs: &'a [Shared<u8>; MAX_OUTPUTS],
+    outputs: &'a [SharedSlice<u8>; MAX_OUTPUTS],
     start: usize,
     len: usize,
 }
 
-impl<'a, T: Real> Range<'a, T> {
+impl<'a, T: Real> RangeKernel<'a, T> {
     /// # Safety
-    /// The inputs must be of the kinds that the chain was made for, with views that were checked against the shape,
-    /// which is not empty; the outputs must point to memory of the kinds that the chain was made for, of which the
-    /// elements of the range are valid and no other reference to them is in use.
+    /// The inputs must be of the chain's kinds, with views that were checked against the shape, which is not empty; the
+    /// outputs must point to memory of the chain's kinds, of which the elements of the range are valid and no other
+    /// reference to them is in use.
     pub(crate) unsafe fn new(
         chain: &'a Chain,
         shape: &'a [usize],
         inputs: &'a [Input<'a, T>],
-        outputs: &'a [Shared<u8>; MAX_OUTPUTS],
+        outputs: &'a [SharedSlice<u8>; MAX_OUTPUTS],
         start: usize,
         len: usize,
     ) -> Self {
@@ -51,13 +51,13 @@ impl<'a, T: Real> Range<'a, T> {
     }
 }
 
-impl<T: Real> Kernel<T> for Range<'_, T> {
+impl<T: Real> Kernel<T> for RangeKernel<'_, T> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
         let size = TILE_BYTES / size_of::<T>();
         let mut slots = Slots([null_mut(); SLOTS]);
-        let mut sources = Sources::new();
+        let mut sources = InputSources::new();
         sources.open(self.inputs, self.shape, self.start, size.min(self.len));
         let tiles: *mut u8 = RESULTS.with(UnsafeCell::get).cast();
         for (t, slot) in slots.0[TILES..OUTPUTS].iter_mut().enumerate() {
@@ -70,17 +70,17 @@ impl<T: Real> Kernel<T> for Range<'_, T> {
                 *slot = place.at(at * if *is_mask { 1 } else { size_of::<T>() });
             }
             sources.next(n, &mut slots);
-            for &step in self.chain.moves() {
-                // SAFETY: `Chain::new` saw to it that operands are of the kinds which steps need, that they have been
-                // written before, and that no result is in the slot of an operand. Every slot has memory for a tile, or
+            for &step in self.chain.instructions() {
+                // SAFETY: `Chain::new` guarantees that operands are of the kinds which steps need and written before
+                // they are read, and that no result is in the slot of an operand. Every slot has memory for a tile, or
                 // for `n` elements of an output or input.
                 unsafe {
                     match step {
-                        Move::Step(step, to) => self.step(s, step, to, &slots, n),
-                        Move::Copy { from, to, is_mask: false } => {
+                        Instruction::Step(step, to) => self.step(s, step, to, &slots, n),
+                        Instruction::Copy { from, to, is_mask: false } => {
                             slots.write::<T>(to, n).copy_from_slice(slots.read(from, n));
                         }
-                        Move::Copy { from, to, is_mask: true } => {
+                        Instruction::Copy { from, to, is_mask: true } => {
                             slots.write::<u8>(to, n).copy_from_slice(slots.read(from, n));
                         }
                     }
@@ -91,7 +91,7 @@ impl<T: Real> Kernel<T> for Range<'_, T> {
     }
 }
 
-impl<T: Real> Range<'_, T> {
+impl<T: Real> RangeKernel<'_, T> {
     /// # Safety
     /// The slots of the step's operands and of its result must have `n` elements of their kinds, and be different.
     #[inline(always)]
@@ -163,7 +163,7 @@ struct Slots([*mut u8; SLOTS]);
 
 impl Slots {
     /// # Safety
-    /// The slot must have `n` elements of this type, and nothing may write to it as long as they are in use.
+    /// The slot must have `n` elements of this type, and nothing may write to it while they are in use.
     #[inline(always)]
     unsafe fn read<'a, E>(&self, slot: usize, n: usize) -> &'a [E] {
         // SAFETY: the caller's.
@@ -171,7 +171,7 @@ impl Slots {
     }
 
     /// # Safety
-    /// The slot must have room for `n` elements of this type, and nothing else may use it as long as they are in use.
+    /// The slot must have room for `n` elements of this type, and nothing else may use it while they are in use.
     #[inline(always)]
     unsafe fn write<'a, E>(&self, slot: usize, n: usize) -> &'a mut [E] {
         // SAFETY: the caller's.
@@ -180,23 +180,23 @@ impl Slots {
 }
 
 /// Where the elements of an input come from.
-enum Source<'a, T> {
-    /// One element, of which the tile is full
+enum InputSource<'a, T> {
+    /// One element, with which the tile is filled
     Constant,
     Numbers(Stream<'a, T>),
     Mask(Stream<'a, u8>),
     Output(usize),
 }
 
-/// The sources of all inputs, and memory for what they gather. It is large, so that moving it would cost more than many
-/// a chain: it is made empty, and filled where it is.
-struct Sources<'a, T> {
-    streams: [MaybeUninit<Source<'a, T>>; MAX_INPUTS],
+/// The sources of all inputs, and memory for what they gather. Moving it would cost more than some chains: it is
+/// constructed empty, and filled in place.
+struct InputSources<'a, T> {
+    streams: [MaybeUninit<InputSource<'a, T>>; MAX_INPUTS],
     tiles: [MaybeUninit<Tile<T>>; MAX_INPUTS],
     len: usize,
 }
 
-impl<'a, T: Real> Sources<'a, T> {
+impl<'a, T: Real> InputSources<'a, T> {
     #[inline(always)]
     fn new() -> Self {
         Self {
@@ -206,7 +206,7 @@ impl<'a, T: Real> Sources<'a, T> {
         }
     }
 
-    /// Begins with element `start` of each input; `n` are read at most at one time.
+    /// Starts at element `start` of each input; at most `n` are read at a time.
     #[inline(always)]
     fn open(&mut self, inputs: &[Input<'a, T>], shape: &[usize], start: usize, n: usize) {
         for (i, input) in inputs.iter().enumerate() {
@@ -215,17 +215,17 @@ impl<'a, T: Real> Sources<'a, T> {
                 Input::Numbers(view) if is_constant(view.strides) => {
                     // SAFETY: the tile has room for more.
                     unsafe { fill(self.tiles[i].as_mut_ptr().cast(), view.data[0], n) };
-                    Source::Constant
+                    InputSource::Constant
                 }
-                Input::Numbers(view) => Source::Numbers(Stream::new(view, shape, start)),
-                Input::Mask(view) => Source::Mask(Stream::new(view, shape, start)),
-                Input::Output(j) => Source::Output(j),
+                Input::Numbers(view) => InputSource::Numbers(Stream::new(view, shape, start)),
+                Input::Mask(view) => InputSource::Mask(Stream::new(view, shape, start)),
+                Input::Output(j) => InputSource::Output(j),
             });
             self.len += 1;
         }
     }
 
-    /// Puts the next `n` elements of each input into its slot; `n` is at most a tile.
+    /// Makes each input's slot point to its next `n` elements; `n` is at most a tile.
     #[inline(always)]
     fn next(&mut self, n: usize, slots: &mut Slots) {
         assert!(n <= TILE);
@@ -237,10 +237,10 @@ impl<'a, T: Real> Sources<'a, T> {
             // uninitialised; that of a mask is a part of it.
             *slot = unsafe {
                 match source.assume_init_mut() {
-                    Source::Constant => tile.cast(),
-                    Source::Numbers(stream) => stream.next(n, &mut *tile).as_ptr().cast_mut().cast(),
-                    Source::Mask(stream) => stream.next(n, &mut *tile.cast()).as_ptr().cast_mut(),
-                    Source::Output(j) => outputs[*j],
+                    InputSource::Constant => tile.cast(),
+                    InputSource::Numbers(stream) => stream.next(n, &mut *tile).as_ptr().cast_mut().cast(),
+                    InputSource::Mask(stream) => stream.next(n, &mut *tile.cast()).as_ptr().cast_mut(),
+                    InputSource::Output(j) => outputs[*j],
                 }
             };
         }
@@ -257,7 +257,7 @@ unsafe fn fill<T: Copy>(to: *mut T, x: T, n: usize) {
     }
 }
 
-impl<T> Drop for Sources<'_, T> {
+impl<T> Drop for InputSources<'_, T> {
     fn drop(&mut self) {
         for source in &mut self.streams[..self.len] {
             // SAFETY: the first `len` have been written, and are not used again.

@@ -1,4 +1,4 @@
-//! The ends of epilogues that do not fit into the microkernel.
+//! Epilogues that do not fit into the microkernel.
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -30,13 +30,13 @@ fn descend<T: Real, S: Simd<T>>(s: S, slope: Slope, g: S::V, y: S::V) -> S::V {
     }
 }
 
-/// Applies an activation that is too long for unrolled code to a panel in C, and the slope that comes behind it.
+/// Applies an activation that is too long for unrolled code to a panel of C, and then the slope.
 pub(super) struct Activate<'a, T> {
     pub panel: &'a Panel<T>,
     pub rows: usize,
     pub vectors: usize,
     pub activation: Activation,
-    /// With the first of the values, which lie as C's elements do.
+    /// With a pointer to the first value; the values have C's layout.
     pub slope: Option<(Slope, *const T)>,
 }
 
@@ -63,8 +63,8 @@ impl<T: Real> Kernel<T> for Activate<'_, T> {
     }
 }
 
-/// Writes the sums of a transposed product to C, with the whole epilogue. A row of C (a column here) is shorter than a vector,
-/// and the next one begins where it ends: once turned, the sums are finished in vectors that run across rows.
+/// Writes the sums of a transposed product to C, with the whole epilogue. A row of C (a column here) is shorter than a
+/// vector, and C is contiguous: once transposed, the sums are finished in vectors that span rows.
 pub(super) struct FinishTransposed<'a, T> {
     pub product: &'a Product<T>,
     pub columns: Range<usize>,
@@ -80,15 +80,15 @@ impl<T: Real> Kernel<T> for FinishTransposed<'_, T> {
     fn run<S: Simd<T>>(self, s: S) {
         let p = self.product;
         assert!(p.m <= S::LANES && self.columns.len() <= MAX_VECTORS * S::LANES);
-        // The strip's rows of C, and what the last quad writes behind them. All are turned before the first is read: a
-        // vector that the stores of quads have just made would have to wait for them.
-        let mut turned = [MaybeUninit::<T::Lanes>::uninit(); MAX_VECTORS * MAX_LANES + 1];
-        let turned = turned.as_mut_ptr().cast::<T>();
+        // The strip's rows of C, and what the last quad writes past them. All are transposed before the first is read:
+        // loading a vector that was just stored as quads would stall, since such stores are not forwarded.
+        let mut transposed = [MaybeUninit::<T::Lanes>::uninit(); MAX_VECTORS * MAX_LANES + 1];
+        let transposed = transposed.as_mut_ptr().cast::<T>();
         // The bias for each of `LANES` rows of C.
         let mut biases = [MaybeUninit::<T::Lanes>::uninit(); MAX_LANES + 1];
         let biases = biases.as_mut_ptr().cast::<T>();
         if let Some(bias) = p.bias {
-            // SAFETY: there are `m` of them, and behind row `LANES - 1` there is room for a vector.
+            // SAFETY: the bias has `m` elements, and after row `LANES - 1` there is room for a vector.
             unsafe {
                 let bias = s.load_head(bias, p.m);
                 for row in 0..S::LANES {
@@ -97,13 +97,13 @@ impl<T: Real> Kernel<T> for FinishTransposed<'_, T> {
             }
         }
         for first in (0..self.columns.len()).step_by(S::LANES) {
-            // What a quad writes behind its row, an earlier column of the next row overwrites.
+            // What a quad writes past its row is overwritten by an earlier column of the next row.
             for i in (0..p.m.div_ceil(4)).rev().map(|quad| 4 * quad) {
                 let row = |j: usize| self.totals.wrapping_add((i + j).min(p.m - 1) * self.stride + first);
-                // SAFETY: the totals hold `m` rows of whole vectors; as for the room, see above.
+                // SAFETY: the totals hold `m` rows of whole vectors; for the room see above.
                 unsafe {
                     let rows = [s.load(row(0)), s.load(row(1)), s.load(row(2)), s.load(row(3))];
-                    s.store_quads(turned.add(first * p.m + i), p.m, rows);
+                    s.store_quads(transposed.add(first * p.m + i), p.m, rows);
                 }
             }
         }
@@ -113,10 +113,10 @@ impl<T: Real> Kernel<T> for FinishTransposed<'_, T> {
             let lanes = S::LANES.min(len - i);
             let at = self.columns.start * p.m + i;
             let c = p.c.wrapping_add(at);
-            // SAFETY: `turned` and `biases` were written as far as rows go; C has `lanes` elements from `at` on, and so do the
-            // slope's values.
+            // SAFETY: `transposed` and `biases` were written as far as rows go; C has `lanes` elements from `at` on,
+            // and so do the slope's values.
             unsafe {
-                let mut x = s.load(turned.add(i));
+                let mut x = s.load(transposed.add(i));
                 if p.accumulate {
                     x = s.add(x, s.load_head(c, lanes));
                 }

@@ -1,55 +1,55 @@
-//! The microkernel: a tile of C that stays in registers while k runs.
+//! The microkernel: a tile of C that stays in registers throughout the loop over k.
 
 use super::Slope;
-use super::turned::{self, Turned};
+use super::transposed_b::{self, TransposedB};
 use crate::lanes::prefetch;
 use crate::math;
 use crate::simd::{Kernel, Real, Simd, opaque};
 use crate::tuning::{max_rows, max_vectors};
 
-/// One call of the microkernel: tiles one under another, each of `rows × lanes` elements of C, and one block of k.
+/// One call of the microkernel: a column of tiles, each of `rows × lanes` elements of C, and one block of k.
 #[derive(Clone, Copy, Debug)]
 pub struct Panel<T> {
     /// A's first element.
     pub a: *const T,
-    /// The distance between rows of A.
+    /// Row stride of A.
     pub a_row: usize,
-    /// The distance between steps of k in A.
+    /// Column stride of A: from one step of k to the next.
     pub a_step: usize,
-    /// The first element of B's columns.
+    /// The first element of the panel's columns of B.
     pub b: *const T,
-    /// The distance between steps of k in B.
+    /// Row stride of B: from one step of k to the next.
     pub b_step: usize,
-    /// Steps of k.
+    /// Number of steps of k.
     pub k: usize,
-    /// Leading steps of k in which B may be read in whole vectors; behind them only columns of the tile are read.
+    /// Leading steps of k in which B may be read in whole vectors; after them only the tile's columns are read.
     pub k_whole: usize,
-    /// Tiles.
+    /// Number of tiles.
     pub tiles: usize,
-    /// Fetches the rows of A that the next tile needs, a line of the cache of each every vector's length of steps.
-    pub fetch: bool,
+    /// Whether to prefetch the rows of A that the next tile needs: a cache line of each row every `LANES` steps.
+    pub prefetch: bool,
     /// Columns in the last vector.
     pub last: usize,
-    /// Where the result goes.
+    /// Where the result is stored.
     pub c: *mut T,
-    /// The distance between rows of `c`.
+    /// Row stride of `c`.
     pub c_stride: usize,
-    /// What becomes of the sums.
+    /// What is applied to the sums.
     pub finish: Finish<T>,
 }
 
-/// What becomes of a tile's sums, in this order.
+/// What is applied to a tile's sums, in this order.
 #[derive(Clone, Copy, Debug)]
 pub struct Finish<T> {
-    /// Sums of the blocks before, to be added: with the distance between rows.
+    /// Adds the partial sums of the previous blocks of k: with their row stride.
     pub partial: Option<(*const T, usize)>,
-    /// Adds what `c` held.
+    /// Adds the previous contents of `c`.
     pub accumulate: bool,
-    /// The bias of the first column, to be added.
+    /// Adds a bias: a pointer to that of the first column.
     pub bias: Option<*const T>,
-    /// Replaces negative results by zero.
+    /// Applies ReLU.
     pub relu: bool,
-    /// Applies a slope, given the first of the values, which lie as the results do.
+    /// Applies a slope: with a pointer to the first value; the values have the layout of `c`.
     pub slope: Option<(Slope, *const T)>,
 }
 
@@ -60,7 +60,7 @@ impl<T> Finish<T> {
 }
 
 impl<T> Panel<T> {
-    /// The panel's columns from number `skip` on, up to one that leaves `last` in the last vector.
+    /// The panel without its first `skip` columns, with `last` columns in the last vector.
     pub(super) fn columns(&self, skip: usize, last: usize) -> Self {
         let by = |p: *const T| p.wrapping_add(skip);
         let finish = Finish {
@@ -73,13 +73,14 @@ impl<T> Panel<T> {
     }
 }
 
-/// Pointers to rows 0, 3, 6 and 9 of a tile of A. x86 addresses reach two strides from a pointer.
-pub(super) type Rows<T> = [*const T; 4];
+/// Pointers to rows 0, 3, 6 and 9 of a tile of A. x86 addressing modes reach rows one and two strides from a pointer.
+pub(super) type RowPointers<T> = [*const T; 4];
 
 /// Computes a panel of tiles of `MR` rows and `NV` vectors.
 ///
 /// # Safety
-/// All elements of A, B, C, `partial`, `bias` and `slope` that the fields describe must be valid for what is done with them.
+/// All elements of A, B, C, `partial`, `bias` and `slope` that the fields describe must be valid for what is done with
+/// them.
 #[inline(always)]
 unsafe fn panel<T: Real, S: Simd<T>, const MR: usize, const NV: usize, const QUADS: bool>(s: S, p: &Panel<T>) {
     for tile in 0..p.tiles {
@@ -92,7 +93,7 @@ unsafe fn panel<T: Real, S: Simd<T>, const MR: usize, const NV: usize, const QUA
     }
 }
 
-/// Stores the sums of the tile whose first row is `row`, finished.
+/// Finishes and stores the sums of the tile whose first row is `row`.
 ///
 /// # Safety
 /// As for [`panel`].
@@ -119,8 +120,9 @@ pub(super) unsafe fn store<T: Real, S: Simd<T>, const MR: usize, const NV: usize
 
 /// Pointers to the rows of a tile of A that begins at `a`.
 #[inline(always)]
-pub(super) fn rows<T: Real>(p: &Panel<T>, a: *const T) -> Rows<T> {
-    // If the compiler knew how these are related, it would keep a pointer to each row, and it has no registers for them.
+pub(super) fn rows<T: Real>(p: &Panel<T>, a: *const T) -> RowPointers<T> {
+    // If the compiler knew how these are related, it would keep a pointer to each row, for which there are no
+    // registers.
     let row = |i: usize| opaque(a.wrapping_add(i * p.a_row));
     [row(0), row(3), row(6), row(9)]
 }
@@ -138,8 +140,8 @@ unsafe fn sums<T: Real, S: Simd<T>, const MR: usize, const NV: usize, const QUAD
     let mut acc = [[s.splat(T::ZERO); NV]; MR];
     let mut a = rows(p, a);
     let mut b = p.b;
-    let fetched = if p.fetch { p.k_whole / S::LANES * S::LANES } else { 0 };
-    for _ in (0..fetched).step_by(S::LANES) {
+    let prefetched = if p.prefetch { p.k_whole / S::LANES * S::LANES } else { 0 };
+    for _ in (0..prefetched).step_by(S::LANES) {
         for i in 0..MR {
             prefetch(a[i / 3].wrapping_add((i % 3 + MR) * p.a_row));
         }
@@ -148,8 +150,8 @@ unsafe fn sums<T: Real, S: Simd<T>, const MR: usize, const NV: usize, const QUAD
             unsafe { step::<T, S, MR, NV, QUADS, true>(s, p, &mut a, &mut b, &mut acc) };
         }
     }
-    // Two more loops of the same body: in the first, masks are left out.
-    for _ in fetched..p.k_whole {
+    // Two more loops with the same body, the first of them without masks.
+    for _ in prefetched..p.k_whole {
         // SAFETY: the caller's.
         unsafe { step::<T, S, MR, NV, QUADS, true>(s, p, &mut a, &mut b, &mut acc) };
     }
@@ -171,10 +173,10 @@ unsafe fn sums<T: Real, S: Simd<T>, const MR: usize, const NV: usize, const QUAD
     acc
 }
 
-/// One step of k, with B's row at `b` and A's elements at `a` and in the rows behind, which it moves on. Unless `WHOLE`, only
-/// the tile's columns of the last vector are read.
+/// One step of k, with B's row at `b` and A's elements at `a` and in the rows that follow; advances both. Unless
+/// `WHOLE`, only the tile's columns of the last vector are read.
 ///
-/// With `QUADS`, the last vector has at most four columns, and `acc[i][NV - 1]` holds those of as many rows as have room.
+/// With `QUADS`, the last vector has at most four columns, and `acc[i][NV - 1]` holds those of as many rows as fit.
 ///
 /// # Safety
 /// As for [`panel`].
@@ -189,7 +191,7 @@ pub(super) unsafe fn step<
 >(
     s: S,
     p: &Panel<T>,
-    a: &mut Rows<T>,
+    a: &mut RowPointers<T>,
     b: &mut *const T,
     acc: &mut [[S::V; NV]; MR],
 ) {
@@ -227,14 +229,14 @@ pub(super) unsafe fn step<
             acc[i][NV - 1] = s.mul_add(x, columns[NV - 1], acc[i][NV - 1]);
         }
     }
-    // A loop, because `array::map` is not always inlined.
+    // A loop because `array::map` is not always inlined.
     for row in a {
         *row = row.wrapping_add(p.a_step);
     }
     *b = b.wrapping_add(p.b_step);
 }
 
-/// Adds, activates and stores the sums of the tile whose first row is `row`, at `c`.
+/// Applies the epilogue to the sums of the tile whose first row is `row`, and stores them at `c`.
 ///
 /// # Safety
 /// As for [`panel`].
@@ -247,7 +249,7 @@ unsafe fn finish<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(
     mut acc: [[S::V; NV]; MR],
 ) {
     let at = |start: *const T, stride: usize, i: usize, v: usize| start.wrapping_add(i * stride + v * S::LANES);
-    // SAFETY: the caller's; the last vector is read as far as the tile goes.
+    // SAFETY: the caller's; of the last vector only the tile's columns are read.
     let load = |x: *const T, v: usize| unsafe { if v == NV - 1 { s.load_head(x, p.last) } else { s.load(x) } };
     if let Some((partial, stride)) = p.finish.partial {
         for (i, sums) in acc.iter_mut().enumerate() {
@@ -277,7 +279,7 @@ unsafe fn finish<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(
         }
     }
     if let Some((slope, values)) = p.finish.slope {
-        // Loops that contain a choice are not unrolled, and then the sums leave their registers.
+        // Loops that contain a branch are not unrolled, and then the sums are spilled to memory.
         macro_rules! descend {
             ($function:path) => {
                 for (i, sums) in acc.iter_mut().enumerate() {
@@ -302,17 +304,17 @@ unsafe fn finish<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(
     }
 }
 
-/// A tile's shape, as a kernel: each is compiled as a function of its own.
-struct Shape<'a, T, const MR: usize, const NV: usize, const QUADS: bool>(&'a Panel<T>);
+/// A panel of tiles of one shape: each shape is compiled as a function of its own.
+struct PanelKernel<'a, T, const MR: usize, const NV: usize, const QUADS: bool>(&'a Panel<T>);
 
-impl<T: Real, const MR: usize, const NV: usize, const QUADS: bool> Kernel<T> for Shape<'_, T, MR, NV, QUADS> {
+impl<T: Real, const MR: usize, const NV: usize, const QUADS: bool> Kernel<T> for PanelKernel<'_, T, MR, NV, QUADS> {
     type Out = ();
 
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
-        // What the instruction set has no registers for is not compiled.
+        // Tiles for which the instruction set has too few registers are not compiled.
         if NV <= max_vectors(S::REGISTERS) && MR <= max_rows(S::REGISTERS, NV) {
-            // SAFETY: the caller of `Tiles::panel` sees to it.
+            // SAFETY: guaranteed by the caller of `Tiles::panel`.
             unsafe { panel::<T, S, MR, NV, QUADS>(s, self.0) }
         } else {
             unreachable!("a tile of {MR} rows and {NV} vectors does not fit");
@@ -320,32 +322,33 @@ impl<T: Real, const MR: usize, const NV: usize, const QUADS: bool> Kernel<T> for
     }
 }
 
-/// The tiles of an element type. A supertrait of [`Real`], so that they are compiled in this crate, once, and not wherever a
-/// product is called.
+/// The tiles of an element type. A supertrait of [`Real`], so that they are compiled once, in this crate, and not
+/// wherever `gemm` is called.
 pub trait Tiles: Sized {
-    /// Computes a panel of tiles of `rows` rows and `vectors` vectors, at most what [`max_rows`] and [`max_vectors`] allow.
+    /// Computes a panel of tiles of `rows` rows and `vectors` vectors, at most [`max_rows`] and [`max_vectors`].
     ///
     /// # Safety
-    /// All elements of A, B, C, `partial`, `bias` and `slope` that the panel describes must be valid for what is done with them.
+    /// All elements of A, B, C, `partial`, `bias` and `slope` that the panel describes must be valid for what is done
+    /// with them.
     unsafe fn panel(rows: usize, vectors: usize, panel: &Panel<Self>);
 
-    /// Computes a tile with a transposed B, of at most [`max_turned_rows`] rows.
+    /// Computes a tile with a transposed B, of at most [`max_transposed_b_rows`] rows.
     ///
     /// # Safety
     /// As for `panel`, and `k` elements of each of the tile's columns of B must be readable.
-    unsafe fn turned(rows: usize, vectors: usize, tile: Turned<Self>);
+    unsafe fn transposed_b(rows: usize, vectors: usize, tile: TransposedB<Self>);
 }
 
 macro_rules! tiles {
-    (@turned $t:ty, $size:expr, $tile:ident, $($mr:literal)*) => {
+    (@transposed_b $t:ty, $size:expr, $tile:ident, $($mr:literal)*) => {
         match $size {
             $(
-                ($mr, 1) => <$t>::run(turned::Shape::<$t, $mr, 1>($tile)),
-                ($mr, 2) => <$t>::run(turned::Shape::<$t, $mr, 2>($tile)),
+                ($mr, 1) => <$t>::run(transposed_b::TransposedBKernel::<$t, $mr, 1>($tile)),
+                ($mr, 2) => <$t>::run(transposed_b::TransposedBKernel::<$t, $mr, 2>($tile)),
             )*
-            (1, 3) => <$t>::run(turned::Shape::<$t, 1, 3>($tile)),
-            (1, 4) => <$t>::run(turned::Shape::<$t, 1, 4>($tile)),
-            (rows, vectors) => unreachable!("no turned tile has {rows} rows and {vectors} vectors"),
+            (1, 3) => <$t>::run(transposed_b::TransposedBKernel::<$t, 1, 3>($tile)),
+            (1, 4) => <$t>::run(transposed_b::TransposedBKernel::<$t, 1, 4>($tile)),
+            (rows, vectors) => unreachable!("no tile with a transposed B has {rows} rows and {vectors} vectors"),
         }
     };
     ($t:ty { $($nv:literal: $($mr:literal)*;)* }) => {
@@ -353,15 +356,15 @@ macro_rules! tiles {
             unsafe fn panel(rows: usize, vectors: usize, panel: &Panel<$t>) {
                 match (vectors, rows, panel.last <= 4) {
                     $($(
-                        ($nv, $mr, false) => <$t>::run(Shape::<$t, $mr, $nv, false>(panel)),
-                        ($nv, $mr, true) => <$t>::run(Shape::<$t, $mr, $nv, true>(panel)),
+                        ($nv, $mr, false) => <$t>::run(PanelKernel::<$t, $mr, $nv, false>(panel)),
+                        ($nv, $mr, true) => <$t>::run(PanelKernel::<$t, $mr, $nv, true>(panel)),
                     )*)*
                     _ => unreachable!("no tile has {rows} rows and {vectors} vectors"),
                 }
             }
 
-            unsafe fn turned(rows: usize, vectors: usize, tile: Turned<$t>) {
-                tiles! { @turned $t, (rows, vectors), tile, 1 2 3 4 5 6 7 8 9 10 }
+            unsafe fn transposed_b(rows: usize, vectors: usize, tile: TransposedB<$t>) {
+                tiles! { @transposed_b $t, (rows, vectors), tile, 1 2 3 4 5 6 7 8 9 10 }
             }
         }
     };
@@ -374,7 +377,7 @@ tiles! { f64 {
     1: 1 2 3 4 5 6 7 8 9 10 11 12; 2: 1 2 3 4 5 6 7 8 9 10 11 12; 3: 1 2 3 4 5 6 7 8; 4: 1 2 3 4 5 6;
 } }
 
-/// Asks how many vectors fit into registers.
+/// Returns how many logical vectors fit into registers.
 pub(super) struct Registers;
 
 impl<T: Real> Kernel<T> for Registers {

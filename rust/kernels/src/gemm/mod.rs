@@ -1,22 +1,23 @@
 //! Matrix product, `C = epilogue(A·B)`, for operands with any strides.
 //!
 //! # Bits
-//! Every element of C is summed over k in order, with fused multiply-adds, in blocks of [`tuning::KC`] steps. A block
-//! starts at zero, and the blocks' sums are added in order; then comes the epilogue, in the order of [`Epilogue`]. That is all
-//! that determines the bits: instruction set, number of threads, strides, and the number of rows and columns do not.
+//! Every element of C is accumulated over k in order, with fused multiply-adds, in blocks of [`tuning::KC`] steps. A
+//! block starts at zero, and the blocks' sums are added in order; then the epilogue is applied, in the order of
+//! [`Epilogue`]. Nothing else determines the bits: not the instruction set, the number of threads, the strides, or the
+//! number of rows and columns.
 //!
 //! # Structure
-//! [`gemm`] divides C between threads, in rows and in vectors of columns; [`part`] walks one thread's part, in blocks that
-//! stay in cache, down to tiles; [`micro`] computes a tile in registers. A is read in place whatever its strides, B if its
-//! rows are contiguous; where that is impossible, or slow, [`pack`] copies them first. [`gemm_packed`] takes a B that keeps
-//! such a copy from product to product.
+//! [`gemm`] divides C between threads, by rows and by vectors of columns; [`part`] divides one thread's part into
+//! blocks that stay in cache, and these into tiles; [`micro`] computes a tile in registers. A is read in place whatever
+//! its strides, B if its rows are contiguous; where that is impossible, or slow, [`pack`] packs them first.
+//! [`gemm_packed`] takes a B that was packed in advance.
 
 mod finish;
 mod micro;
 mod pack;
 mod packed;
 mod part;
-mod turned;
+mod transposed_b;
 
 pub(crate) use micro::Tiles;
 pub use packed::{Packed, gemm_packed};
@@ -28,8 +29,8 @@ use crate::{threads, tuning};
 use pack::{Strided, Strips, pack_all, with_scratch};
 use part::{Part, Product, Source};
 
-/// The largest number of elements of an operand, which strides of 0 let have any size: padding makes its copy up to 32 times
-/// as large, and that must have a size in bytes.
+/// The largest number of elements of an operand, which with strides of 0 is not bounded by memory: padding makes a
+/// packed copy up to 32 times as large, and its size in bytes must not overflow.
 pub const MAX_ELEMENTS: usize = isize::MAX as usize >> 10;
 
 /// A matrix operand: element `(i, j)` is `data[i·row_stride + j·col_stride]`. Strides may be 0.
@@ -41,7 +42,7 @@ pub struct Mat<'a, T> {
     pub rows: usize,
     /// Number of columns.
     pub cols: usize,
-    /// Distance between rows, in elements.
+    /// Distance between rows (the leading dimension), in elements.
     pub row_stride: usize,
     /// Distance between columns, in elements.
     pub col_stride: usize,
@@ -60,7 +61,8 @@ impl<'a, T> Mat<'a, T> {
         Self { rows: self.cols, cols: self.rows, row_stride: self.col_stride, col_stride: self.row_stride, ..self }
     }
 
-    /// Panics unless all elements of the matrix that starts at `offset` lie within its data, and copies of it have a size.
+    /// Panics unless all elements of the matrix that starts at `offset` lie within its data and it has at most
+    /// [`MAX_ELEMENTS`].
     fn check(&self, name: &str, offset: usize) {
         if self.rows == 0 || self.cols == 0 {
             return;
@@ -89,8 +91,8 @@ pub enum Activation {
     Sigmoid,
 }
 
-/// A function that turns a gradient `g` into that of an activation's input, given the activation's value `y`: those of
-/// [`crate::map::Binary`], bit for bit.
+/// The backward function of an activation: the gradient with respect to its input, from the gradient `g` with respect
+/// to its output and that output `y`. The bits are those of [`crate::map::Binary`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Slope {
     /// `y > 0 ? g : 0`.
@@ -101,17 +103,17 @@ pub enum Slope {
     Sigmoid,
 }
 
-/// What becomes of the sums: what C held is added, then the bias, then the activation is applied, and at last the slope. The
-/// functions give the bits that [`crate::map`]'s give of the product without them.
+/// What is applied to the product: C's previous contents are added, then the bias, then the activation is applied, and
+/// finally the slope. The bits are those of [`crate::map`]'s functions applied to the plain product.
 #[derive(Clone, Copy, Debug)]
 pub struct Epilogue<'a, T> {
-    /// A row that is added to every row: one element for each column of C.
+    /// A vector that is broadcast over rows and added: one element for each column of C.
     pub bias: Option<&'a [T]>,
     /// Applied to the sum of all these.
     pub activation: Activation,
-    /// Applied last, and the activation's values, one for each element of `c`.
+    /// Applied last: with the activation's values, one for each element of `c`.
     pub slope: Option<(Slope, &'a [T])>,
-    /// Adds what C held; without it C is not read.
+    /// Adds C's previous contents; otherwise C is not read.
     pub accumulate: bool,
 }
 
@@ -130,7 +132,7 @@ pub fn gemm<T: Real>(c: &mut [T], a: Mat<T>, b: Mat<T>, epilogue: Epilogue<T>) {
 }
 
 /// `C[i] = epilogue(A[i]·B[i])` for every `i`: product `i` takes the operands that start at `a_offsets[i]` and
-/// `b_offsets[i]`, in elements, and writes the `i`-th matrix of `c`, which holds them one behind the other, row-major.
+/// `b_offsets[i]`, in elements, and writes the `i`-th matrix of `c`, which holds them row-major and consecutively.
 ///
 /// # Panics
 /// If the sizes do not fit together, or an operand reaches outside its data.
@@ -159,9 +161,9 @@ pub fn gemm_batched<T: Real>(
         let product = Product::new(sizes, Strided::new(&a, a_at), c, Epilogue { slope, ..epilogue });
         orient(Product { b: Strided::new(&b, b_at), b_len, ..product }, a.data.len() - a_at, tasks);
     };
-    let start = Shared(c.as_mut_ptr());
+    let start = SyncPtr(c.as_mut_ptr());
     if a_offsets.len() >= 2 * tasks {
-        // Whole products for each thread.
+        // Each thread computes whole products.
         threads::run(tasks, |task| {
             for i in share(0..a_offsets.len(), tasks, task) {
                 one(i, start.get().wrapping_add(i * size), 1);
@@ -174,8 +176,8 @@ pub fn gemm_batched<T: Real>(
     }
 }
 
-/// The number of elements of a product of matrices of these sizes. Panics unless they, a batch's results and the epilogue fit
-/// together.
+/// The number of elements of a product of matrices of these sizes. Panics unless the sizes of operands, results and
+/// epilogue agree.
 fn check<T>(c: &[T], (m, k): (usize, usize), (rows, n): (usize, usize), batch: usize, epilogue: &Epilogue<T>) -> usize {
     assert_eq!(rows, k, "the columns of A and the rows of B must agree");
     let size = m.checked_mul(n).expect("the product's size overflows");
@@ -188,7 +190,7 @@ fn check<T>(c: &[T], (m, k): (usize, usize), (rows, n): (usize, usize), batch: u
     size
 }
 
-/// Tasks for products with so many elements together, of `k` terms each.
+/// The number of tasks for products with `size` elements in total, each a sum of `k` terms.
 fn tasks_for(size: usize, k: usize) -> usize {
     threads::tasks_for(2_usize.saturating_mul(size).saturating_mul(k), tuning::GEMM_GRAIN)
 }
@@ -203,8 +205,8 @@ fn share(range: Range<usize>, parts: usize, i: usize) -> Range<usize> {
     range.start + len * i / parts..range.start + len * (i + 1) / parts
 }
 
-/// `n.div_ceil(by)`, without the division where there is nothing to divide: small products would spend a quarter of their
-/// time on divisions.
+/// `n.div_ceil(by)`, without a division in the trivial cases: small products would spend a quarter of their time on
+/// divisions.
 #[inline]
 fn div_ceil(n: usize, by: usize) -> usize {
     match by {
@@ -214,30 +216,31 @@ fn div_ceil(n: usize, by: usize) -> usize {
     }
 }
 
-/// Elements of a vector.
+/// Elements of a logical vector.
 const fn lanes<T: Real>() -> usize {
     size_of::<T::Lanes>() / size_of::<T>()
 }
 
-/// Decides whether a product is computed transposed, and computes it. `a_len` elements are readable from A's first on.
+/// Decides whether to compute the transpose of the product, and computes it. `a_len` elements are readable from A's
+/// first on.
 fn orient<T: Real>(mut product: Product<T>, a_len: usize, tasks: usize) {
     let Product { m, n, a, b, .. } = product;
-    // Columns that do not fill a vector waste the rest of it, so they become rows.
+    // Columns that do not fill a vector waste the rest of it, so they become rows: Cᵀ = Bᵀ·Aᵀ.
     let narrow = n <= tuning::TRANSPOSE_COLS && m >= lanes::<T>();
-    // Their rows of A are then columns, which tiles can turn.
-    let steps = if b.cols == 1 { tuning::TURN_STEPS } else { tuning::TURN_STEPS_PACKED };
-    let turns = a.cols == 1
-        && n <= tuning::max_turned_rows(product.registers)
+    // Contiguous rows of A are then contiguous columns of the right operand, which tiles can transpose.
+    let steps = if b.cols == 1 { tuning::TRANSPOSE_STEPS } else { tuning::TRANSPOSE_STEPS_PACKED };
+    let transposes_a = a.cols == 1
+        && n <= tuning::max_transposed_b_rows(product.registers)
         && product.k >= steps
         && !tuning::is_far(a.rows * size_of::<T>());
-    if narrow || ((a.rows == 1 || turns) && n < lanes::<T>() && m >= tuning::TRANSPOSE_ROWS * lanes::<T>()) {
+    if narrow || ((a.rows == 1 || transposes_a) && n < lanes::<T>() && m >= tuning::TRANSPOSE_ROWS * lanes::<T>()) {
         let strips = Strips::new::<T>(m, product.registers);
         product = Product { m: n, n: m, a: b.t(), b: a.t(), b_len: a_len, strips, transposed: true, ..product };
     }
     divide(product, tasks);
 }
 
-/// Decides where B is read from, and computes a product in at most `tasks` tasks.
+/// Decides whether B is packed, and computes a product in at most `tasks` tasks.
 fn divide<T: Real>(mut product: Product<T>, tasks: usize) {
     let Product { m, k, n, b, .. } = product;
     let narrow = tuning::max_vectors(product.registers) == 1;
@@ -256,7 +259,7 @@ fn divide<T: Real>(mut product: Product<T>, tasks: usize) {
     }
 }
 
-/// Computes a product in a grid of at most `tasks` parts: the one whose largest part is smallest.
+/// Computes a product in a grid of at most `tasks` parts, that in which the largest part is smallest.
 fn divide_grid<T: Real>(product: &mut Product<T>, tasks: usize) {
     let (m, Strips { vectors, count }) = (product.m, product.strips);
     if tasks == 1 {
@@ -264,12 +267,12 @@ fn divide_grid<T: Real>(product: &mut Product<T>, tasks: usize) {
     }
     let packed = matches!(product.source, Source::Packed(_));
     let packing = if matches!(product.source, Source::Pack) { tuning::PACK_ROWS } else { 0 };
-    // Strips that have been packed are not divided.
+    // Packed strips are not divided.
     let columns = if packed { count } else { vectors };
     let across = |down: usize| (tasks / down).min(columns);
     let largest = |down: usize| (m.div_ceil(down) + packing) * columns.div_ceil(across(down));
-    // Rows of a transposed product are parts of lines of C, which two threads had better not share. Of equal grids, the
-    // one with the most rows is taken: its parts share B, and write to separate lines.
+    // Rows of a transposed product are columns of C, so dividing them would make threads write to the same cache lines.
+    // Of equal grids, the one with the most rows is taken: its parts share B, and write to separate lines.
     let most = if product.transposed { 1 } else { tasks.min(m) };
     let down = (1..=most).rev().min_by_key(|&down| largest(down)).unwrap_or(1);
     let across = across(down);
@@ -283,13 +286,13 @@ fn divide_grid<T: Real>(product: &mut Product<T>, tasks: usize) {
     });
 }
 
-/// A pointer that tasks use for disjoint or read-only parts of what it points to.
-struct Shared<P>(P);
+/// Pointers through which tasks access disjoint or read-only parts of a buffer.
+struct SyncPtr<P>(P);
 
-// SAFETY: see above; what the pointers point to is `Sync` and outlives the tasks.
-unsafe impl<P> Sync for Shared<P> {}
+// SAFETY: see above; the buffers are `Sync` and outlive the tasks.
+unsafe impl<P> Sync for SyncPtr<P> {}
 
-impl<P: Copy> Shared<P> {
+impl<P: Copy> SyncPtr<P> {
     /// The pointer; a method, so that closures capture the wrapper.
     fn get(&self) -> P {
         self.0

@@ -1,16 +1,16 @@
-//! Copies of operands that cannot be read in place, and the memory that they are made in.
+//! Packing of operands that cannot be read in place, and the scratch memory for it.
 
 use std::cell::RefCell;
 use std::ops::Range;
 use std::panic::resume_unwind;
 
-use super::{Mat, Shared, div_ceil, lanes, share};
+use super::{Mat, SyncPtr, div_ceil, lanes, share};
 use crate::buffer::AllocError;
 use crate::simd::{Kernel, Real, Simd};
 use crate::threads;
 use crate::tuning::max_vectors;
 
-/// A matrix as the kernels see it: element `(i, j)` is at `start + i·rows + j·cols`.
+/// A matrix by pointer and strides: element `(i, j)` is at `start + i·rows + j·cols`.
 #[derive(Clone, Copy)]
 pub(super) struct Strided<T> {
     pub start: *const T,
@@ -19,11 +19,11 @@ pub(super) struct Strided<T> {
 }
 
 impl<T> Strided<T> {
-    /// The matrix that starts at an offset, which must not lie behind the end of the data.
+    /// The matrix that starts at an offset, which must not be past the end of the data.
     pub fn new(mat: &Mat<T>, offset: usize) -> Self {
         Self {
             start: mat.data[offset..].as_ptr(),
-            // Larger strides lead nowhere, and sums of them could overflow.
+            // Larger strides are those of dimensions of size one, and sums of them could overflow.
             rows: mat.row_stride.min(mat.data.len()),
             cols: mat.col_stride.min(mat.data.len()),
         }
@@ -40,11 +40,11 @@ impl<T> Strided<T> {
     }
 }
 
-/// Copies `rows × cols` elements to `to`, row by row, `stride` apart. What lies behind a row's elements, up to a whole
-/// number of vectors, is overwritten.
+/// Copies `rows × cols` elements to a row-major `to` with row stride `stride`. Each row is padded to whole vectors with
+/// unspecified elements.
 ///
-/// Who makes one answers for the source being valid for reads of `rows × cols` elements, and `to` for writes of `rows` rows,
-/// `stride` apart and `cols` long, rounded up to whole vectors.
+/// Whoever constructs one guarantees that the source is valid for reads of `rows × cols` elements, and `to` for writes
+/// of `rows` rows, `stride` apart, of `cols` elements rounded up to whole vectors.
 pub(super) struct CopyTo<T> {
     pub from: Strided<T>,
     pub rows: usize,
@@ -85,7 +85,7 @@ impl<T: Real> Kernel<T> for CopyTo<T> {
     }
 }
 
-/// How columns are divided: into nearly equal strips of vectors, none wider than a tile may be.
+/// The division of columns into nearly equal strips of vectors, none wider than a tile.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Strips {
     pub vectors: usize,
@@ -99,7 +99,7 @@ impl Strips {
         Self { vectors, count: div_ceil(vectors, max_vectors(registers)) }
     }
 
-    /// As many strips as `parts` can share, as long as there are vectors.
+    /// Rounds the number of strips up to a multiple of `parts`, but not beyond the number of vectors.
     pub fn multiple_of(self, parts: usize) -> Self {
         Self { count: self.count.next_multiple_of(parts).min(self.vectors), ..self }
     }
@@ -110,7 +110,7 @@ impl Strips {
     }
 }
 
-/// Copies steps `k` of a strip of a B with `n` columns to `to`, row by row, one behind the other.
+/// Packs steps `k` of one strip of a B with `n` columns into `to`, row-major and contiguous.
 pub(super) fn pack<T: Real>(b: Strided<T>, n: usize, vectors: &Range<usize>, k: Range<usize>, to: *mut T) {
     let column = vectors.start * lanes::<T>();
     let stride = vectors.len() * lanes::<T>();
@@ -120,13 +120,13 @@ pub(super) fn pack<T: Real>(b: Strided<T>, n: usize, vectors: &Range<usize>, k: 
 
 /// Packs all of a `k × n` B, strip by strip.
 pub(super) fn pack_all<T: Real>(b: Strided<T>, (k, n): (usize, usize), strips: Strips, tasks: usize, to: *mut T) {
-    /// Steps of k that are packed at once, so that narrow matrices have enough of them to share.
+    /// Steps of k in one work item, so that narrow matrices have enough items to share.
     const STEPS: usize = 64;
     let pieces = k.div_ceil(STEPS);
-    let shared = Shared((b, to));
+    let shared = SyncPtr((b, to));
     threads::run(tasks, |task| {
         for i in share(0..strips.count * pieces, tasks, task) {
-            // In the order in which B lies in memory.
+            // In the order of B's memory.
             let (strip, piece) =
                 if b.rows > b.cols { (i % strips.count, i / strips.count) } else { (i / pieces, i % pieces) };
             let vectors = strips.get(strip);
@@ -138,36 +138,36 @@ pub(super) fn pack_all<T: Real>(b: Strided<T>, (k, n): (usize, usize), strips: S
     });
 }
 
-/// A cache line, so that scratch memory is aligned to them.
+/// A cache line, so that scratch memory is aligned to one.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
-struct Line(#[expect(dead_code, reason = "read and written through pointers")] [f64; 8]);
+struct CacheLine(#[expect(dead_code, reason = "read and written through pointers")] [f64; 8]);
 
-/// More than this is given back to the system after use.
+/// Larger buffers are returned to the system after use.
 const KEEP_BYTES: usize = 32 << 20;
 
 thread_local! {
-    /// Buffers that are not in use: a stack, because products inside tasks take theirs after, and return them before.
-    static FREE: RefCell<Vec<Vec<Line>>> = const { RefCell::new(Vec::new()) };
+    /// Free buffers: a stack, because nested products take theirs later and return them earlier.
+    static FREE: RefCell<Vec<Vec<CacheLine>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Calls `f` with memory for `len` elements that this thread reuses, so that packing allocates nothing in steady state.
-/// What it holds at first is unspecified (but initialised). If there is no memory, [`AllocError`] is the panic's payload,
-/// without a message: whoever has a user tells them.
+/// Its contents are initialised but unspecified. If there is no memory, panics with [`AllocError`] as the payload and
+/// without a message: the caller reports it.
 pub(super) fn with_scratch<T: Real, R>(len: usize, f: impl FnOnce(*mut T) -> R) -> R {
     if len == 0 {
         return f(std::ptr::null_mut());
     }
-    let lines = (len * size_of::<T>()).div_ceil(size_of::<Line>());
+    let lines = (len * size_of::<T>()).div_ceil(size_of::<CacheLine>());
     let mut buffer = FREE.with_borrow_mut(Vec::pop).unwrap_or_default();
     if buffer.len() < lines {
         buffer = Vec::new();
-        let bytes = lines * size_of::<Line>();
+        let bytes = lines * size_of::<CacheLine>();
         buffer.try_reserve_exact(lines).unwrap_or_else(|_| resume_unwind(Box::new(AllocError { bytes })));
-        buffer.resize(lines, Line([0.0; 8]));
+        buffer.resize(lines, CacheLine([0.0; 8]));
     }
     let result = f(buffer.as_mut_ptr().cast());
-    if buffer.len() * size_of::<Line>() <= KEEP_BYTES {
+    if buffer.len() * size_of::<CacheLine>() <= KEEP_BYTES {
         FREE.with_borrow_mut(|free| free.push(buffer));
     }
     result

@@ -11,11 +11,11 @@ use crate::map::GRAIN_CHEAP;
 use crate::simd::Real;
 use crate::threads;
 
-/// A matrix in the form in which products read their right operand, whatever strides it had: for the weights of layers, which
-/// are used more often than they change. Its form depends on its size alone, not on the products.
+/// A matrix in the packed layout of right operands: for the weights of layers, which are used more often than they
+/// change. The layout depends on the matrix's size alone, not on the products.
 #[derive(Debug)]
 pub struct Packed<T> {
-    /// Strip by strip, the columns' rows one behind the other.
+    /// Strip by strip, each row-major and contiguous.
     buffer: Buffer,
     rows: usize,
     cols: usize,
@@ -27,7 +27,7 @@ impl<T: Real> Packed<T> {
     /// A `rows × cols` matrix of zeros.
     ///
     /// # Errors
-    /// If there is no memory for it: it takes that of `rows` times `cols`, rounded up to whole vectors.
+    /// If there is no memory for `rows` times `cols`, rounded up to whole vectors, elements.
     pub fn new(rows: usize, cols: usize) -> Result<Self, AllocError> {
         let padded = cols.checked_next_multiple_of(lanes::<T>()).and_then(|cols| cols.checked_mul(rows));
         let bytes = padded.and_then(|elements| elements.checked_mul(size_of::<T>())).unwrap_or(usize::MAX);
@@ -35,7 +35,7 @@ impl<T: Real> Packed<T> {
         buffer.get_mut::<T>().fill(T::ZERO);
         let mut strips = Strips::new::<T>(cols, T::run(Registers));
         if strips.count > 1 {
-            // Threads share whole strips, so there is a number of them that two can share.
+            // Threads take whole strips, so their number is a multiple of two.
             strips = strips.multiple_of(2);
         }
         Ok(Self { buffer, rows, cols, strips, of: PhantomData })
@@ -53,7 +53,7 @@ impl<T: Real> Packed<T> {
         self.cols
     }
 
-    /// Makes this a copy of `b`.
+    /// Packs `b` into this matrix.
     ///
     /// # Panics
     /// If `b` has another size, or reaches outside its data.
@@ -76,10 +76,10 @@ impl<T: Real> Packed<T> {
     }
 }
 
-/// `C = epilogue(A·B)`, with the bits of [`gemm`], for a matrix that has been packed; `c` is row-major and contiguous.
+/// `C = epilogue(A·B)` for a packed B, with the bits of [`gemm`]; `c` is row-major and contiguous.
 ///
 /// # Panics
-/// If the sizes do not fit together, or A reaches outside its data.
+/// If the sizes do not agree, or A reaches outside its data.
 pub fn gemm_packed<T: Real>(c: &mut [T], a: Mat<T>, b: &Packed<T>, epilogue: Epilogue<T>) {
     let strips = b.strips;
     if strips.count <= 1 {

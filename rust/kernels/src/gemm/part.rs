@@ -5,19 +5,22 @@ use std::ops::Range;
 use super::finish::{Activate, FinishTransposed};
 use super::micro::{Finish, Panel, Registers};
 use super::pack::{CopyTo, Strided, Strips, pack, with_scratch};
-use super::turned::{self, STEPS};
+use super::transposed_b::{self, STEPS};
 use super::{Activation, Epilogue, Slope, div_ceil, lanes, share};
 use crate::simd::Real;
-use crate::tuning::{self, BLOCK_ROWS, COPY_REUSE, FETCH_BYTES, KC, TOTALS, max_rows, max_turned_rows, max_vectors};
+use crate::tuning::{
+    self, BLOCK_ROWS, COPY_REUSE, KC, PREFETCH_BYTES, TOTALS, max_rows, max_transposed_b_rows, max_vectors,
+};
 
-/// A product, checked: all that its pointers describe is valid while tasks run, and C is written by disjoint parts.
+/// A checked product: everything that its pointers describe is valid while tasks run, and parts write to disjoint
+/// elements of C.
 #[derive(Clone, Copy)]
 pub(super) struct Product<T> {
     pub m: usize,
     pub k: usize,
     pub n: usize,
     pub a: Strided<T>,
-    /// Without a meaning if B has been packed.
+    /// Unused if B has been packed.
     pub b: Strided<T>,
     /// Elements that are readable from B's first on.
     pub b_len: usize,
@@ -27,26 +30,26 @@ pub(super) struct Product<T> {
     pub strips: Strips,
     /// Row-major and contiguous: `m × n`, or `n × m` if `transposed`.
     pub c: *mut T,
-    /// The result is written transposed; then `m` is less than a vector.
+    /// The result is stored transposed; then `m` is less than a vector.
     pub transposed: bool,
     pub bias: Option<*const T>,
     pub activation: Activation,
-    /// With values that lie as C's elements do.
+    /// With a pointer to the values, which have C's layout.
     pub slope: Option<(Slope, *const T)>,
     pub accumulate: bool,
 }
 
-// SAFETY: the pointers come from borrows of `Sync` data that outlive the tasks; see above for C.
+// SAFETY: the pointers come from borrows of `Sync` data that outlive the tasks; for C see above.
 unsafe impl<T: Sync> Sync for Product<T> {}
 
-/// Where tiles read B from. They need rows of contiguous columns.
+/// Where tiles read B from: they need contiguous rows.
 #[derive(Clone, Copy)]
 pub(super) enum Source<T> {
     /// B itself.
     InPlace,
-    /// A copy: strip by strip, the columns' rows one behind the other.
+    /// A packed copy: strip by strip, each row-major and contiguous.
     Packed(*const T),
-    /// Copies that each part makes for itself.
+    /// Each part packs what it needs.
     Pack,
 }
 
@@ -58,7 +61,7 @@ pub(super) struct Part<'a, T> {
 }
 
 impl<T: Real> Product<T> {
-    /// A product of an `m × k` matrix and a `k × n` matrix, which is still to be set.
+    /// A product of an `m × k` matrix and a `k × n` matrix; the caller sets the latter.
     pub fn new((m, k, n): (usize, usize, usize), a: Strided<T>, c: *mut T, epilogue: Epilogue<T>) -> Self {
         let registers = T::run(Registers);
         Self {
@@ -82,7 +85,7 @@ impl<T: Real> Product<T> {
 }
 
 impl<T: Real> Part<'_, T> {
-    /// Computes the part: block of rows by block of rows, and for each of these block of k by block of k, all strips.
+    /// Computes the part: for each block of rows, for each block of k, all strips.
     pub fn run(&self) {
         let p = self.product;
         let width = lanes::<T>() * max_vectors(p.registers);
@@ -108,7 +111,7 @@ impl<T: Real> Part<'_, T> {
                     next = self.strips.end.min(first + group);
                     let strips = first..next;
                     let totals = |strip: usize| totals.wrapping_add((strip - first) * height * width);
-                    // A product of no terms has one block, which is empty.
+                    // With k = 0 there is one empty block.
                     for block in 0..p.k.div_ceil(KC).max(1) {
                         let k = block * KC..p.k.min((block + 1) * KC);
                         let mut a = p.a.at(rows.start, k.start);
@@ -132,14 +135,14 @@ impl<T: Real> Part<'_, T> {
         });
     }
 
-    /// Whether A is copied before it is used. It may have any strides, but not all are fast.
+    /// Whether A is packed before it is used. Any strides work, but not all are fast.
     fn copies_a(&self) -> bool {
         let Product { k, n, a, .. } = *self.product;
         k > 1 && n >= COPY_REUSE && tuning::is_far(a.cols * size_of::<T>())
     }
 
-    /// Steps `k` of a block of rows of one strip: `a` starts there, `packed` has room for a block of B, and `totals` for sums
-    /// that are not final.
+    /// Computes steps `k` of a block of rows of one strip: `a` starts there, `packed` has room for a block of B, and
+    /// `totals` for partial sums.
     fn strip(
         &self,
         a: Strided<T>,
@@ -152,9 +155,9 @@ impl<T: Real> Part<'_, T> {
         let p = self.product;
         let lanes = lanes::<T>();
         let (column, width) = (vectors.start * lanes, vectors.len() * lanes);
-        // Rows of the first tile, if it turns B and copies it for the others.
+        // Rows of the first tile, if it transposes B and packs it for the others.
         let high = if matches!(p.source, Source::Pack) && p.b.rows == 1 && k.len() >= STEPS {
-            rows.len().min(max_turned_rows(p.registers))
+            rows.len().min(max_transposed_b_rows(p.registers))
         } else {
             0
         };
@@ -176,9 +179,9 @@ impl<T: Real> Part<'_, T> {
             relu: last && p.activation == Activation::Relu,
             slope: None,
         };
-        let is_large = |elements: usize| elements * size_of::<T>() >= FETCH_BYTES;
-        // For the first strip: to the others, A is no news.
-        let fetch_a = a.cols == 1 && vectors.start == p.strips.get(self.strips.start).start && is_large(p.m * p.k);
+        let is_large = |elements: usize| elements * size_of::<T>() >= PREFETCH_BYTES;
+        // For the first strip only: after it A is in the cache.
+        let prefetch_a = a.cols == 1 && vectors.start == p.strips.get(self.strips.start).start && is_large(p.m * p.k);
         let long = last && matches!(p.activation, Activation::Tanh | Activation::Sigmoid);
         for (first, height, tiles) in self.tiles(rows.len(), vectors.len(), high) {
             if tiles == 0 {
@@ -197,7 +200,7 @@ impl<T: Real> Part<'_, T> {
                 k: k.len(),
                 k_whole,
                 tiles,
-                fetch: fetch_a,
+                prefetch: prefetch_a,
                 last: p.n.min(vectors.end * lanes) - (vectors.end - 1) * lanes,
                 c,
                 c_stride,
@@ -212,8 +215,8 @@ impl<T: Real> Part<'_, T> {
                 if first < high {
                     let from = p.b.at(k.start, column);
                     let keep = height < rows.len();
-                    let panel = Panel { fetch: !keep && is_large(p.n * p.k), ..panel };
-                    turned::panel(&panel, height, vectors.len(), (from.start, from.cols), keep);
+                    let panel = Panel { prefetch: !keep && is_large(p.n * p.k), ..panel };
+                    transposed_b::panel(&panel, height, vectors.len(), (from.start, from.cols), keep);
                 } else {
                     T::panel(height, vectors.len(), &panel);
                 }
@@ -225,7 +228,7 @@ impl<T: Real> Part<'_, T> {
         }
     }
 
-    /// Where the tiles of a strip begin, how high they are, and how many there are so: one of `high` rows, and nearly equal ones
+    /// The tiles of a strip, as (first row, rows of a tile, number of tiles): one of `high` rows, and nearly equal ones
     /// below it.
     fn tiles(&self, rows: usize, vectors: usize, high: usize) -> [(usize, usize, usize); 3] {
         let rest = rows - high;
@@ -236,8 +239,8 @@ impl<T: Real> Part<'_, T> {
         [(0, high, usize::from(high > 0)), (high, height, whole), (high + whole * height, lower, tiles - whole)]
     }
 
-    /// The leading steps of `k` in which all of a strip's vectors may be read whole: vectors may reach beyond B's last
-    /// column, as long as they stay within B's memory.
+    /// The number of leading steps of `k` in which whole vectors of a strip may be read: they may extend past B's last
+    /// column as long as they stay within B's memory.
     fn whole_steps(&self, vectors: &Range<usize>, k: &Range<usize>) -> usize {
         let p = self.product;
         let end = vectors.end * lanes::<T>();

@@ -1,4 +1,4 @@
-//! Comparison and choice, for every element type.
+//! Comparison and selection, for every element type.
 
 use super::{GRAIN_CHEAP, UNIT};
 use crate::View;
@@ -8,7 +8,7 @@ use crate::simd::{Element, Kernel, Real, Simd};
 use crate::split::split;
 use crate::view::size;
 
-/// A comparison. With NaN all are false but `Ne`, and `Same` of two.
+/// A comparison. With NaN, all are false except `Ne`, and `Same` of two NaN.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Compare {
     /// `a < b`
@@ -68,7 +68,7 @@ struct CompareKernel<'a, T> {
     start: usize,
 }
 
-// The kernel's type is of no account: it enters the shell only to be compiled for the instruction set.
+// The kernel's element type is irrelevant: it enters the shell only to be compiled for the instruction set.
 impl<T: Element> Kernel<f32> for CompareKernel<'_, T> {
     type Out = ();
     #[inline(always)]
@@ -112,7 +112,7 @@ impl<T: Element> Kernel<f32> for Select<'_, T> {
     }
 }
 
-/// [`compare`] of operands without strides, in a loop that the compiler vectorises.
+/// [`compare`] of contiguous operands, in a loop that the compiler vectorises.
 #[inline(always)]
 pub(crate) fn compare_tile<T: Element>(op: Compare, out: &mut [u8], a: &[T], b: &[T]) {
     macro_rules! each {
@@ -143,7 +143,7 @@ fn is_nan<T: Element>(x: &T) -> bool {
     x != x
 }
 
-/// [`select`] from operands without strides.
+/// [`select`] from contiguous operands.
 #[inline(always)]
 pub(crate) fn select_tile<T: Element>(out: &mut [T], cond: &[u8], a: &[T], b: &[T]) {
     for (((out, &cond), &a), &b) in out.iter_mut().zip(cond).zip(a).zip(b) {

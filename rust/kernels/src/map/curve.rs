@@ -17,7 +17,7 @@ pub enum Curve {
     LeakyRelu(f64),
     /// `scale·x` where x > 0, else `scale·alpha·(exp(rate·x) - 1)`
     Elu {
-        /// What the negative part tends to, unscaled
+        /// Minus the limit at −∞, unscaled
         alpha: f64,
         /// The factor of both parts
         scale: f64,
@@ -28,7 +28,7 @@ pub enum Curve {
     Softplus {
         /// The factor of the exponent
         beta: f64,
-        /// Where the line begins
+        /// Above it the function is linear
         threshold: f64,
     },
     /// `-ln(1 + e⁻ˣ)`
@@ -85,7 +85,7 @@ struct CurveKernel<'a, T> {
     out: &'a mut [T],
     shape: &'a [usize],
     x: View<'a, T>,
-    /// The gradients that the derivative is multiplied by, if that is what is wanted.
+    /// The incoming gradient, if the derivative is wanted.
     g: Option<View<'a, T>>,
     /// The place of `out` in the whole output.
     start: usize,
@@ -116,7 +116,7 @@ impl<T: Real> Kernel<T> for CurveKernel<'_, T> {
     }
 }
 
-/// The values of a curve, or its derivatives multiplied by `g`, for operands without strides.
+/// The values of a curve, or its derivatives multiplied by `g`, for contiguous operands.
 pub(crate) struct CurveTile<'a, T> {
     pub curve: Curve,
     pub out: &'a mut [T],
@@ -141,7 +141,7 @@ impl<T: Real> Kernel<T> for CurveTile<'_, T> {
         match curve {
             Curve::LeakyRelu(slope) => {
                 let slope = s.splat(T::from_f64(slope));
-                // A short one, as those of `map_lanes`.
+                // A short expression, as `map_lanes` is for.
                 match g {
                     None => map_lanes!(s: S, [out => y] <- [x => x], (s.select(s.lt(zero, x), x, s.mul(slope, x)),)),
                     Some(g) => map_lanes!(s: S, [out => y] <- [g => g, x => x], {

@@ -238,7 +238,7 @@ fn map1<T: Element, O: Element>(out: &mut [O], shape: &[usize], x: View<T>, f: i
     }
 }
 
-/// `out[i] = f(a[i], b[i])`, by loops that the compiler vectorises.
+/// `out[i] = f(a[i], b[i])`, in loops that the compiler vectorises.
 fn map2<A: Element, B: Element, O: Element>(
     out: &mut [O],
     shape: &[usize],
@@ -262,7 +262,7 @@ struct Map1<'a, T, O, F> {
     f: F,
 }
 
-// The kernel's type is of no account: it enters the shell only to be compiled for the instruction set.
+// The kernel's element type is irrelevant: it enters the shell only to be compiled for the instruction set.
 impl<T: Element, O, F: Fn(T) -> O> Kernel<f32> for Map1<'_, T, O, F> {
     type Out = ();
     #[inline(always)]

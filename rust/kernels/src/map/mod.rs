@@ -14,11 +14,11 @@ pub use integer::{Int, IntBinary, IntUnary, binary_int, unary_int};
 pub use real::{Binary, Unary, add_assign, binary, unary};
 pub(crate) use real::{BinaryTile, Maps, Power, UnaryTile};
 
-/// Elements that pay for a thread where each costs a load or two and a store: below, memory is no bottleneck and a thread's
-/// start is not repaid.
+/// Elements that pay for a thread where each costs a load or two and a store: below that, memory is not the bottleneck
+/// and waking a thread does not pay off.
 pub(crate) const GRAIN_CHEAP: usize = 32 * 1024;
-/// The same where each costs an exponential or the like, some five times as much.
+/// The same where each costs an exponential or the like, about five times as much.
 pub(crate) const GRAIN_TRANSCENDENTAL: usize = 8 * 1024;
 
-/// Parts of outputs begin at multiples of so many elements: whole cache lines and whole vectors.
+/// Parts of outputs start at multiples of this number of elements: whole cache lines and whole vectors.
 pub(crate) const UNIT: usize = 64;

@@ -11,11 +11,11 @@ use crate::simd::{Kernel, Real, Simd};
 use crate::split::split;
 use crate::view::size;
 
-/// Functions that are computed lane by lane cost some 5 to 20 ns.
+/// Functions that are computed lane by lane cost about 5 to 20 ns per element.
 const GRAIN_LIBRARY: usize = 512;
 
-/// Makes an enum of functions, and the kernel that computes them for operands without strides, from one row for each: its
-/// meaning, its name, the elements that pay for a thread, and its formula in vector arithmetic.
+/// Defines an enum of functions, and the kernel that computes them for contiguous operands, from one row for each: its
+/// doc comment, its name, the elements that pay for a thread, and its formula in vector arithmetic.
 macro_rules! functions {
     (@map GRAIN_CHEAP, $S:ident, $s:ident, $out:ident, [$($x:ident),+], $formula:expr) => {
         map_lanes!($s: $S, [$out => y] <- [$($x => $x),+], ($formula,))
@@ -103,7 +103,7 @@ functions! {
     Root, GRAIN_TRANSCENDENTAL, math::root(s, x);
     /// `x³`
     Cube, GRAIN_CHEAP, s.mul(s.mul(x, x), x);
-    /// The integer next to `x` on the side of 0
+    /// `x` rounded towards 0
     Trunc, GRAIN_CHEAP, math::trunc(s, x);
     /// `2ˣ`
     Exp2, GRAIN_TRANSCENDENTAL, math::exp2(s, x);
@@ -135,7 +135,7 @@ functions! {
     Atanh, GRAIN_TRANSCENDENTAL, math::atanh(s, x);
     /// The error function
     Erf, GRAIN_TRANSCENDENTAL, math::erf(s, x);
-    /// One less the error function
+    /// One minus the error function
     Erfc, GRAIN_TRANSCENDENTAL, math::erfc(s, x);
     /// The inverse of the error function
     Erfinv, GRAIN_LIBRARY, library::erfinv(s, x);
@@ -172,26 +172,26 @@ functions! {
     Maximum, GRAIN_CHEAP, math::maximum(s, a, b);
     /// The smaller; NaN if either is
     Minimum, GRAIN_CHEAP, math::minimum(s, a, b);
-    /// `b > 0 ? a : 0`: the gradient `a` of a rectifier whose value was `b`
+    /// `b > 0 ? a : 0`: the backward function of ReLU for the gradient `a` and the value `b`
     ReluGrad, GRAIN_CHEAP, math::relu_grad(s, a, b);
-    /// `a·(1 - b²)`, and 0 where `a` is 0: the gradient `a` of a hyperbolic tangent whose value was `b`
+    /// `a·(1 - b²)`, and 0 where `a` is 0: that of the hyperbolic tangent
     TanhGrad, GRAIN_CHEAP, math::tanh_grad(s, a, b);
-    /// `a·b·(1 - b)`, and 0 where `a` is 0: the gradient `a` of a logistic function whose value was `b`
+    /// `a·b·(1 - b)`, and 0 where `a` is 0: that of the logistic function
     SigmoidGrad, GRAIN_CHEAP, math::sigmoid_grad(s, a, b);
-    /// `a × b`, and 0 where `a` is 0 whatever `b` is: the gradient `a` of a function of slope `b`
+    /// `a × b`, and 0 where `a` is 0 whatever `b` is: the gradient `a` times the derivative `b`
     MulGrad, GRAIN_CHEAP, math::unless_zero(s, a, s.mul(a, b));
-    /// `a ÷ b`, and 0 where `a` is 0 whatever `b` is: the gradient `a` of a function of slope `1/b`
+    /// `a ÷ b`, and 0 where `a` is 0 whatever `b` is: the gradient `a` times the derivative `1/b`
     DivGrad, GRAIN_CHEAP, math::unless_zero(s, a, s.div(a, b));
     /// `-b ln a - (1 - b) ln(1 - a)` with logarithms of at least -100
     BinaryCrossEntropy, GRAIN_TRANSCENDENTAL, math::binary_cross_entropy(s, a, b);
-    /// `(a - b) ÷ max(a·(1 - a), 10⁻¹²)`: its slope
+    /// `(a - b) ÷ max(a·(1 - a), 10⁻¹²)`: its derivative with respect to `a`
     BinaryCrossEntropySlope, GRAIN_CHEAP, {
         let variance = s.max(s.splat(T::from_f64(1e-12)), s.mul(a, s.sub(s.splat(T::ONE), a)));
         s.div(s.sub(a, b), variance)
     };
     /// `ln(1 + eᵃ) - a·b`: the binary cross-entropy of `σ(a)` against `b`
     LogitsCrossEntropy, GRAIN_TRANSCENDENTAL, math::logits_cross_entropy(s, a, b);
-    /// `σ(a) - b`: its slope, accurate where that is small
+    /// `σ(a) - b`: its derivative with respect to `a`, accurate where that is small
     LogitsSlope, GRAIN_TRANSCENDENTAL, math::logits_slope(s, a, b);
     /// `a × b`, and 0 where either is 0 whatever the other is: the product of two gradients
     MulGrads, GRAIN_CHEAP, math::unless_zero(s, b, math::unless_zero(s, a, s.mul(a, b)));
@@ -240,18 +240,18 @@ fn binary_body<T: Real>(op: Binary, out: &mut [T], shape: &[usize], a: View<T>, 
     split(out, UNIT, op.grain(), |start, out| T::run(BinaryKernel { op, out, shape, a, b, start }));
 }
 
-/// What computes a power.
+/// How a power is computed.
 pub(crate) enum Power {
-    /// The routine for all exponents
+    /// By the general routine
     General,
-    /// Nothing: the power is the base
+    /// Not at all: the power is the base
     Same,
-    /// A function of the base
+    /// By a function of the base
     By(Unary),
 }
 
 impl Power {
-    /// With one exponent for all elements, by strides of 0, some need no general routine.
+    /// If one exponent is broadcast to all elements, some exponents avoid the general routine.
     pub(crate) fn of<T: Real>(exponent: View<T>) -> Self {
         if exponent.strides.iter().any(|&stride| stride != 0) {
             return Power::General;

@@ -1,24 +1,24 @@
-//! Activation functions that are products of a number and a function of it, and their derivatives.
+//! Activation functions of the form x·f(x), and their derivatives.
 //!
-//! Where that function has vanished or is 1, the number is limited: ∞ times 0 would be NaN.
+//! Where f has reached 0 or 1, x is clamped: ∞ times 0 would be NaN.
 
 use super::{exp, sigmoid};
 use crate::simd::{Real, Simd};
 
-/// `x`, but not below −`limit`.
+/// `x` clamped from below to −`limit`.
 #[inline(always)]
 fn from_below<T: Real, S: Simd<T>>(s: S, x: S::V, limit: T) -> S::V {
     // A NaN is the second operand, which `max` and `min` return.
     s.max(s.splat(-limit), x)
 }
 
-/// `x` within ±`limit`.
+/// `x` clamped to ±`limit`.
 #[inline(always)]
 fn within<T: Real, S: Simd<T>>(s: S, x: S::V, limit: T) -> S::V {
     s.min(s.splat(limit), from_below(s, x, limit))
 }
 
-/// Beyond this the logistic function is 0 or 1.
+/// Beyond ± this number the logistic function is 0 or 1.
 #[inline(always)]
 fn steep<T: Real>() -> T {
     T::ONE - T::EXP_MIN
@@ -38,10 +38,10 @@ pub(crate) fn silu_slope<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
     s.mul_add(s.mul(x, y), s.sub(s.splat(T::ONE), y), y)
 }
 
-/// From here on [`gelu_tanh`] is 0 or x in both types.
+/// From this magnitude on, [`gelu_tanh`] is 0 or x in both types.
 const TANH_FAR: f64 = 25.0;
 
-/// What [`gelu_tanh`] multiplies x and x³ by: √(8/π), and 0.044715 of it.
+/// The coefficients of x and x³ in [`gelu_tanh`]: √(8/π), and 0.044715 times that.
 pub const GELU_TANH: (f64, f64) = (1.595_769_121_605_730_7, 1.595_769_121_605_730_7 * 0.044_715);
 
 /// `x·σ(u)` with `u = a·x + b·x³` and the constants of [`GELU_TANH`]: ½(1 + tanh ½u) is σ(u).

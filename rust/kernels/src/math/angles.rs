@@ -1,4 +1,4 @@
-//! Functions of angles, and their inverses.
+//! Trigonometric functions and their inverses.
 
 use super::{exact_product, exact_sum, library, polynomial, quotient};
 use crate::simd::{Real, Simd};
@@ -6,7 +6,7 @@ use crate::simd::{Real, Simd};
 /// `(sin 2πu, cos 2πu)` for `|u| ≤ 1`.
 #[inline(always)]
 pub(crate) fn sincos_turns<T: Real, S: Simd<T>>(s: S, u: S::V) -> (S::V, S::V) {
-    // Quarter turns: the nearest whole number q, and the rest t, exactly.
+    // In quarter turns: the nearest integer q and the remainder t, exactly.
     let quarters = s.mul(u, s.splat(T::from_f64(4.0)));
     let q = s.round(quarters);
     let t = s.sub(quarters, q);
@@ -14,10 +14,10 @@ pub(crate) fn sincos_turns<T: Real, S: Simd<T>>(s: S, u: S::V) -> (S::V, S::V) {
     turned(s, q, s.mul(t, polynomial(s, T::SIN, z)), polynomial(s, T::COS, z))
 }
 
-/// Sine and cosine of an angle, from those of what q quarter turns leave of it.
+/// Sine and cosine of an angle, from those of its remainder after q quarter turns.
 #[inline(always)]
 fn turned<T: Real, S: Simd<T>>(s: S, q: S::V, sin: S::V, cos: S::V) -> (S::V, S::V) {
-    // An odd q exchanges the two, and q modulo 4 decides the signs.
+    // An odd q swaps the two, and q modulo 4 determines the signs.
     let odd = is_odd(s, q);
     let sin_out = s.select(odd, cos, sin);
     let cos_out = s.select(odd, sin, cos);
@@ -31,10 +31,11 @@ fn is_odd<T: Real, S: Simd<T>>(s: S, q: S::V) -> S::M {
     s.eq(s.abs(s.sub(q, s.add(pairs, pairs))), s.splat(T::ONE))
 }
 
-/// An angle from 0 to [`Coefficients::ANGLE_MAX`](super::Coefficients::ANGLE_MAX) less a number of quarter turns, by sine and cosine.
+/// Sine and cosine of an angle from 0 to [`Coefficients::ANGLE_MAX`](super::Coefficients::ANGLE_MAX), reduced by a
+/// number of quarter turns.
 struct Reduced<V> {
     quarters: V,
-    /// The two terms of the sine, the first of which is exact and the larger.
+    /// The two terms of the sine: the first is exact, and larger than the second.
     sin: (V, V),
     /// The same of the cosine.
     cos: (V, V),
@@ -46,9 +47,9 @@ fn sincos<T: Real, S: Simd<T>>(s: S, a: S::V) -> Reduced<S::V> {
     let [p1, p2, p3] = [s.splat(T::HALF_PI[0]), s.splat(T::HALF_PI[1]), s.splat(T::HALF_PI[2])];
     let quarters = s.round(s.mul(a, s.splat(T::from_f64(std::f64::consts::FRAC_2_PI))));
     let n = s.neg(quarters);
-    // Exact, because the difference is a multiple of the last place of both and small.
+    // Exact, because the difference is small and a multiple of the last place of both.
     let first = s.mul_add(n, p1, a);
-    // The product is `second` + `lost`, and the angle r + e: Knuth's sum keeps what rounding takes from r.
+    // The product is `second` + `lost`, and the angle r + e: Knuth's two-sum keeps the rounding error of r.
     let (second, lost) = exact_product(s, n, p2);
     let r = s.add(first, second);
     let part = s.sub(r, first);
@@ -134,7 +135,7 @@ pub(crate) fn atan2<T: Real, S: Simd<T>>(s: S, y: S::V, x: S::V) -> S::V {
     angle(s, y, x, s.splat(T::ZERO))
 }
 
-/// The same, and a small number added to its size.
+/// The same, with a small number added to its magnitude.
 #[inline(always)]
 fn angle<T: Real, S: Simd<T>>(s: S, y: S::V, x: S::V, plus: S::V) -> S::V {
     let (zero, one, negative) = (s.splat(T::ZERO), s.splat(T::ONE), s.splat(T::NEG_ZERO));
@@ -146,7 +147,7 @@ fn angle<T: Real, S: Simd<T>>(s: S, y: S::V, x: S::V, plus: S::V) -> S::V {
     let t = s.select(s.eq(low, zero), zero, t);
     let z = s.mul(t, t);
     let angle = s.mul_add(s.mul(t, z), polynomial(s, T::ATAN, z), t);
-    // Added to or taken from a multiple of a quarter turn; a zero has a sign too.
+    // Added to or subtracted from a multiple of a quarter turn; zeros have a sign, too.
     let left = s.lt(s.or(one, s.and(x, negative)), zero);
     let signed = s.xor(angle, s.xor(s.select(steep, negative, zero), s.select(left, negative, zero)));
     let rest = s.add(signed, s.add(turns(s, steep, left, T::HALF_PI[1]), plus));
@@ -181,7 +182,8 @@ pub(crate) fn acos<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
     angle(s, leg, x, s.mul(x, low))
 }
 
-/// √(1 − x²), and what rounding took from the root, to first order. In a unit circle it moves the angle by its product with x.
+/// √(1 − x²), and the rounding error of the root, to first order. On the unit circle it changes the angle by its
+/// product with x.
 #[inline(always)]
 fn other_leg<T: Real, S: Simd<T>>(s: S, x: S::V) -> (S::V, S::V) {
     let square = s.mul_add(s.neg(x), x, s.splat(T::ONE));

@@ -1,4 +1,4 @@
-//! What the formulas of [`super`] need to know of `f32` and `f64`.
+//! Constants and coefficients of the formulas of [`super`] for `f32` and `f64`.
 //!
 //! `coefficients.py` fits the polynomials. The error written beside each is relative to the function's result.
 #![allow(clippy::excessive_precision, clippy::unreadable_literal, clippy::approx_constant)] // as they were fitted
@@ -11,10 +11,10 @@ pub trait Coefficients: Sized + 'static {
     const MANTISSA: u32;
     /// The bits of the significand.
     const MANTISSA_MASK: Self;
-    /// 1.5 · 2^`MANTISSA` + the exponent's bias. Adding it rounds a small number to an integer n and leaves n + bias in the
-    /// lowest bits, whence a shift by `MANTISSA` makes 2ⁿ.
+    /// 1.5 · 2^`MANTISSA` + the exponent's bias. Adding it rounds a small number to an integer n and leaves n + bias in
+    /// the lowest bits, which a shift by `MANTISSA` turns into 2ⁿ.
     const ROUND: Self;
-    /// 2^`MANTISSA`: or-ing a small integer into its bits adds the integer.
+    /// 2^`MANTISSA`: a bitwise or with a small integer adds the integer.
     const INTEGER: Self;
     /// The exponent's bias.
     const BIAS: Self;
@@ -22,22 +22,22 @@ pub trait Coefficients: Sized + 'static {
     const EXP2_MIN: Self;
     /// The smallest normal number.
     const MIN_NORMAL: Self;
-    /// A power of two whose square is far from overflow, and beside whose square 1 vanishes.
+    /// A power of two whose square is far from overflow, and to whose square adding 1 changes nothing.
     const LARGE: Self;
     /// 2^(`MANTISSA` + 1), which makes every subnormal number normal, and its exponent.
     const NORMALISE: (Self, Self);
 
     /// log₂ e.
     const LOG2_E: Self;
-    /// ln 2 in two parts, the first of so few bits that its product with an exponent is exact.
+    /// ln 2 in two parts, the first with few enough bits that its product with an exponent is exact.
     const LN2: (Self, Self);
     /// √½.
     const SQRT_HALF: Self;
-    /// The bits of 1 less those of √½.
+    /// The bits of 1 minus those of √½.
     const ONE_LESS_SQRT_HALF: Self;
     /// Below this the exponential rounds to 0.
     const EXP_MIN: Self;
-    /// Above this, and a little before, the exponential overflows.
+    /// Above this, and slightly below, the exponential overflows.
     const EXP_MAX: Self;
     /// Whether quotients are refined by their remainders: accuracy for `f64`, speed for `f32`.
     const REFINE: bool;
@@ -52,9 +52,9 @@ pub trait Coefficients: Sized + 'static {
     const SIN: &'static [Self];
     /// cos(½πt) = p(t²) for |t| ≤ ½.
     const COS: &'static [Self];
-    /// π/2 in three parts, each the nearest to what those before it leave.
+    /// π/2 in three parts, each the nearest to the remainder of those before.
     const HALF_PI: [Self; 3];
-    /// Up to this angle its quarter turns are counted exactly enough with those parts.
+    /// Up to this angle, argument reduction with those parts is accurate enough.
     const ANGLE_MAX: Self;
     /// sin r = r + r·z·p(z) with z = r² for |r| a little above π/4.
     const SINE: &'static [Self];

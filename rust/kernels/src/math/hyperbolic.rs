@@ -63,7 +63,7 @@ pub(crate) fn cosh<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
     s.add(y, s.div(s.splat(T::from_f64(0.25)), y))
 }
 
-/// The number with this hyperbolic sine, within 2 units in the last place.
+/// The inverse hyperbolic sine, within 2 units in the last place.
 #[inline(always)]
 pub(crate) fn asinh<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
     let one = s.splat(T::ONE);
@@ -75,7 +75,7 @@ pub(crate) fn asinh<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
     s.or(y, s.and(x, s.splat(T::NEG_ZERO)))
 }
 
-/// The number from 0 on with this hyperbolic cosine, within 2 units in the last place; NaN below 1.
+/// The inverse hyperbolic cosine, within 2 units in the last place; NaN below 1.
 #[inline(always)]
 pub(crate) fn acosh<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
     let one = s.splat(T::ONE);
@@ -85,7 +85,7 @@ pub(crate) fn acosh<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
     let above = s.add(t, two);
     let square = s.mul(t, above);
     let root = s.sqrt(square);
-    // What rounding took from the square and the root, to first order.
+    // The rounding errors of the square and the root, to first order.
     let lost = s.add(s.mul_add(t, above, s.neg(square)), s.mul_add(s.neg(root), root, square));
     let low = s.div(lost, s.add(s.add(root, root), s.splat(T::MIN_NORMAL)));
     s.select(s.lt(x, one), s.splat(T::NAN), log1p_root(s, t, root, low))
@@ -97,7 +97,7 @@ fn log1p_root<T: Real, S: Simd<T>>(s: S, a: S::V, b: S::V, b_low: S::V) -> S::V 
     let zero = s.splat(T::ZERO);
     let large = s.lt(s.splat(T::LARGE), a);
     let sum = s.add(a, b);
-    // Knuth's sum.
+    // Knuth's two-sum.
     let part = s.sub(sum, a);
     let rounded = s.add(s.sub(a, s.sub(sum, part)), s.sub(b, part));
     let low = s.select(large, zero, s.add(rounded, b_low));
@@ -105,7 +105,7 @@ fn log1p_root<T: Real, S: Simd<T>>(s: S, a: S::V, b: S::V, b_low: S::V) -> S::V 
     s.add(y, s.select(large, s.splat(T::from_f64(std::f64::consts::LN_2)), zero))
 }
 
-/// The number with this hyperbolic tangent, within 2 units in the last place; NaN beyond ±1.
+/// The inverse hyperbolic tangent, within 2 units in the last place; NaN beyond ±1.
 #[inline(always)]
 pub(crate) fn atanh<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
     let one = s.splat(T::ONE);

@@ -1,5 +1,5 @@
-//! Functions without a vector form of their own: lane by lane, through the `libm` crate, whose software routines give the same
-//! bits on every platform.
+//! Functions without a vectorized form: computed lane by lane by the `libm` crate, whose software routines give the
+//! same bits on every platform.
 
 use crate::simd::{Real, Simd};
 
@@ -14,7 +14,7 @@ pub trait Library: Sized {
     /// The tangent of an angle in radians.
     #[must_use]
     fn tan(self) -> Self;
-    /// The number with this error function: ±∞ at ±1, NaN beyond.
+    /// The inverse error function: ±∞ at ±1, NaN beyond.
     #[must_use]
     fn erfinv(self) -> Self;
     /// The remainder of `self / b` with the sign of `self`.
@@ -48,7 +48,7 @@ macro_rules! library {
                 if whole == 0.0 {
                     return $t::copysign(0.0, self / b);
                 }
-                // The division above is of a multiple of b, and may still be off by its rounding.
+                // The division above is of a multiple of b, but its result may still be off by a rounding error.
                 let floor = whole.floor();
                 if whole - floor > 0.5 { floor + 1.0 } else { floor }
             }
@@ -66,7 +66,7 @@ library! { f64 {
     fmod(b) = fmod;
 } }
 
-/// Writes a function of vectors for each of the functions above.
+/// Defines a function of vectors for each of the functions above.
 macro_rules! lane_by_lane {
     ($($name:ident($x:ident $(, $b:ident)?);)*) => {$(
         #[inline(always)]
@@ -88,8 +88,8 @@ lane_by_lane! {
 
 /// The inverse of the error function, from that of the normal distribution: Φ⁻¹((1 + x)/2) / √2.
 ///
-/// Wichura, Algorithm AS 241: the percentage points of the normal distribution, Applied Statistics 37, 1988, PPND16. Its
-/// argument is p − 1/2 = x/2, and 1 − |x| in the tails, so nothing is lost near 0 or ±1.
+/// Wichura, Algorithm AS 241: the percentage points of the normal distribution, Applied Statistics 37, 1988, PPND16.
+/// Its argument is p − 1/2 = x/2, and 1 − |x| in the tails, so nothing is lost near 0 or ±1.
 fn inverse_error_function(x: f64) -> f64 {
     let tail = 1.0 - x.abs();
     if tail == 0.0 {
@@ -99,12 +99,12 @@ fn inverse_error_function(x: f64) -> f64 {
         return f64::NAN;
     }
     let q = x / 2.0;
-    let quotient = |r: f64, over: &[f64; 8], under: &[f64; 8]| horner(r, over) / horner(r, under);
+    let ratio = |r: f64, over: &[f64; 8], under: &[f64; 8]| horner(r, over) / horner(r, under);
     let quantile = if q.abs() <= 0.425 {
-        q * quotient(0.180_625 - q * q, &CENTRE.0, &CENTRE.1)
+        q * ratio(0.180_625 - q * q, &CENTRE.0, &CENTRE.1)
     } else {
         let r = libm::sqrt(-libm::log(tail / 2.0));
-        let size = if r <= 5.0 { quotient(r - 1.6, &FLANK.0, &FLANK.1) } else { quotient(r - 5.0, &FAR.0, &FAR.1) };
+        let size = if r <= 5.0 { ratio(r - 1.6, &FLANK.0, &FLANK.1) } else { ratio(r - 5.0, &FAR.0, &FAR.1) };
         f64::copysign(size, x)
     };
     quantile * std::f64::consts::FRAC_1_SQRT_2
@@ -114,9 +114,9 @@ fn horner(x: f64, coefficients: &[f64; 8]) -> f64 {
     coefficients.iter().rev().fold(0.0, |sum, c| sum * x + c)
 }
 
-type Quotient = ([f64; 8], [f64; 8]);
+type RationalFunction = ([f64; 8], [f64; 8]);
 
-const CENTRE: Quotient = (
+const CENTRE: RationalFunction = (
     [
         3.387_132_872_796_366_5,
         133.141_667_891_784_38,
@@ -139,7 +139,7 @@ const CENTRE: Quotient = (
     ],
 );
 
-const FLANK: Quotient = (
+const FLANK: RationalFunction = (
     [
         1.423_437_110_749_683_5,
         4.630_337_846_156_546,
@@ -162,7 +162,7 @@ const FLANK: Quotient = (
     ],
 );
 
-const FAR: Quotient = (
+const FAR: RationalFunction = (
     [
         6.657_904_643_501_103,
         5.463_784_911_164_114,

@@ -1,8 +1,8 @@
-//! Elementary functions on vectors. Here: exponential, logarithm, and the arithmetic that all share.
+//! Elementary functions on vectors. In this file: exponential, logarithm, and the arithmetic that all share.
 //!
-//! Written once for both types and all instruction sets, from operations that IEEE 754 specifies exactly, so the bits of
-//! a result depend on nothing but its argument. Infinities, NaN, zeros and subnormal numbers need no branches. Errors, in
-//! units in the last place, are those of the slow tests.
+//! Written once for both types and all instruction sets, in terms of operations that IEEE 754 specifies exactly, so the
+//! bits of a result depend on nothing but its argument. Infinities, NaN, zeros and subnormal numbers need no branches.
+//! The error bounds, in units in the last place, were measured by the slow tests.
 
 mod activation;
 mod angles;
@@ -34,21 +34,21 @@ fn polynomial<T: Real, S: Simd<T>>(s: S, p: &[T], x: S::V) -> S::V {
     y
 }
 
-/// A constant as a number of this type and what that lacks, given as a number of double precision and what that lacks.
+/// A constant as a number of this type and its rounding error, given as a double and its rounding error.
 #[inline(always)]
 fn constant<T: Real, S: Simd<T>>(s: S, c: f64, rest: f64) -> (S::V, S::V) {
     let high = T::from_f64(c);
     (s.splat(high), s.splat(T::from_f64(c - high.to_f64() + rest)))
 }
 
-/// `a·b`, and what rounding took from it.
+/// `a·b` and its rounding error.
 #[inline(always)]
 fn exact_product<T: Real, S: Simd<T>>(s: S, a: S::V, b: S::V) -> (S::V, S::V) {
     let y = s.mul(a, b);
     (y, s.mul_add(a, b, s.neg(y)))
 }
 
-/// `a + b`, and what rounding took from it, if `a` is 0 or not smaller than `b`.
+/// `a + b` and its rounding error, if `a` is 0 or not smaller in magnitude than `b` (Dekker's fast two-sum).
 #[inline(always)]
 fn exact_sum<T: Real, S: Simd<T>>(s: S, a: S::V, b: S::V) -> (S::V, S::V) {
     let y = s.add(a, b);
@@ -77,7 +77,7 @@ pub(crate) fn exp<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
 /// [`exp`] of numbers that are at most [`Coefficients::EXP_MAX`].
 #[inline(always)]
 pub(crate) fn exp_bounded<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
-    // Processors take a hundred cycles to round a result to 0, so that is left to a selection.
+    // Rounding a result to 0 takes processors a hundred cycles, so a selection does it.
     let zero = s.splat(T::ZERO);
     let vanishes = s.lt(x, s.splat(T::EXP_MIN));
     let (shifted, r, _) = reduce(s, s.select(vanishes, zero, x));
@@ -86,7 +86,7 @@ pub(crate) fn exp_bounded<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
     s.select(vanishes, zero, y)
 }
 
-/// `unit·(eˣ − 1)`, where `unit` is 2^`exponent`, and what rounding took from it. `unit·eˣ` must not overflow.
+/// `unit·(eˣ − 1)`, where `unit` is 2^`exponent`, and its rounding error. `unit·eˣ` must not overflow.
 #[inline(always)]
 fn expm1_parts<T: Real, S: Simd<T>>(s: S, x: S::V, exponent: T, unit: T) -> (S::V, S::V) {
     let (shifted, r, e) = reduce(s, x);
@@ -107,7 +107,7 @@ fn expm1_parts<T: Real, S: Simd<T>>(s: S, x: S::V, exponent: T, unit: T) -> (S::
 pub(crate) fn expm1<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
     // e^−64 is far below the last place of −1 in both types.
     let clamped = s.max(s.splat(T::from_f64(-64.0)), s.min(s.splat(T::EXP_MAX), x));
-    // Half the result, because its power of two can overflow where the result does not.
+    // Half the result, because the power of two can overflow where the result does not.
     let (half, _) = expm1_parts(s, clamped, -T::ONE, T::from_f64(0.5));
     let y = s.add(half, half);
     // Halving a subnormal number is not exact; and −0 stays −0.
@@ -158,7 +158,7 @@ pub(crate) fn log<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
 fn log1p_sum<T: Real, S: Simd<T>>(s: S, x: S::V, low: S::V) -> S::V {
     let one = s.splat(T::ONE);
     let y = s.add(one, x);
-    // The rounding error of 1 + x moves the logarithm by its ratio to y.
+    // The rounding error of 1 + x changes the logarithm by its ratio to y.
     let back = s.sub(y, one);
     let error = s.add(s.sub(one, s.sub(y, back)), s.sub(x, back));
     log_specials(s, y, log_plus(s, y, s.div(s.add(error, low), y)))
@@ -195,20 +195,20 @@ pub(crate) fn relu<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
     s.max(s.splat(T::ZERO), x)
 }
 
-/// `y > 0 ? g : 0`: the gradient `g` of a [`relu`] whose value was `y`.
+/// `y > 0 ? g : 0`: the backward function of [`relu`] for the gradient `g` and the value `y`.
 #[inline(always)]
 pub(crate) fn relu_grad<T: Real, S: Simd<T>>(s: S, g: S::V, y: S::V) -> S::V {
     let zero = s.splat(T::ZERO);
     s.select(s.lt(zero, y), g, zero)
 }
 
-/// `g·(1 - y²)`, and 0 where `g` is 0: the gradient `g` of a [`tanh`] whose value was `y`.
+/// `g·(1 - y²)`, and 0 where `g` is 0: the backward function of [`tanh`] for the gradient `g` and the value `y`.
 #[inline(always)]
 pub(crate) fn tanh_grad<T: Real, S: Simd<T>>(s: S, g: S::V, y: S::V) -> S::V {
     unless_zero(s, g, s.mul(g, s.mul_add(s.neg(y), y, s.splat(T::ONE))))
 }
 
-/// `g·y·(1 - y)`, and 0 where `g` is 0: the gradient `g` of a [`sigmoid`] whose value was `y`.
+/// `g·y·(1 - y)`, and 0 where `g` is 0: the backward function of [`sigmoid`] for the gradient `g` and the value `y`.
 #[inline(always)]
 pub(crate) fn sigmoid_grad<T: Real, S: Simd<T>>(s: S, g: S::V, y: S::V) -> S::V {
     unless_zero(s, g, s.mul(g, s.mul_add(s.neg(y), y, y)))
@@ -250,7 +250,7 @@ pub(crate) fn root<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
     s.select(s.eq(x, s.neg(infinity)), infinity, y)
 }
 
-/// The integer next to `x` on the side of 0.
+/// `x` rounded towards 0.
 #[inline(always)]
 pub(crate) fn trunc<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
     s.or(s.floor(s.abs(x)), s.and(x, s.splat(T::NEG_ZERO)))
@@ -282,7 +282,7 @@ pub(crate) fn binary_cross_entropy<T: Real, S: Simd<T>>(s: S, p: S::V, t: S::V) 
     s.neg(s.add(s.mul(t, yes), s.mul(s.sub(s.splat(T::ONE), t), no)))
 }
 
-/// `ln(1 + eˣ) - x·t` as `ln(1 + e^-|x|)` and a line, whose factor is 0 where the loss at infinity is finite.
+/// `ln(1 + eˣ) - x·t` as `ln(1 + e^-|x|)` plus a linear term, whose factor is 0 where the loss at infinity is finite.
 #[inline(always)]
 pub(crate) fn logits_cross_entropy<T: Real, S: Simd<T>>(s: S, x: S::V, t: S::V) -> S::V {
     let factor = s.select(s.lt(s.splat(T::ZERO), x), s.sub(s.splat(T::ONE), t), s.neg(t));
@@ -291,7 +291,7 @@ pub(crate) fn logits_cross_entropy<T: Real, S: Simd<T>>(s: S, x: S::V, t: S::V) 
     s.select(s.eq(x, x), y, x)
 }
 
-/// `σ(x) - t` by the smaller of σ(x) and 1 − σ(x), which has all its digits.
+/// `σ(x) - t`, computed from the smaller of σ(x) and 1 − σ(x), which is accurate in all its digits.
 #[inline(always)]
 pub(crate) fn logits_slope<T: Real, S: Simd<T>>(s: S, x: S::V, t: S::V) -> S::V {
     let small = sigmoid(s, s.neg(s.abs(x)));

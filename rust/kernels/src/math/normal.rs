@@ -1,4 +1,4 @@
-//! The error function, the normal distribution, and the activation that is made of it.
+//! The error function, the normal distribution, and GELU.
 
 use std::f64::consts::{FRAC_1_SQRT_2, SQRT_2};
 
@@ -8,7 +8,7 @@ use crate::simd::{Real, Simd};
 /// 1/√(2π).
 const DENSITY_AT_0: f64 = 0.398_942_280_401_432_7;
 
-/// What [`tail`] returns.
+/// The result of [`tail`].
 struct Tail<V> {
     /// `exp(−h)·erfcx(y)/2ⁿ`
     value: V,
@@ -17,10 +17,10 @@ struct Tail<V> {
     n: V,
 }
 
-/// `exp(−h)·erfcx(y)` with erfcx(y) = exp(y²)·erfc(y), given `h` and `d = 1 + 2y` with what rounding took from them.
+/// `exp(−h)·erfcx(y)` with erfcx(y) = exp(y²)·erfc(y), given `h` and `d = 1 + 2y` with their rounding errors.
 ///
-/// The function (1 + 2y)·erfcx(y) of (y − 3)/(y + 3) is nearly constant and a polynomial: Shepherd and Laframboise, Chebyshev
-/// approximation of (1 + 2x) exp(x²) erfc x in 0 ≤ x < ∞, Mathematics of Computation 36, 1981.
+/// As a function of (y − 3)/(y + 3), (1 + 2y)·erfcx(y) is nearly constant, and so is a polynomial: Shepherd and
+/// Laframboise, Chebyshev approximation of (1 + 2x) exp(x²) erfc x in 0 ≤ x < ∞, Mathematics of Computation 36, 1981.
 #[inline(always)]
 fn tail<T: Real, S: Simd<T>>(s: S, h: S::V, h_low: S::V, d: S::V, d_low: S::V) -> Tail<S::V> {
     let one = s.splat(T::ONE);
@@ -28,7 +28,7 @@ fn tail<T: Real, S: Simd<T>>(s: S, h: S::V, h_low: S::V, d: S::V, d_low: S::V) -
     let (e, e_low) = exact_sum(s, r, s.mul(s.mul(r, r), polynomial(s, T::EXP, r)));
     let t = s.div(s.sub(d, s.splat(T::from_f64(7.0))), s.add(d, s.splat(T::from_f64(5.0))));
     let (f, f_low) = exact_sum(s, s.splat(T::ERFCX[0]), s.mul(t, polynomial(s, &T::ERFCX[1..], t)));
-    // (f + f_low)·(1 + e + e_low), and to first order what the exponent lacks.
+    // (f + f_low)·(1 + e + e_low), and to first order the rounding error of the exponent.
     let product = s.mul_add(f, e, f);
     let rounded = s.mul_add(f, e, s.sub(f, product));
     let lacking = s.mul(product, s.sub(r_low, h_low));
@@ -37,7 +37,7 @@ fn tail<T: Real, S: Simd<T>>(s: S, h: S::V, h_low: S::V, d: S::V, d_low: S::V) -
     Tail { value, exp: s.add(one, e), n: s.sub(shifted, s.splat(T::ROUND)) }
 }
 
-/// [`tail`] such that it is erfc(a).
+/// erfc(a), by [`tail`].
 #[inline(always)]
 fn erfc_tail<T: Real, S: Simd<T>>(s: S, a: S::V) -> Tail<S::V> {
     let (one, two) = (s.splat(T::ONE), s.splat(T::ONE + T::ONE));
@@ -46,7 +46,7 @@ fn erfc_tail<T: Real, S: Simd<T>>(s: S, a: S::V) -> Tail<S::V> {
     tail(s, h, h_low, d, s.mul_add(two, a, s.sub(one, d)))
 }
 
-/// [`tail`] such that it is 2Q(a), where Q is the upper tail of the normal distribution and `exp` belongs to its density.
+/// 2Q(a), by [`tail`], where Q is the upper tail of the normal distribution, and `exp` is that of its density.
 #[inline(always)]
 fn normal_tail<T: Real, S: Simd<T>>(s: S, a: S::V) -> Tail<S::V> {
     let (one, half) = (s.splat(T::ONE), s.splat(T::from_f64(0.5)));
@@ -57,13 +57,13 @@ fn normal_tail<T: Real, S: Simd<T>>(s: S, a: S::V) -> Tail<S::V> {
     tail(s, s.mul(square, half), s.mul(square_low, half), d, d_low)
 }
 
-/// erf x for |x| ≤ ½, where [`tail`] of functions near 1 has errors of some units.
+/// erf x for |x| ≤ ½, where [`tail`] is near 1 and has errors of several units in the last place.
 #[inline(always)]
 fn erf_near<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
     s.mul_add(x, polynomial(s, T::ERF, s.mul(x, x)), x)
 }
 
-/// Where [`erf_near`] holds.
+/// Where [`erf_near`] is valid.
 #[inline(always)]
 fn is_near<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::M {
     s.lt(s.abs(x), s.splat(T::from_f64(0.5)))
@@ -98,13 +98,13 @@ pub(crate) fn erfc<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
     s.select(is_near(s, x), s.sub(s.splat(T::ONE), erf_near(s, x)), y)
 }
 
-/// The largest size of x at which the functions below differ from their limits.
+/// The largest magnitude of x at which the functions below differ from their limits.
 #[inline(always)]
 fn gelu_limit<T: Real, S: Simd<T>>(s: S) -> S::V {
     s.splat(T::ERFC_MAX * T::from_f64(SQRT_2))
 }
 
-/// Whether x is near 0, and the normal distribution Φ(x) where it is.
+/// Whether x is near 0, and if so the normal distribution Φ(x).
 #[inline(always)]
 fn normal_near<T: Real, S: Simd<T>>(s: S, x: S::V) -> (S::M, S::V) {
     let half = s.splat(T::from_f64(0.5));
@@ -125,7 +125,7 @@ pub(crate) fn gelu<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
     s.select(near, s.mul(x, distribution), s.sub(s.max(s.splat(T::NEG_ZERO), x), below))
 }
 
-/// Its derivative Φ(x) + x·φ(x), with the density φ; where they cancel, as accurate as the larger of them.
+/// The derivative of [`gelu`], Φ(x) + x·φ(x) with the density φ; where they cancel, as accurate as the larger term.
 #[inline(always)]
 pub(crate) fn gelu_slope<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
     let limit = gelu_limit(s);

@@ -3,7 +3,7 @@
 use super::{constant, exact_product, exact_sum, exponent, log_specials, polynomial};
 use crate::simd::{Real, Simd};
 
-/// log₂ x of a positive, finite `x` as a rounded value and what rounding took from it, some ten bits of it.
+/// log₂ x of a positive, finite `x` as a rounded value and about ten bits of its rounding error.
 ///
 /// From 1 + f = (1 + q)/(1 − q) with q = f/(2 + f), and ln(1 + f) = 2 artanh q, as in FreeBSD's `e_pow.c`.
 #[inline(always)]
@@ -32,7 +32,7 @@ fn log2_parts<T: Real, S: Simd<T>>(s: S, x: S::V) -> (S::V, S::V) {
     exact_sum(s, high, s.add(rounded, log_low))
 }
 
-/// `(x + x_low)·(c + rest)`, likewise in two parts.
+/// `(x + x_low)·(c + rest)`, also in two parts.
 #[inline(always)]
 fn times<T: Real, S: Simd<T>>(s: S, x: S::V, x_low: S::V, c: f64, rest: f64) -> (S::V, S::V) {
     let (c, c_low) = constant(s, c, rest);
@@ -87,7 +87,7 @@ pub(crate) fn pow<T: Real, S: Simd<T>>(s: S, a: S::V, b: S::V) -> S::V {
     let (log, log_low) = log2_parts(s, size);
     let log = log_specials(s, size, log);
     let (x, rounded) = exact_product(s, b, log);
-    // Infinities have no rounding error, and those of ±1 make no NaN with a logarithm of 0.
+    // Infinities have no rounding error; and ±1 to an infinite power is 1, not NaN from 0·∞.
     let finite = s.lt(s.abs(x), infinity);
     let x_low = s.select(finite, s.mul_add(b, log_low, rounded), zero);
     let y = exp2_sum(s, s.select(s.eq(size, one), zero, x), x_low);

@@ -1,4 +1,4 @@
-//! Remainders, and the length of a vector of two numbers.
+//! Remainders, and the hypotenuse.
 
 use super::angles::any;
 use super::{library, maximum, trunc};
@@ -12,8 +12,8 @@ fn power<T: Real>(n: i64) -> T {
 
 /// The remainder of `a / b` with the sign of `a`, exactly.
 ///
-/// If the quotient is so small that the division finds its integer part, or the one above, a fused multiplication gives the
-/// remainder without rounding: it is a multiple of the last place of `b` and no larger than `b`.
+/// If the quotient is small enough that the division finds its integer part, or one more, a fused multiply-add gives
+/// the remainder exactly: it is a multiple of the last place of `b` and no larger than `b`.
 #[inline(always)]
 pub(crate) fn fmod<T: Real, S: Simd<T>>(s: S, a: S::V, b: S::V) -> S::V {
     let (x, y) = (s.abs(a), s.abs(b));
@@ -22,7 +22,7 @@ pub(crate) fn fmod<T: Real, S: Simd<T>>(s: S, a: S::V, b: S::V) -> S::V {
     let q = trunc(s, s.div(x, y));
     let r = s.mul_add(s.neg(q), y, x);
     let r = s.select(s.lt(r, s.splat(T::ZERO)), s.add(r, y), r);
-    // By an infinity there is nothing to subtract.
+    // Where the quotient is 0, also by an infinity, the remainder is `a`.
     let r = s.select(s.eq(q, s.splat(T::ZERO)), x, r);
     let r = s.or(r, s.and(a, s.splat(T::NEG_ZERO)));
     if any(s, far) { s.select(far, library::fmod(s, a, b), r) } else { r }
@@ -32,7 +32,7 @@ pub(crate) fn fmod<T: Real, S: Simd<T>>(s: S, a: S::V, b: S::V) -> S::V {
 #[inline(always)]
 pub(crate) fn remainder<T: Real, S: Simd<T>>(s: S, a: S::V, b: S::V) -> S::V {
     let (r, zero) = (fmod(s, a, b), s.splat(T::ZERO));
-    // A sum with b has one rounding; a zero takes the sign of b.
+    // Adding b rounds once; a zero takes the sign of b.
     let moved = s.add(r, b);
     let below = s.select(s.lt(b, zero), r, moved);
     let above = s.select(s.lt(b, zero), moved, r);
@@ -45,7 +45,7 @@ pub(crate) fn remainder<T: Real, S: Simd<T>>(s: S, a: S::V, b: S::V) -> S::V {
 pub(crate) fn hypot<T: Real, S: Simd<T>>(s: S, a: S::V, b: S::V) -> S::V {
     let (a, b) = (s.abs(a), s.abs(b));
     let (large, small) = (maximum(s, a, b), s.min(a, b));
-    // Powers of two bring what would overflow, or lose places, to where it does not.
+    // Scaling by powers of two avoids overflow and loss of digits in subnormal numbers.
     let (limit, down, up) = if size_of::<T>() == 4 { (60, 70, 100) } else { (500, 600, 800) };
     let (one, high, low) = (s.splat(T::ONE), s.splat(power::<T>(limit)), s.splat(power::<T>(-limit)));
     let (is_high, is_low) = (s.lt(high, large), s.lt(large, low));
@@ -55,7 +55,7 @@ pub(crate) fn hypot<T: Real, S: Simd<T>>(s: S, a: S::V, b: S::V) -> S::V {
     let (scale, back) = (choose(-down, up), choose(down, -up));
     let (large, small) = (s.mul(large, scale), s.mul(small, scale));
     let y = s.mul(s.sqrt(s.mul_add(large, large, s.mul(small, small))), back);
-    // An infinity counts even beside NaN.
+    // An infinity wins over NaN.
     let infinity = s.splat(T::INFINITY);
     s.select(s.eq(a, infinity), infinity, s.select(s.eq(b, infinity), infinity, y))
 }

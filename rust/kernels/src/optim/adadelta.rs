@@ -2,15 +2,15 @@ use super::{Counts, GRAIN_ROOT, MAX_STATES, Rule, average_square, constant, desc
 use crate::lanes::map_lanes;
 use crate::simd::{Real, Simd};
 
-/// Adadelta (Zeiler, 2012): `v = rho·v + (1 - rho)·g²`, `d = √(u + eps) / √(v + eps) · g`, `u = rho·u + (1 - rho)·d²` and
-/// `p -= lr·d`.
+/// Adadelta (Zeiler, 2012): `v = rho·v + (1 - rho)·g²`, `d = √(u + eps) / √(v + eps) · g`, `u = rho·u + (1 - rho)·d²`
+/// and `p -= lr·d`.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Adadelta {
     /// Factor of the step.
     pub lr: f64,
-    /// Decay of the means of squares.
+    /// Decay rate of the running averages of squares.
     pub rho: f64,
-    /// Added under the roots.
+    /// Added under the square roots.
     pub eps: f64,
     /// Weight decay, added to the gradient.
     pub weight_decay: f64,

@@ -11,7 +11,7 @@ pub struct Adagrad {
     pub lr_decay: f64,
     /// Weight decay, added to the gradient.
     pub weight_decay: f64,
-    /// What `v` begins at.
+    /// Initial value of `v`.
     pub initial_accumulator_value: f64,
     /// Added to the denominator.
     pub eps: f64,
@@ -23,7 +23,7 @@ impl Rule for Adagrad {
     const NAME: &'static str = "Adagrad";
     const STATES: &'static [&'static str] = &["sum"];
     const GRAIN: usize = GRAIN_ROOT;
-    /// The learning rate is that of the step.
+    /// With the learning rate of this step.
     type Ready = Self;
 
     fn initial(&self) -> f64 {

@@ -4,15 +4,15 @@ use crate::simd::{Real, Simd};
 
 /// Adam (Kingma and Ba, 2015) with L2 regularisation, or `AdamW` (Loshchilov and Hutter, 2019).
 ///
-/// `m = β₁·m + (1 - β₁)·g`, `v = β₂·v + (1 - β₂)·g²`, and `p -= lr·m̂ / (√v̂ + eps)`, where `m̂` and `v̂` are `m` and `v` over
-/// `1 - βᵗ`.
+/// `m = β₁·m + (1 - β₁)·g`, `v = β₂·v + (1 - β₂)·g²`, and `p -= lr·m̂ / (√v̂ + eps)`, where `m̂` and `v̂` are `m` and
+/// `v` over `1 - βᵗ`.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Adam {
     /// Learning rate.
     pub lr: f64,
-    /// Decay of the mean of gradients.
+    /// Decay rate of the first moment.
     pub beta1: f64,
-    /// Decay of the mean of their squares.
+    /// Decay rate of the second moment.
     pub beta2: f64,
     /// Added to the denominator.
     pub eps: f64,
@@ -26,7 +26,7 @@ pub struct Adam {
     pub maximize: bool,
 }
 
-/// The settings, and what the bias corrections make of them.
+/// The settings with the bias corrections of one step.
 #[derive(Clone, Copy)]
 pub struct Ready {
     h: Adam,

@@ -1,4 +1,4 @@
-//! Updates of parameters, each in one pass over parameter, gradient and state. The formulas are PyTorch's.
+//! Update rules of optimizers, each one pass over parameter, gradient and state. The formulas are PyTorch's.
 //!
 //! In the formulas, `g` is the gradient, negated if the rule maximizes, plus `weight_decay·p` unless that is decoupled.
 
@@ -18,47 +18,47 @@ pub use sgd::Sgd;
 
 use crate::map::UNIT;
 use crate::simd::{Kernel, Real, Simd};
-use crate::split::Shared;
+use crate::split::SharedSlice;
 use crate::threads;
 
-/// The most tensors that a rule keeps of a parameter.
+/// The largest number of state tensors per parameter.
 pub const MAX_STATES: usize = 3;
 
-/// An optimizer's settings, and how they change parameters.
+/// An optimizer's settings and update rule.
 pub trait Rule: Copy + PartialEq + Send + Sync {
-    /// What messages call it.
+    /// The name for messages.
     const NAME: &'static str;
     /// Elements that pay for a thread.
     const GRAIN: usize;
-    /// PyTorch's names of the tensors that may be kept of each parameter.
+    /// PyTorch's names of the state tensors that a parameter may have.
     const STATES: &'static [&'static str];
-    /// The names of the numbers that are kept of each parameter: none, `step`, or `step` and `mu_product`.
+    /// The names of the state numbers of each parameter: none, `step`, or `step` and `mu_product`.
     const COUNTS: &'static [&'static str] = &["step"];
-    /// The settings and what they give at one step, computed in double precision.
+    /// The settings and the factors of one step, computed in double precision.
     type Ready: Copy + Sync;
 
-    /// Those that these settings need, in the order of [`Slot::state`].
+    /// The state tensors that these settings need, in the order of [`Slot::state`].
     fn states(&self) -> &'static [&'static str] {
         Self::STATES
     }
-    /// What these tensors hold at first.
+    /// The initial value of the state tensors.
     fn initial(&self) -> f64 {
         0.0
     }
-    /// The numbers with the next step counted.
+    /// The state numbers after the next step.
     fn count(&self, before: Counts) -> Counts {
         Counts { step: before.step + 1, ..before }
     }
-    /// What the pass needs at the step that `counts` includes. `fresh` says that the state holds initial values.
+    /// The factors of the step that `counts` includes. `fresh` says that the state holds initial values.
     fn ready(self, counts: Counts, fresh: bool) -> Self::Ready;
-    /// The pass over equally long slices.
+    /// The update of slices of equal length.
     fn pass<T: Real, S: Simd<T>>(ready: Self::Ready, s: S, p: &mut [T], g: &[T], state: [&mut [T]; MAX_STATES]);
 }
 
-/// The numbers that optimizers keep of a parameter.
+/// The state numbers of a parameter.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Counts {
-    /// Steps so far.
+    /// Number of steps so far.
     pub step: u64,
     /// `NAdam`: the product of the momenta so far.
     pub mu_product: f64,
@@ -76,25 +76,27 @@ pub struct Slot<'a, T, R> {
     pub p: &'a mut [T],
     /// Its gradient.
     pub g: &'a [T],
-    /// As many slices of its length as the rule has states; the others are not looked at.
+    /// One slice of its length for each state tensor of the rule; the others are not accessed.
     pub state: [&'a mut [T]; MAX_STATES],
-    /// How it is updated.
+    /// Its settings.
     pub rule: R,
-    /// The numbers kept of it, this step included.
+    /// Its state numbers, including this step.
     pub counts: Counts,
     /// Whether the state holds initial values.
     pub fresh: bool,
 }
 
-/// A step for all parameters.
+/// Updates all parameters.
 ///
-/// Averages below the smallest normal number become 0: arithmetic on subnormal numbers is slow, and they change nothing.
+/// Running averages below the smallest normal number are flushed to 0: arithmetic on subnormal numbers is slow, and
+/// they make no difference.
 ///
 /// # Panics
 /// If lengths differ within a slot, or a step is 0.
 pub fn step<T: Real, R: Rule>(slots: &mut [Slot<'_, T, R>]) {
-    let mut parts: Vec<Part<'_, T, R>> = Vec::with_capacity(slots.len());
-    // Most parameters are at the same step of the same rule: what it raises to powers is computed once for them.
+    let mut parts: Vec<SlotPart<'_, T, R>> = Vec::with_capacity(slots.len());
+    // Most parameters are at the same step of the same rule, so its factors, which contain powers, are computed once
+    // for them.
     let mut known: Option<(R, Counts, bool, R::Ready)> = None;
     for slot in slots {
         let (n, kept) = (slot.p.len(), slot.rule.states().len());
@@ -108,17 +110,17 @@ pub fn step<T: Real, R: Rule>(slots: &mut [Slot<'_, T, R>]) {
             _ => slot.rule.ready(slot.counts, slot.fresh),
         };
         known = Some((slot.rule, slot.counts, slot.fresh, ready));
-        let state = slot.state.each_mut().map(|s| Shared(s.as_mut_ptr()));
-        parts.push(Part { p: Shared(slot.p.as_mut_ptr()), g: slot.g, state, kept, ready });
+        let state = slot.state.each_mut().map(|s| SharedSlice(s.as_mut_ptr()));
+        parts.push(SlotPart { p: SharedSlice(slot.p.as_mut_ptr()), g: slot.g, state, kept, ready });
     }
     run_parts::<T, R>(&parts);
 }
 
-/// Runs the passes of slots whose lengths were checked.
-fn run_parts<T: Real, R: Rule>(parts: &[Part<'_, T, R>]) {
+/// Updates slots whose lengths were checked.
+fn run_parts<T: Real, R: Rule>(parts: &[SlotPart<'_, T, R>]) {
     over_parts(parts, |part, start, n| {
-        // SAFETY: the lengths of parameter and kept states are equal, and ranges of different tasks do not overlap. Of a
-        // state that is not kept, the empty range is taken.
+        // SAFETY: the lengths of parameter and kept states are equal, and ranges of different tasks do not overlap. For
+        // a state that is not kept, the range is empty.
         let (p, state) = unsafe {
             let range = |i| if i < part.kept { (start, n) } else { (0, 0) };
             (part.p.part(start, n), [0, 1, 2].map(|i| part.state[i].part(range(i).0, range(i).1)))
@@ -127,7 +129,7 @@ fn run_parts<T: Real, R: Rule>(parts: &[Part<'_, T, R>]) {
     });
 }
 
-/// A step for one parameter, which needs no list: `state` holds `kept` tensors, and `ready` what [`Rule::ready`] gave.
+/// Updates one parameter, without a list: `state` holds `kept` tensors, and `ready` is the result of [`Rule::ready`].
 ///
 /// # Panics
 /// If lengths differ.
@@ -140,22 +142,22 @@ pub fn step_one<T: Real, R: Rule>(
 ) {
     assert!(p.len() == g.len(), "a gradient has its parameter's length");
     assert!(state[..kept].iter().all(|s| s.len() == g.len()), "a state has its parameter's length");
-    let state = state.each_mut().map(|s| Shared(s.as_mut_ptr()));
-    run_parts::<T, R>(&[Part { p: Shared(p.as_mut_ptr()), g, state, kept, ready }]);
+    let state = state.each_mut().map(|s| SharedSlice(s.as_mut_ptr()));
+    run_parts::<T, R>(&[SlotPart { p: SharedSlice(p.as_mut_ptr()), g, state, kept, ready }]);
 }
 
 /// A slot that tasks share.
-struct Part<'a, T, R: Rule> {
-    p: Shared<T>,
+struct SlotPart<'a, T, R: Rule> {
+    p: SharedSlice<T>,
     g: &'a [T],
-    state: [Shared<T>; MAX_STATES],
+    state: [SharedSlice<T>; MAX_STATES],
     kept: usize,
     ready: R::Ready,
 }
 
-/// Calls `f(part, start, n)` for ranges of all parts, which tasks share evenly: one entry for a step, however many small
-/// parameters it has.
-fn over_parts<T: Real, R: Rule>(parts: &[Part<'_, T, R>], f: impl Fn(&Part<'_, T, R>, usize, usize) + Sync) {
+/// Calls `f(part, start, n)` for ranges of all parts, evenly divided between tasks: one parallel region for a step,
+/// however many small parameters it has.
+fn over_parts<T: Real, R: Rule>(parts: &[SlotPart<'_, T, R>], f: impl Fn(&SlotPart<'_, T, R>, usize, usize) + Sync) {
     let total: usize = parts.iter().map(|part| part.g.len()).sum();
     let size = total.div_ceil(threads::tasks_for(total, R::GRAIN)).next_multiple_of(UNIT).max(1);
     threads::run(total.div_ceil(size), |t| {
@@ -214,7 +216,7 @@ fn average_square<T: Real, S: Simd<T>>(s: S, keep: f64, x: S::V, g: S::V) -> S::
     flush(s, s.mul_add(constant(s, keep), x, s.mul(s.mul(constant(s, 1.0 - keep), g), g)))
 }
 
-/// 0 for subnormal numbers.
+/// Flushes subnormal numbers to 0.
 #[inline(always)]
 fn flush<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
     s.select(s.lt(s.abs(x), s.splat(T::MIN_NORMAL)), s.splat(T::ZERO), x)

@@ -10,9 +10,9 @@ use crate::simd::{Real, Simd};
 pub struct NAdam {
     /// Learning rate.
     pub lr: f64,
-    /// Decay of the mean of gradients.
+    /// Decay rate of the first moment.
     pub beta1: f64,
-    /// Decay of the mean of their squares.
+    /// Decay rate of the second moment.
     pub beta2: f64,
     /// Added to the denominator.
     pub eps: f64,
@@ -32,13 +32,13 @@ impl NAdam {
     }
 }
 
-/// The settings, and factors at one step.
+/// The settings with the factors of one step.
 #[derive(Clone, Copy)]
 pub struct Ready {
     h: NAdam,
-    /// What the gradient is multiplied by.
+    /// Factor of the gradient.
     of_g: f64,
-    /// What its mean is multiplied by.
+    /// Factor of the first moment.
     of_m: f64,
     /// One over the root of the second moment's bias correction.
     root: f64,

@@ -7,7 +7,7 @@ use crate::simd::{Real, Simd};
 pub struct RmsProp {
     /// Learning rate.
     pub lr: f64,
-    /// Decay of the mean of squared gradients.
+    /// Decay rate of the running averages.
     pub alpha: f64,
     /// Added to the denominator.
     pub eps: f64,
@@ -15,7 +15,7 @@ pub struct RmsProp {
     pub weight_decay: f64,
     /// Steps along `buf = momentum·buf + g / (√v + eps)` instead; 0 for none.
     pub momentum: f64,
-    /// Takes the variance, `v` less the squared mean of gradients, for `v` (Graves, 2013).
+    /// Replaces `v` by the variance, `v` minus the squared mean of gradients (Graves, 2013).
     pub centered: bool,
     /// Goes up the gradient instead of down.
     pub maximize: bool,
@@ -28,7 +28,7 @@ impl RmsProp {
         s.div(g, s.add(s.sqrt(square), constant(s, self.eps)))
     }
 
-    /// The variance. Rounding may make the difference negative, which would have no root.
+    /// The variance, at least 0: rounding may make the difference negative.
     #[inline(always)]
     fn variance<T: Real, S: Simd<T>>(s: S, square: S::V, mean: S::V) -> S::V {
         s.max(s.splat(T::ZERO), s.mul_add(s.neg(mean), mean, square))

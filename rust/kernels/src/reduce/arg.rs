@@ -1,4 +1,4 @@
-//! The place of the largest or smallest element.
+//! Argmax and argmin.
 
 use super::{Axes, check};
 use crate::View;
@@ -8,17 +8,17 @@ use crate::reader::{Reader, TILE};
 use crate::simd::{Element, Kernel, Real, Simd};
 use crate::split::split;
 
-/// Candidates that are followed side by side, so that the compiler can make vectors of them.
+/// Candidates that are tracked in parallel, so that the compiler can vectorise.
 const LANES: usize = 16;
 
 entries! { ArgReductions for [f32 f64 i64 i32 u8] where T: Ordered {
-    /// `out[k]` is the number of the largest element (or the smallest, unless `max`) among those that are reduced to output
-    /// `k`, counted in row-major order of the reduced dimensions: the first of equals. The first NaN counts as the largest and
-    /// the smallest.
+    /// `out[k]` is the index of the largest element (or the smallest, unless `max`) among those that are reduced to
+    /// output `k`, in row-major order of the reduced dimensions: the first one of equals. The first NaN counts as the
+    /// largest and the smallest.
     ///
     /// # Panics
-    /// If `out` does not have one element for every kept one, the dimensions reach outside `x`, or there are outputs but no
-    /// elements.
+    /// If `out` does not have one element for each index of the kept dimensions, the dimensions reach outside `x`, or
+    /// there are outputs but no elements.
     pub fn arg_reduce(max: bool, out: &mut [i64], x: &[T], kept: Axes, reduced: Axes) = arg_reduce_body;
 } }
 
@@ -29,7 +29,7 @@ fn arg_reduce_body<T: Ordered>(max: bool, out: &mut [i64], x: &[T], kept: Axes, 
     }
     let length = reduced.len();
     split(out, 1, GRAIN_CHEAP.div_ceil(length), |start, out| {
-        // The element type is no vector's: the shell serves the compiler's own vectors.
+        // No explicit vectors: it enters the shell for the compiler's vectorization.
         if max {
             f32::run(Arg::<T, false> { out, x, kept, reduced, start });
         } else {
@@ -38,11 +38,11 @@ fn arg_reduce_body<T: Ordered>(max: bool, out: &mut [i64], x: &[T], kept: Axes, 
     });
 }
 
-/// Elements with integers in the same order.
+/// Elements that map to integers in the same order.
 pub trait Ordered: Element + ArgReductions<Self> {
     /// The integer.
     type Key: Ord + Copy;
-    /// The element's place in the order, or in the reverse one; NaN comes last in either, and -0 equals 0.
+    /// The element's sort key, in increasing or in reverse order; NaN comes last in both, and -0 equals 0.
     fn key(self, reverse: bool) -> Self::Key;
 }
 
@@ -61,7 +61,7 @@ macro_rules! ordered {
 }
 
 ordered! {
-    // As integers, numbers below zero are in the wrong order: all bits but the sign are flipped.
+    // As integers, negative numbers are in reverse order: all bits but the sign are flipped.
     f32: i32 = |x| { let bits = (x + 0.0).to_bits() as i32; bits ^ (bits >> 31) & i32::MAX }, x.is_nan();
     f64: i64 = |x| { let bits = (x + 0.0).to_bits() as i64; bits ^ (bits >> 63) & i64::MAX }, x.is_nan();
     i64: i64 = |x| x, false;
@@ -101,7 +101,7 @@ impl<T: Ordered, const REVERSE: bool> Kernel<f32> for Arg<'_, T, REVERSE> {
     }
 }
 
-/// As [`first_largest`], of a stream of elements.
+/// As [`first_largest`], for a stream of elements.
 fn first_largest_of<T: Ordered, const REVERSE: bool>(mut x: Reader<T>, length: usize) -> i64 {
     let (mut key, mut place) = first_largest::<T, REVERSE>(x.next(length.min(TILE)));
     for done in (TILE..length).step_by(TILE) {
@@ -113,7 +113,7 @@ fn first_largest_of<T: Ordered, const REVERSE: bool>(mut x: Reader<T>, length: u
     place as i64
 }
 
-/// The largest key and its first place; `x` is not empty.
+/// The largest key and its first index; `x` is not empty.
 #[inline(always)]
 fn first_largest<T: Ordered, const REVERSE: bool>(x: &[T]) -> (T::Key, usize) {
     let (vectors, tail) = x.as_chunks::<LANES>();

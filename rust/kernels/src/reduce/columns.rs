@@ -1,5 +1,5 @@
-//! Reductions of columns: the elements of neighbouring outputs lie side by side, and so are folded side by side, each in the
-//! order in which a row is.
+//! Reductions of columns: the elements of adjacent outputs are contiguous, and folded as vectors, each output in the
+//! order of a row reduction.
 
 use std::hint::black_box;
 use std::marker::PhantomData;
@@ -14,22 +14,22 @@ use crate::simd::{Kernel, Real, Simd};
 use crate::split::split;
 use crate::walk::{Dim, Walk};
 
-/// Vectors of columns that are folded side by side: a row's cache lines are read together.
+/// Vectors of columns that are folded together, so that adjacent cache lines of a row are read together.
 const WIDE: usize = 4;
 
 /// A reduction of columns.
 pub(super) struct Columns<'a, T> {
     pub(super) x: &'a [T],
-    /// One for each column, or none.
+    /// One element for each column, or none.
     pub(super) about: &'a [T],
-    /// Columns.
+    /// The columns.
     pub(super) outer: &'a Walk<1>,
-    /// Rows.
+    /// The rows.
     pub(super) inner: &'a Walk<1>,
 }
 
 impl<T: Real> Columns<'_, T> {
-    /// Folds every column of every piece of rows, into `out` (pieces, columns).
+    /// Folds every column of every piece of rows into `out`, of shape (pieces, columns).
     pub(super) fn fold<F: Fold<T>>(&self, out: &mut [T], pieces: usize) {
         let columns = out.len() / pieces;
         let grain = GRAIN_CHEAP.div_ceil(self.inner.len().min(PIECE));
@@ -39,7 +39,7 @@ impl<T: Real> Columns<'_, T> {
     }
 }
 
-/// Combines the pieces of `x` (pieces, columns) in pairs, pairs of pairs and so on, into the first.
+/// Combines the pieces of `x`, of shape (pieces, columns), pairwise into the first.
 pub(super) fn fold_pieces<T: Real, F: Fold<T>>(x: &mut [T], columns: usize) {
     let pieces = x.len() / columns;
     if pieces > 1 {
@@ -56,7 +56,7 @@ struct ColumnsKernel<'a, T, F> {
     all: &'a Columns<'a, T>,
     out: &'a mut [T],
     columns: usize,
-    /// Number of the first output.
+    /// Index of the first output.
     start: usize,
     fold: PhantomData<F>,
 }
@@ -73,10 +73,10 @@ impl<T: Real, F: Fold<T>> Kernel<T> for ColumnsKernel<'_, T, F> {
             let (mut part, rest) = out.split_at_mut(out.len().min(self.columns - column));
             (out, start) = (rest, start + part.len());
             let mut about = self.all.about.get(column..).unwrap_or_default();
-            let mut rows = Rows::new(self.all.inner, piece);
+            let mut rows = RowOffsets::new(self.all.inner, piece);
             while !part.is_empty() {
                 let left = walk.dims().last().map_or(1, |d| d.size - d.at).min(part.len());
-                // Fewer registers hold one vector.
+                // With fewer registers, one vector.
                 let wide = if S::REGISTERS > WIDE { WIDE * S::LANES } else { S::LANES };
                 let n = if left >= wide { wide } else { left.min(S::LANES) };
                 let (now, later) = part.split_at_mut(n);
@@ -97,28 +97,28 @@ impl<T: Real, F: Fold<T>> Kernel<T> for ColumnsKernel<'_, T, F> {
     }
 }
 
-/// Where the rows of a piece begin, a tile of them at a time.
-struct Rows<'a> {
+/// The offsets of the rows of a piece, a tile of them at a time.
+struct RowOffsets<'a> {
     walk: &'a Walk<1>,
     /// The piece's first row.
     first: usize,
     /// Rows of the piece.
     length: usize,
-    /// The place of the tile's first row, and from one row to the next; unless the places are in the table.
+    /// The offset of the tile's first row and the row stride; unless the offsets are in the table.
     line: Option<[usize; 2]>,
-    /// The tile of which the table, empty until it is needed, has the places.
+    /// The tile whose offsets are in the table, which is empty until it is needed.
     known: usize,
     places: Vec<usize>,
 }
 
-impl<'a> Rows<'a> {
+impl<'a> RowOffsets<'a> {
     #[inline(always)]
     fn new(walk: &'a Walk<1>, piece: usize) -> Self {
         let first = piece * PIECE;
         Self { walk, first, length: PIECE.min(walk.len() - first), line: None, known: usize::MAX, places: Vec::new() }
     }
 
-    /// Goes to a tile; returns how many rows it has.
+    /// Moves to a tile; returns its number of rows.
     #[inline(always)]
     fn go(&mut self, tile: usize) -> usize {
         let (first, rows) = (self.first + tile * TILE, TILE.min(self.length - tile * TILE));
@@ -146,12 +146,12 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// `W` vectors of columns for each lane of a row's vectors, in memory, for there are too many for registers.
+/// `W` vectors of columns for each lane of a row's vectors; in memory, because they exceed the registers.
 #[repr(align(64))]
 #[derive(Clone, Copy)]
-struct Lanes<T: Real, const W: usize>([[MaybeUninit<T::Lanes>; W]; MAX_LANES]);
+struct LaneVectors<T: Real, const W: usize>([[MaybeUninit<T::Lanes>; W]; MAX_LANES]);
 
-impl<T: Real, const W: usize> Lanes<T, W> {
+impl<T: Real, const W: usize> LaneVectors<T, W> {
     const NONE: Self = Self([[MaybeUninit::uninit(); W]; MAX_LANES]);
 
     /// # Safety
@@ -175,30 +175,30 @@ impl<T: Real, const W: usize> Lanes<T, W> {
     }
 }
 
-/// Folds the rows of `W` vectors of columns, or of a single vector's head if there are fewer outputs, as a row is folded: the
-/// vectors of a tile in chains, tiles in a cascade, and at last the lanes. What has no rows is left out, for it would change
-/// nothing.
+/// Folds the rows of `W` vectors of columns, or of a partial vector if there are fewer outputs, in the order of a row
+/// reduction: the vectors of a tile in chains, tiles in a cascade, and finally the lanes. Lanes without rows are
+/// skipped; they would change nothing.
 ///
 /// # Safety
-/// `x`, and all places of rows from there, must be valid for reads of as many elements as `out` has.
+/// `x`, at all row offsets, must be valid for reads of as many elements as `out` has.
 #[inline(always)]
 unsafe fn fold_columns<T: Real, S: Simd<T>, F: Fold<T>, const W: usize>(
     s: S,
     out: &mut [T],
     x: *const T,
     about: &[T],
-    rows: &mut Rows,
+    rows: &mut RowOffsets,
 ) {
     let n = out.len();
     let mut center = [s.splat(T::ZERO); W];
     for (center, about) in center.iter_mut().zip(about.chunks(S::LANES)) {
         *center = load_or(s, about, T::ZERO);
     }
-    // A loop over lanes that is not unrolled is as fast, and a tenth of the code.
+    // A loop over lanes that is not unrolled is as fast, with a tenth of the code.
     let lanes = black_box(S::LANES).min(rows.length);
     let tiles = rows.length.div_ceil(TILE);
-    // As those of a `Cascade`.
-    let mut levels = [Lanes::<T, W>::NONE; LEVELS];
+    // As in a `Cascade`.
+    let mut levels = [LaneVectors::<T, W>::NONE; LEVELS];
     for tile in 0..tiles {
         let length = rows.go(tile);
         for lane in 0..lanes {
@@ -252,7 +252,7 @@ unsafe fn fold_lane<T: Real, S: Simd<T>, F: Fold<T>, const W: usize>(
     x: *const T,
     n: usize,
     center: &[S::V; W],
-    rows: &Rows,
+    rows: &RowOffsets,
     lane: usize,
     length: usize,
 ) -> [S::V; W] {

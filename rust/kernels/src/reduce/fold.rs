@@ -1,4 +1,4 @@
-//! Folding numbers lane by lane, in a fixed order.
+//! Folds over vectors, lane by lane, in a fixed order.
 #![allow(clippy::eq_op, reason = "only NaN differs from itself")]
 
 use std::mem::MaybeUninit;
@@ -11,16 +11,16 @@ use crate::simd::{Real, Simd};
 
 /// An operation that combines two numbers.
 pub(crate) trait Fold<T: Real>: Copy + Send + Sync + 'static {
-    /// The number that changes nothing.
+    /// The identity element.
     const IDENTITY: T;
     fn vectors<S: Simd<T>>(s: S, a: S::V, b: S::V) -> S::V;
     fn numbers(a: T, b: T) -> T;
-    /// The element that changes nothing, where `about` is the number that elements are compared with.
+    /// The element that leaves a fold unchanged, given the reference value `about`.
     #[inline(always)]
     fn neutral(_about: T) -> T {
         Self::IDENTITY
     }
-    /// Combines what was folded before with the next elements.
+    /// Combines the accumulator with the next elements.
     #[inline(always)]
     fn step<S: Simd<T>>(s: S, folded: S::V, x: S::V, _about: S::V) -> S::V {
         Self::vectors(s, folded, x)
@@ -57,9 +57,9 @@ folds! {
 
 /// Σ (x − about)².
 #[derive(Clone, Copy)]
-pub(crate) struct Squares;
+pub(crate) struct SquaredDistances;
 
-impl<T: Real> Fold<T> for Squares {
+impl<T: Real> Fold<T> for SquaredDistances {
     const IDENTITY: T = T::ZERO;
     #[inline(always)]
     fn vectors<S: Simd<T>>(s: S, a: S::V, b: S::V) -> S::V {
@@ -83,13 +83,13 @@ impl<T: Real> Fold<T> for Squares {
 /// Accumulators that hide the latency of an addition.
 pub(super) const CHAINS: usize = 4;
 
-/// Sizes of a cascade: enough for the tiles of a piece.
+/// Levels of a cascade: enough for the tiles of a piece.
 pub(super) const LEVELS: usize = (PIECE / TILE).ilog2() as usize + 1;
 
-/// Combines vectors in pairs, pairs of pairs and so on as they come, keeping one of each size: those that a binary counter of
-/// them has set.
+/// Pairwise summation of a stream of vectors: keeps one partial result for each bit that is set in a binary counter of
+/// them.
 pub(super) struct Cascade<T: Real> {
-    /// Kept as memory, not as vectors, which no register could hold.
+    /// As memory, not as vectors: they exceed the registers.
     levels: [MaybeUninit<T::Lanes>; LEVELS],
     count: usize,
 }
@@ -126,7 +126,7 @@ impl<T: Real> Cascade<T> {
         total
     }
 
-    /// What a level has, whose bit of the counter is set.
+    /// The vector of a level whose bit of the counter is set.
     #[inline(always)]
     fn level<S: Simd<T>>(&self, s: S, level: usize) -> S::V {
         debug_assert_eq!(self.count >> level & 1, 1);
@@ -154,10 +154,10 @@ pub(super) fn fold_tile<T: Real, S: Simd<T>, F: Fold<T>>(s: S, x: &[T], about: T
     F::vectors(s, F::vectors(s, acc[0], acc[1]), F::vectors(s, acc[2], acc[3]))
 }
 
-/// The most lanes of a vector.
+/// The largest number of lanes of a vector.
 pub(crate) const MAX_LANES: usize = 16;
 
-/// The lanes of up to `LANES` vectors combined, as [`fold_lanes`] does: lane `i` of the result is from vector `i`.
+/// Folds the lanes of up to `LANES` vectors, as [`fold_lanes`] does: lane `i` of the result is that of vector `i`.
 #[inline(always)]
 pub(crate) fn fold_across<T: Real, S: Simd<T>, F: Fold<T>>(s: S, vectors: &[T::Lanes; MAX_LANES]) -> S::V {
     let mut lanes = [T::Lanes::default(); MAX_LANES];
@@ -179,7 +179,7 @@ pub(crate) fn fold_across<T: Real, S: Simd<T>, F: Fold<T>>(s: S, vectors: &[T::L
     v[0]
 }
 
-/// The lanes combined: lane `i` with lane `i + LANES/2`, and so on.
+/// Folds the lanes by halving: lane `i` with lane `i + LANES/2`, and so on.
 #[inline(always)]
 pub(super) fn fold_lanes<T: Real, S: Simd<T>, F: Fold<T>>(s: S, v: S::V) -> T {
     let mut lanes = s.to_array(v);

@@ -10,16 +10,16 @@ use crate::split::split;
 use crate::walk::Dim;
 
 entries! { IntReductions for [i64 i32 u8] where T: Int {
-    /// Reduces dimensions of integers, wrapping around; see [`super::reduce`]. The lowest or highest value over nothing is the
-    /// type's.
+    /// Reduces dimensions of integers, wrapping around; see [`super::reduce`]. The maximum of no elements is the type's
+    /// lowest value, the minimum its highest.
     ///
     /// # Panics
-    /// If `out` does not have one element for every kept one, or the dimensions reach outside `x`.
+    /// If `out` does not have one element for each index of the kept dimensions, or the dimensions reach outside `x`.
     pub fn reduce_int(op: Reduce, out: &mut [T], x: &[T], kept: Axes, reduced: Axes) = reduce_int_body;
     /// Sums integers of any width into 64 bits; see [`super::reduce`].
     ///
     /// # Panics
-    /// If `out` does not have one element for every kept one, or the dimensions reach outside `x`.
+    /// If `out` does not have one element for each index of the kept dimensions, or the dimensions reach outside `x`.
     pub fn sum_int(out: &mut [i64], x: &[T], kept: Axes, reduced: Axes) = sum_int_body;
 } }
 
@@ -65,7 +65,7 @@ struct FoldInt<'a, T, A, F> {
     f: F,
 }
 
-// The kernel's type is of no account: it enters the shell only to be compiled for the instruction set.
+// The kernel's element type is irrelevant: it enters the shell only to be compiled for the instruction set.
 impl<T: Element, A: Element, F: Fn(A, T) -> A> Kernel<f32> for FoldInt<'_, T, A, F> {
     type Out = ();
     #[inline(always)]

@@ -1,8 +1,8 @@
 //! Reductions over any dimensions of a strided operand.
 //!
-//! What is added to what depends on the sizes of the reduced dimensions alone, which are taken in the order of their strides:
-//! not on how many outputs there are, nor on where their elements lie. Blocks of [`TILE`](crate::reader::TILE) elements are
-//! accumulated lane by lane and added in pairs, pairs of pairs and so on, so errors grow with the logarithm of the length.
+//! The order of summation depends on the sizes of the reduced dimensions alone, which are taken in the order of their
+//! strides: not on the number of outputs or the layout of their elements. Blocks of [`TILE`](crate::reader::TILE)
+//! elements are accumulated lane by lane and summed pairwise, so errors grow with the logarithm of the length.
 
 mod arg;
 mod columns;
@@ -41,8 +41,8 @@ impl<'a> Axes<'a> {
         Self { shape, strides }
     }
 
-    /// The same dimensions, those with the largest strides first, in memory that `room` keeps: the order in which the
-    /// elements lie, for reductions that may take them in any.
+    /// The same dimensions by decreasing stride, which is memory order, for reductions that may take them in any order.
+    /// `room` holds the result.
     fn by_stride<'b>(self, room: &'b mut [Vec<usize>; 2]) -> Axes<'b>
     where
         'a: 'b,
@@ -56,7 +56,7 @@ impl<'a> Axes<'a> {
         Axes { shape: &room[0], strides: &room[1] }
     }
 
-    /// Elements that the dimensions span.
+    /// The number of elements.
     fn len(&self) -> usize {
         size(self.shape)
     }
@@ -65,7 +65,7 @@ impl<'a> Axes<'a> {
         Walk::new(self.shape, [self.strides])
     }
 
-    /// The place of the last element, or `None` on overflow; the dimensions must not be empty.
+    /// The offset of the last element, or `None` on overflow; the dimensions must not be empty.
     fn last(&self) -> Option<usize> {
         let steps = self.shape.iter().zip(self.strides).map(|(&n, &s)| (n - 1).checked_mul(s));
         steps.into_iter().try_fold(0_usize, |at, step| at.checked_add(step?))
@@ -75,18 +75,18 @@ impl<'a> Axes<'a> {
 /// A reduction whose result has the operand's type.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reduce {
-    /// The sum; 0 over nothing.
+    /// The sum; 0 without elements.
     Sum,
-    /// The product; 1 over nothing.
+    /// The product; 1 without elements.
     Prod,
-    /// The largest element, NaN if there is one; the type's lowest value over nothing.
+    /// The largest element, NaN if there is one; the type's lowest value without elements.
     Max,
-    /// The smallest element, NaN if there is one; the type's highest value over nothing.
+    /// The smallest element, NaN if there is one; the type's highest value without elements.
     Min,
 }
 
-/// Panics unless `outputs` is the number of kept elements, all elements lie within `len`, and they can be counted. False if there are none to
-/// reduce.
+/// Panics unless `outputs` is the number of indices of the kept dimensions, all elements lie within `len`, and their
+/// number does not overflow. Returns false if there are none to reduce.
 fn check(outputs: usize, len: usize, kept: Axes, reduced: Axes) -> bool {
     assert_eq!(outputs, kept.len(), "a reduction has one output for every kept element");
     if kept.len() == 0 || reduced.len() == 0 {

@@ -3,7 +3,9 @@
 use std::marker::PhantomData;
 
 use super::columns::{Columns, fold_pieces};
-use super::fold::{Cascade, Fold, MAX_LANES, Max, Min, Prod, Squares, Sum, fold_across, fold_lanes, fold_tile};
+use super::fold::{
+    Cascade, Fold, MAX_LANES, Max, Min, Prod, SquaredDistances, Sum, fold_across, fold_lanes, fold_tile,
+};
 use super::{Axes, Reduce, check};
 use crate::View;
 use crate::buffer::scratch;
@@ -14,20 +16,21 @@ use crate::simd::{Kernel, Real, Simd};
 use crate::split::split;
 use crate::walk::{Dim, Walk};
 
-/// Elements of one output that one task folds: longer reductions are divided, always at these places.
+/// Elements of one output that one task folds: longer reductions are always divided at multiples of it.
 pub(super) const PIECE: usize = 64 * 1024;
 
 entries! { Reductions for [f32 f64] where T: Real {
-    /// Reduces dimensions: `out[k] = op(x[k + r] for all r)`, where `k` are the places of the kept dimensions in row-major
-    /// order and `r` those of the reduced ones.
+    /// Reduces dimensions: `out[k] = op(x[k + r] for all r)`, where `k` are the offsets of the kept dimensions in
+    /// row-major order and `r` those of the reduced ones.
     ///
     /// # Panics
-    /// If `out` does not have one element for every kept one, or the dimensions reach outside `x`.
+    /// If `out` does not have one element for each index of the kept dimensions, or the dimensions reach outside `x`.
     pub fn reduce(op: Reduce, out: &mut [T], x: &[T], kept: Axes, reduced: Axes) = reduce_body;
     /// Sums of squared distances: `out[k] = Σ (x[k + r] - about[k])²` over all `r`, as [`reduce`] sums.
     ///
     /// # Panics
-    /// If `out` or `about` does not have one element for every kept one, or the dimensions reach outside `x`.
+    /// If `out` or `about` does not have one element for each index of the kept dimensions, or the dimensions reach
+    /// outside `x`.
     pub fn squares(out: &mut [T], x: &[T], about: &[T], kept: Axes, reduced: Axes) = squares_body;
 } }
 
@@ -42,10 +45,10 @@ fn reduce_body<T: Real>(op: Reduce, out: &mut [T], x: &[T], kept: Axes, reduced:
 
 fn squares_body<T: Real>(out: &mut [T], x: &[T], about: &[T], kept: Axes, reduced: Axes) {
     assert_eq!(out.len(), about.len(), "every output needs the number that its distances are from");
-    fold::<T, Squares>(out, x, about, kept, reduced);
+    fold::<T, SquaredDistances>(out, x, about, kept, reduced);
 }
 
-/// `about` has one element for each output, or none if the fold compares with nothing.
+/// `about` has one element for each output, or none if the fold has no reference values.
 fn fold<T: Real, F: Fold<T>>(out: &mut [T], x: &[T], about: &[T], kept: Axes, reduced: Axes) {
     if !check(out.len(), x.len(), kept, reduced) {
         return out.fill(F::IDENTITY);
@@ -67,7 +70,7 @@ fn fold<T: Real, F: Fold<T>>(out: &mut [T], x: &[T], about: &[T], kept: Axes, re
         fold_pieces::<T, F>(&mut partial, out.len());
         return out.copy_from_slice(&partial[..out.len()]);
     }
-    let rows = Rows { x, about, outer: &outer, reduced, length, contiguous: rows_lie_together, pieces };
+    let rows = RowReduction { x, about, outer: &outer, reduced, length, contiguous: rows_lie_together, pieces };
     if pieces == 1 {
         return rows.fold::<F>(out);
     }
@@ -78,14 +81,14 @@ fn fold<T: Real, F: Fold<T>>(out: &mut [T], x: &[T], about: &[T], kept: Axes, re
     }
 }
 
-/// Room for what the pieces of all outputs become.
+/// Memory for the partial results of the pieces of all outputs.
 fn partials<T: Real>(n: usize) -> Vec<T> {
     let mut partials = scratch(n);
     partials.resize(n, T::ZERO);
     partials
 }
 
-/// Combines numbers in pairs, pairs of pairs and so on.
+/// Folds numbers pairwise.
 fn fold_pairs<T: Real, F: Fold<T>>(x: &[T]) -> T {
     match x {
         [] => F::IDENTITY,
@@ -97,38 +100,40 @@ fn fold_pairs<T: Real, F: Fold<T>>(x: &[T]) -> T {
     }
 }
 
-/// A reduction of rows: the elements of one output after those of another.
+/// A reduction of rows: one output after another.
 #[derive(Clone, Copy)]
-struct Rows<'a, T> {
+struct RowReduction<'a, T> {
     x: &'a [T],
-    /// One for each row, or none.
+    /// One element for each row, or none.
     about: &'a [T],
     outer: &'a Walk<1>,
     reduced: Axes<'a>,
     /// Elements of a row.
     length: usize,
-    /// Whether they lie side by side.
+    /// Whether they are contiguous.
     contiguous: bool,
-    /// Parts that a row is divided into.
+    /// Number of pieces that a row is divided into.
     pieces: usize,
 }
 
-impl<T: Real> Rows<'_, T> {
+impl<T: Real> RowReduction<'_, T> {
     /// Folds every piece of every row.
     fn fold<F: Fold<T>>(self, out: &mut [T]) {
         let grain = GRAIN_CHEAP.div_ceil(self.length.min(PIECE));
-        split(out, 1, grain, |start, out| T::run(RowsKernel { rows: self, out, start, fold: PhantomData::<F> }));
+        split(out, 1, grain, |start, out| {
+            T::run(RowReductionKernel { rows: self, out, start, fold: PhantomData::<F> });
+        });
     }
 }
 
-struct RowsKernel<'a, T, F> {
-    rows: Rows<'a, T>,
+struct RowReductionKernel<'a, T, F> {
+    rows: RowReduction<'a, T>,
     out: &'a mut [T],
     start: usize,
     fold: PhantomData<F>,
 }
 
-impl<T: Real, F: Fold<T>> Kernel<T> for RowsKernel<'_, T, F> {
+impl<T: Real, F: Fold<T>> Kernel<T> for RowReductionKernel<'_, T, F> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {

@@ -175,7 +175,7 @@ avx2!(f64, __m256d, 4, head_f64, _mm256_castpd_si256, _mm256_castsi256_pd,
         _mm256_add_epi64, _mm256_sub_epi64, _mm256_sll_epi64, _mm256_srl_epi64,
         _mm256_loadu_pd, quads_f64, 2, transpose_f64, store_quads_f64);
 
-/// Four elements, twice.
+/// Four elements, repeated twice.
 ///
 /// # Safety
 /// The CPU must have AVX2, and `p` be valid for reads of four elements.
@@ -215,7 +215,7 @@ unsafe fn transpose_f32(from: [*const f32; 4], stride: usize, (): (), to: *mut f
                 _mm256_insertf128_ps::<1>(x, _mm_loadu_ps(from[2 * half + 1].add(i * stride)))
             };
             let to = to.add(8 * half);
-            for (j, &column) in turn_f32([row(0), row(1), row(2), row(3)]).iter().enumerate() {
+            for (j, &column) in transpose_blocks_f32([row(0), row(1), row(2), row(3)]).iter().enumerate() {
                 _mm256_storeu_ps(to.add(j * to_stride), column);
             }
         }
@@ -227,7 +227,7 @@ unsafe fn transpose_f32(from: [*const f32; 4], stride: usize, (): (), to: *mut f
 /// # Safety
 /// The CPU must have AVX2.
 #[inline(always)]
-unsafe fn turn_f32(rows: [__m256; 4]) -> [__m256; 4] {
+unsafe fn transpose_blocks_f32(rows: [__m256; 4]) -> [__m256; 4] {
     // SAFETY: the caller's.
     unsafe {
         let (a, b) = (_mm256_unpacklo_ps(rows[0], rows[1]), _mm256_unpacklo_ps(rows[2], rows[3]));
@@ -249,11 +249,11 @@ unsafe fn turn_f32(rows: [__m256; 4]) -> [__m256; 4] {
 unsafe fn store_quads_f32(p: *mut f32, stride: usize, vectors: [__m256; 4]) {
     // SAFETY: the caller's.
     unsafe {
-        let turned = turn_f32(vectors);
-        for (i, &x) in turned.iter().enumerate() {
+        let transposed = transpose_blocks_f32(vectors);
+        for (i, &x) in transposed.iter().enumerate() {
             _mm_storeu_ps(p.add(i * stride), _mm256_castps256_ps128(x));
         }
-        for (i, &x) in turned.iter().enumerate() {
+        for (i, &x) in transposed.iter().enumerate() {
             _mm_storeu_ps(p.add((4 + i) * stride), _mm256_extractf128_ps::<1>(x));
         }
     }
@@ -281,7 +281,7 @@ unsafe fn store_quads_f64(p: *mut f64, stride: usize, [a, b, c, d]: [__m256d; 4]
     }
 }
 
-/// Transposes two elements of 8 rows, given every second row, likewise.
+/// Transposes two elements of 8 rows, given every second row, in the same way.
 ///
 /// # Safety
 /// The CPU must have AVX2; the elements must be readable, and two rows of `to`, `to_stride` apart, writable.

@@ -80,7 +80,8 @@ macro_rules! avx512 {
             }
             #[inline(always)]
             fn quads(self, rows: [$v; 4]) -> $v {
-                // Blends take no port that is short; if the compiler knew the masks, it would make shuffles of them.
+                // Blends do not need the shuffle port; if the compiler knew the masks, it would turn them into
+                // shuffles.
                 let mut quads = rows[0];
                 for (i, &row) in rows.iter().enumerate().take($lanes / 4).skip(1) {
                     // SAFETY: the token's.
@@ -128,7 +129,7 @@ macro_rules! avx512 {
     };
 }
 
-/// A mask that the compiler does not know.
+/// Hides the value of a mask from the compiler.
 #[inline(always)]
 fn hidden(mut mask: u16) -> u16 {
     // SAFETY: there are no instructions.
@@ -158,7 +159,7 @@ avx512!(f64, __m512d, __mmask8, 8, _mm512_castpd_si512, _mm512_castsi512_pd,
     _mm512_sub_epi64, _mm512_sll_epi64, _mm512_srl_epi64,
     _mm512_scalef_pd, _mm256_loadu_pd, _mm512_broadcast_f64x4, 2, [hidden(0x0C) as u8, hidden(0x30) as u8, hidden(0xC0) as u8], transpose_f64, columns_f64, store_quads_f64);
 
-/// Four elements from `at` on behind each of `from`.
+/// Four elements from offset `at` on of each row in `from`.
 ///
 /// # Safety
 /// The CPU must have AVX-512, and the elements must be readable.
@@ -173,9 +174,9 @@ unsafe fn quarters_f32(from: [*const f32; 4], at: usize, masks: [__mmask16; 3]) 
     }
 }
 
-/// Transposes four elements of 16 rows, given every fourth row: quarters of registers are loaded from rows four apart, so
-/// that only the 4 × 4 elements within each quarter are left to transpose. Loads that are masked need no port for shuffles,
-/// as inserts do; the compiler must not know the masks of the last three quarters, or it makes inserts of them.
+/// Transposes four elements of 16 rows, given every fourth row: quarters of registers are loaded from rows four apart,
+/// so that only the 4 × 4 elements within each quarter are left to transpose. Masked loads do not need the shuffle
+/// port, as inserts do; the compiler must not know the masks of the last three quarters, or it turns them into inserts.
 ///
 /// # Safety
 /// The CPU must have AVX-512; the elements must be readable, and four rows of `to`, `to_stride` apart, writable.
@@ -184,7 +185,7 @@ unsafe fn transpose_f32(from: [*const f32; 4], stride: usize, masks: [__mmask16;
     // SAFETY: the caller's.
     unsafe {
         let row = |i: usize| quarters_f32(from, i * stride, masks);
-        let columns = turn_f32([row(0), row(1), row(2), row(3)]);
+        let columns = transpose_blocks_f32([row(0), row(1), row(2), row(3)]);
         for (j, &column) in columns.iter().enumerate() {
             _mm512_storeu_ps(to.add(j * to_stride), column);
         }
@@ -196,7 +197,7 @@ unsafe fn transpose_f32(from: [*const f32; 4], stride: usize, masks: [__mmask16;
 /// # Safety
 /// The CPU must have AVX-512.
 #[inline(always)]
-unsafe fn turn_f32(rows: [__m512; 4]) -> [__m512; 4] {
+unsafe fn transpose_blocks_f32(rows: [__m512; 4]) -> [__m512; 4] {
     // SAFETY: the caller's.
     unsafe {
         let (a, b) = (_mm512_unpacklo_ps(rows[0], rows[1]), _mm512_unpacklo_ps(rows[2], rows[3]));
@@ -218,7 +219,7 @@ unsafe fn turn_f32(rows: [__m512; 4]) -> [__m512; 4] {
 unsafe fn store_quads_f32(p: *mut f32, stride: usize, vectors: [__m512; 4]) {
     // SAFETY: the caller's.
     unsafe {
-        let [a, b, c, d] = turn_f32(vectors);
+        let [a, b, c, d] = transpose_blocks_f32(vectors);
         macro_rules! quarter {
             ($i:literal) => {
                 let p = p.add(4 * $i * stride);
@@ -235,7 +236,7 @@ unsafe fn store_quads_f32(p: *mut f32, stride: usize, vectors: [__m512; 4]) {
     }
 }
 
-/// Eight elements from `at` on behind both of `from`.
+/// Eight elements from offset `at` on of both rows in `from`.
 ///
 /// # Safety
 /// The CPU must have AVX-512, and the elements must be readable.
@@ -262,8 +263,8 @@ unsafe fn columns_f32(rows: *const *const f32, at: usize) -> [__m512; 8] {
             *half = halves_f32([*rows.add(i), *rows.add(i + 4)], at, mask);
         }
         let [r0, r1, r2, r3, r8, r9, r10, r11] = halves;
-        let [a, b, c, d] = turn_f32([r0, r1, r2, r3]);
-        let [e, f, g, h] = turn_f32([r8, r9, r10, r11]);
+        let [a, b, c, d] = transpose_blocks_f32([r0, r1, r2, r3]);
+        let [e, f, g, h] = transpose_blocks_f32([r8, r9, r10, r11]);
         [
             _mm512_shuffle_f32x4::<0x88>(a, e),
             _mm512_shuffle_f32x4::<0x88>(b, f),
@@ -277,7 +278,7 @@ unsafe fn columns_f32(rows: *const *const f32, at: usize) -> [__m512; 8] {
     }
 }
 
-/// Two elements from `at` on behind each of `from`.
+/// Two elements from offset `at` on of each row in `from`.
 ///
 /// # Safety
 /// The CPU must have AVX-512, and the elements must be readable.
@@ -292,7 +293,7 @@ unsafe fn quarters_f64(from: [*const f64; 4], at: usize, masks: [__mmask8; 3]) -
     }
 }
 
-/// Transposes two elements of 8 rows, given every second row, likewise.
+/// Transposes two elements of 8 rows, given every second row, in the same way.
 ///
 /// # Safety
 /// The CPU must have AVX-512; the elements must be readable, and two rows of `to`, `to_stride` apart, writable.

@@ -1,4 +1,4 @@
-//! Which instruction set runs, and the shells through which every kernel is entered.
+//! Selection of the instruction set, and dispatch of kernels to it.
 
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
@@ -57,13 +57,13 @@ pub fn available() -> Vec<Isa> {
     found
 }
 
-/// The instruction set in use as a number, or 0 before the first use. Not a `OnceLock`, which could leave a forked child
-/// waiting for a thread that it does not have.
+/// The instruction set in use as a number, or 0 before the first use. Not a `OnceLock`, which could make a forked child
+/// wait for a thread that it does not have.
 static PINNED: AtomicU8 = AtomicU8::new(0);
 
 const ALL: [Isa; 4] = [Isa::Avx512, Isa::Avx2, Isa::Neon, Isa::Scalar];
 
-/// Makes `want` the instruction set in use unless another one is; returns the one that is.
+/// Makes `want` the instruction set in use unless there is one already; returns the one in use.
 fn settle(want: Isa) -> Isa {
     match PINNED.compare_exchange(0, want as u8 + 1, Relaxed, Relaxed) {
         Ok(_) => want,
@@ -110,8 +110,8 @@ fn first() -> Isa {
 
 /// A kernel: its arguments, and one body for every instruction set.
 ///
-/// Mark `run` `#[inline(always)]`, and every function that it calls with a token as well: code that is not inlined into
-/// the shell is compiled without the instructions.
+/// Mark `run` and every function that it calls with a token `#[inline(always)]`: code that is not inlined into the
+/// shell is compiled without its target features.
 pub trait Kernel<T: Real> {
     /// What the kernel returns.
     type Out;
@@ -119,7 +119,7 @@ pub trait Kernel<T: Real> {
     fn run<S: Simd<T>>(self, simd: S) -> Self::Out;
 }
 
-/// Writes `run_f32` or `run_f64`: the way into the shell of the instruction set in use.
+/// Defines `run_f32` or `run_f64`, which dispatches to the shell of the instruction set in use.
 macro_rules! shells {
     ($t:ident, $run:ident) => {
         #[inline]

@@ -1,4 +1,4 @@
-//! Element types: what a buffer can hold, and what the vector kernels compute with.
+//! Element types: those of buffers, and those that vector kernels compute with.
 
 use std::fmt::Debug;
 use std::ops::{Add, Div, Mul, Neg, Sub};
@@ -25,7 +25,7 @@ mod sealed {
     impl Sealed for u8 {}
 }
 
-/// A plain number: every bit pattern is a value, so memory of one type may be read as another's.
+/// A plain number: every bit pattern is valid, so memory of one type may be read as another.
 pub trait Element:
     sealed::Sealed
     + Choices<Self>

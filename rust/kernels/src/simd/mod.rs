@@ -1,8 +1,8 @@
 //! One logical vector of 512 bits on every instruction set.
 //!
-//! A kernel is written once, generic over [`Simd`], and runs on AVX-512 (one register), AVX2 (two), NEON (four) or plain
-//! arrays. Because the logical width is the same everywhere, reductions have the same shape everywhere, and because every
-//! method below is an exactly specified IEEE 754 operation, so do the bits of every result.
+//! A kernel is written once, generic over [`Simd`], and runs on AVX-512 (one register), AVX2 (two), NEON (four) or
+//! plain arrays. Because the logical width is the same everywhere, reductions have the same shape everywhere, and
+//! because every method below is an exactly specified IEEE 754 operation, so do the bits of every result.
 
 mod dispatch;
 mod element;
@@ -28,9 +28,9 @@ pub use neon::Neon;
 
 /// Vector operations on `LANES` elements of type `T`.
 ///
-/// The implementing type is a zero-sized token: holding one proves that the CPU has the instructions, which is why the
-/// arithmetic methods are safe. Only [`Kernel`] dispatch makes tokens. All methods are inlined into a shell compiled for
-/// the instruction set, so a call costs nothing.
+/// The implementing type is a zero-sized token: it proves that the CPU has the instructions, which is why the
+/// arithmetic methods are safe. Only the dispatch of [`Kernel`] creates tokens. All methods are inlined into a shell, a
+/// function with the instruction set's target features, so a call costs nothing.
 pub trait Simd<T: Real>: Copy + Send + Sync + 'static {
     /// A logical vector.
     type V: Copy;
@@ -41,7 +41,7 @@ pub trait Simd<T: Real>: Copy + Send + Sync + 'static {
     /// Logical vectors that fit into registers.
     const REGISTERS: usize;
 
-    /// Runs `kernel` in the shell of this instruction set: a function of its own, compiled once however many call it.
+    /// Runs `kernel` in the shell of this instruction set: a separate function, compiled once for all callers.
     fn call<K: Kernel<T>>(self, kernel: K) -> K::Out;
 
     /// Loads `LANES` elements.
@@ -59,7 +59,7 @@ pub trait Simd<T: Real>: Copy + Send + Sync + 'static {
     /// # Safety
     /// `p` must be valid for writes of `LANES` elements.
     unsafe fn store(self, p: *mut T, v: Self::V);
-    /// Stores the first `n` lanes and touches nothing behind them.
+    /// Stores the first `n` lanes and nothing after them.
     ///
     /// # Safety
     /// `n <= LANES`, and `p` must be valid for writes of `n` elements.
@@ -73,8 +73,8 @@ pub trait Simd<T: Real>: Copy + Send + Sync + 'static {
     /// The first four lanes of `rows[0]`, the next four of `rows[1]`, and so on.
     fn quads(self, rows: [Self::V; 4]) -> Self::V;
 
-    /// Stores lane `i` of the four vectors side by side at `p + i·stride`, first lanes first: with a stride below four, each
-    /// quad overwrites the end of the one before.
+    /// Stores lane `i` of the four vectors contiguously at `p + i·stride`, in increasing order of `i`: with a stride
+    /// below four, each quad overwrites the end of the one before.
     ///
     /// # Safety
     /// `p` must be valid for writes of `(LANES - 1)·stride + 4` elements.
@@ -132,15 +132,15 @@ pub trait Simd<T: Real>: Copy + Send + Sync + 'static {
     fn int_sub(self, a: Self::V, b: Self::V) -> Self::V;
     /// The lanes' bits shifted left by `n`, which must be below the lane's width.
     fn shl(self, a: Self::V, n: u32) -> Self::V;
-    /// The lanes' bits shifted right by `n`, zeros coming in; `n` must be below the lane's width.
+    /// The lanes' bits shifted right by `n`, filled with zeros; `n` must be below the lane's width.
     fn shr(self, a: Self::V, n: u32) -> Self::V;
 
-    /// Transposes `rows × cols` elements, at most `LANES` of each: `to[j·to_stride + i] = from[i·stride + j]`. Every row that
-    /// is written is a whole vector, with zeros behind its `rows` elements.
+    /// Transposes `rows × cols` elements, at most `LANES` of each: `to[j·to_stride + i] = from[i·stride + j]`. Every
+    /// row is written as a whole vector, padded with zeros after its `rows` elements.
     ///
     /// # Safety
-    /// `from` must be valid for reads of `rows` rows of `cols` elements, `stride` apart, and `to` for writes of `cols` rows
-    /// of `LANES` elements, `to_stride` apart; they must not overlap.
+    /// `from` must be valid for reads of `rows` rows of `cols` elements, `stride` apart, and `to` for writes of `cols`
+    /// rows of `LANES` elements, `to_stride` apart; they must not overlap.
     #[inline(always)]
     unsafe fn transpose(self, from: *const T, stride: usize, rows: usize, cols: usize, to: *mut T, to_stride: usize) {
         // SAFETY: the caller's.
@@ -177,7 +177,7 @@ pub trait Simd<T: Real>: Copy + Send + Sync + 'static {
     fn neg(self, a: Self::V) -> Self::V {
         self.xor(a, self.splat(T::NEG_ZERO))
     }
-    /// `a × 2^n` for an integral `n`, with one rounding; |n| must be below twice the largest exponent.
+    /// `a × 2^n` for an integer `n`, with one rounding; |n| must be below twice the largest exponent.
     #[inline(always)]
     fn scale(self, a: Self::V, n: Self::V) -> Self::V {
         // Two factors, because 2^n itself may not be representable. The first product is exact.
@@ -185,7 +185,7 @@ pub trait Simd<T: Real>: Copy + Send + Sync + 'static {
         let a = self.mul(a, self.pow2(half));
         self.mul(a, self.pow2(self.sub(n, half)))
     }
-    /// `2^n` for an integral `n` whose power is a normal number.
+    /// `2^n` for an integer `n` whose power is a normal number.
     #[inline(always)]
     fn pow2(self, n: Self::V) -> Self::V {
         self.shl(self.add(n, self.splat(T::ROUND)), T::MANTISSA)
@@ -204,7 +204,8 @@ pub trait Simd<T: Real>: Copy + Send + Sync + 'static {
         unsafe { self.store((&raw mut lanes).cast(), a) };
         lanes
     }
-    /// The sum of the lanes by halving: lane `i` with lane `i + LANES/2`, and so on. The tree is part of the contract.
+    /// The sum of the lanes by halving: lane `i` plus lane `i + LANES/2`, and so on. The tree is part of the numeric
+    /// contract.
     #[inline(always)]
     fn reduce_add(self, a: Self::V) -> T {
         let mut lanes = self.to_array(a);
@@ -293,16 +294,16 @@ macro_rules! transpose_in_groups {
                 }
                 (square.cast_const(), $lanes)
             };
-            // Every fourth row. If the compiler knew how they are related, it would keep a pointer to each row, and it has no
-            // registers for them.
+            // Every fourth row. If the compiler knew how they are related, it would keep a pointer to each row, for
+            // which there are no registers.
             let row = |i: usize| super::opaque(from.wrapping_add(i * ($lanes / 4) * stride));
             let (row0, row1, row2, row3) = (row(0), row(1), row(2), row(3));
             let masks = $masks;
             for j in (0..cols).step_by($group) {
                 // The last group overlaps the one before, if there is less than a group left.
                 let j = j.min(cols - $group);
-                // SAFETY: the caller's: `cols` elements of each row are readable, and `cols` rows of `to` writable; and the
-                // token's.
+                // SAFETY: the caller's: `cols` elements of each row are readable, and `cols` rows of `to` writable; and
+                // the token's.
                 unsafe {
                     let from = [row0.add(j), row1.add(j), row2.add(j), row3.add(j)];
                     $transpose(from, stride, masks, to.add(j * to_stride), to_stride);
@@ -314,7 +315,7 @@ macro_rules! transpose_in_groups {
 #[cfg(target_arch = "x86_64")]
 use transpose_in_groups;
 
-/// `x`, of which the compiler forgets where it comes from.
+/// Returns `x`, opaque to the optimizer, which then cannot tell how pointers are related.
 #[allow(clippy::pointers_in_nomem_asm_block, reason = "nothing is read or written")]
 #[inline(always)]
 pub(crate) fn opaque<T>(x: *const T) -> *const T {

@@ -97,7 +97,7 @@ macro_rules! neon {
                 fn div(a: $v, b: $v;) -> $v { $div(a, b) }
                 fn mul_add(a: $v, b: $v, c: $v;) -> $v { $fma(c, a, b) }
                 fn sqrt(a: $v;) -> $v { $sqrt(a) }
-                // Not `fmax` and `fmin`, which return NaN where either operand is.
+                // Not `fmax` and `fmin`, which return NaN if either operand is NaN.
                 fn max(a: $v, b: $v;) -> $v { $select($gt(a, b), a, b) }
                 fn min(a: $v, b: $v;) -> $v { $select($lt(a, b), a, b) }
                 fn round(a: $v;) -> $v { $round(a) }
@@ -137,8 +137,8 @@ neon!(f64, float64x2_t, uint64x2_t, 2, i64, vreinterpretq_u64_f64, vreinterpretq
     vcgtq_f64, vcltq_f64, vcleq_f64, vceqq_f64, vbslq_f64,
     vandq_u64, vorrq_u64, veorq_u64, vaddq_u64, vsubq_u64, vshlq_u64);
 
-// NEON has no masked loads and stores. A part of a register costs at most two of them, chosen by branches that a loop
-// predicts, and never goes through memory.
+// NEON has no masked loads and stores. A partial register takes at most two plain ones, chosen by well-predicted
+// branches, and no round trip through memory.
 
 /// The first `n` elements (four of them from four up), and zero in the other lanes.
 ///

@@ -4,14 +4,14 @@ use std::array::from_fn;
 
 use super::{Kernel, Simd};
 
-/// Arrays and plain Rust arithmetic; exact reference of every other instruction set.
+/// Arrays and plain Rust arithmetic; the bit-exact reference of every other instruction set.
 ///
-/// On x86-64 it serves processors older than AVX2, and tests. There its operations are functions of their own: inlined,
-/// every one is sixteen instructions in every kernel, which makes up most of the library's size and compile time.
+/// On x86-64 it is for processors older than AVX2, and for tests. There its operations are not inlined: each would be
+/// sixteen instructions in every kernel, and together most of the library's size and compile time.
 #[derive(Clone, Copy, Debug)]
 pub struct Scalar;
 
-/// Writes a lane-wise `mul_add`.
+/// Defines a lane-wise `mul_add`.
 macro_rules! fma {
     ($name:ident, $t:ident, $lanes:literal) => {
         #[inline(always)]

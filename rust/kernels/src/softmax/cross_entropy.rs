@@ -10,7 +10,7 @@ use crate::reduce::fold::Sum;
 use crate::simd::{Kernel, Real, Simd};
 use crate::split::split_rows;
 
-/// A label that names no column.
+/// A label that is out of range.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BadLabel {
     /// The row, counted from 0.
@@ -49,7 +49,7 @@ fn cross_entropy_body<T: Real>(
     assert_eq!(labels.len(), rows, "there must be one label for every row");
     assert_eq!(Some(logits.len()), rows.checked_mul(cols), "there must be one loss for every row");
     assert!(grad.as_ref().is_none_or(|g| g.len() == logits.len()), "the gradient must have the logits' length");
-    // The sign of either number says that the label is bad: looked at once for all labels, that is an operation of vectors.
+    // The sign bit of either number says that the label is bad: an or over all labels, which vectorises.
     let signs = |label: i64| label | (cols as i64 - 1).wrapping_sub(label);
     if labels.iter().fold(0, |all, &label| all | signs(label)) < 0 {
         let row = labels.iter().position(|&label| signs(label) < 0).unwrap_or_default();
@@ -101,8 +101,8 @@ impl<T: Real> Kernel<T> for CrossEntropy<'_, T> {
     }
 }
 
-/// Of rows of more than a vector: the largest elements, the sums of the exponentials after these are subtracted, and the
-/// elements that the labels name; the next rows lie `ahead` elements behind.
+/// For rows longer than a vector: their maxima, the sums of exponentials after subtracting these, and the elements at
+/// the labels; the next rows are `ahead` elements further.
 #[inline(always)]
 fn wide<T: Real, S: Simd<T>>(
     s: S,
@@ -137,7 +137,7 @@ fn wide<T: Real, S: Simd<T>>(
     (max, sums, own)
 }
 
-/// The same of rows of at most a vector.
+/// The same for rows of at most a vector.
 #[inline(always)]
 fn narrow<T: Real, S: Simd<T>>(s: S, grad: &mut [T], x: &[T], labels: &[i64], scale: T) -> (S::V, S::V, S::V) {
     let cols = x.len() / labels.len();
@@ -164,12 +164,12 @@ fn narrow<T: Real, S: Simd<T>>(s: S, grad: &mut [T], x: &[T], labels: &[i64], sc
     (max, sum, own)
 }
 
-/// Labels below [`Simd::LANES`], one for each lane; 0 in the lanes behind.
+/// Labels below [`Simd::LANES`], one for each lane; 0 in the remaining lanes.
 #[inline(always)]
 fn label_lanes<T: Real, S: Simd<T>>(s: S, labels: &[i64]) -> S::V {
     let mut lanes = T::Lanes::default();
     if labels.len() == S::LANES {
-        // The same loop, of a length that the compiler knows.
+        // The same loop, with a constant length.
         for (lane, &label) in lanes.as_mut().iter_mut().zip(&labels[..S::LANES]) {
             *lane = T::from_f64(label as f64);
         }

@@ -1,7 +1,7 @@
-//! Softmax and its relatives over rows: contiguous, row-major `rows × cols`.
+//! Softmax, log-softmax and log-sum-exp over the rows of a contiguous, row-major `rows × cols` matrix.
 //!
-//! A row's result depends on that row and the number of columns alone, not on how many rows there are. NaN anywhere in a
-//! row makes the whole row NaN, and so does +∞, or −∞ everywhere (but for [`logsumexp`], which is then infinite).
+//! A row's result depends on that row alone, not on the number of rows. NaN anywhere in a row makes the whole row NaN,
+//! and so does +∞, or −∞ everywhere (except for [`logsumexp`], which is then infinite).
 
 mod cross_entropy;
 pub(crate) mod rows;
@@ -19,7 +19,7 @@ use crate::reduce::fold::Sum;
 use crate::simd::{Kernel, Real, Simd};
 use crate::split::split;
 
-/// Rows that are processed together divide evenly into these, for both types.
+/// Parts start at multiples of this number of rows, which groups of rows divide for both types.
 const UNIT_ROWS: usize = 16;
 
 entries! { Softmaxes for [f32 f64] where T: Real {
@@ -38,14 +38,14 @@ entries! { Softmaxes for [f32 f64] where T: Real {
     /// # Panics
     /// If `x` does not have `cols` elements for every one of `out`.
     pub fn logsumexp(out: &mut [T], x: &[T], cols: usize) = logsumexp_body;
-    /// The gradient of [`softmax`] whose value was `y`: `out[i][j] = y[i][j]·(g[i][j] - Σₖ g[i][k]·y[i][k])`, and 0 in rows
-    /// where `g` is 0, whatever `y` is.
+    /// The backward function of [`softmax`] for the value `y`: `out[i][j] = y[i][j]·(g[i][j] - Σₖ g[i][k]·y[i][k])`,
+    /// and 0 in rows where `g` is 0, whatever `y` is.
     ///
     /// # Panics
     /// If the lengths differ or are no multiple of `cols`.
     pub fn softmax_grad(out: &mut [T], y: &[T], g: &[T], cols: usize) = softmax_grad_body;
-    /// The gradient of [`log_softmax`] whose value was `y`: `out[i][j] = g[i][j] - exp(y[i][j])·Σₖ g[i][k]`, and 0 in
-    /// rows where `g` is 0, whatever `y` is.
+    /// The backward function of [`log_softmax`] for the value `y`: `out[i][j] = g[i][j] - exp(y[i][j])·Σₖ g[i][k]`, and
+    /// 0 in rows where `g` is 0, whatever `y` is.
     ///
     /// # Panics
     /// If the lengths differ or are no multiple of `cols`.
@@ -134,7 +134,7 @@ impl<T: Real> Kernel<T> for ForwardKernel<'_, T> {
     }
 }
 
-/// Rows of more than a vector, `ahead` elements before the next ones.
+/// Rows longer than a vector, `ahead` elements before the next ones.
 #[inline(always)]
 fn wide<T: Real, S: Simd<T>>(s: S, op: Forward, out: &mut [T], x: &[T], cols: usize, ahead: usize) {
     let max = s.to_array(maxima(s, x, cols));
@@ -160,7 +160,7 @@ fn wide<T: Real, S: Simd<T>>(s: S, op: Forward, out: &mut [T], x: &[T], cols: us
     }
 }
 
-/// As many rows of at most a vector as a vector has lanes, or fewer.
+/// Up to `LANES` rows of at most a vector.
 #[inline(always)]
 fn narrow<T: Real, S: Simd<T>>(s: S, op: Forward, out: &mut [T], x: &[T], cols: usize) {
     let mut v = Narrow::read(s, x, cols);
@@ -221,7 +221,7 @@ impl<T: Real> Kernel<T> for LogSumExp<'_, T> {
     }
 }
 
-/// Differences of infinities would be NaN.
+/// Replaces infinities by 0: their differences would be NaN.
 #[inline(always)]
 fn finite_or_zero<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
     s.select(s.lt(s.abs(x), s.splat(T::INFINITY)), x, s.splat(T::ZERO))
@@ -249,7 +249,7 @@ impl<'a, T: Real> Kernel<T> for BackwardKernel<'a, T> {
             let sums = s.to_array(sums);
             for (i, out) in out.chunks_exact_mut(cols).enumerate() {
                 let (y, g, sum) = (row(y, i), row(g, i), sums.as_ref()[i]);
-                // Looked for only where it may be.
+                // Tested only where a zero is possible.
                 if (if softmax { sum.to_f64().is_nan() } else { sum == T::ZERO }) && is_zero(g) {
                     out.fill(T::ZERO);
                     continue;

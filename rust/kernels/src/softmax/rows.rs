@@ -1,4 +1,4 @@
-//! What the row kernels share: maxima and sums of rows, and blocks of narrow rows held a column at a time.
+//! Shared parts of the row kernels: maxima and sums of rows, and transposed blocks of narrow rows.
 
 use std::mem::MaybeUninit;
 
@@ -7,14 +7,14 @@ use crate::math;
 use crate::reduce::fold::{Fold, MAX_LANES};
 use crate::simd::{Real, Simd};
 
-/// Vectors whose sum is taken before it is added to the row's: bounds the error of long rows.
+/// Vectors of a partial sum: bounds the error of long rows.
 const BLOCK: usize = 32;
-/// Maxima and sums that are followed side by side: hides latencies, and keeps loops so short that their ends are foreseen.
+/// Independent accumulators: hides latencies, and keeps loops so short that their exits are predicted.
 const CHAINS: usize = 4;
 /// Bytes of the rows that are processed together, so that they and their results stay in the L1 cache.
 const GROUP_BYTES: usize = 8 << 10;
 
-/// How many rows are processed together: their results fill a vector, unless they are long.
+/// The number of rows that are processed together: their results fill a vector, unless the rows are long.
 #[inline(always)]
 pub(crate) fn group_rows<T: Real, S: Simd<T>>(cols: usize) -> usize {
     (GROUP_BYTES / size_of::<T>() / cols).clamp(1, S::LANES)
@@ -26,7 +26,7 @@ pub(crate) fn is_zero<T: Real>(x: &[T]) -> bool {
     x.iter().all(|&x| x == T::ZERO)
 }
 
-/// The larger number; with NaN, any.
+/// The larger number; unspecified with NaN.
 #[derive(Clone, Copy)]
 pub(super) struct Largest;
 
@@ -42,8 +42,8 @@ impl<T: Real> Fold<T> for Largest {
     }
 }
 
-/// `rows!(s: S, F, rows, expression)`: for each row, which is bound to its number, a vector whose lanes are to be folded by
-/// `F`; gives a vector with what became of each row.
+/// `rows!(s: S, F, rows, expression)`: evaluates the expression for each row index to a vector, and folds its lanes by
+/// `F`; the result has one lane for each row.
 macro_rules! rows {
     ($s:ident: $S:ident, $F:ty, $i:ident in $rows:expr, $vector:expr) => {{
         let mut vectors = [T::Lanes::default(); crate::reduce::fold::MAX_LANES];
@@ -63,7 +63,7 @@ pub(super) fn maxima<T: Real, S: Simd<T>>(s: S, x: &[T], cols: usize) -> S::V {
     rows!(s: S, Largest, i in x.len() / cols, max_row(s, &x[i * cols..][..cols]))
 }
 
-/// A vector whose largest lane is the largest element; with NaN in the row, any.
+/// A vector whose largest lane is the largest element; unspecified with NaN in the row.
 #[inline(always)]
 fn max_row<T: Real, S: Simd<T>>(s: S, x: &[T]) -> S::V {
     let mut acc = [s.splat(T::NEG_INFINITY); CHAINS];
@@ -80,15 +80,15 @@ fn max_row<T: Real, S: Simd<T>>(s: S, x: &[T]) -> S::V {
     s.max(s.max(acc[0], acc[1]), s.max(acc[2], acc[3]))
 }
 
-/// A vector whose lanes add up to the sum of `exp(x - max)`.
+/// A vector whose lanes sum to `Σ exp(x[i] - max)`.
 #[inline(always)]
 pub(super) fn sum_exp_row<T: Real, S: Simd<T>>(s: S, x: &[T], max: T) -> S::V {
     // SAFETY: nothing is written.
     unsafe { exp_row::<T, S, false>(s, x, max, std::ptr::null_mut(), 0) }
 }
 
-/// As [`sum_exp_row`], for `x` of at most `max`; the terms are written to `out`. What lies `ahead` elements behind is asked
-/// for, to be there when its turn comes: memory is idle otherwise, since exponentials take longer than reading.
+/// As [`sum_exp_row`], for `x` of at most `max`; the terms are written to `out`. Elements `ahead` further on are
+/// prefetched: memory would be idle otherwise, since exponentials take longer than loads.
 #[inline(always)]
 pub(super) fn write_exp_row<T: Real, S: Simd<T>>(s: S, out: &mut [T], x: &[T], max: T, ahead: usize) -> S::V {
     assert_eq!(out.len(), x.len());
@@ -145,7 +145,7 @@ unsafe fn exp_row<T: Real, S: Simd<T>, const WRITE: bool>(
     total
 }
 
-/// A vector whose lanes add up to `Σ x[i]`, or to `Σ x[i]·y[i]`.
+/// A vector whose lanes sum to `Σ x[i]`, or to `Σ x[i]·y[i]`.
 #[inline(always)]
 pub(crate) fn sum_row<T: Real, S: Simd<T>>(s: S, x: &[T], y: Option<&[T]>) -> S::V {
     let n = x.len();
@@ -189,10 +189,10 @@ pub(crate) fn sum_row<T: Real, S: Simd<T>>(s: S, x: &[T], y: Option<&[T]>) -> S:
     total
 }
 
-/// Up to `LANES` rows of at most `LANES` columns, transposed: lane `i` of vector `j` is element `j` of row `i`. Lanes behind
-/// the last row are 0.
+/// Up to `LANES` rows of at most `LANES` columns, transposed: lane `i` of vector `j` is element `j` of row `i`. Lanes
+/// after the last row are 0.
 pub(super) struct Narrow<T: Real> {
-    /// `cols` of them. As memory, not as vectors: the compiler cannot keep a number of registers that it does not know.
+    /// `cols` of them. As memory, not as vectors: their number is not a compile-time constant.
     columns: [MaybeUninit<T::Lanes>; MAX_LANES],
     cols: usize,
 }
@@ -204,13 +204,14 @@ impl<T: Real> Narrow<T> {
         let mut columns = [MaybeUninit::<T::Lanes>::uninit(); MAX_LANES];
         let to = columns.as_mut_ptr().cast();
         if cols < 4 {
-            // Four columns are turned faster than fewer, so they come from where there are elements behind the last row.
+            // Four columns are transposed faster than fewer, so the rows are copied to padded memory, for reads of
+            // four.
             let mut padded = [T::Lanes::default(); 4];
             for (x, padded) in x.chunks(S::LANES).zip(&mut padded) {
                 // SAFETY: `Real::Lanes` is a vector's array.
                 unsafe { s.store(padded.as_mut().as_mut_ptr(), s.load_head(x.as_ptr(), x.len())) };
             }
-            // SAFETY: as above; the last of `LANES` rows begins a vector before the padding's end, at least.
+            // SAFETY: as above; the last of `LANES` rows starts at least a vector before the end of the padding.
             unsafe { s.transpose(padded.as_ptr().cast(), cols, S::LANES, 4, to, S::LANES) };
         } else {
             // SAFETY: `Real::Lanes` is a vector's array, there is one for every column, and `x` has so many rows.
@@ -239,10 +240,10 @@ impl<T: Real> Narrow<T> {
     pub(super) fn write<S: Simd<T>>(&self, s: S, out: &mut [T]) {
         let cols = self.cols;
         assert!(out.len() <= S::LANES * cols);
-        // The rows, and what the last quad writes behind them.
+        // The rows, and what the last quad writes past them.
         let mut rows = [MaybeUninit::<T::Lanes>::uninit(); MAX_LANES + 1];
         let rows = rows.as_mut_ptr().cast::<T>();
-        // What a quad writes behind its row, an earlier column of the next row overwrites.
+        // What a quad writes past its row is overwritten by an earlier column of the next row.
         for j in (0..cols.div_ceil(4)).rev().map(|quad| 4 * quad) {
             let column = |i: usize| self.get(s, (j + i).min(cols - 1));
             // SAFETY: there is room for `LANES` rows, and a vector more.
@@ -254,7 +255,7 @@ impl<T: Real> Narrow<T> {
         }
     }
 
-    /// The largest element of every row; with NaN in it, any.
+    /// The largest element of every row; unspecified with NaN in it.
     #[inline(always)]
     pub(super) fn maxima<S: Simd<T>>(&self, s: S) -> S::V {
         let mut max = s.splat(T::NEG_INFINITY);

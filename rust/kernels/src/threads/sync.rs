@@ -1,4 +1,4 @@
-//! What threads share and wait with. The model of a region has types of the same names.
+//! Synchronization primitives of a region. The loom model has types of the same names.
 
 use std::cell;
 pub(super) use std::hint::spin_loop;
@@ -6,25 +6,25 @@ pub(super) use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering}
 pub(super) use std::thread::yield_now;
 use std::time::{Duration, Instant};
 
-/// How long a worker that finds no task spins before it sleeps: about twice what a wake-up was measured to take, so that
-/// spinning never costs more than three times what the best choice would have.
+/// How long a worker without a task spins before it sleeps: about twice the measured time of a wake-up, so that
+/// spinning never costs more than three times the optimum.
 const SPIN: Duration = Duration::from_micros(100);
-/// Looks at the word between two looks at the clock, which is much slower.
-pub(super) const LOOKS_PER_CLOCK: u32 = 64;
+/// Polls of the task word between two reads of the clock, which are much slower.
+pub(super) const POLLS_PER_CLOCK_READ: u32 = 64;
 
-/// A wait of limited length.
-pub(super) struct Patience(Instant);
+/// The time limit of a spin.
+pub(super) struct SpinLimit(Instant);
 
-impl Patience {
+impl SpinLimit {
     pub fn new() -> Self {
         Self(Instant::now())
     }
-    pub fn lasts(&self) -> bool {
+    pub fn holds(&self) -> bool {
         self.0.elapsed() < SPIN
     }
 }
 
-/// A place that threads read and write without any order of its own.
+/// A cell that threads access without synchronization of its own.
 #[derive(Default)]
 pub(super) struct UnsafeCell<T>(cell::UnsafeCell<T>);
 

@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{ThreadId, yield_now};
 
-/// Repetitions, of which Miri has time for a few.
+/// Number of repetitions; Miri has time for a few only.
 const fn times(n: usize) -> usize {
     if cfg!(miri) { n.div_ceil(100) } else { n }
 }
 
-/// A team with more workers than the machine may have cores. Like the process's own it stays reachable, and so is no leak.
+/// A team with more workers than the machine may have cores. Like the process's own, it stays reachable and is not a
+/// leak.
 fn crowd() -> &'static Team {
     static CROWDS: Mutex<Vec<&Team>> = Mutex::new(Vec::new());
     let team = Team::leak();

@@ -1,4 +1,4 @@
-//! What kernels are given, and what is made of their results.
+//! Inputs of kernels, and hashes of their results.
 
 use std::fmt::{Debug, Formatter, Result};
 
@@ -8,13 +8,13 @@ use crate::strided::numbers;
 
 /// An element's bits.
 pub trait Bits: Element {
-    /// All of them.
+    /// The bits.
     fn exact(self) -> u64;
-    /// Those of a computed number: NaN counts as one value.
+    /// The bits of a computed number: every NaN counts as one value.
     fn value(self) -> u64 {
         self.exact()
     }
-    /// A number from a small one.
+    /// Converts a small integer.
     fn from_number(x: f64) -> Self;
 }
 
@@ -42,7 +42,7 @@ bits! {
     u8 |_| false, u64::from;
 }
 
-/// A number that changes with any bit of any result.
+/// A hash that changes with any bit of any result.
 #[derive(Default)]
 pub struct Hash(u64);
 
@@ -56,7 +56,7 @@ impl Hash {
             self.mix(x.value());
         }
     }
-    /// Numbers that were moved.
+    /// Copied numbers.
     pub fn add_exact<T: Bits>(&mut self, x: &[T]) {
         for x in x {
             self.mix(x.exact());
@@ -75,8 +75,8 @@ pub fn plain<T: Bits>(n: usize, seed: u64) -> Vec<T> {
     numbers(n, seed).into_iter().map(|x| T::from_number(x * x * x)).collect()
 }
 
-/// As [`plain`], with a number of each odd kind in every stretch of `every`: zeros, infinities, NaN, subnormal numbers, the
-/// largest and the smallest.
+/// As [`plain`], with one of each special kind in every `every` elements: zeros, infinities, NaN, subnormal numbers,
+/// the largest and the smallest.
 pub fn odd<T: Real + Bits>(n: usize, seed: u64, every: usize) -> Vec<T> {
     let tiny = T::from_f64(if size_of::<T>() == 4 { 1e-38 } else { 2.3e-308 });
     let large = T::from_f64(if size_of::<T>() == 4 { 3e38 } else { 1.7e308 });
@@ -90,7 +90,7 @@ pub fn odd<T: Real + Bits>(n: usize, seed: u64, every: usize) -> Vec<T> {
     x
 }
 
-/// Integers of both signs, the ends of the range among them.
+/// Integers of both signs, including the ends of the range.
 pub fn integers<T: Bits>(n: usize, seed: u64) -> Vec<T> {
     let ends = [0.0, 1.0, -1.0, 1e30, -1e30];
     let x = numbers(n, seed).into_iter().enumerate();

@@ -1,4 +1,4 @@
-//! The same bits for every instruction set and any number of threads, of every kernel that the crate has.
+//! Every kernel of the crate has the same bits on every instruction set and for any number of threads.
 #![allow(clippy::items_after_statements, reason = "lists of functions stand where they are used")]
 
 mod data;
@@ -18,17 +18,17 @@ use std::process::{Command, Stdio};
 use data::Hash;
 use rgrad_kernels::{simd, threads};
 
-/// More threads than cores, and numbers that divide nothing evenly, among them.
+/// Including more threads than cores, and numbers that do not divide sizes evenly.
 const THREADS: [usize; 4] = [1, 2, 3, 8];
 
-/// A kernel, as the module's and the function's name, and what runs it on enough elements for several tasks.
+/// A kernel, by module and function name, and a function that runs it on enough elements for several tasks.
 type Row = (&'static str, fn(&mut Hash));
 
 fn table() -> Vec<Row> {
     [maps::ROWS, moves::ROWS, norms::ROWS, products::ROWS, rows::ROWS, updates::ROWS].concat()
 }
 
-/// The crate's kernels: public functions, but not methods, that are given a slice to write to.
+/// The crate's kernels: public functions, but not methods, that take a slice to write to.
 fn kernels() -> BTreeSet<String> {
     fn visit(folder: &Path, module: &str, found: &mut BTreeSet<String>) {
         for entry in std::fs::read_dir(folder).unwrap() {
@@ -64,7 +64,7 @@ fn every_kernel_is_in_the_table() {
 }
 
 /// Prints the hash of every kernel's results for each number of threads. [`bits_are_the_same_everywhere`] runs it in
-/// processes of their own, since an instruction set is chosen once a process.
+/// separate processes, since the instruction set is chosen once per process.
 #[test]
 #[ignore = "run by the test below"]
 fn print_bits() {

@@ -1,4 +1,4 @@
-//! Kernels that compute element by element.
+//! Element-wise kernels.
 
 use rgrad_kernels::View;
 use rgrad_kernels::chain::{Chain, Input, Kind, Logic, Output, Step, run_chain};
@@ -62,9 +62,9 @@ pub const ROWS: &[Row] = &[
     }),
 ];
 
-/// More than two tasks of the cheapest functions, and no multiple of anything.
+/// More than two tasks of the cheapest functions, and not a multiple of any block size.
 const N: usize = 70_001;
-/// A shape of so many elements, and the strides of a column that is repeated.
+/// A shape with so many elements, and the strides of a broadcast column.
 const SHAPE: [usize; 2] = [149, 467];
 
 /// All variants of an enum; it does not compile when one is missing.

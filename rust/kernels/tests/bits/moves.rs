@@ -1,4 +1,4 @@
-//! Kernels that move elements, and sums along rows in order.
+//! Kernels that copy elements, and scans along rows.
 
 use rgrad_kernels::View;
 use rgrad_kernels::copy::{CastTo, cast, cast_to_bool, copy, copy_into};
@@ -56,10 +56,10 @@ pub const ROWS: &[Row] = &[
     ("sort::order_rows", |hash| of_every_type(hash, &Orders)),
 ];
 
-/// More than eight tasks of the cheapest, and no multiple of anything.
+/// More than eight tasks of the cheapest, and not a multiple of any block size.
 const N: usize = 300_001;
 
-/// Something that is done with elements of any type.
+/// An operation on elements of any type.
 trait Generic {
     fn run<T: Bits + Sortable>(&self, hash: &mut Hash, x: &[T]);
 }
@@ -142,7 +142,7 @@ fn positions(n: usize, rows: usize) -> Vec<i64> {
     all.map(|i| if i % 3 == 0 { i as i64 - rows as i64 } else { i as i64 }).collect()
 }
 
-/// Matrices, their rows and columns, and how many rows are picked from each.
+/// Matrices, their rows and columns, and how many rows are gathered from each.
 const PICKS: [(usize, usize, usize, usize); 5] =
     [(1, 1000, 300, 900), (1, 300_000, 1, 290_000), (3, 1000, 100, 700), (50, 100, 60, 90), (1, 5, 17, 17_000)];
 

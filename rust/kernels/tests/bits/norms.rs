@@ -14,7 +14,7 @@ pub const ROWS: &[Row] = &[
     ("norm::column_grad", |hash| both(hash, column_grads, column_grads)),
 ];
 
-/// Rows and columns: fewer than a vector, around vectors and blocks of rows; enough for several tasks, and nothing.
+/// Rows and columns: fewer than a vector, around vectors and blocks of rows; enough for several tasks, and empty.
 const MATRICES: [(usize, usize); 7] =
     [(30_001, 3), (7001, 17), (3001, 100), (BLOCK * 100, 64), (301, 1025), (1, 70_001), (0, 5)];
 

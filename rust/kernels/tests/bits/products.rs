@@ -1,4 +1,4 @@
-//! Matrix products; each row's bits do not depend on how many rows there are either.
+//! Matrix products; nor do each row's bits depend on the number of rows.
 
 use rgrad_kernels::gemm::{Activation, Epilogue, Mat, Packed, Slope, gemm, gemm_batched, gemm_packed};
 use rgrad_kernels::simd::Real;
@@ -22,7 +22,7 @@ pub const ROWS: &[Row] = &[
     }),
 ];
 
-/// (m, k, n) around tiles, vectors and blocks of k; thin, tiny and empty ones; and such as several threads share.
+/// (m, k, n) around tiles, vectors and blocks of k; thin, tiny and empty ones; and some that several threads share.
 fn shapes() -> Vec<[usize; 3]> {
     let mut all = vec![
         [0, 5, 3],
@@ -55,7 +55,7 @@ fn shapes() -> Vec<[usize; 3]> {
     all
 }
 
-/// A matrix of odd numbers, in one of four layouts: row-major, transposed, or with gaps of either kind.
+/// A matrix with special numbers, in one of four layouts: row-major or transposed, each with or without padding.
 struct Operand<T> {
     data: Vec<T>,
     size: [usize; 2],

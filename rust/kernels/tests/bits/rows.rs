@@ -1,4 +1,4 @@
-//! Kernels that reduce: over any dimensions, or along rows.
+//! Reductions: over any dimensions, or along rows.
 
 use rgrad_kernels::map::Int;
 use rgrad_kernels::reduce::{Axes, Ordered, Reduce, arg_reduce, reduce, reduce_int, squares, sum_int};
@@ -67,7 +67,7 @@ const N: usize = 300_001;
 
 type Dims = &'static [usize];
 
-/// What is kept and what is reduced, as shapes and strides: rows, columns, all, several at once, transposed, nothing.
+/// The kept and the reduced dimensions, as shapes and strides: rows, columns, all, several at once, transposed, none.
 const AXES: [[(Dims, Dims); 2]; 10] = [
     [(&[29], &[10_001]), (&[10_001], &[1])],
     [(&[10_001], &[29]), (&[29], &[1])],
@@ -137,7 +137,8 @@ fn arg_reductions<T: Ordered>(hash: &mut Hash, x: &[T]) {
     }
 }
 
-/// Rows and columns: narrow ones at which several rows share a vector, around a vector and a tile, wide ones; and one row.
+/// Rows and columns: narrow ones at which several rows share a vector, around a vector and a tile, wide ones; and one
+/// row.
 const MATRICES: [(usize, usize); 13] = [
     (9001, 1),
     (3001, 3),

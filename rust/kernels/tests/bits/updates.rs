@@ -55,7 +55,7 @@ fn draws<T: Draw + Bits>(hash: &mut Hash, draw: fn(&mut [T], u64, u64)) {
     }
 }
 
-/// A step of every update rule, with as many states as it can have, of a large parameter and a small one.
+/// A step of every update rule, with all its state tensors, for a large parameter and a small one.
 fn one_step<T: Real + Bits>(hash: &mut Hash) {
     let rule = Sgd { lr: 0.1, momentum: 0.9, dampening: 0.1, weight_decay: 0.1, nesterov: true, maximize: false };
     let (mut p, g, mut buf) = (odd::<T>(N, 1, 997), odd::<T>(N, 3, 991), odd::<T>(N, 5, 983));

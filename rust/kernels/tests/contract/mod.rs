@@ -6,7 +6,7 @@ use rgrad_kernels::map::{Binary, Unary, binary, unary};
 use rgrad_kernels::simd::Real;
 use rgrad_kernels::tuning::KC;
 
-/// What `gemm` must make of `c`, bit for bit.
+/// What `gemm` must write to `c`, bit for bit.
 pub fn reference<T: Real>(c: &mut [T], a: Mat<T>, b: Mat<T>, epilogue: Epilogue<T>) {
     let n = b.cols;
     for (at, c) in c.iter_mut().enumerate() {
@@ -48,7 +48,7 @@ pub fn reference<T: Real>(c: &mut [T], a: Mat<T>, b: Mat<T>, epilogue: Epilogue<
     }
 }
 
-/// Equal bits, but any NaN for any NaN.
+/// Equal bits, where all NaN are equal.
 pub fn assert_same<T: Real>(got: &[T], want: &[T], what: &str) {
     assert_eq!(got.len(), want.len());
     for (at, (&x, &y)) in got.iter().zip(want).enumerate() {

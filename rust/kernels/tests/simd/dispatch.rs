@@ -1,4 +1,4 @@
-//! Which instruction set runs.
+//! Selection of the instruction set.
 
 use rgrad_kernels::simd::{Kernel, Simd, available, isa, pin};
 

@@ -1,4 +1,4 @@
-//! Loads and stores: every length, every alignment, and nothing touched outside.
+//! Loads and stores: every length, every alignment, and no access out of bounds.
 
 use rgrad_kernels::simd::{Kernel, Simd};
 
@@ -124,7 +124,7 @@ fn transposes_of_every_size<T: Bits>() {
     }
 }
 
-/// Stores four vectors, which lie one behind the other, as quads.
+/// Stores four contiguous vectors as quads.
 struct Quads<T> {
     from: *const T,
     to: *mut T,
@@ -181,7 +181,7 @@ impl<T: Bits> Kernel<T> for Columns<'_, T> {
 fn columns_of_eight_steps<T: Bits>() {
     let mut random = Random(23);
     for at in [0, 1, 5] {
-        // Vectors of their own, without one element too many.
+        // Separate vectors, without an element more than needed.
         let rows: Vec<Vec<T>> =
             (0..T::LANES).map(|_| (0..at + 8).map(|_| T::from_bits(random.bits())).collect()).collect();
         let pointers: Vec<*const T> = rows.iter().map(Vec::as_ptr).collect();
@@ -194,7 +194,7 @@ fn columns_of_eight_steps<T: Bits>() {
     }
 }
 
-/// Memory that ends where the process may touch nothing: a stray access is a crash.
+/// Memory that ends at an inaccessible page: an access out of bounds is a crash.
 #[cfg(all(target_os = "linux", not(miri)))]
 mod guarded {
     use std::ffi::{c_int, c_long, c_void};
@@ -213,7 +213,7 @@ mod guarded {
 
     impl Edge {
         pub fn new() -> Self {
-            // SAFETY: a new private mapping (readable and writable, anonymous), whose second half is then closed.
+            // SAFETY: a new private mapping (readable and writable, anonymous), whose second half is then protected.
             unsafe {
                 let start = mmap(ptr::null_mut(), 2 * HALF, 1 | 2, 2 | 0x20, -1, 0);
                 assert_ne!(start as isize, -1);
@@ -221,10 +221,10 @@ mod guarded {
                 Self(start)
             }
         }
-        /// The first of the last `n` elements before the edge.
+        /// A pointer to the last `n` elements before the edge.
         pub fn before<T>(&self, n: usize) -> *mut T {
             assert!(n * size_of::<T>() <= HALF);
-            // SAFETY: within the open half.
+            // SAFETY: within the accessible half.
             unsafe { self.0.byte_add(HALF - n * size_of::<T>()).cast() }
         }
     }

@@ -1,4 +1,4 @@
-//! Arithmetic, comparisons and bits: against plain arrays, and against what the documentation says in words.
+//! Arithmetic, comparisons and bits: against plain arrays, and against their documented meaning.
 
 use rgrad_kernels::simd::{Kernel, Scalar, Simd, isa};
 
@@ -30,7 +30,8 @@ fn operands<T: Bits>() -> [Vec<T>; 3] {
     std::array::from_fn(|k| rows.iter().map(|row| row[k]).collect())
 }
 
-/// What a method does with values. IEEE 754 leaves open which NaN arithmetic returns; moving a value changes no bit.
+/// Whether a method computes or moves values. IEEE 754 does not specify which NaN arithmetic returns; moves keep all
+/// bits.
 #[derive(Clone, Copy, PartialEq)]
 enum Makes {
     Computed,
@@ -134,7 +135,7 @@ where
                 assert_eq!(x.bits(), y.bits(), "{a:?} × 2^{n} on {:?}: {x:?}, not {y:?}", isa());
             }
             if T::WIDTH == 32 {
-                // Exact in `f64`, whose exponents reach as far, so that the conversion is the one rounding.
+                // Exact in `f64`, whose exponent range suffices, so that only the conversion rounds.
                 let exact = T::from_f64(a.to_f64() * n.exp2());
                 assert_eq!(found.as_ref()[0].bits(), exact.bits(), "{a:?} × 2^{n}");
             }
@@ -142,7 +143,7 @@ where
     }
 }
 
-/// The methods whose meaning the documentation states in words, so that plain arrays are tested too.
+/// The methods by their documented meaning, so that plain arrays are tested, too.
 #[derive(Clone, Copy, Debug)]
 enum Word {
     Max,
@@ -152,7 +153,7 @@ enum Word {
     ErrorOfProduct,
 }
 
-/// Applies one of them to two numbers.
+/// Applies a method to two numbers.
 struct Apply<T>(Word, T, T);
 
 impl<T: Bits> Kernel<T> for Apply<T> {
@@ -201,7 +202,7 @@ fn methods_do_what_they_say<T: Bits>() {
         let same = found.to_bits() == expected.to_bits() || (found.is_nan() && expected.is_nan());
         assert!(same, "{method:?} of {a} and {b} on {:?}: {found}, not {expected}", isa());
     }
-    // (1 + ε)² = 1 + 2ε + ε², whose last term a product rounded by itself loses.
+    // (1 + ε)² = 1 + 2ε + ε², whose last term is lost if the product is rounded before the addition.
     let epsilon = 2_f64.powi(if T::WIDTH == 32 { -23 } else { -52 });
     let x = T::from_f64(1.0 + epsilon);
     assert_eq!(T::run(Apply(ErrorOfProduct, x, x)).to_f64(), epsilon * epsilon);

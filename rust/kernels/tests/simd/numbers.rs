@@ -2,7 +2,7 @@
 
 use rgrad_kernels::simd::Real;
 
-/// A type whose bits the tests make and compare.
+/// A type whose bits the tests construct and compare.
 pub trait Bits: Real {
     const WIDTH: u32;
     const LANES: usize;
@@ -22,7 +22,7 @@ macro_rules! bits {
             const WIDTH: u32 = $uint::BITS;
             const LANES: usize = $lanes;
             const SPECIAL: &'static [Self] = {
-                const INTEGERS: $t = (1_u64 << ($t::MANTISSA_DIGITS - 1)) as $t; // no fractions from here on
+                const INTEGERS: $t = (1_u64 << ($t::MANTISSA_DIGITS - 1)) as $t; // all larger numbers are integers
                 const QUIET: $uint = 1 << ($t::MANTISSA_DIGITS - 2);
                 const MIN_SUBNORMAL: $t = $t::from_bits(1);
                 const MAX_SUBNORMAL: $t = $t::from_bits($t::MIN_POSITIVE.to_bits() - 1);

@@ -1,5 +1,5 @@
-//! Shapes and layouts that the tests of strided kernels go through.
-#![allow(dead_code)] // every test file uses its part
+//! Shapes and layouts for the tests of strided kernels.
+#![allow(dead_code)] // no test file uses all of it
 
 /// All indices of a shape, in row-major order.
 pub fn indices(shape: &[usize]) -> Vec<Vec<usize>> {
@@ -10,7 +10,7 @@ pub fn indices(shape: &[usize]) -> Vec<Vec<usize>> {
     all
 }
 
-/// The place of an element.
+/// The offset of an element.
 pub fn place(index: &[usize], strides: &[usize]) -> usize {
     index.iter().zip(strides).map(|(i, s)| i * s).sum()
 }
@@ -20,8 +20,8 @@ pub fn row_major(shape: &[usize]) -> Vec<usize> {
     (0..shape.len()).map(|d| shape[d + 1..].iter().product()).collect()
 }
 
-/// Several layouts of a shape: row-major, reversed (transposed), every second element, and each dimension broadcast. In Miri,
-/// those that are read in different ways.
+/// Several layouts of a shape: row-major, reversed (transposed), every second element, and each dimension broadcast. In
+/// Miri, one for each way of reading.
 pub fn layouts(shape: &[usize]) -> Vec<Vec<usize>> {
     let plain = row_major(shape);
     let reversed: Vec<usize> = (0..shape.len()).map(|d| shape[..d].iter().product()).collect();
@@ -38,7 +38,7 @@ pub fn layouts(shape: &[usize]) -> Vec<Vec<usize>> {
     all
 }
 
-/// Elements that a layout needs.
+/// The number of elements that a layout needs.
 pub fn reach(shape: &[usize], strides: &[usize]) -> usize {
     if shape.contains(&0) { 0 } else { 1 + shape.iter().zip(strides).map(|(n, s)| (n - 1) * s).sum::<usize>() }
 }
@@ -56,7 +56,7 @@ pub fn shapes() -> Vec<Vec<usize>> {
     all
 }
 
-/// Numbers of both signs, between -4 and 4, none of them round.
+/// Numbers of both signs between -4 and 4, none with a short binary expansion.
 pub fn numbers(n: usize, seed: u64) -> Vec<f64> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     (0..n)
@@ -84,7 +84,7 @@ pub fn f32s(n: usize, seed: u64) -> Vec<f32> {
     numbers(n, seed).iter().map(|&x| x as f32).collect()
 }
 
-/// Bits, but all NaN alike.
+/// Bits, with all NaN equal.
 pub fn bits(x: f32) -> u32 {
     if x.is_nan() { f32::NAN.to_bits() } else { x.to_bits() }
 }
