@@ -12,8 +12,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use contract::{assert_same, reference};
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
+use rgrad_kernels::Float;
 use rgrad_kernels::gemm::{Activation, Epilogue, MAX_ELEMENTS, Mat, Packed, Slope, gemm, gemm_batched, gemm_packed};
-use rgrad_kernels::simd::Real;
 use rgrad_kernels::threads::set_num_threads;
 
 /// Elements of an operand, and fused multiply-adds of all products: more would be slow to check.
@@ -113,7 +113,7 @@ impl Case {
             && self.b.fits()
     }
 
-    fn run<T: Real>(&self) {
+    fn run<T: Float>(&self) {
         let work = self.c_len as u128 * self.a.cols as u128;
         let fits = self.fits();
         if fits && work > MAX_WORK {
@@ -252,7 +252,7 @@ fn nearly(u: &mut Unstructured, len: usize) -> Result<usize> {
 struct Values(u64);
 
 impl Values {
-    fn some<T: Real>(&mut self, len: usize) -> Vec<T> {
+    fn some<T: Float>(&mut self, len: usize) -> Vec<T> {
         const SPECIAL: [f64; 6] = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0, 1e-310, 1e-40];
         let every = if self.0.is_multiple_of(4) { 61 } else { 0 };
         let next = |at: usize| {

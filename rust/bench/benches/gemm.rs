@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use rgrad_bench::{Case, NEAR, Results, Sampler, Work, peak, run, timed};
 use rgrad_kernels::buffer::Buffer;
-use rgrad_kernels::gemm::{Epilogue, Mat, gemm};
+use rgrad_kernels::gemm::{Epilogue, Mat, Tiles, gemm};
 use rgrad_kernels::simd::Real;
 use rgrad_kernels::threads;
 
@@ -50,7 +50,7 @@ const DOUBLE: [&str; 6] =
     ["NN 100x784x100", "TN 784x100x100", "NN 100x784x10", "NN 32x64x32", "NN 128x128x128", "NN 512x512x512"];
 
 /// Element types that the peers support, too: `out = a·b`, with so many threads.
-trait Peers: Real {
+trait Peers: Tiles {
     fn gemm(out: &mut [Self], a: Mat<Self>, b: Mat<Self>, threads: usize);
     fn matrixmultiply(out: &mut [Self], a: Mat<Self>, b: Mat<Self>);
 }

@@ -4,9 +4,8 @@ use std::ptr::copy_nonoverlapping;
 
 use crate::View;
 use crate::entries::entries;
-use crate::map::{GRAIN_CHEAP, UNIT};
 use crate::simd::{Element, Kernel, Real, Simd};
-use crate::split::{SharedSlice, split};
+use crate::split::{GRAIN_CHEAP, SharedSlice, UNIT, split};
 use crate::threads;
 use crate::view::{places_differ, size};
 use crate::walk::{Dim, Walk};

@@ -14,13 +14,13 @@ macro_rules! entries {
     }) => {
         #[doc = concat!("The functions of this module for a type `T`: ", $("`", stringify!($name), "` "),+)]
         #[allow(missing_docs, reason = "the functions are documented")]
-        pub trait $trait<T> {
+        pub trait $trait<T = Self>: $bound {
             $(fn $name($($arg: $ty),*) $(-> $out)?;)+
         }
 
         $($(#[$meta])*
         #[inline]
-        pub fn $name<T: $bound>($($arg: $ty),*) $(-> $out)? {
+        pub fn $name<T: $trait>($($arg: $ty),*) $(-> $out)? {
             <T as $trait<T>>::$name($($arg),*)
         })+
     };

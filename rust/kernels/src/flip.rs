@@ -1,8 +1,7 @@
 //! Reversal of dimensions.
 
-use crate::map::GRAIN_CHEAP;
 use crate::simd::Element;
-use crate::split::split;
+use crate::split::{GRAIN_CHEAP, split};
 use crate::view::size;
 
 /// `out[i, j, …] = x[i′, j′, …]`, both row-major over `shape`: along the dimensions in `dims`, i′ = n − 1 − i, along

@@ -6,9 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use crate::buffer::scratch;
 use crate::entries::entries;
 use crate::lanes::prefetch;
-use crate::map::GRAIN_CHEAP;
 use crate::simd::{Element, Kernel, Real, Simd};
-use crate::split::split;
+use crate::split::{GRAIN_CHEAP, split};
 use crate::threads;
 use crate::view::size;
 

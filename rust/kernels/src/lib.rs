@@ -31,3 +31,37 @@ mod view;
 mod walk;
 
 pub use view::{View, places_differ};
+
+/// A type that the kernels which move and compare are compiled for.
+pub trait Number: copy::Copies + gather::Gathers + map::Choices + reduce::ArgReductions {}
+
+/// A type that the kernels on integers are compiled for.
+pub trait Integer: Number + map::IntMaps + reduce::IntReductions {}
+
+/// A type that all kernels on floating-point numbers are compiled for: `f32` or `f64`.
+pub trait Float:
+    Number
+    + chain::Chains
+    + gather::ScatterAdds
+    + gemm::Tiles
+    + map::Curves
+    + map::Maps
+    + norm::Norms
+    + random::Draws
+    + random::Masks
+    + reduce::Reductions
+    + softmax::CrossEntropies
+    + softmax::Softmaxes
+{
+}
+
+impl Number for f32 {}
+impl Number for f64 {}
+impl Number for i64 {}
+impl Number for i32 {}
+impl Number for u8 {}
+impl Integer for i64 {}
+impl Integer for i32 {}
+impl Integer for u8 {}
+impl Float for f32 {}
+impl Float for f64 {}

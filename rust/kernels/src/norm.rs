@@ -7,13 +7,12 @@
 
 use crate::entries::entries;
 use crate::lanes::map_lanes;
-use crate::map::GRAIN_CHEAP;
 use crate::math::unless_zero;
 use crate::reduce::fold::Sum;
-use crate::reduce::{Axes, Reduce, reduce, squares};
+use crate::reduce::{Axes, Reduce, Reductions, reduce, squares};
 use crate::simd::{Kernel, Real, Simd};
 use crate::softmax::rows::{group_rows, is_zero, rows, sum_row};
-use crate::split::split;
+use crate::split::{GRAIN_CHEAP, split};
 
 /// Rows of a block of partial sums.
 pub const BLOCK: usize = 32;
@@ -87,7 +86,7 @@ entries! { Norms for [f32 f64] where T: Real {
     pub fn column_grad(out: &mut [T], of: Normal<T>, g: &[T], weight: &[T], sums: &[T]) = column_grad_body;
 } }
 
-fn statistics_body<T: Real>(
+fn statistics_body<T: Reductions>(
     [mean, var, scale]: [&mut [T]; 3],
     x: &[T],
     cols: usize,

@@ -8,10 +8,9 @@
 use std::array::from_fn;
 
 use crate::entries::entries;
-use crate::map::{GRAIN_TRANSCENDENTAL, UNIT};
 use crate::math;
 use crate::simd::{Kernel, Real, Simd};
-use crate::split::split;
+use crate::split::{GRAIN_TRANSCENDENTAL, UNIT, split};
 
 /// Blocks that are computed together.
 const WIDE: usize = 16;
@@ -90,7 +89,7 @@ fn join(high: [u32; WIDE], low: [u32; WIDE]) -> [u64; WIDE] {
 }
 
 /// Numbers that can be drawn.
-pub trait Draw: Real + Draws<Self> {
+pub trait Draw: Real {
     /// Elements per group of blocks.
     const GROUP: usize;
     /// Uniformly distributed numbers in [0, 1).

@@ -1,8 +1,17 @@
-//! Division of outputs between threads: every task gets a disjoint part.
+//! Division of outputs between threads: every task gets a disjoint part, and is worth its thread.
 
 use std::slice::from_raw_parts_mut;
 
 use crate::threads;
+
+/// Elements that pay for a thread where each costs a load or two and a store: below that, memory is not the bottleneck
+/// and waking a thread does not pay off.
+pub(crate) const GRAIN_CHEAP: usize = 32 * 1024;
+/// The same where each costs an exponential or the like, about five times as much.
+pub(crate) const GRAIN_TRANSCENDENTAL: usize = 8 * 1024;
+
+/// Parts of outputs start at multiples of this number of elements: whole cache lines and whole vectors.
+pub(crate) const UNIT: usize = 64;
 
 /// A slice that tasks share, each of which accesses its own elements.
 #[derive(Clone, Copy)]

@@ -2,12 +2,13 @@
 
 mod strided;
 
+use rgrad_kernels::Float;
 use rgrad_kernels::chain::{Chain, Input, Kind, Logic, MAX_INPUTS, MAX_TILES, Output, Step, Unfit, run_chain};
 use rgrad_kernels::copy::CastTo;
 use rgrad_kernels::map::{
     Binary, Compare, Curve, IntBinary, Unary, binary, binary_int, compare, curve, curve_grad, select, unary,
 };
-use rgrad_kernels::simd::{Real, isa};
+use rgrad_kernels::simd::isa;
 use rgrad_kernels::{View, threads};
 use strided::{layouts, numbers, reach, row_major, shapes};
 
@@ -69,7 +70,7 @@ struct Value<T> {
     strides: Vec<usize>,
 }
 
-impl<T: Real> Value<T> {
+impl<T: Float> Value<T> {
     fn numbers(&self) -> View<'_, T> {
         View::new(&self.numbers, &self.strides)
     }
@@ -79,7 +80,7 @@ impl<T: Real> Value<T> {
 }
 
 /// The results of all steps, each by its own kernel.
-fn one_by_one<T: Real>(shape: &[usize], inputs: &[Value<T>], steps: &[Step]) -> Vec<Value<T>>
+fn one_by_one<T: Float>(shape: &[usize], inputs: &[Value<T>], steps: &[Step]) -> Vec<Value<T>>
 where
     u8: CastTo<T>,
 {
@@ -116,12 +117,12 @@ where
     all
 }
 
-fn bits<T: Real>(x: &[T]) -> Vec<u64> {
+fn bits<T: Float>(x: &[T]) -> Vec<u64> {
     x.iter().map(|x| x.to_f64().to_bits()).collect()
 }
 
 /// Runs a chain and compares every output with the kernels' results.
-fn check<T: Real>(chain: &Chain, kinds: &[Kind], steps: &[Step], outputs: &[usize], shape: &[usize], x: &[Value<T>])
+fn check<T: Float>(chain: &Chain, kinds: &[Kind], steps: &[Step], outputs: &[usize], shape: &[usize], x: &[Value<T>])
 where
     u8: CastTo<T>,
 {
@@ -176,7 +177,7 @@ impl Draw {
 }
 
 /// Numbers, some of them special.
-fn values<T: Real>(n: usize, seed: u64) -> Vec<T> {
+fn values<T: Float>(n: usize, seed: u64) -> Vec<T> {
     let odd = [0.0, -0.0, f64::INFINITY, f64::NEG_INFINITY, f64::NAN, 1e-40, 1e30];
     let x = numbers(n, seed).into_iter().enumerate();
     x.map(|(i, x)| T::from_f64(if i % 13 == 5 { odd[i / 13 % odd.len()] } else { x })).collect()
@@ -204,7 +205,7 @@ fn step(draw: &mut Draw, inputs: &[usize], numbers: &[usize], masks: &[usize]) -
 }
 
 /// Draws a chain for a shape and checks it; returns whether there was one.
-fn random_chain<T: Real>(draw: &mut Draw, shape: &[usize]) -> bool
+fn random_chain<T: Float>(draw: &mut Draw, shape: &[usize]) -> bool
 where
     u8: CastTo<T>,
 {

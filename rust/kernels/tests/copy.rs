@@ -3,8 +3,7 @@
 mod strided;
 
 use rgrad_kernels::View;
-use rgrad_kernels::copy::{cast, cast_to_bool, copy, copy_into};
-use rgrad_kernels::simd::Element;
+use rgrad_kernels::copy::{Copies, cast, cast_to_bool, copy, copy_into};
 use strided::{bits, f32s, for_pairs, indices, numbers, place, reach};
 
 #[test]
@@ -66,7 +65,7 @@ fn conversions_of_many_numbers_with_one_out_of_range() {
 
 #[test]
 fn elements_of_every_width_are_transposed() {
-    fn check<T: Element>(from_index: impl Fn(usize) -> T) {
+    fn check<T: Copies>(from_index: impl Fn(usize) -> T) {
         for (rows, cols) in [(1, 1), (16, 16), (8, 8), (17, 33), (40, 100), (100, 784), (3, 200)] {
             if cfg!(miri) && rows * cols > 1000 {
                 continue;

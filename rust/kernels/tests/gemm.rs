@@ -7,8 +7,9 @@ mod contract;
 use std::sync::Mutex;
 
 use contract::{assert_same, reference};
+use rgrad_kernels::Float;
 use rgrad_kernels::gemm::{Activation, Epilogue, Mat, Packed, Slope, gemm, gemm_batched, gemm_packed};
-use rgrad_kernels::simd::{Real, isa};
+use rgrad_kernels::simd::isa;
 use rgrad_kernels::threads::set_num_threads;
 use rgrad_kernels::tuning::KC;
 
@@ -25,7 +26,7 @@ impl Random {
         self.next() as usize % n
     }
 
-    fn values<T: Real>(&mut self, n: usize) -> Vec<T> {
+    fn values<T: Float>(&mut self, n: usize) -> Vec<T> {
         (0..n).map(|_| T::from_f64(self.next() as f64 / f64::from(1_u32 << 30) - 1.0)).collect()
     }
 }
@@ -86,7 +87,7 @@ fn skipped(r: &mut Random, work: usize) -> bool {
     cfg!(miri) && (work > 10_000 || r.below(100) > 0)
 }
 
-fn check<T: Real>(r: &mut Random, (m, k, n): (usize, usize, usize), la: Layout, lb: Layout, threads: &[usize]) {
+fn check<T: Float>(r: &mut Random, (m, k, n): (usize, usize, usize), la: Layout, lb: Layout, threads: &[usize]) {
     if skipped(r, m * k * n) {
         return;
     }
@@ -320,7 +321,7 @@ fn tanh_and_sigmoid_are_applied_last() {
 
 /// Sums that are zeros, infinities, NaN and ordinary numbers, with values of all these kinds: the functions of the
 /// epilogue give the results of the maps.
-fn odd_sums<T: Real>() {
+fn odd_sums<T: Float>() {
     let tiny = T::from_f64(if size_of::<T>() == 4 { 1e-30 } else { 1e-200 });
     let one = T::ONE;
     // Products of tiny numbers underflow to signed zeros.

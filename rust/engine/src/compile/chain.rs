@@ -4,8 +4,7 @@ use std::any::Any;
 
 use rgrad_kernels::View;
 use rgrad_kernels::buffer::Write;
-use rgrad_kernels::chain::{Chain, Input, Kind as Is, MAX_INPUTS, MAX_OUTPUTS, Output, Step, run_chain};
-use rgrad_kernels::simd::Real;
+use rgrad_kernels::chain::{Chain, Chains, Input, Kind as Is, MAX_INPUTS, MAX_OUTPUTS, Output, Step, run_chain};
 use smallvec::SmallVec;
 
 use super::program::Operand;
@@ -59,7 +58,7 @@ impl Fused {
         Some((Self { chain, ..self.clone() }, inputs.iter().filter(|x| !same(x)).cloned().collect()))
     }
 
-    fn run<T: Real>(&self, x: &[&Tensor], out: &[&Tensor]) {
+    fn run<T: Chains>(&self, x: &[&Tensor], out: &[&Tensor]) {
         let mut tensors = x.iter();
         let guards: SmallVec<[Guard<'_, T>; MAX_INPUTS]> = (self.chain.inputs().iter())
             .filter_map(|kind| match kind {

@@ -2,9 +2,9 @@
 
 use std::any::Any;
 
-use rgrad_kernels::gemm::{self, Activation, Epilogue, Mat, Packed, Slope};
+use rgrad_kernels::gemm::{self, Activation, Epilogue, Mat, Packed, Slope, Tiles};
 use rgrad_kernels::lock::Lock;
-use rgrad_kernels::reduce::{Axes, Reduce, reduce};
+use rgrad_kernels::reduce::{Axes, Reduce, Reductions, reduce};
 use rgrad_kernels::simd::Real;
 
 use crate::dtype::match_float;
@@ -29,7 +29,7 @@ impl Product {
         action.as_any()?.downcast_ref()
     }
 
-    fn run<T: Real>(&self, x: &[&Tensor], out: &[&Tensor], packed: Option<&Packed<T>>) {
+    fn run<T: Tiles + Reductions>(&self, x: &[&Tensor], out: &[&Tensor], packed: Option<&Packed<T>>) {
         let (a, b) = (x[0].read::<T>(), x[1].read::<T>());
         let (ma, mb) = (mat(x[0], &a), mat(x[1], &b));
         let bias = self.bias.then(|| x[2].read::<T>());

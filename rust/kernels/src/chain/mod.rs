@@ -27,9 +27,9 @@ pub use program::{Chain, Kind, MAX_INPUTS, MAX_OUTPUTS, MAX_TILES, Unfit};
 
 use crate::View;
 use crate::entries::entries;
-use crate::map::{Binary, Compare, Curve, UNIT, Unary};
+use crate::map::{Binary, Compare, Curve, Unary};
 use crate::simd::Real;
-use crate::split::{SharedSlice, split_range};
+use crate::split::{SharedSlice, UNIT, split_range};
 use crate::view::size;
 use range::RangeKernel;
 

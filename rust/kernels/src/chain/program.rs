@@ -3,7 +3,8 @@
 use std::fmt::{Display, Formatter};
 
 use super::Step;
-use crate::map::{Binary, GRAIN_CHEAP, UNIT};
+use crate::map::Binary;
+use crate::split::{GRAIN_CHEAP, UNIT};
 
 /// The largest number of inputs: each takes up to 8 KiB of a task's stack, for elements that are not contiguous.
 pub const MAX_INPUTS: usize = 12;

@@ -322,9 +322,8 @@ impl<T: Real, const MR: usize, const NV: usize, const QUADS: bool> Kernel<T> for
     }
 }
 
-/// The tiles of an element type. A supertrait of [`Real`], so that they are compiled once, in this crate, and not
-/// wherever `gemm` is called.
-pub trait Tiles: Sized {
+/// The tiles of an element type. A trait, so that they are compiled once, in this crate, and not wherever `gemm` is called.
+pub trait Tiles: Real {
     /// Computes a panel of tiles of `rows` rows and `vectors` vectors, at most [`max_rows`] and [`max_vectors`].
     ///
     /// # Safety

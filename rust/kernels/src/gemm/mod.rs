@@ -19,7 +19,7 @@ mod packed;
 mod part;
 mod transposed_b;
 
-pub(crate) use micro::Tiles;
+pub use micro::Tiles;
 pub use packed::{Packed, gemm_packed};
 
 use std::ops::Range;
@@ -127,7 +127,7 @@ impl<T> Default for Epilogue<'_, T> {
 ///
 /// # Panics
 /// If the sizes do not fit together, or an operand reaches outside its data.
-pub fn gemm<T: Real>(c: &mut [T], a: Mat<T>, b: Mat<T>, epilogue: Epilogue<T>) {
+pub fn gemm<T: Tiles>(c: &mut [T], a: Mat<T>, b: Mat<T>, epilogue: Epilogue<T>) {
     gemm_batched(c, a, b, &[0], &[0], epilogue);
 }
 
@@ -136,7 +136,7 @@ pub fn gemm<T: Real>(c: &mut [T], a: Mat<T>, b: Mat<T>, epilogue: Epilogue<T>) {
 ///
 /// # Panics
 /// If the sizes do not fit together, or an operand reaches outside its data.
-pub fn gemm_batched<T: Real>(
+pub fn gemm_batched<T: Tiles>(
     c: &mut [T],
     a: Mat<T>,
     b: Mat<T>,
@@ -223,7 +223,7 @@ const fn lanes<T: Real>() -> usize {
 
 /// Decides whether to compute the transpose of the product, and computes it. `a_len` elements are readable from A's
 /// first on.
-fn orient<T: Real>(mut product: Product<T>, a_len: usize, tasks: usize) {
+fn orient<T: Tiles>(mut product: Product<T>, a_len: usize, tasks: usize) {
     let Product { m, n, a, b, .. } = product;
     // Columns that do not fill a vector waste the rest of it, so they become rows: Cᵀ = Bᵀ·Aᵀ.
     let narrow = n <= tuning::TRANSPOSE_COLS && m >= lanes::<T>();
@@ -241,7 +241,7 @@ fn orient<T: Real>(mut product: Product<T>, a_len: usize, tasks: usize) {
 }
 
 /// Decides whether B is packed, and computes a product in at most `tasks` tasks.
-fn divide<T: Real>(mut product: Product<T>, tasks: usize) {
+fn divide<T: Tiles>(mut product: Product<T>, tasks: usize) {
     let Product { m, k, n, b, .. } = product;
     let narrow = tuning::max_vectors(product.registers) == 1;
     let far = narrow && tuning::is_far(b.rows * size_of::<T>()) && m >= tuning::COPY_REUSE;
@@ -260,7 +260,7 @@ fn divide<T: Real>(mut product: Product<T>, tasks: usize) {
 }
 
 /// Computes a product in a grid of at most `tasks` parts, that in which the largest part is smallest.
-fn divide_grid<T: Real>(product: &mut Product<T>, tasks: usize) {
+fn divide_grid<T: Tiles>(product: &mut Product<T>, tasks: usize) {
     let (m, Strips { vectors, count }) = (product.m, product.strips);
     if tasks == 1 {
         return Part { product, rows: 0..m, strips: 0..count }.run();

@@ -5,10 +5,9 @@ use std::marker::PhantomData;
 use super::micro::Registers;
 use super::pack::{Strided, Strips, pack_all};
 use super::part::{Product, Source};
-use super::{Epilogue, Mat, check, divide_grid, gemm, lanes, tasks_for};
+use super::{Epilogue, Mat, Tiles, check, divide_grid, gemm, lanes, tasks_for};
 use crate::buffer::{AllocError, Buffer};
-use crate::map::GRAIN_CHEAP;
-use crate::simd::Real;
+use crate::split::GRAIN_CHEAP;
 use crate::threads;
 
 /// A matrix in the packed layout of right operands: for the weights of layers, which are used more often than they
@@ -23,7 +22,7 @@ pub struct Packed<T> {
     of: PhantomData<T>,
 }
 
-impl<T: Real> Packed<T> {
+impl<T: Tiles> Packed<T> {
     /// A `rows × cols` matrix of zeros.
     ///
     /// # Errors
@@ -80,7 +79,7 @@ impl<T: Real> Packed<T> {
 ///
 /// # Panics
 /// If the sizes do not agree, or A reaches outside its data.
-pub fn gemm_packed<T: Real>(c: &mut [T], a: Mat<T>, b: &Packed<T>, epilogue: Epilogue<T>) {
+pub fn gemm_packed<T: Tiles>(c: &mut [T], a: Mat<T>, b: &Packed<T>, epilogue: Epilogue<T>) {
     let strips = b.strips;
     if strips.count <= 1 {
         // One strip is a matrix whose rows are padded.

@@ -6,8 +6,7 @@ use super::finish::{Activate, FinishTransposed};
 use super::micro::{Finish, Panel, Registers};
 use super::pack::{CopyTo, Strided, Strips, pack, with_scratch};
 use super::transposed_b::{self, STEPS};
-use super::{Activation, Epilogue, Slope, div_ceil, lanes, share};
-use crate::simd::Real;
+use super::{Activation, Epilogue, Slope, Tiles, div_ceil, lanes, share};
 use crate::tuning::{
     self, BLOCK_ROWS, COPY_REUSE, KC, PREFETCH_BYTES, TOTALS, max_rows, max_transposed_b_rows, max_vectors,
 };
@@ -60,7 +59,7 @@ pub(super) struct Part<'a, T> {
     pub strips: Range<usize>,
 }
 
-impl<T: Real> Product<T> {
+impl<T: Tiles> Product<T> {
     /// A product of an `m × k` matrix and a `k × n` matrix; the caller sets the latter.
     pub fn new((m, k, n): (usize, usize, usize), a: Strided<T>, c: *mut T, epilogue: Epilogue<T>) -> Self {
         let registers = T::run(Registers);
@@ -84,7 +83,7 @@ impl<T: Real> Product<T> {
     }
 }
 
-impl<T: Real> Part<'_, T> {
+impl<T: Tiles> Part<'_, T> {
     /// Computes the part: for each block of rows, for each block of k, all strips.
     pub fn run(&self) {
         let p = self.product;

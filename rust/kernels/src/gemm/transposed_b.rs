@@ -2,7 +2,7 @@
 //! and packed into rows, interleaved with the multiply-adds of the previous steps.
 
 use super::micro::{Panel, RowPointers, rows, step, store};
-use super::{lanes, share};
+use super::{Tiles, lanes, share};
 use crate::lanes::prefetch;
 use crate::simd::{Kernel, Real, Simd, opaque};
 use crate::tuning::{max_transposed_b_rows, max_transposed_b_vectors};
@@ -32,7 +32,7 @@ pub struct TransposedB<'a, T> {
 ///
 /// # Safety
 /// As for [`tile`].
-pub(super) unsafe fn panel<T: Real>(
+pub(super) unsafe fn panel<T: Tiles>(
     panel: &Panel<T>,
     rows: usize,
     vectors: usize,

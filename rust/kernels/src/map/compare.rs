@@ -1,11 +1,10 @@
 //! Comparison and selection, for every element type.
 
-use super::{GRAIN_CHEAP, UNIT};
 use crate::View;
 use crate::entries::entries;
 use crate::reader::{Reader, chunk};
 use crate::simd::{Element, Kernel, Real, Simd};
-use crate::split::split;
+use crate::split::{GRAIN_CHEAP, UNIT, split};
 use crate::view::size;
 
 /// A comparison. With NaN, all are false except `Ne`, and `Same` of two NaN.

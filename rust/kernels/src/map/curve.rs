@@ -1,13 +1,12 @@
 //! Activation functions, each with its derivative: one pass forward and one backward.
 
-use super::{GRAIN_CHEAP, GRAIN_TRANSCENDENTAL, UNIT};
 use crate::View;
 use crate::entries::entries;
 use crate::lanes::{map_lanes, map_long};
 use crate::math;
 use crate::reader::{Reader, chunk};
 use crate::simd::{Kernel, Real, Simd};
-use crate::split::split;
+use crate::split::{GRAIN_CHEAP, GRAIN_TRANSCENDENTAL, UNIT, split};
 use crate::view::size;
 
 /// An activation function with its parameters. NaN gives NaN.

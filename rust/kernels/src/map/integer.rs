@@ -1,16 +1,14 @@
 //! Maps of integers. Arithmetic wraps around.
 
-use super::{GRAIN_CHEAP, UNIT};
 use crate::View;
 use crate::entries::entries;
 use crate::reader::{Reader, chunk};
-use crate::reduce::IntReductions;
 use crate::simd::{Element, Kernel, Real, Simd};
-use crate::split::split;
+use crate::split::{GRAIN_CHEAP, UNIT, split};
 use crate::view::size;
 
 /// An integer element.
-pub trait Int: Element + Ord + IntMaps<Self> + IntReductions<Self> {
+pub trait Int: Element + Ord {
     /// 1.
     const ONE: Self;
     /// The lowest value.

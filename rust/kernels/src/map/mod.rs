@@ -6,19 +6,13 @@ mod integer;
 mod real;
 
 pub use crate::math::GELU_TANH;
-pub(crate) use compare::{Choices, compare_tile, select_tile};
+pub use compare::Choices;
 pub use compare::{Compare, compare, select};
+pub(crate) use compare::{compare_tile, select_tile};
+pub(crate) use curve::CurveTile;
+pub use curve::Curves;
 pub use curve::{Curve, curve, curve_grad};
-pub(crate) use curve::{CurveTile, Curves};
-pub use integer::{Int, IntBinary, IntUnary, binary_int, unary_int};
+pub use integer::{Int, IntBinary, IntMaps, IntUnary, binary_int, unary_int};
+pub use real::Maps;
 pub use real::{Binary, Unary, add_assign, binary, unary};
-pub(crate) use real::{BinaryTile, Maps, Power, UnaryTile};
-
-/// Elements that pay for a thread where each costs a load or two and a store: below that, memory is not the bottleneck
-/// and waking a thread does not pay off.
-pub(crate) const GRAIN_CHEAP: usize = 32 * 1024;
-/// The same where each costs an exponential or the like, about five times as much.
-pub(crate) const GRAIN_TRANSCENDENTAL: usize = 8 * 1024;
-
-/// Parts of outputs start at multiples of this number of elements: whole cache lines and whole vectors.
-pub(crate) const UNIT: usize = 64;
+pub(crate) use real::{BinaryTile, Power, UnaryTile};

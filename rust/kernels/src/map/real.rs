@@ -1,14 +1,13 @@
 //! Maps of `f32` and `f64`.
 
-use super::{GRAIN_CHEAP, GRAIN_TRANSCENDENTAL, UNIT};
 use crate::View;
-use crate::copy::copy;
+use crate::copy::{Copies, copy};
 use crate::entries::entries;
 use crate::lanes::{map_lanes, map_long};
-use crate::math::{self, library};
+use crate::math;
 use crate::reader::{Reader, chunk};
-use crate::simd::{Kernel, Real, Simd};
-use crate::split::split;
+use crate::simd::{Kernel, Real, Simd, library};
+use crate::split::{GRAIN_CHEAP, GRAIN_TRANSCENDENTAL, UNIT, split};
 use crate::view::size;
 
 /// Functions that are computed lane by lane cost about 5 to 20 ns per element.
@@ -223,7 +222,7 @@ fn unary_body<T: Real>(op: Unary, out: &mut [T], shape: &[usize], x: View<T>) {
     }
 }
 
-fn binary_body<T: Real>(op: Binary, out: &mut [T], shape: &[usize], a: View<T>, b: View<T>) {
+fn binary_body<T: Maps + Copies>(op: Binary, out: &mut [T], shape: &[usize], a: View<T>, b: View<T>) {
     assert_eq!(out.len(), size(shape), "the output has the wrong number of elements");
     a.check(shape);
     b.check(shape);

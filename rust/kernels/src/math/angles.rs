@@ -1,7 +1,7 @@
 //! Trigonometric functions and their inverses.
 
-use super::{exact_product, exact_sum, library, polynomial, quotient};
-use crate::simd::{Real, Simd};
+use super::{exact_product, exact_sum, polynomial, quotient};
+use crate::simd::{Real, Simd, library};
 
 /// `(sin 2πu, cos 2πu)` for `|u| ≤ 1`.
 #[inline(always)]

@@ -6,9 +6,7 @@
 
 mod activation;
 mod angles;
-mod coefficients;
 mod hyperbolic;
-pub(crate) mod library;
 mod normal;
 mod power;
 mod quotients;
@@ -16,7 +14,6 @@ mod quotients;
 pub use activation::GELU_TANH;
 pub(crate) use activation::{gelu_tanh, gelu_tanh_slope, mish, mish_slope, silu, silu_slope};
 pub(crate) use angles::{acos, asin, atan, atan2, cos, sin, sincos_turns, tan};
-pub use coefficients::Coefficients;
 pub(crate) use hyperbolic::{acosh, asinh, atanh, cosh, sigmoid, sinh, tanh};
 pub(crate) use normal::{erf, erfc, gelu, gelu_slope};
 pub(crate) use power::{exp2, log2, log10, pow};

@@ -1,8 +1,8 @@
 //! Remainders, and the hypotenuse.
 
 use super::angles::any;
-use super::{library, maximum, trunc};
-use crate::simd::{Real, Simd};
+use super::{maximum, trunc};
+use crate::simd::{Real, Simd, library};
 
 /// 2ⁿ.
 #[inline(always)]

@@ -16,9 +16,8 @@ pub use nadam::NAdam;
 pub use rmsprop::RmsProp;
 pub use sgd::Sgd;
 
-use crate::map::UNIT;
 use crate::simd::{Kernel, Real, Simd};
-use crate::split::SharedSlice;
+use crate::split::{SharedSlice, UNIT};
 use crate::threads;
 
 /// The largest number of state tensors per parameter.

@@ -1,7 +1,7 @@
 use super::{Counts, MAX_STATES, Rule, constant, descent};
 use crate::lanes::map_lanes;
-use crate::map::GRAIN_CHEAP;
 use crate::simd::{Real, Simd};
+use crate::split::GRAIN_CHEAP;
 
 /// Stochastic gradient descent: `buf = momentum·buf + (1 - dampening)·g`, where `buf = g` at first, and `p -= lr·buf`.
 #[derive(Clone, Copy, PartialEq, Debug)]

@@ -3,10 +3,9 @@
 use super::{Axes, check};
 use crate::View;
 use crate::entries::entries;
-use crate::map::GRAIN_CHEAP;
 use crate::reader::{Reader, TILE};
 use crate::simd::{Element, Kernel, Real, Simd};
-use crate::split::split;
+use crate::split::{GRAIN_CHEAP, split};
 
 /// Candidates that are tracked in parallel, so that the compiler can vectorise.
 const LANES: usize = 16;
@@ -39,7 +38,7 @@ fn arg_reduce_body<T: Ordered>(max: bool, out: &mut [i64], x: &[T], kept: Axes, 
 }
 
 /// Elements that map to integers in the same order.
-pub trait Ordered: Element + ArgReductions<Self> {
+pub trait Ordered: Element {
     /// The integer.
     type Key: Ord + Copy;
     /// The element's sort key, in increasing or in reverse order; NaN comes last in both, and -0 equals 0.

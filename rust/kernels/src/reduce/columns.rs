@@ -8,10 +8,9 @@ use std::mem::MaybeUninit;
 use super::fold::{CHAINS, Fold, LEVELS, MAX_LANES};
 use super::real::PIECE;
 use crate::lanes::load_or;
-use crate::map::{GRAIN_CHEAP, UNIT};
 use crate::reader::TILE;
 use crate::simd::{Kernel, Real, Simd};
-use crate::split::split;
+use crate::split::{GRAIN_CHEAP, UNIT, split};
 use crate::walk::{Dim, Walk};
 
 /// Vectors of columns that are folded together, so that adjacent cache lines of a row are read together.

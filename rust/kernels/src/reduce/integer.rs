@@ -3,10 +3,10 @@
 use super::{Axes, Reduce, check};
 use crate::View;
 use crate::entries::entries;
-use crate::map::{GRAIN_CHEAP, Int};
+use crate::map::Int;
 use crate::reader::{Reader, TILE};
 use crate::simd::{Element, Kernel, Real, Simd};
-use crate::split::split;
+use crate::split::{GRAIN_CHEAP, split};
 use crate::walk::Dim;
 
 entries! { IntReductions for [i64 i32 u8] where T: Int {

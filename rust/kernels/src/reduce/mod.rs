@@ -10,11 +10,9 @@ pub(crate) mod fold;
 mod integer;
 mod real;
 
-pub use arg::{Ordered, arg_reduce};
-pub(crate) use integer::IntReductions;
-pub use integer::{reduce_int, sum_int};
-pub(crate) use real::Reductions;
-pub use real::{reduce, squares};
+pub use arg::{ArgReductions, Ordered, arg_reduce};
+pub use integer::{IntReductions, reduce_int, sum_int};
+pub use real::{Reductions, reduce, squares};
 
 use std::cmp::Reverse;
 

@@ -10,10 +10,9 @@ use super::{Axes, Reduce, check};
 use crate::View;
 use crate::buffer::scratch;
 use crate::entries::entries;
-use crate::map::GRAIN_CHEAP;
 use crate::reader::{Reader, TILE};
 use crate::simd::{Kernel, Real, Simd};
-use crate::split::split;
+use crate::split::{GRAIN_CHEAP, split};
 use crate::walk::{Dim, Walk};
 
 /// Elements of one output that one task folds: longer reductions are always divided at multiples of it.

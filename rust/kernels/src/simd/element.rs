@@ -4,17 +4,7 @@ use std::fmt::Debug;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use super::dispatch::Kernel;
-use crate::chain::Chains;
-use crate::copy::Copies;
-use crate::gather::{Gathers, ScatterAdds};
-use crate::gemm::Tiles;
-use crate::map::{Choices, Curves, Maps};
-use crate::math::Coefficients;
-use crate::math::library::Library;
-use crate::norm::Norms;
-use crate::random::Masks;
-use crate::reduce::Reductions;
-use crate::softmax::{CrossEntropies, Softmaxes};
+use super::{Coefficients, Library};
 
 mod sealed {
     pub trait Sealed {}
@@ -26,21 +16,7 @@ mod sealed {
 }
 
 /// A plain number: every bit pattern is valid, so memory of one type may be read as another.
-pub trait Element:
-    sealed::Sealed
-    + Choices<Self>
-    + Copies<Self>
-    + Gathers<Self>
-    + Copy
-    + Default
-    + PartialEq
-    + PartialOrd
-    + Debug
-    + Send
-    + Sync
-    + 'static
-{
-}
+pub trait Element: sealed::Sealed + Copy + Default + PartialEq + PartialOrd + Debug + Send + Sync + 'static {}
 
 impl Element for f32 {}
 impl Element for f64 {}
@@ -53,16 +29,6 @@ pub trait Real:
     Element
     + Coefficients
     + Library
-    + Tiles
-    + Maps<Self>
-    + Curves<Self>
-    + Chains<Self>
-    + Reductions<Self>
-    + Softmaxes<Self>
-    + CrossEntropies<Self>
-    + ScatterAdds<Self>
-    + Masks<Self>
-    + Norms<Self>
     + Add<Output = Self>
     + Sub<Output = Self>
     + Mul<Output = Self>

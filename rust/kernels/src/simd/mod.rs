@@ -4,8 +4,10 @@
 //! plain arrays. Because the logical width is the same everywhere, reductions have the same shape everywhere, and
 //! because every method below is an exactly specified IEEE 754 operation, so do the bits of every result.
 
+mod coefficients;
 mod dispatch;
 mod element;
+pub(crate) mod library;
 mod scalar;
 
 #[cfg(target_arch = "x86_64")]
@@ -15,8 +17,10 @@ mod avx512;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 
+pub use coefficients::Coefficients;
 pub use dispatch::{Isa, Kernel, available, isa, pin};
 pub use element::{Element, Real};
+pub use library::Library;
 pub use scalar::Scalar;
 
 #[cfg(target_arch = "x86_64")]

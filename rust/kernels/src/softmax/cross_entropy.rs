@@ -4,11 +4,10 @@ use super::UNIT_ROWS;
 use super::rows::{Narrow, group_rows, maxima, rows, sum_exp_row, write_exp_row};
 use crate::entries::entries;
 use crate::lanes::map_lanes;
-use crate::map::GRAIN_TRANSCENDENTAL;
 use crate::math;
 use crate::reduce::fold::Sum;
 use crate::simd::{Kernel, Real, Simd};
-use crate::split::split_rows;
+use crate::split::{GRAIN_TRANSCENDENTAL, split_rows};
 
 /// A label that is out of range.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -6,18 +6,17 @@
 mod cross_entropy;
 pub(crate) mod rows;
 
-pub(crate) use cross_entropy::CrossEntropies;
+pub use cross_entropy::CrossEntropies;
 pub use cross_entropy::{BadLabel, cross_entropy};
 
 use rows::{Narrow, group_rows, is_zero, maxima, rows, sum_exp_row, sum_row, write_exp_row};
 
 use crate::entries::entries;
 use crate::lanes::map_lanes;
-use crate::map::GRAIN_TRANSCENDENTAL;
 use crate::math;
 use crate::reduce::fold::Sum;
 use crate::simd::{Kernel, Real, Simd};
-use crate::split::split;
+use crate::split::{GRAIN_TRANSCENDENTAL, split};
 
 /// Parts start at multiples of this number of rows, which groups of rows divide for both types.
 const UNIT_ROWS: usize = 16;

@@ -2,12 +2,12 @@
 
 use std::fmt::{Debug, Formatter, Result};
 
-use rgrad_kernels::simd::{Element, Real};
+use rgrad_kernels::{Float, Number};
 
 use crate::strided::numbers;
 
 /// An element's bits.
-pub trait Bits: Element {
+pub trait Bits: Number {
     /// The bits.
     fn exact(self) -> u64;
     /// The bits of a computed number: every NaN counts as one value.
@@ -77,7 +77,7 @@ pub fn plain<T: Bits>(n: usize, seed: u64) -> Vec<T> {
 
 /// As [`plain`], with one of each special kind in every `every` elements: zeros, infinities, NaN, subnormal numbers,
 /// the largest and the smallest.
-pub fn odd<T: Real + Bits>(n: usize, seed: u64, every: usize) -> Vec<T> {
+pub fn odd<T: Float + Bits>(n: usize, seed: u64, every: usize) -> Vec<T> {
     let tiny = T::from_f64(if size_of::<T>() == 4 { 1e-38 } else { 2.3e-308 });
     let large = T::from_f64(if size_of::<T>() == 4 { 3e38 } else { 1.7e308 });
     let (half, zero) = (T::from_f64(0.5), T::ZERO);

@@ -1,12 +1,11 @@
 //! Element-wise kernels.
 
-use rgrad_kernels::View;
 use rgrad_kernels::chain::{Chain, Input, Kind, Logic, Output, Step, run_chain};
 use rgrad_kernels::map::{
-    Binary, Compare, Curve, Int, IntBinary, IntUnary, Unary, add_assign, binary, binary_int, compare, curve,
-    curve_grad, select, unary, unary_int,
+    Binary, Compare, Curve, IntBinary, IntUnary, Unary, add_assign, binary, binary_int, compare, curve, curve_grad,
+    select, unary, unary_int,
 };
-use rgrad_kernels::simd::Real;
+use rgrad_kernels::{Float, Integer, View};
 
 use crate::Row;
 use crate::data::{Bits, Hash, integers, odd, plain};
@@ -75,7 +74,7 @@ macro_rules! every {
     }};
 }
 
-fn unaries<T: Real + Bits>(hash: &mut Hash) {
+fn unaries<T: Float + Bits>(hash: &mut Hash) {
     let x = odd::<T>(N, 1, 97);
     let mut out = vec![T::NAN; N];
     for op in every!(Unary: Neg Abs Exp Expm1 Log Log1p Sqrt Rsqrt Reciprocal Square Tanh Sigmoid Relu
@@ -94,7 +93,7 @@ fn unaries<T: Real + Bits>(hash: &mut Hash) {
     }
 }
 
-fn binaries<T: Real + Bits>(hash: &mut Hash) {
+fn binaries<T: Float + Bits>(hash: &mut Hash) {
     let (a, b) = (odd::<T>(N, 1, 97), odd::<T>(N, 2, 89));
     let mut out = vec![T::NAN; N];
     for op in every!(Binary: Add Sub Mul Div Pow Atan2 Hypot Fmod Remainder FloorDivide Logaddexp Xlogy Maximum Minimum
@@ -119,7 +118,7 @@ const CURVES: [Curve; 8] = [
     Curve::Mish,
 ];
 
-fn curves<T: Real + Bits>(hash: &mut Hash) {
+fn curves<T: Float + Bits>(hash: &mut Hash) {
     let x = odd::<T>(N, 1, 97);
     let mut out = vec![T::NAN; N];
     for op in CURVES {
@@ -130,7 +129,7 @@ fn curves<T: Real + Bits>(hash: &mut Hash) {
     }
 }
 
-fn slopes<T: Real + Bits>(hash: &mut Hash) {
+fn slopes<T: Float + Bits>(hash: &mut Hash) {
     let (g, x) = (odd::<T>(N, 1, 97), odd::<T>(N, 2, 89));
     let mut out = vec![T::NAN; N];
     for op in CURVES {
@@ -141,7 +140,7 @@ fn slopes<T: Real + Bits>(hash: &mut Hash) {
     }
 }
 
-fn add_assigns<T: Real + Bits>(hash: &mut Hash) {
+fn add_assigns<T: Float + Bits>(hash: &mut Hash) {
     let mut out = odd::<T>(N, 1, 97);
     add_assign(&mut out, &odd::<T>(N, 2, 89));
     hash.add(&out);
@@ -167,7 +166,7 @@ fn selects<T: Bits>(hash: &mut Hash, a: &[T], b: &[T]) {
     hash.add_exact(&out);
 }
 
-fn int_unaries<T: Int + Bits>(hash: &mut Hash) {
+fn int_unaries<T: Integer + Bits>(hash: &mut Hash) {
     let x = integers::<T>(N, 1);
     let mut out = vec![T::default(); N];
     for op in every!(IntUnary: Neg Abs Square Sign Relu) {
@@ -176,7 +175,7 @@ fn int_unaries<T: Int + Bits>(hash: &mut Hash) {
     }
 }
 
-fn int_binaries<T: Int + Bits>(hash: &mut Hash) {
+fn int_binaries<T: Integer + Bits>(hash: &mut Hash) {
     let (a, b) = (integers::<T>(N, 1), integers::<T>(N, 2));
     let mut out = vec![T::default(); N];
     for op in every!(IntBinary: Add Sub Mul Maximum Minimum Pow FloorDivide Remainder Fmod And Or Xor) {
@@ -186,7 +185,7 @@ fn int_binaries<T: Int + Bits>(hash: &mut Hash) {
 }
 
 /// A column, a transposed matrix, and an output in place, with a step of every kind.
-fn chains<T: Real + Bits>(hash: &mut Hash) {
+fn chains<T: Float + Bits>(hash: &mut Hash) {
     let (x, mut out, mut mask) = (odd::<T>(N, 1, 97), odd::<T>(N, 2, 89), vec![9; N]);
     let steps = [
         Step::Binary(Binary::Mul, 0, 1),

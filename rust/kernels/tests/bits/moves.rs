@@ -1,13 +1,11 @@
 //! Kernels that copy elements, and scans along rows.
 
-use rgrad_kernels::View;
 use rgrad_kernels::copy::{CastTo, cast, cast_to_bool, copy, copy_into};
 use rgrad_kernels::flip::flip;
 use rgrad_kernels::gather::{gather_rows, numbers_along, scatter_add_rows};
-use rgrad_kernels::map::Int;
 use rgrad_kernels::scan::{cumulate, linear};
-use rgrad_kernels::simd::Real;
 use rgrad_kernels::sort::{Sortable, order_rows};
+use rgrad_kernels::{Float, Integer, View};
 
 use crate::Row;
 use crate::data::{Bits, Hash, integers, odd, plain};
@@ -158,7 +156,7 @@ impl Generic for Gathers {
     }
 }
 
-fn scatter_adds<T: Real + Bits>(hash: &mut Hash) {
+fn scatter_adds<T: Float + Bits>(hash: &mut Hash) {
     for (matrices, rows, width, picked) in PICKS {
         let x = odd::<T>(matrices * picked * width, 1, 997);
         let mut out = plain::<T>(matrices * rows * width, 2);
@@ -167,7 +165,7 @@ fn scatter_adds<T: Real + Bits>(hash: &mut Hash) {
     }
 }
 
-fn linears<T: Real + Bits>(hash: &mut Hash) {
+fn linears<T: Float + Bits>(hash: &mut Hash) {
     let (a, b) = (odd::<T>(300_000, 1, 9973), odd::<T>(300_000, 2, 9871));
     for (len, reverse) in [(100, false), (100, true), (1, false), (3000, true), (300_000, false)] {
         for a in [None, Some(&a[..])] {
@@ -178,7 +176,7 @@ fn linears<T: Real + Bits>(hash: &mut Hash) {
     }
 }
 
-fn cumulates<T: Int + Bits>(hash: &mut Hash) {
+fn cumulates<T: Integer + Bits>(hash: &mut Hash) {
     let x = integers::<T>(300_000, 1);
     for (len, product) in [(100, false), (100, true), (3000, false)] {
         let mut out = vec![T::default(); x.len()];

@@ -1,7 +1,7 @@
 //! Normalisation of rows and of columns.
 
+use rgrad_kernels::Float;
 use rgrad_kernels::norm::{BLOCK, Normal, column_grad, normalize, row_grad, statistics, sums};
-use rgrad_kernels::simd::Real;
 
 use crate::Row;
 use crate::data::{Bits, Hash, odd, plain};
@@ -30,7 +30,7 @@ struct Example<T> {
     statistics: [Vec<T>; 3],
 }
 
-impl<T: Real + Bits> Example<T> {
+impl<T: Float + Bits> Example<T> {
     fn new((rows, cols): (usize, usize), by_column: bool, every: usize) -> Self {
         let x = odd::<T>(rows * cols, 1, every);
         let mut statistics_of = [(); 3].map(|()| vec![T::NAN; if by_column { cols } else { rows }]);
@@ -63,26 +63,26 @@ fn both(hash: &mut Hash, single: fn(&mut Hash, &Example<f32>), double: fn(&mut H
     }
 }
 
-fn groups<T: Real + Bits>(hash: &mut Hash, of: &Example<T>) {
+fn groups<T: Float + Bits>(hash: &mut Hash, of: &Example<T>) {
     for found in &of.statistics {
         hash.add(found);
     }
 }
 
-fn values<T: Real + Bits>(hash: &mut Hash, of: &Example<T>) {
+fn values<T: Float + Bits>(hash: &mut Hash, of: &Example<T>) {
     let mut out = vec![T::NAN; of.x.len()];
     normalize(&mut out, of.normal(), &of.w, &of.b);
     hash.add(&out);
 }
 
-fn totals<T: Real + Bits>(hash: &mut Hash, of: &Example<T>) {
+fn totals<T: Float + Bits>(hash: &mut Hash, of: &Example<T>) {
     let rows = of.x.len() / of.cols;
     let mut out = vec![T::NAN; rows.div_ceil(BLOCK) * 2 * of.cols];
     sums(&mut out, of.normal(), &of.g);
     hash.add(&out);
 }
 
-fn row_grads<T: Real + Bits>(hash: &mut Hash, of: &Example<T>) {
+fn row_grads<T: Float + Bits>(hash: &mut Hash, of: &Example<T>) {
     for centred in [false, true] {
         let mut out = vec![T::NAN; of.x.len()];
         if !of.by_column {
@@ -92,7 +92,7 @@ fn row_grads<T: Real + Bits>(hash: &mut Hash, of: &Example<T>) {
     }
 }
 
-fn column_grads<T: Real + Bits>(hash: &mut Hash, of: &Example<T>) {
+fn column_grads<T: Float + Bits>(hash: &mut Hash, of: &Example<T>) {
     let mut out = vec![T::NAN; of.x.len()];
     if of.by_column {
         column_grad(&mut out, of.normal(), &of.g, &of.w, &plain(2 * of.cols, 5));

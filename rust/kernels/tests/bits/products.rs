@@ -1,7 +1,7 @@
 //! Matrix products; nor do each row's bits depend on the number of rows.
 
+use rgrad_kernels::Float;
 use rgrad_kernels::gemm::{Activation, Epilogue, Mat, Packed, Slope, gemm, gemm_batched, gemm_packed};
-use rgrad_kernels::simd::Real;
 use rgrad_kernels::tuning::KC;
 
 use crate::Row;
@@ -62,7 +62,7 @@ struct Operand<T> {
     strides: [usize; 2],
 }
 
-impl<T: Real + Bits> Operand<T> {
+impl<T: Float + Bits> Operand<T> {
     fn new(rows: usize, cols: usize, layout: usize, seed: u64, every: usize) -> Self {
         let strides = [[cols, 1], [1, rows], [2 * cols + 1, 2], [3, 3 * rows + 2]][layout];
         let reach = rows.saturating_sub(1) * strides[0] + cols.saturating_sub(1) * strides[1] + 1;
@@ -78,7 +78,7 @@ impl<T: Real + Bits> Operand<T> {
     }
 }
 
-fn epilogue<'a, T: Real>(i: usize, bias: &'a [T], values: &'a [T]) -> Epilogue<'a, T> {
+fn epilogue<'a, T: Float>(i: usize, bias: &'a [T], values: &'a [T]) -> Epilogue<'a, T> {
     use Activation::{None as Plain, Relu, Sigmoid, Tanh};
     Epilogue {
         bias: (!i.is_multiple_of(3)).then_some(bias),
@@ -88,7 +88,7 @@ fn epilogue<'a, T: Real>(i: usize, bias: &'a [T], values: &'a [T]) -> Epilogue<'
     }
 }
 
-fn products<T: Real + Bits>(hash: &mut Hash) {
+fn products<T: Float + Bits>(hash: &mut Hash) {
     for (i, [m, k, n]) in shapes().into_iter().enumerate() {
         // NaN and infinities spread to whole rows: only every third product has them.
         let every = if i % 3 == 0 { 3001 } else { usize::MAX };
@@ -106,7 +106,7 @@ fn products<T: Real + Bits>(hash: &mut Hash) {
     }
 }
 
-fn packed_products<T: Real + Bits>(hash: &mut Hash) {
+fn packed_products<T: Float + Bits>(hash: &mut Hash) {
     for (i, [m, k, n]) in shapes().into_iter().enumerate() {
         let (a, b) = (Operand::<T>::new(m, k, i % 2, 1, 3001), Operand::<T>::new(k, n, i / 2 % 4, 2, 3001));
         let (bias, values) = (plain::<T>(n, 3), odd::<T>(m * n, 5, 101));
@@ -119,7 +119,7 @@ fn packed_products<T: Real + Bits>(hash: &mut Hash) {
 }
 
 /// Asserts that products of some of the rows give those rows of `c`.
-fn rows_alone<T: Real + Bits>(c: &[T], before: &[T], a: &Operand<T>, b: &Operand<T>, epilogue: Epilogue<T>) {
+fn rows_alone<T: Float + Bits>(c: &[T], before: &[T], a: &Operand<T>, b: &Operand<T>, epilogue: Epilogue<T>) {
     let ([m, k], n) = (a.size, b.size[1]);
     let bits = |x: &[T]| x.iter().map(|x| x.value()).collect::<Vec<_>>();
     for (first, count) in [(0, 1), (m / 2, 1), (m / 3, 7), (m / 4, m / 2), (1, m)] {
@@ -134,7 +134,7 @@ fn rows_alone<T: Real + Bits>(c: &[T], before: &[T], a: &Operand<T>, b: &Operand
     }
 }
 
-fn batches<T: Real + Bits>(hash: &mut Hash) {
+fn batches<T: Float + Bits>(hash: &mut Hash) {
     for (i, (batch, [m, k, n])) in [
         (40, [20, 30, 40]),
         (3, [100, 784, 10]),

@@ -1,9 +1,8 @@
 //! Reductions: over any dimensions, or along rows.
 
-use rgrad_kernels::map::Int;
-use rgrad_kernels::reduce::{Axes, Ordered, Reduce, arg_reduce, reduce, reduce_int, squares, sum_int};
-use rgrad_kernels::simd::Real;
+use rgrad_kernels::reduce::{ArgReductions, Axes, Reduce, arg_reduce, reduce, reduce_int, squares, sum_int};
 use rgrad_kernels::softmax::{cross_entropy, log_softmax, log_softmax_grad, logsumexp, softmax, softmax_grad};
+use rgrad_kernels::{Float, Integer};
 
 use crate::Row;
 use crate::data::{Bits, Hash, integers, odd, plain};
@@ -81,7 +80,7 @@ const AXES: [[(Dims, Dims); 2]; 10] = [
     [(&[1], &[1]), (&[513], &[1])],
 ];
 
-fn reductions<T: Real + Bits>(hash: &mut Hash) {
+fn reductions<T: Float + Bits>(hash: &mut Hash) {
     for every in [N - 1, 997] {
         let x = odd::<T>(N, 1, every);
         for op in [Reduce::Sum, Reduce::Prod, Reduce::Max, Reduce::Min] {
@@ -94,7 +93,7 @@ fn reductions<T: Real + Bits>(hash: &mut Hash) {
     }
 }
 
-fn sums_of_squares<T: Real + Bits>(hash: &mut Hash) {
+fn sums_of_squares<T: Float + Bits>(hash: &mut Hash) {
     for every in [N - 1, 997] {
         let (x, about) = (odd::<T>(N, 1, every), odd::<T>(N, 2, every));
         for [kept, reduced] in AXES {
@@ -107,7 +106,7 @@ fn sums_of_squares<T: Real + Bits>(hash: &mut Hash) {
     }
 }
 
-fn int_reductions<T: Int + Bits>(hash: &mut Hash) {
+fn int_reductions<T: Integer + Bits>(hash: &mut Hash) {
     let x = integers::<T>(N, 1);
     for op in [Reduce::Sum, Reduce::Prod, Reduce::Max, Reduce::Min] {
         for [kept, reduced] in AXES {
@@ -118,7 +117,7 @@ fn int_reductions<T: Int + Bits>(hash: &mut Hash) {
     }
 }
 
-fn int_sums<T: Int + Bits>(hash: &mut Hash) {
+fn int_sums<T: Integer + Bits>(hash: &mut Hash) {
     let x = integers::<T>(N, 1);
     for [kept, reduced] in AXES {
         let mut out = vec![-1; kept.0.iter().product()];
@@ -127,7 +126,7 @@ fn int_sums<T: Int + Bits>(hash: &mut Hash) {
     }
 }
 
-fn arg_reductions<T: Ordered>(hash: &mut Hash, x: &[T]) {
+fn arg_reductions<T: ArgReductions>(hash: &mut Hash, x: &[T]) {
     for max in [false, true] {
         for [kept, reduced] in AXES {
             let mut out = vec![-1; kept.0.iter().product()];
@@ -155,7 +154,7 @@ const MATRICES: [(usize, usize); 13] = [
     (0, 5),
 ];
 
-fn along_rows<T: Real + Bits>(hash: &mut Hash, run: fn(&mut [T], &[T], usize)) {
+fn along_rows<T: Float + Bits>(hash: &mut Hash, run: fn(&mut [T], &[T], usize)) {
     for (rows, cols) in MATRICES {
         for every in [rows * cols + 3, 777] {
             let x = odd::<T>(rows * cols, 1, every);
@@ -166,7 +165,7 @@ fn along_rows<T: Real + Bits>(hash: &mut Hash, run: fn(&mut [T], &[T], usize)) {
     }
 }
 
-fn gradients<T: Real + Bits>(hash: &mut Hash, run: fn(&mut [T], &[T], &[T], usize)) {
+fn gradients<T: Float + Bits>(hash: &mut Hash, run: fn(&mut [T], &[T], &[T], usize)) {
     for (rows, cols) in MATRICES {
         let (y, g) = (odd::<T>(rows * cols, 1, 777), plain::<T>(rows * cols, 2));
         let mut out = vec![T::NAN; y.len()];
@@ -175,7 +174,7 @@ fn gradients<T: Real + Bits>(hash: &mut Hash, run: fn(&mut [T], &[T], &[T], usiz
     }
 }
 
-fn cross_entropies<T: Real + Bits>(hash: &mut Hash) {
+fn cross_entropies<T: Float + Bits>(hash: &mut Hash) {
     for (rows, cols) in MATRICES {
         let labels: Vec<i64> = (0..rows).map(|r| (r * r % cols) as i64).collect();
         for every in [rows * cols + 3, 777] {

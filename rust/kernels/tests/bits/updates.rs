@@ -1,10 +1,10 @@
 //! Optimizers' rules and random numbers.
 
+use rgrad_kernels::Float;
 use rgrad_kernels::optim::{
     Adadelta, Adagrad, Adam, Counts, MAX_STATES, NAdam, RmsProp, Rule, Sgd, Slot, step, step_one,
 };
 use rgrad_kernels::random::{Draw, bernoulli_mask, normal, permutation, randint, uniform};
-use rgrad_kernels::simd::Real;
 
 use crate::Row;
 use crate::data::{Bits, Hash, odd};
@@ -56,7 +56,7 @@ fn draws<T: Draw + Bits>(hash: &mut Hash, draw: fn(&mut [T], u64, u64)) {
 }
 
 /// A step of every update rule, with all its state tensors, for a large parameter and a small one.
-fn one_step<T: Real + Bits>(hash: &mut Hash) {
+fn one_step<T: Float + Bits>(hash: &mut Hash) {
     let rule = Sgd { lr: 0.1, momentum: 0.9, dampening: 0.1, weight_decay: 0.1, nesterov: true, maximize: false };
     let (mut p, g, mut buf) = (odd::<T>(N, 1, 997), odd::<T>(N, 3, 991), odd::<T>(N, 5, 983));
     step_one::<T, Sgd>(rule.ready(Counts::default(), false), &mut p, &g, [&mut buf, &mut [], &mut []], 1);
@@ -64,8 +64,8 @@ fn one_step<T: Real + Bits>(hash: &mut Hash) {
     hash.add(&buf);
 }
 
-fn steps<T: Real + Bits>(hash: &mut Hash) {
-    fn run<T: Real + Bits, R: Rule>(hash: &mut Hash, rule: R) {
+fn steps<T: Float + Bits>(hash: &mut Hash) {
+    fn run<T: Float + Bits, R: Rule>(hash: &mut Hash, rule: R) {
         let (mut large, mut small) = (odd::<T>(N, 1, 997), odd::<T>(37, 2, 11));
         let (large_g, small_g) = (odd::<T>(N, 3, 991), odd::<T>(37, 4, 13));
         let mut states = [N, 37].map(|n| [(); MAX_STATES].map(|()| vec![T::from_f64(0.5); n]));

@@ -1,13 +1,13 @@
 //! The product's contract: a plain loop over k of fused multiply-adds, in blocks. Tests and the fuzz target share it.
 
+use rgrad_kernels::Float;
 use rgrad_kernels::View;
 use rgrad_kernels::gemm::{Activation, Epilogue, Mat, Slope};
 use rgrad_kernels::map::{Binary, Unary, binary, unary};
-use rgrad_kernels::simd::Real;
 use rgrad_kernels::tuning::KC;
 
 /// What `gemm` must write to `c`, bit for bit.
-pub fn reference<T: Real>(c: &mut [T], a: Mat<T>, b: Mat<T>, epilogue: Epilogue<T>) {
+pub fn reference<T: Float>(c: &mut [T], a: Mat<T>, b: Mat<T>, epilogue: Epilogue<T>) {
     let n = b.cols;
     for (at, c) in c.iter_mut().enumerate() {
         let (i, j) = (at / n, at % n);
@@ -49,7 +49,7 @@ pub fn reference<T: Real>(c: &mut [T], a: Mat<T>, b: Mat<T>, epilogue: Epilogue<
 }
 
 /// Equal bits, where all NaN are equal.
-pub fn assert_same<T: Real>(got: &[T], want: &[T], what: &str) {
+pub fn assert_same<T: Float>(got: &[T], want: &[T], what: &str) {
     assert_eq!(got.len(), want.len());
     for (at, (&x, &y)) in got.iter().zip(want).enumerate() {
         let (x, y) = (x.to_f64(), y.to_f64());

@@ -1,9 +1,9 @@
 //! Numbers to test with: special ones and random ones, of both types.
 
-use rgrad_kernels::simd::Real;
+use rgrad_kernels::Float;
 
 /// A type whose bits the tests construct and compare.
-pub trait Bits: Real {
+pub trait Bits: Float {
     const WIDTH: u32;
     const LANES: usize;
     /// Zeros of either sign, ties, the edges of every range, infinities, and NaNs quiet, signalling and negative.
@@ -87,7 +87,7 @@ impl Random {
         z ^ (z >> 31)
     }
     /// Uniform in [−8, 8), rounded to `T`.
-    pub fn number<T: Real>(&mut self) -> T {
+    pub fn number<T: Float>(&mut self) -> T {
         T::from_f64((self.bits() >> 11) as f64 / f64::from(1_u32 << 24) / f64::from(1_u32 << 25) - 8.0)
     }
 }

@@ -3,7 +3,6 @@
 use rgrad_kernels::buffer::room_for;
 use rgrad_kernels::lock::Lock;
 use rgrad_kernels::reduce::{Axes, Reduce, reduce};
-use rgrad_kernels::simd::Real;
 use rgrad_kernels::softmax as kernels;
 
 use super::super::elementwise::{add, div, mul, mul_grad, number, sub};
@@ -97,7 +96,7 @@ fn count(labels: &[i64], ignored: Option<i64>) -> usize {
 }
 
 /// Writes the losses of all rows and, if wanted, the slope; both are 0 in rows that are ignored. How many are not.
-fn rows_of<T: Real>(
+fn rows_of<T: kernels::CrossEntropies>(
     reduction: Reduction,
     ignored: Option<i64>,
     loss: &mut [T],

@@ -1,7 +1,7 @@
 //! Functions without a vectorized form: computed lane by lane by the `libm` crate, whose software routines give the
 //! same bits on every platform.
 
-use crate::simd::{Real, Simd};
+use super::{Real, Simd};
 
 /// Functions of one and of two numbers, with the special cases of C99 where C99 has them. A supertrait of [`Real`].
 pub trait Library: Sized {

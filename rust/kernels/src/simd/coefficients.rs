@@ -1,4 +1,4 @@
-//! Constants and coefficients of the formulas of [`super`] for `f32` and `f64`.
+//! Constants and coefficients of the formulas of [`crate::math`] for `f32` and `f64`.
 //!
 //! `coefficients.py` fits the polynomials. The error written beside each is relative to the function's result.
 #![allow(clippy::excessive_precision, clippy::unreadable_literal, clippy::approx_constant)] // as they were fitted
