@@ -1,17 +1,17 @@
-"""Times what compiling a step costs, and what a call of a compiled step costs beside one inside an epoch.
+"""Measures the cost of compiling a step, and of a call of a compiled step compared with a step inside an epoch.
 
 For each of the networks of `train.py`:
 
-- compile ms: the first call of a compiled step, which runs it, records it and makes the program ready, less the first
-  eager step of the same model, which makes gradients and the optimizer's state as well;
-- second ms: the second calls of both, less one another, in case the first left anything undone;
+- compile ms: the first call of a compiled step, which runs, records and optimizes it, minus the first eager step of the
+  same model, which allocates gradients and the optimizer's state as well;
+- second ms: the difference of the second calls, in case the first left anything to do;
 - step us, epoch us: a step called from a Python loop over the batches, and one of `step.epoch` over the same batches;
-- call us: their difference, which is what a return to Python costs.
+- call us: their difference, which is the cost of a return to Python.
 
-Then, of long programs: the first call of the compiled function, in ms, and that of the function itself.
+Then, for long programs: the first call of the compiled function, in ms, and that of the eager function.
 
-Every round is a fresh process, in which another model has run before. Loops and epochs take turns; all figures are the
-best of their kind, or differences of such.
+Every round is a fresh process, in which another model has run before. Loops and epochs take turns; all times are the
+shortest of their kind, or differences of such.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ COLUMNS = ("compile ms", "second ms", "step us", "epoch us", "call us")
 
 
 def timed(f: Callable[..., Any], *args: Any) -> float:
-    """The seconds that a call takes."""
+    """Returns the duration of a call in seconds."""
     start = time.perf_counter()
     f(*args)
     return time.perf_counter() - start
 
 
 def measure(net: Network, seconds: float, threads: int) -> dict[str, float]:
-    """Figures of one process."""
+    """Measures one network in this process."""
     import rgrad as rg
 
     inputs, labels = (rg.tensor(part) for part in net.data)
@@ -74,7 +74,7 @@ def measure(net: Network, seconds: float, threads: int) -> dict[str, float]:
 
 
 def oscillator(n: int) -> tuple[Callable[..., Any], int]:
-    """So many operations of a solver of differential equations, and how many arguments it takes."""
+    """Returns `n` operations of a solver of differential equations, and the number of its arguments."""
 
     def solve(x: Any, y: Any) -> Any:
         for _ in range(n // 4):
@@ -85,7 +85,7 @@ def oscillator(n: int) -> tuple[Callable[..., Any], int]:
 
 
 def sines(n: int) -> tuple[Callable[..., Any], int]:
-    """The gradient of so many sines of each other."""
+    """Returns the gradient of `n` nested sines, and the number of its arguments."""
     import rgrad as rg
 
     def chain(x: Any) -> Any:
@@ -100,7 +100,7 @@ LONG = {"oscillator": (oscillator, (1000, 4000, 10_000)), "gradient of sines": (
 
 
 def measure_long() -> dict[str, list[float]]:
-    """Seconds of the first compiled call and of an eager one, by name and operations."""
+    """Measures the first compiled call and an eager one in seconds, by name and number of operations."""
     import rgrad as rg
 
     found = {}
@@ -114,7 +114,7 @@ def measure_long() -> dict[str, list[float]]:
 
 
 def figures(best: dict[str, float]) -> list[float]:
-    """Those of the columns."""
+    """Returns the values of the columns."""
     return [
         1e3 * (best["first"] - best["first_eager"]),
         1e3 * (best["second"] - best["second_eager"]),
@@ -125,7 +125,7 @@ def figures(best: dict[str, float]) -> list[float]:
 
 
 def main() -> int:
-    """Prints a row for each network, or the figures of one process."""
+    """Prints a row for each network, or runs one child process."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", help="networks, comma-separated: " + ", ".join(NETWORKS))
     parser.add_argument("--rounds", type=int, default=5, help="fresh processes for each network (default: 5)")

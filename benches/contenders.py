@@ -1,7 +1,7 @@
-"""One training step in each framework, written as its users would write it.
+"""One training step in each framework, in its idiomatic form.
 
-A contender is made from a `train.Network`: `run()` trains one pass over its batches, in order, and waits for the
-result; `parameters()` gives the (weight, bias) pairs, weights as (out, in).
+A contender is created from a `train.Network`: `run()` trains one pass over its batches, in order, and waits for the
+result; `parameters()` returns the (weight, bias) pairs, weights as (out, in).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Contender:
 
 
 def rgrad_step(net: Network, threads: int) -> tuple[Callable[[Any, Any], Any], Callable[[], Parameters]]:
-    """A training step that returns its loss, and what gives the parameters."""
+    """Returns a training step that returns its loss, and a function that returns the parameters."""
     import rgrad as rg
 
     rg.set_num_threads(threads)
@@ -49,7 +49,7 @@ def rgrad_step(net: Network, threads: int) -> tuple[Callable[[Any, Any], Any], C
 
 
 def rgrad_eager(net: Network, threads: int, compiled: bool = False) -> Contender:
-    """A plain loop over tensors; compiled, one call a step."""
+    """A plain loop over tensors; if compiled, one call per step."""
     import rgrad as rg
 
     step, parameters = rgrad_step(net, threads)
@@ -71,7 +71,7 @@ def rgrad_compiled(net: Network, threads: int) -> Contender:
 
 
 def rgrad_epoch(net: Network, threads: int) -> Contender:
-    """The compiled step, one call a pass."""
+    """The compiled step, one call per pass over the data."""
     import rgrad as rg
 
     step, parameters = rgrad_step(net, threads)
@@ -81,7 +81,7 @@ def rgrad_epoch(net: Network, threads: int) -> Contender:
 
 
 def torch_like(lib: Any, activation: Any, net: Network) -> tuple[Any, list[Any]]:
-    """The network as a Sequential of `lib`, and its Linear layers, with the network's weights."""
+    """Returns the network as a Sequential of `lib`, and its Linear layers, with the network's weights."""
     linears = [lib.nn.Linear(w.shape[1], w.shape[0]) for w in net.weights]
     with lib.no_grad():
         for linear, w in zip(linears, net.weights, strict=True):
@@ -92,7 +92,7 @@ def torch_like(lib: Any, activation: Any, net: Network) -> tuple[Any, list[Any]]
 
 
 def torch_eager(net: Network, threads: int, compiled: bool = False) -> Contender:
-    """The same loop in PyTorch; compiled, forward pass and loss are one compiled function."""
+    """The same loop in PyTorch; if compiled, forward pass and loss are one compiled function."""
     import torch
 
     torch.set_num_threads(threads)
@@ -126,7 +126,7 @@ def torch_compiled(net: Network, threads: int) -> Contender:
 
 
 def numpy_by_hand(net: Network, threads: int) -> Contender:
-    """Gradients derived by hand; weights as (in, out), and arrays reused where NumPy makes that easy."""
+    """Hand-written gradients; weights as (in, out), and arrays reused where NumPy makes that easy."""
     weights = [w.T.copy() for w in net.weights]
     biases = [np.zeros(w.shape[1], np.float32) for w in weights]
     parameters = weights + biases
@@ -206,7 +206,7 @@ def numpy_by_hand(net: Network, threads: int) -> Contender:
 
 
 def jax_step(net: Network) -> tuple[Any, Callable[..., Any]]:
-    """The initial state, and the pure function (state, (x, y)) -> (state, loss)."""
+    """Returns the initial state, and the pure function (state, (x, y)) -> (state, loss)."""
     import jax
     import jax.numpy as jnp
 
@@ -241,7 +241,7 @@ def jax_step(net: Network) -> tuple[Any, Callable[..., Any]]:
 
 
 def jax_jit(net: Network, threads: int) -> Contender:
-    """One compiled function a step, with its state donated."""
+    """One compiled function per step, with its state donated."""
     import jax
 
     state, step = jax_step(net)
@@ -258,7 +258,7 @@ def jax_jit(net: Network, threads: int) -> Contender:
 
 
 def jax_scan(net: Network, threads: int) -> Contender:
-    """One compiled function a pass."""
+    """One compiled function per pass over the data."""
     import jax
 
     state, step = jax_step(net)
@@ -274,7 +274,7 @@ def jax_scan(net: Network, threads: int) -> Contender:
 
 
 def sklearn_mlp(net: Network, threads: int) -> Contender | None:
-    """MLPClassifier.partial_fit, an epoch a call.
+    """MLPClassifier.partial_fit, one epoch per call.
 
     None for two classes, where it has a logistic output instead of a softmax, and for networks without a hidden layer.
     """
@@ -295,7 +295,7 @@ def sklearn_mlp(net: Network, threads: int) -> Contender | None:
     )
     inputs, labels = net.data
     x, y = inputs.reshape(-1, inputs.shape[-1]), labels.reshape(-1)
-    # The first call draws weights and makes the optimizer: both are replaced.
+    # The first call initializes weights and the optimizer: both are replaced.
     model.partial_fit(x[: net.batch], y[: net.batch], classes=np.arange(net.widths[-1]))
     model.coefs_ = [w.T.copy() for w in net.weights]
     model.intercepts_ = [np.zeros(len(w), np.float32) for w in net.weights]
@@ -309,7 +309,7 @@ def sklearn_mlp(net: Network, threads: int) -> Contender | None:
 
 @dataclass(frozen=True)
 class Entry:
-    """A framework: the module it needs, the package that has the module, and its contender."""
+    """A framework: the module it needs, the package that contains the module, and its contender."""
 
     module: str
     package: str

@@ -1,6 +1,6 @@
-"""Times what a call costs apart from arithmetic: operations on tensors of one element, and modules that do nothing.
+"""Measures the overhead of a call: operations on tensors of one element, and modules that do nothing.
 
-Every figure is the best of the rounds, in which the libraries take turns, in nanoseconds, with the loop around a call.
+Every time is the shortest of the rounds, in which the libraries take turns, in nanoseconds, including the loop.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ MODULES = 100
 
 
 def per_call(statement: str, **names: object) -> float:
-    """Seconds that a statement takes."""
+    """Returns the duration of a statement in seconds."""
     return timeit.timeit(statement, globals=names, number=CALLS) / CALLS
 
 
 def numpy_rows() -> dict[str, Callable[[], float]]:
-    """NumPy has no tape."""
+    """Returns NumPy's cases; it has no tape."""
     import numpy as np
 
     a, b = np.ones(1, np.float32), np.ones(1, np.float32)
@@ -31,7 +31,7 @@ def numpy_rows() -> dict[str, Callable[[], float]]:
 
 
 def tensor_rows(lib: object) -> dict[str, Callable[[], float]]:
-    """What rgrad and torch, whose names agree, are timed at."""
+    """Returns the cases of rgrad or torch, whose names agree."""
     from typing import Any
 
     of: Any = lib
@@ -58,7 +58,7 @@ def tensor_rows(lib: object) -> dict[str, Callable[[], float]]:
 
 
 def contenders() -> dict[str, dict[str, Callable[[], float]]]:
-    """The libraries that are installed, with what each is timed at."""
+    """Returns the installed libraries with their cases."""
     import rgrad
 
     found = {"rgrad": tensor_rows(rgrad), "numpy": numpy_rows()}

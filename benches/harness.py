@@ -1,4 +1,4 @@
-"""What the benchmarks share: fresh processes, threads, clocks and the description of the machine."""
+"""Shared parts of the benchmarks: fresh processes, threads, clocks and the description of the machine."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ THREAD_VARIABLES = ("RGRAD_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREAD
 
 
 def cores() -> int:
-    """The number of cores that this process may use."""
+    """Returns the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def installed(names: Iterable[str]) -> list[str]:
-    """Those of the modules that can be imported."""
+    """Returns those of the modules that can be imported."""
     return [name for name in names if importlib.util.find_spec(name.partition(".")[0])]
 
 
 def chosen(asked: str | None, known: list[str], what: str) -> list[str]:
-    """The names in a comma-separated list, or all; exits if one is unknown."""
+    """Returns the names in a comma-separated list, or all; exits if one is unknown."""
     names = asked.split(",") if asked else known
     for name in names:
         if name not in known:
@@ -49,15 +49,15 @@ def child(script: str, *args: str, threads: int, timeout: float = 600) -> Any:
 
 
 def pin(threads: int) -> None:
-    """Keeps this process on its first `threads` cores: some libraries size their pools by nothing else."""
+    """Pins this process to its first `threads` cores: some libraries size their pools by nothing else."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
 
 
 def best(f: Callable[[], object], seconds: float) -> float:
-    """The shortest time of a call of `f`, in seconds, over at least three samples in the given time.
+    """Returns the shortest time of a call of `f`, in seconds, over at least three samples in the given time.
 
-    A sample is as many calls as fill 20 µs, so that reading the clock does not count; those that find it out warm up.
+    A sample is as many calls as take 20 µs, so that reading the clock is negligible; finding that number warms up.
     """
     repeat, deadline = 1, time.perf_counter() + seconds
     while sample(f, repeat) * repeat < 20e-6:
@@ -69,7 +69,7 @@ def best(f: Callable[[], object], seconds: float) -> float:
 
 
 def sample(f: Callable[[], object], repeat: int) -> float:
-    """The mean time of `repeat` calls of `f`, in seconds."""
+    """Returns the mean time of `repeat` calls of `f`, in seconds."""
     start = time.perf_counter()
     for _ in range(repeat):
         f()
@@ -77,7 +77,7 @@ def sample(f: Callable[[], object], repeat: int) -> float:
 
 
 def machine(threads: int, packages: Iterable[str]) -> dict[str, str]:
-    """The machine, the interpreter and the versions of the packages that are installed."""
+    """Returns the machine, the interpreter and the versions of the installed packages."""
     versions = []
     for package in packages:
         try:
@@ -94,7 +94,7 @@ def machine(threads: int, packages: Iterable[str]) -> dict[str, str]:
 
 
 def cpu_model() -> str:
-    """The name of the processor."""
+    """Returns the name of the processor."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as lines:
             return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
@@ -103,7 +103,7 @@ def cpu_model() -> str:
 
 
 def describe(facts: dict[str, str]) -> None:
-    """Prints one fact a line."""
+    """Prints one fact per line."""
     for name, value in facts.items():
         print(f"{name:9}{value}")
     print(flush=True)

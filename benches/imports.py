@@ -13,14 +13,14 @@ MODULES = {"numpy": "numpy", "rgrad": "rgrad", "jax": "jax", "torch": "torch", "
 
 
 def start(statement: str) -> float:
-    """The seconds that a fresh interpreter takes to run the statement and exit."""
+    """Returns the time in seconds that a fresh interpreter takes to run the statement and exit."""
     begin = time.perf_counter()
     subprocess.run([sys.executable, "-c", statement], check=True)
     return time.perf_counter() - begin
 
 
 def main() -> None:
-    """Prints the best of the rounds for each module that is installed."""
+    """Prints the shortest time of the rounds for each installed module."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=10, help="default: 10")
     rounds = parser.parse_args().rounds

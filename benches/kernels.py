@@ -1,8 +1,8 @@
 """Times matrix products, row functions and a few functions of a million numbers, in rgrad and its peers.
 
-Each framework runs in a fresh process, the frameworks take turns, and the best figure of all rounds counts. Products
+Each framework runs in a fresh process, the frameworks take turns, and the shortest time of all rounds counts. Products
 are A·B (NN), Aᵀ·B (TN) and A·Bᵀ (NT), the transposed operand being a view, followed by m×k×n. NumPy's are mostly those
-of OpenBLAS, JAX's of XLA, and PyTorch's of MKL. `cargo bench -p rgrad-bench` shows the kernels alone.
+of OpenBLAS, JAX's of XLA, and PyTorch's of MKL. `cargo bench -p rgrad-bench` measures the kernels without Python.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ PRODUCTS = [
 ROWS = [(100, 10), (1024, 10), (128, 1000), (1024, 1024), (64, 32768), (8192, 1024)]
 """Rows and classes of softmax and cross-entropy."""
 VECTORS = ["cumsum", "scatter_add", "scatter", "hypot", "fmod"]
-"""Functions of 1,000,000 numbers x and y; the indices are 1,000 places."""
+"""Functions of 1,000,000 numbers x and y; there are 1,000 distinct indices."""
 PLACES = 1000
 SMALL = 20e6
-"""FLOPs below which a product is one of small networks: the tables end with the median of their ratios."""
+"""FLOPs below which a product counts as one of a small network: the tables end with the median of their ratios."""
 
 Times = dict[str, float]
 """Seconds of each case."""
@@ -59,7 +59,7 @@ class Rgrad:
 
 
 class Numpy:
-    """What one writes by hand."""
+    """Hand-written NumPy."""
 
     array = staticmethod(np.ascontiguousarray)
     matmul = staticmethod(np.matmul)
@@ -132,7 +132,7 @@ class Jax:
             "hypot": compiled(lambda x, y, i: jnp.hypot(x, y)),
             "fmod": compiled(lambda x, y, i: jnp.fmod(x, y)),
         }
-        # The transposition is part of the compiled function: outside it would be a copy.
+        # Transposed inside the compiled function: outside it would be a copy.
         self.products = {
             "NN": compiled(lambda a, b: a @ b),
             "TN": compiled(lambda a, b: a.T @ b),
@@ -144,7 +144,7 @@ FRAMEWORKS = {"rgrad": Rgrad, "numpy": Numpy, "torch": Torch, "jax": Jax}
 
 
 def measure(framework: str, seconds: float, threads: int, part: str) -> Times:
-    """Times the cases with `part` in their names in one framework, in this process."""
+    """Times the cases whose names contain `part` in one framework, in this process."""
     lib = FRAMEWORKS[framework](threads)
     rng = np.random.default_rng(0)
 
@@ -179,17 +179,17 @@ def measure(framework: str, seconds: float, threads: int, part: str) -> Times:
 
 
 def product_name(layout: str, m: int, k: int, n: int) -> str:
-    """What a product is called in the tables."""
+    """Returns the name of a product in the tables."""
     return f"{layout} {m}x{k}x{n}"
 
 
 def row_names(rows: int, classes: int) -> tuple[str, str]:
-    """What softmax and cross-entropy are called in the tables."""
+    """Returns the names of softmax and cross-entropy in the tables."""
     return f"softmax {rows}x{classes}", f"cross-entropy {rows}x{classes}"
 
 
 def run(frameworks: list[str], args: argparse.Namespace, threads: int, best: dict[str, Times]) -> None:
-    """One round: a process for each framework; keeps the shorter times in `best`."""
+    """Runs one round, a process for each framework; keeps the shorter times in `best`."""
     for framework in frameworks:
         options = ["--child", framework, "--seconds", str(args.seconds), args.part]
         times = harness.child(__file__, *options, threads=threads)
@@ -200,7 +200,7 @@ def run(frameworks: list[str], args: argparse.Namespace, threads: int, best: dic
 
 
 def table(title: str, cases: list[str], best: dict[str, Times], figure: Callable[[str, float], float]) -> None:
-    """Prints a figure for each case and framework, and how many times the time of rgrad each other takes."""
+    """Prints the time of each case and framework, and the ratio of each peer's time to rgrad's."""
     rgrad = best.get("rgrad", {})
     cases = [case for case in cases if all(case in times for times in best.values())]
     if not cases:
@@ -213,7 +213,7 @@ def table(title: str, cases: list[str], best: dict[str, Times], figure: Callable
 
 
 def median_of_small(flops: Times, best: dict[str, Times]) -> None:
-    """Prints the median over small products of the fastest peer's time over that of rgrad."""
+    """Prints the median, over small products, of the ratio of the fastest peer's time to rgrad's."""
     rgrad, peers = best.get("rgrad", {}), [times for f, times in best.items() if f != "rgrad"]
     ratios = {c: min(p[c] for p in peers) / rgrad[c] for c in rgrad if flops.get(c, SMALL) < SMALL} if peers else {}
     if ratios:
@@ -229,7 +229,7 @@ def main() -> int:
     cores = harness.cores()
     default = sorted({1, cores})
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", nargs="?", default="", help="a part of the names of cases to time: 'NN 64x'")
+    parser.add_argument("part", nargs="?", default="", help="time only cases whose names contain this: 'NN 64x'")
     parser.add_argument("--frameworks", help="comma-separated; default: all that are installed")
     parser.add_argument("--rounds", type=int, default=3, help="fresh processes for each framework (default: 3)")
     parser.add_argument("--seconds", type=float, default=0.06, help="time to spend on each case (default: 0.06)")

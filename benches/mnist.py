@@ -1,8 +1,8 @@
 """Times `python -m rgrad train mnist` against the same training by hand in NumPy, from shuffling to the test error.
 
 Softmax regression for 10 epochs and the 784-100-10 network for 20, in batches of 100 with learning rate 0.2. Both sides
-shuffle and gather rows, count loss and errors on the way, and evaluate the test set after each epoch; loading is not
-timed. They take turns, each time in a fresh process, and the best figure counts. Needs RGRAD_DATA, or the network.
+shuffle and gather rows, accumulate loss and errors, and evaluate the test set after each epoch; loading is not timed.
+They take turns, each time in a fresh process, and the shortest time counts. Needs RGRAD_DATA, or a network connection.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ EVALUATION_ROWS = 2000
 
 
 class ByHand:
-    """Layers with ReLU between them: gradients derived by hand, arrays reused, products straight into them."""
+    """Layers with ReLU between them: hand-written gradients, arrays reused, products written directly to them."""
 
     def __init__(self, sizes: tuple[int, ...], seed: int) -> None:
         self.rng = np.random.default_rng(seed)
@@ -37,12 +37,12 @@ class ByHand:
         self.rows = np.arange(BATCH)
 
     def epoch(self, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-        """The mean loss and the error in per cent, each batch before its step."""
+        """Trains one epoch; returns the mean loss and the error in percent, each batch before its step."""
         order = self.rng.permutation(len(x))
         loss, wrong = 0.0, 0
         for i in range(0, len(x), BATCH):
             rows = order[i : i + BATCH]
-            # Any other mode gathers into an array of its own first.
+            # Any other mode gathers into a temporary array first.
             np.take(x, rows, axis=0, out=self.layers[0], mode="clip")
             np.take(y, rows, out=self.labels, mode="clip")
             batch_loss, batch_wrong = self.step()
@@ -51,7 +51,7 @@ class ByHand:
         return loss / len(x), 100 * wrong / len(x)
 
     def step(self) -> tuple[float, int]:
-        """One update by the batch in layer 0."""
+        """Makes one update with the batch in layer 0."""
         layers, deltas, rows, labels = self.layers, self.deltas, self.rows, self.labels
         for i, (w, b) in enumerate(zip(self.weights, self.biases, strict=True)):
             if i > 0:
@@ -64,7 +64,7 @@ class ByHand:
         e = np.exp(z, out=deltas[-1])
         total = e.sum(axis=1, keepdims=True)
         loss = float((np.log(total[:, 0]) - z[rows, labels]).sum())
-        # The learning rate is in the slopes of the loss, so that nothing else need be multiplied by it.
+        # The gradient of the loss includes the learning rate, so that nothing else has to be multiplied by it.
         e *= np.float32(LR / BATCH) / total
         e[rows, labels] -= np.float32(LR / BATCH)
         for i in reversed(range(len(self.weights))):
@@ -77,7 +77,7 @@ class ByHand:
         return loss, wrong
 
     def evaluate(self, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-        """The mean loss and the error in per cent."""
+        """Returns the mean loss and the error in percent."""
         loss, wrong = 0.0, 0
         for i in range(0, len(x), EVALUATION_ROWS):
             h, labels = x[i : i + EVALUATION_ROWS], y[i : i + EVALUATION_ROWS]
@@ -92,7 +92,7 @@ class ByHand:
 
 
 def numpy_run(model: str, seed: int) -> dict[str, float]:
-    """Seconds and the last test error of the training by hand."""
+    """Returns the seconds and the last test error of the training by hand."""
     import rgrad as rg
 
     data = rg.datasets.mnist()
@@ -107,7 +107,7 @@ def numpy_run(model: str, seed: int) -> dict[str, float]:
 
 
 def rgrad_run(model: str, seed: int, *options: str) -> dict[str, float]:
-    """Seconds and the last test error that the command line reports."""
+    """Returns the seconds and the last test error that the command line reports."""
     from rgrad._cli import main
 
     with tempfile.TemporaryDirectory() as out:
@@ -126,7 +126,7 @@ RUNS = {
 
 
 def compare(model: str, rounds: int, seed: int, threads: int) -> bool:
-    """Lets the two take turns on one model and prints their figures; false if one failed."""
+    """Runs the two in turn on one model and prints their results; returns False if one failed."""
     options = ["--seed", str(seed)]
     runs: dict[str, list[dict]] = {name: [] for name in RUNS}
     for _ in range(rounds):

@@ -1,8 +1,8 @@
-"""Draws the products that `cargo bench -p rgrad-bench --bench gemm -- --json FILE` timed below the limits it measured.
+"""Draws a roofline of the products that `cargo bench -p rgrad-bench --bench gemm -- --json FILE` timed.
 
-A product of m×k by k×n must read and write at least mk + kn + mn numbers for its 2mkn operations. Their quotient says
-whether memory or arithmetic limits it: the slopes are the bandwidths of reading arrays of some sizes, the roof is the
-peak of fused multiply-adds.
+A product of m×k by k×n must read and write at least mk + kn + mn numbers for its 2mkn operations. Their ratio, the
+arithmetic intensity, determines whether memory or arithmetic is the limit: the slopes are the bandwidths of reading
+arrays of several sizes, the roof is the peak of fused multiply-adds.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ CONTENDERS = [
     ("crate gemm", {"marker": "x", "color": "#E69F00"}),
     ("crate matrixmultiply", {"marker": "+", "color": "#009E73"}),
 ]
-"""In the order of the bench's figures."""
+"""In the order of the bench's times."""
 NAMED = [
     "NN 1x784x256", "NN 100x784x10", "NN 32x64x32", "NN 64x64x64", "NN 4096x64x64", "NN 100x784x100", "NN 256x256x256",
     "NN 512x512x512", "NN 1024x1024x1024", "NN 2048x2048x2048",
 ]  # fmt: skip
-"""Products whose sizes stand below the others of their column."""
+"""Products that are labelled with their sizes."""
 LEAST = 10.0
-"""GFLOP/s at which the axes begin."""
+"""GFLOP/s at which the axes start."""
 
 
 def panel(axes: Axes, figures: dict[str, Any], threads: int) -> None:
-    """The products of one number of threads."""
+    """Draws the products with one number of threads."""
     limits = {limit["name"]: limit["rate"] for limit in figures["limits"] if limit["threads"] == threads}
     peak = limits["f32 FMA"] / 1e9
     top = 2e-9 * max(limit["rate"] for limit in figures["limits"] if limit["name"] == "f32 FMA")
@@ -61,14 +61,14 @@ def panel(axes: Axes, figures: dict[str, Any], threads: int) -> None:
             axes.annotate(shape, (x, LEAST * 1.15), rotation=90, ha="center", va="bottom", fontsize=7, color="#555555")
     axes.set_title(f"{threads} thread{'s' if threads > 1 else ''}")
     axes.set(xscale="log", yscale="log", xlim=(left, right), ylim=(LEAST, top))
-    # Decades of both axes are equally long, so that slopes rise by 45 degrees.
+    # Decades of both axes have the same length, so that the slopes rise at 45 degrees.
     axes.set(aspect="equal", xlabel="FLOP per byte of operands and result", ylabel="GFLOP/s")
 
 
 def main() -> None:
-    """Reads the bench's figures and draws them."""
+    """Reads the bench's results and draws them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("figures", metavar="FILE", help="what the bench wrote")
+    parser.add_argument("figures", metavar="FILE", help="the bench's JSON file")
     parser.add_argument("picture", nargs="?", default="docs/roofline.png", help="default: docs/roofline.png")
     args = parser.parse_args()
     with open(args.figures, encoding="utf-8") as file:

@@ -1,9 +1,9 @@
 """Times training steps (loss, gradients, update) of small networks in rgrad and in whatever else is installed.
 
 Every framework starts from the same float32 weights and sees the same batches. Each (network, framework) pair runs in a
-fresh process, the frameworks take turns, and the best figure of all rounds counts. After one pass over the batches each
-hands its weights back: their loss, computed here in float64, must agree with NumPy's within LOSS_TOLERANCE, so that a
-fast wrong answer shows; if one does not, the exit code is 1.
+fresh process, the frameworks take turns, and the shortest time of all rounds counts. After one pass over the batches
+each returns its weights: their loss, computed here in float64, must agree with NumPy's within LOSS_TOLERANCE, so that
+fast wrong results are noticed; if one does not, the exit code is 1.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Network:
 
     @cached_property
     def weights(self) -> list[np.ndarray]:
-        """One (out, in) matrix a layer, as He initialisation draws them; the biases are zero."""
+        """One (out, in) matrix per layer, with He initialization; the biases are zero."""
         rng = np.random.default_rng(2)
         shapes = zip(self.widths[1:], self.widths[:-1], strict=True)
         return [math.sqrt(2 / n) * rng.standard_normal((m, n), dtype=np.float32) for m, n in shapes]
@@ -75,7 +75,7 @@ NETWORKS = {
 
 
 def measure(network: Network, framework: str, seconds: float, threads: int) -> dict[str, float] | None:
-    """Runs one framework in this process; None if it cannot express the network."""
+    """Runs one framework in this process; returns None if it does not support the network."""
     from contenders import CONTENDERS
 
     contender = CONTENDERS[framework].make(network, threads)
@@ -90,7 +90,7 @@ def measure(network: Network, framework: str, seconds: float, threads: int) -> d
 
 
 def compare(name: str, frameworks: list[str], args: argparse.Namespace) -> tuple[dict[str, dict], bool]:
-    """Lets the frameworks take turns on one network and prints their table; false if losses disagree or one failed."""
+    """Runs the frameworks in turn on one network and prints a table; returns False if losses disagree or one failed."""
     network = NETWORKS[name]
     runs: dict[str, list[dict]] = {framework: [] for framework in frameworks}
     for _ in range(args.rounds):
@@ -117,7 +117,7 @@ def compare(name: str, frameworks: list[str], args: argparse.Namespace) -> tuple
 
 
 def parse() -> argparse.Namespace:
-    """The command line."""
+    """Parses the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", help="networks, comma-separated: " + ", ".join(NETWORKS))
     parser.add_argument("--frameworks", help="frameworks, comma-separated; default: all that are installed")

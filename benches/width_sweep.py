@@ -1,8 +1,8 @@
-"""Shows that nothing gets slower as layers grow wider or threads more: training steps and their products, by width.
+"""Checks that throughput does not drop with wider layers or more threads: training steps and their products, by width.
 
-Every figure is the best of the rounds, each of which goes through all widths and numbers of threads in turn. A *fall*
-is a throughput more than 5 % below that of the width before, or of a smaller number of threads at the same width; for
-more threads than cores, more than 10 % below that of as many threads as cores.
+Every time is the shortest of the rounds, each of which iterates over all widths and numbers of threads. A *fall* is a
+throughput more than 5 % below that of the previous width, or of a smaller number of threads at the same width; for more
+threads than cores, more than 10 % below that of as many threads as cores.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Work(NamedTuple):
 
 
 def step(width: int) -> Work:
-    """An eager step of SGD with a network of two hidden layers of that width."""
+    """An eager SGD step of a network with two hidden layers of that width."""
     layers = (
         rg.nn.Linear(width, width),
         rg.nn.ReLU(),
@@ -47,7 +47,7 @@ def step(width: int) -> Work:
         loss(model(x), y).backward()
         optimizer.step()
 
-    # Forward, gradients of the weights, and of the input of every layer but the first.
+    # Forward, and gradients with respect to the weights and to the input of every layer but the first.
     return Work(run, 2 * BATCH * width * (width * 5 + CLASSES * 3))
 
 
@@ -86,7 +86,7 @@ Times = dict[tuple[int, int], float]
 
 
 def measured(make: Callable[[int], Work], widths: list[int], threads: list[int], rounds: int) -> tuple[Times, Times]:
-    """Seconds, and FLOP/s, by width and number of threads."""
+    """Returns seconds, and FLOP/s, by width and number of threads."""
     works = {width: make(width) for width in widths}
     seconds: Times = {}
     for _ in range(rounds):
@@ -99,7 +99,7 @@ def measured(make: Callable[[int], Work], widths: list[int], threads: list[int],
 
 
 def falls(rates: Times, widths: list[int], threads: list[int], cores: int) -> list[str]:
-    """Where the throughput falls."""
+    """Lists where the throughput falls."""
     found = []
     for before, width in pairwise(widths):
         for count in threads:

@@ -1,4 +1,4 @@
-"""Newton's method for the minima of a function, with the second derivative as a gradient of the gradient."""
+"""Newton's method for the stationary points of a function, with the second derivative as a gradient of the gradient."""
 
 import rgrad as rg
 
@@ -8,7 +8,7 @@ def f(x):
     return (x**2 - 1) ** 2
 
 
-# All starts at once: f works element by element, so the gradient of the sum holds the derivative at each of them.
+# All starting points at once: f is element-wise, so the gradient of the sum contains the derivative at each of them.
 x = rg.tensor([-2.0, -0.8, 0.7, 3.0], dtype=rg.float64, requires_grad=True)
 for step in range(8):
     (slope,) = rg.autograd.grad(f(x).sum(), x, create_graph=True)

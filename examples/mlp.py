@@ -1,4 +1,4 @@
-"""A multi-layer perceptron on the bundled digits, written as one would write it for PyTorch."""
+"""A multi-layer perceptron on the bundled digits, written as for PyTorch."""
 
 import rgrad as rg
 from rgrad import nn, optim

@@ -1,4 +1,4 @@
-"""Softmax regression on the bundled digits, with nothing but tensors: the update is written by hand."""
+"""Softmax regression on the bundled digits with plain tensors: the update is written by hand."""
 
 import rgrad as rg
 
