@@ -57,7 +57,7 @@ fn copy_into_body<T: Element>(out: &mut [T], out_strides: &[usize], shape: &[usi
     if shape.contains(&0) {
         return;
     }
-    assert!(places_differ(shape, out_strides), "a strided output must not reach an element twice");
+    assert!(places_differ(shape, out_strides), "elements of a strided output must not overlap");
     let walk = Walk::new(shape, [x.strides, out_strides]);
     copy_walk(walk, x.data, SharedSlice(out.as_mut_ptr()));
 }

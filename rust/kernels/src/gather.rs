@@ -30,8 +30,8 @@ entries! { Gathers for [f32 f64 i64 i32 u8] where T: Element {
     /// Fails on the first index that is out of range, before anything is written.
     ///
     /// # Panics
-    /// If `out` does not have one row for every index in each matrix, or `x` is not made of as many matrices of whole
-    /// rows.
+    /// If `out` does not have one row for every index in each matrix, or `x` does not consist of as many matrices of
+    /// whole rows.
     pub fn gather_rows(out: &mut [T], x: &[T], row_len: usize, idx: &[i64]) -> Result<(), BadIndex> = gather_rows_body;
 } }
 
@@ -78,7 +78,7 @@ entries! { ScatterAdds for [f32 f64] where T: Real {
     /// Fails on the first index that is out of range, before anything is written.
     ///
     /// # Panics
-    /// If `x` does not have one row for every index in each matrix, `out` is not made of as many matrices of whole
+    /// If `x` does not have one row for every index in each matrix, `out` does not consist of as many matrices of whole
     /// rows, or, with an [`AllocError`](crate::buffer::AllocError), if there is no memory for the sums.
     pub fn scatter_add_rows(
         out: &mut [T],
@@ -140,7 +140,7 @@ impl<T: Real> Kernel<T> for ScatterAdd<'_, T> {
 impl<T: Real> ScatterAdd<'_, T> {
     /// The row of `out` for an index, if it is there.
     #[inline(always)]
-    fn place(&self, i: i64) -> Option<usize> {
+    fn row_of(&self, i: i64) -> Option<usize> {
         let row = if i < 0 { (i + self.rows as i64) as usize } else { i as usize };
         row.checked_sub(self.first).filter(|&row| row < self.out.len() / self.row_len)
     }
@@ -157,7 +157,7 @@ impl<T: Real> ScatterAdd<'_, T> {
             }
         } else {
             for (x, &i) in self.x.chunks_exact(self.row_len).zip(self.idx) {
-                let Some(row) = self.place(i) else { continue };
+                let Some(row) = self.row_of(i) else { continue };
                 for (sum, x) in sums[row * self.row_len..][..self.row_len].iter_mut().zip(x) {
                     *sum += x.to_f64();
                 }
@@ -171,11 +171,11 @@ impl<T: Real> ScatterAdd<'_, T> {
     /// Accumulates the sum of one row after another, and leaves out rows without an index.
     #[inline(always)]
     fn in_order(self) {
-        let mut places = scratch::<(usize, usize)>(self.idx.len());
-        places.extend(self.idx.iter().enumerate().filter_map(|(at, &i)| Some((self.place(i)?, at))));
-        places.sort_unstable();
+        let mut pairs = scratch::<(usize, usize)>(self.idx.len());
+        pairs.extend(self.idx.iter().enumerate().filter_map(|(at, &i)| Some((self.row_of(i)?, at))));
+        pairs.sort_unstable();
         let mut sums = scratch::<f64>(self.row_len);
-        for same in places.chunk_by(|a, b| a.0 == b.0) {
+        for same in pairs.chunk_by(|a, b| a.0 == b.0) {
             let out = &mut self.out[same[0].0 * self.row_len..][..self.row_len];
             sums.clear();
             sums.extend(out.iter().map(|x| x.to_f64()));
@@ -194,14 +194,14 @@ impl<T: Real> ScatterAdd<'_, T> {
 /// Checks lengths and indices, for `picked` elements selected from `all` elements. Returns the number of rows of a
 /// matrix.
 fn check(picked: usize, all: usize, row_len: usize, idx: &[i64]) -> Result<usize, BadIndex> {
-    let per_matrix = idx.len().checked_mul(row_len).expect("the indices fit");
+    let per_matrix = idx.len().checked_mul(row_len).expect("the size of the indices overflows");
     if per_matrix == 0 {
         assert_eq!(picked, 0, "there must be one row for every index");
         return Ok(0);
     }
     assert_eq!(picked % per_matrix, 0, "there must be one row for every index");
     let matrices = picked / per_matrix;
-    assert_eq!(all % (matrices * row_len).max(1), 0, "there must be whole rows to pick from");
+    assert_eq!(all % (matrices * row_len).max(1), 0, "the matrices must consist of whole rows");
     let Some(rows) = all.checked_div(matrices * row_len) else { return Ok(0) };
     check_range(idx, rows).map(|()| rows)
 }
@@ -234,9 +234,15 @@ pub fn check_range(idx: &[i64], n: usize) -> Result<(), BadIndex> {
 /// If the numbers of dimensions differ, there is no dimension `dim`, `shape` is larger than `of` in another dimension,
 /// or `out` and `idx` do not have the elements of `shape`.
 pub fn numbers_along(out: &mut [i64], idx: &[i64], shape: &[usize], of: &[usize], dim: usize) -> Result<(), BadIndex> {
-    let (&width, outer) = shape.split_last().expect("there is a dimension to pick along");
-    assert!(shape.len() == of.len() && dim < of.len(), "the index and what it picks from have the same dimensions");
-    assert!((0..of.len()).all(|d| d == dim || shape[d] <= of[d]), "the index must not be the larger one");
+    let (&width, outer) = shape.split_last().expect("there is a dimension to gather along");
+    assert!(
+        shape.len() == of.len() && dim < of.len(),
+        "the index and the array must have the same number of dimensions"
+    );
+    assert!(
+        (0..of.len()).all(|d| d == dim || shape[d] <= of[d]),
+        "the index must not exceed the array in the other dimensions"
+    );
     assert!(out.len() == idx.len() && out.len() == size(shape), "there must be one number for every index");
     check_range(idx, of[dim])?;
     if out.is_empty() {

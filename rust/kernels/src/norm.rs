@@ -45,7 +45,7 @@ impl<T> Normal<'_, T> {
 
 /// The number of rows of a matrix, or of columns.
 fn groups(len: usize, cols: usize, by_column: bool) -> usize {
-    assert!(len == 0 || cols > 0 && len.is_multiple_of(cols), "rows must be whole");
+    assert!(len == 0 || cols > 0 && len.is_multiple_of(cols), "the length must be a multiple of the row length");
     if by_column { cols } else { len.checked_div(cols).unwrap_or(0) }
 }
 
@@ -95,7 +95,11 @@ fn statistics_body<T: Reductions>(
     eps: T,
 ) {
     let lengths = [mean.len(), var.len(), scale.len()];
-    assert_eq!(lengths, [groups(x.len(), cols, by_column); 3], "there must be one of each for each row or column");
+    assert_eq!(
+        lengths,
+        [groups(x.len(), cols, by_column); 3],
+        "there must be one statistic of each kind for each row or column"
+    );
     let rows = [groups(x.len(), cols, false)];
     let cols = [cols];
     let (down, along) = (Axes::new(&rows, &cols), Axes::new(&cols, &[1]));
@@ -150,7 +154,7 @@ fn by_rows<'a, T: Real>(
     f: impl Fn(&mut [T], Normal<'a, T>, &'a [T]) + Sync,
 ) {
     of.check();
-    assert!(out.len() == of.x.len() && (g.is_empty() || g.len() == of.x.len()), "the matrices must be alike");
+    assert!(out.len() == of.x.len() && (g.is_empty() || g.len() == of.x.len()), "the matrices must have the same size");
     if out.is_empty() {
         return;
     }
@@ -203,7 +207,7 @@ impl<T: Real> Kernel<T> for Normalize<'_, T> {
 
 fn sums_body<T: Real>(out: &mut [T], of: Normal<T>, g: &[T]) {
     of.check();
-    assert_eq!(of.x.len(), g.len(), "the matrices must be alike");
+    assert_eq!(of.x.len(), g.len(), "the matrices must have the same size");
     let rows = groups(of.x.len(), of.cols, false);
     assert_eq!(out.len(), rows.div_ceil(BLOCK) * 2 * of.cols, "there must be two sums for each block and column");
     if out.is_empty() {

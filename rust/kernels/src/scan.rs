@@ -20,7 +20,7 @@ pub fn linear<T: Real>(out: &mut [T], a: Option<&[T]>, b: &[T], len: usize, reve
     if out.is_empty() {
         return;
     }
-    assert!(out.len().is_multiple_of(len), "the operands are not made of whole rows");
+    assert!(out.len().is_multiple_of(len), "the operands do not consist of whole rows");
     split(out, len, GRAIN, |start, out| {
         let rows = start..start + out.len();
         T::run(LinearRecurrence { a: a.map(|a| &a[rows.clone()]), b: &b[rows], out, len, reverse, gradients });
@@ -66,7 +66,7 @@ pub fn cumulate<T: Int>(out: &mut [T], x: &[T], len: usize, product: bool) {
     if out.is_empty() {
         return;
     }
-    assert!(out.len().is_multiple_of(len), "the operands are not made of whole rows");
+    assert!(out.len().is_multiple_of(len), "the operands do not consist of whole rows");
     split(out, len, GRAIN, |start, out| {
         for (out, x) in out.chunks_exact_mut(len).zip(x[start..].chunks_exact(len)) {
             let mut state = if product { T::ONE } else { T::default() };

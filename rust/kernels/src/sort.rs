@@ -29,7 +29,7 @@ pub fn order_rows<T: Sortable>(out: &mut [i64], x: &[T], rows: usize, descending
         return Ok(());
     }
     let (len, count) = (x.len() / rows, out.len() / rows);
-    assert!(len * rows == x.len() && count * rows == out.len() && count <= len, "every row needs its places");
+    assert!(len * rows == x.len() && count * rows == out.len() && count <= len, "every row needs its indices");
     assert!(u32::try_from(len).is_ok(), "a row is too long to be sorted");
     let failed = Mutex::new(None);
     split(out, count, GRAIN.div_ceil(len) * count, |start, out| {
@@ -56,8 +56,8 @@ fn order_some<T: Sortable>(
     let (_, entries, _) = unsafe { scratch.get_mut::<u8>().align_to_mut::<T::Entry>() };
     let (entries, spare) = entries.split_at_mut(len);
     for (out, x) in out.chunks_exact_mut(count).zip(x.chunks_exact(len)) {
-        for ((entry, x), place) in entries.iter_mut().zip(x).zip(0..) {
-            *entry = x.entry(descending, place);
+        for ((entry, x), index) in entries.iter_mut().zip(x).zip(0..) {
+            *entry = x.entry(descending, index);
         }
         let ordered = if by_digits {
             T::Entry::sort_by_digits(entries, spare)
@@ -70,7 +70,7 @@ fn order_some<T: Sortable>(
             &*entries
         };
         for (out, &entry) in out.iter_mut().zip(ordered) {
-            *out = T::place(entry);
+            *out = T::index(entry);
         }
     }
     Ok(())
@@ -80,10 +80,10 @@ fn order_some<T: Sortable>(
 pub trait Sortable: Ordered {
     /// The integer.
     type Entry: Entry;
-    /// The entry of this element at index `place`.
-    fn entry(self, descending: bool, place: u32) -> Self::Entry;
+    /// The entry of this element at index `index`.
+    fn entry(self, descending: bool, index: u32) -> Self::Entry;
     /// The index in an entry.
-    fn place(entry: Self::Entry) -> i64;
+    fn index(entry: Self::Entry) -> i64;
 }
 
 /// An integer that holds a key, above 32 bits for the index.
@@ -115,9 +115,9 @@ macro_rules! entries_of_digits {
                         (*count, next) = (next, next + *count);
                     }
                     for &entry in entries.iter() {
-                        let place = &mut counts[digit(entry, d)];
-                        spare[*place as usize] = entry;
-                        *place += 1;
+                        let index = &mut counts[digit(entry, d)];
+                        spare[*index as usize] = entry;
+                        *index += 1;
                     }
                     std::mem::swap(&mut entries, &mut spare);
                 }
@@ -137,13 +137,13 @@ macro_rules! sortable {
         impl Sortable for $t {
             type Entry = $entry;
             #[inline(always)]
-            fn entry(self, descending: bool, place: u32) -> $entry {
+            fn entry(self, descending: bool, index: u32) -> $entry {
                 let key = (self.key(false) ^ $signed::MIN) as $unsigned;
                 let key = if descending { !key } else { key };
-                $entry::from(key) << 32 | $entry::from(place)
+                $entry::from(key) << 32 | $entry::from(index)
             }
             #[inline(always)]
-            fn place(entry: $entry) -> i64 {
+            fn index(entry: $entry) -> i64 {
                 i64::from(entry as u32)
             }
         }

@@ -30,7 +30,7 @@ fn copies_read_and_write_every_layout() {
 }
 
 #[test]
-#[should_panic(expected = "twice")]
+#[should_panic(expected = "overlap")]
 fn a_copy_into_overlapping_places_is_refused() {
     copy_into(&mut [0.0_f32; 4], &[1, 1], &[3, 2], View::new(&[1.0; 6], &[2, 1]));
 }

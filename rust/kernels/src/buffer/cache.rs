@@ -287,7 +287,7 @@ mod tests {
         }
         shared.push(small, system_alloc(small).unwrap());
         let mut take = |class| shared.pop(class).map(|block| system_free(class, block)).is_some();
-        assert!(!take(large), "the class not used for longest goes first");
+        assert!(!take(large), "the least recently used class is freed first");
         assert!(take(middle) && take(middle) && take(small));
         shared.push(large, system_alloc(large).unwrap());
         shared.push(large, system_alloc(large).unwrap());

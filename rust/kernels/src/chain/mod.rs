@@ -112,20 +112,20 @@ fn run_chain_body<T: Real>(chain: &Chain, shape: &[usize], inputs: &[Input<T>], 
         }
     }
     assert_eq!(outputs.len(), chain.outputs().len(), "the chain has another number of outputs");
-    let mut places = [SharedSlice(std::ptr::null_mut()); MAX_OUTPUTS];
-    for ((output, is_mask), place) in outputs.iter_mut().zip(chain.outputs()).zip(&mut places) {
+    let mut pointers = [SharedSlice(std::ptr::null_mut()); MAX_OUTPUTS];
+    for ((output, is_mask), pointer) in outputs.iter_mut().zip(chain.outputs()).zip(&mut pointers) {
         let (len, start) = match (output, is_mask) {
             (Output::Numbers(out), false) => (out.len(), out.as_mut_ptr().cast()),
             (Output::Mask(out), true) => (out.len(), out.as_mut_ptr()),
             _ => panic!("an output is not of the kind that the chain was made for"),
         };
         assert_eq!(len, n, "an output has the wrong number of elements");
-        *place = SharedSlice(start);
+        *pointer = SharedSlice(start);
     }
     if n > 0 {
         split_range(n, UNIT, chain.grain(), |start, len| {
             // SAFETY: everything was checked above, and ranges of different tasks do not overlap.
-            T::run(unsafe { RangeKernel::new(chain, shape, inputs, &places, start, len) });
+            T::run(unsafe { RangeKernel::new(chain, shape, inputs, &pointers, start, len) });
         });
     }
 }

@@ -58,7 +58,7 @@ impl Display for Unfit {
             }
             Unfit::Exponent(step) => write!(f, "the exponent of step {step} of a chain is not an input"),
             Unfit::Output(output) => write!(f, "output {output} of a chain is not the result of a step"),
-            Unfit::InPlace(input) => write!(f, "input {input} of a chain is in the place of no output of numbers"),
+            Unfit::InPlace(input) => write!(f, "input {input} of a chain does not stand for an output of numbers"),
         }
     }
 }
@@ -116,17 +116,17 @@ impl Step {
     }
 
     /// The step with its operands renumbered.
-    fn with(self, place: impl Fn(usize) -> usize) -> Self {
+    fn with(self, renumber: impl Fn(usize) -> usize) -> Self {
         match self {
-            Step::Unary(op, x) => Step::Unary(op, place(x)),
-            Step::Binary(op, a, b) => Step::Binary(op, place(a), place(b)),
-            Step::Curve(curve, x) => Step::Curve(curve, place(x)),
-            Step::CurveGrad(curve, g, x) => Step::CurveGrad(curve, place(g), place(x)),
-            Step::Compare(op, a, b) => Step::Compare(op, place(a), place(b)),
-            Step::Select(cond, a, b) => Step::Select(place(cond), place(a), place(b)),
-            Step::Logic(op, a, b) => Step::Logic(op, place(a), place(b)),
-            Step::Not(x) => Step::Not(place(x)),
-            Step::Number(x) => Step::Number(place(x)),
+            Step::Unary(op, x) => Step::Unary(op, renumber(x)),
+            Step::Binary(op, a, b) => Step::Binary(op, renumber(a), renumber(b)),
+            Step::Curve(curve, x) => Step::Curve(curve, renumber(x)),
+            Step::CurveGrad(curve, g, x) => Step::CurveGrad(curve, renumber(g), renumber(x)),
+            Step::Compare(op, a, b) => Step::Compare(op, renumber(a), renumber(b)),
+            Step::Select(cond, a, b) => Step::Select(renumber(cond), renumber(a), renumber(b)),
+            Step::Logic(op, a, b) => Step::Logic(op, renumber(a), renumber(b)),
+            Step::Not(x) => Step::Not(renumber(x)),
+            Step::Number(x) => Step::Number(renumber(x)),
         }
     }
 
@@ -179,7 +179,7 @@ impl Chain {
                 return Err(Unfit::InPlace(i));
             }
         }
-        let instructions = place(inputs, steps, outputs, &masks, &last)?;
+        let instructions = allocate_slots(inputs, steps, outputs, &masks, &last)?;
         let cost: usize = steps.iter().map(|step| GRAIN_CHEAP / step.grain()).sum();
         Ok(Chain {
             inputs: inputs.to_vec(),
@@ -213,7 +213,7 @@ impl Chain {
 
 /// Allocates a slot to every result: the output itself if its previous contents are not read any more, else a free
 /// tile.
-fn place(
+fn allocate_slots(
     inputs: &[Kind],
     steps: &[Step],
     outputs: &[usize],

@@ -22,7 +22,7 @@ fn activate<T: Real, S: Simd<T>>(s: S, activation: Activation, x: S::V) -> S::V 
 }
 
 #[inline(always)]
-fn descend<T: Real, S: Simd<T>>(s: S, slope: Slope, g: S::V, y: S::V) -> S::V {
+fn apply_slope<T: Real, S: Simd<T>>(s: S, slope: Slope, g: S::V, y: S::V) -> S::V {
     match slope {
         Slope::Relu => math::relu_grad(s, g, y),
         Slope::Tanh => math::tanh_grad(s, g, y),
@@ -54,7 +54,7 @@ impl<T: Real> Kernel<T> for Activate<'_, T> {
                 unsafe {
                     let mut x = activate(s, self.activation, s.load_head(c, lanes));
                     if let Some((slope, values)) = self.slope {
-                        x = descend(s, slope, x, s.load_head(values.wrapping_add(at), lanes));
+                        x = apply_slope(s, slope, x, s.load_head(values.wrapping_add(at), lanes));
                     }
                     s.store_head(c, x, lanes);
                 }
@@ -126,7 +126,7 @@ impl<T: Real> Kernel<T> for FinishTransposed<'_, T> {
                 }
                 x = activate(s, p.activation, x);
                 if let Some((slope, values)) = p.slope {
-                    x = descend(s, slope, x, s.load_head(values.wrapping_add(at), lanes));
+                    x = apply_slope(s, slope, x, s.load_head(values.wrapping_add(at), lanes));
                 }
                 s.store_head(c, x, lanes);
             }

@@ -280,7 +280,7 @@ unsafe fn finish<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(
     }
     if let Some((slope, values)) = p.finish.slope {
         // Loops that contain a branch are not unrolled, and then the sums are spilled to memory.
-        macro_rules! descend {
+        macro_rules! apply_slope {
             ($function:path) => {
                 for (i, sums) in acc.iter_mut().enumerate() {
                     for (v, x) in sums.iter_mut().enumerate() {
@@ -290,9 +290,9 @@ unsafe fn finish<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(
             };
         }
         match slope {
-            Slope::Relu => descend!(math::relu_grad),
-            Slope::Tanh => descend!(math::tanh_grad),
-            Slope::Sigmoid => descend!(math::sigmoid_grad),
+            Slope::Relu => apply_slope!(math::relu_grad),
+            Slope::Tanh => apply_slope!(math::tanh_grad),
+            Slope::Sigmoid => apply_slope!(math::sigmoid_grad),
         }
     }
     for (i, sums) in acc.iter().enumerate() {

@@ -11,12 +11,12 @@ pub(crate) fn sincos_turns<T: Real, S: Simd<T>>(s: S, u: S::V) -> (S::V, S::V) {
     let q = s.round(quarters);
     let t = s.sub(quarters, q);
     let z = s.mul(t, t);
-    turned(s, q, s.mul(t, polynomial(s, T::SIN, z)), polynomial(s, T::COS, z))
+    rotated(s, q, s.mul(t, polynomial(s, T::SIN, z)), polynomial(s, T::COS, z))
 }
 
 /// Sine and cosine of an angle, from those of its remainder after q quarter turns.
 #[inline(always)]
-fn turned<T: Real, S: Simd<T>>(s: S, q: S::V, sin: S::V, cos: S::V) -> (S::V, S::V) {
+fn rotated<T: Real, S: Simd<T>>(s: S, q: S::V, sin: S::V, cos: S::V) -> (S::V, S::V) {
     // An odd q swaps the two, and q modulo 4 determines the signs.
     let odd = is_odd(s, q);
     let sin_out = s.select(odd, cos, sin);
@@ -67,8 +67,8 @@ fn sincos<T: Real, S: Simd<T>>(s: S, a: S::V) -> Reduced<S::V> {
 impl<V: Copy> Reduced<V> {
     /// The sine and cosine of the whole angle.
     #[inline(always)]
-    fn turned<T: Real, S: Simd<T, V = V>>(&self, s: S) -> (V, V) {
-        turned(s, self.quarters, s.add(self.sin.0, self.sin.1), s.add(self.cos.0, self.cos.1))
+    fn rotated<T: Real, S: Simd<T, V = V>>(&self, s: S) -> (V, V) {
+        rotated(s, self.quarters, s.add(self.sin.0, self.sin.1), s.add(self.cos.0, self.cos.1))
     }
 }
 
@@ -76,7 +76,7 @@ impl<V: Copy> Reduced<V> {
 #[inline(always)]
 pub(crate) fn sin<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
     // An odd function, −0 included.
-    let y = s.xor(sincos(s, s.abs(x)).turned(s).0, s.and(x, s.splat(T::NEG_ZERO)));
+    let y = s.xor(sincos(s, s.abs(x)).rotated(s).0, s.and(x, s.splat(T::NEG_ZERO)));
     let far = is_far(s, x);
     if any(s, far) { s.select(far, library::sin(s, x), y) } else { y }
 }
@@ -84,7 +84,7 @@ pub(crate) fn sin<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
 /// The cosine of an angle in radians, within 1 unit in the last place.
 #[inline(always)]
 pub(crate) fn cos<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
-    let y = sincos(s, s.abs(x)).turned(s).1;
+    let y = sincos(s, s.abs(x)).rotated(s).1;
     let far = is_far(s, x);
     if any(s, far) { s.select(far, library::cos(s, x), y) } else { y }
 }

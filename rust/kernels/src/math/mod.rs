@@ -150,7 +150,7 @@ pub(crate) fn log<T: Real, S: Simd<T>>(s: S, x: S::V) -> S::V {
     log_specials(s, x, log_plus(s, x, s.splat(T::ZERO)))
 }
 
-/// `ln(1 + x + low)` for a `low` that is small beside `x`.
+/// `ln(1 + x + low)` for a `low` that is small compared with `x`.
 #[inline(always)]
 fn log1p_sum<T: Real, S: Simd<T>>(s: S, x: S::V, low: S::V) -> S::V {
     let one = s.splat(T::ONE);

@@ -23,7 +23,7 @@ entries! { ArgReductions for [f32 f64 i64 i32 u8] where T: Ordered {
 
 fn arg_reduce_body<T: Ordered>(max: bool, out: &mut [i64], x: &[T], kept: Axes, reduced: Axes) {
     if !check(out.len(), x.len(), kept, reduced) {
-        assert!(out.is_empty(), "nothing has no largest element");
+        assert!(out.is_empty(), "a reduction of no elements has no largest one");
         return;
     }
     let length = reduced.len();

@@ -106,30 +106,37 @@ struct RowOffsets<'a> {
     /// The offset of the tile's first row and the row stride; unless the offsets are in the table.
     line: Option<[usize; 2]>,
     /// The tile whose offsets are in the table, which is empty until it is needed.
-    known: usize,
-    places: Vec<usize>,
+    tabulated: usize,
+    offsets: Vec<usize>,
 }
 
 impl<'a> RowOffsets<'a> {
     #[inline(always)]
     fn new(walk: &'a Walk<1>, piece: usize) -> Self {
         let first = piece * PIECE;
-        Self { walk, first, length: PIECE.min(walk.len() - first), line: None, known: usize::MAX, places: Vec::new() }
+        Self {
+            walk,
+            first,
+            length: PIECE.min(walk.len() - first),
+            line: None,
+            tabulated: usize::MAX,
+            offsets: Vec::new(),
+        }
     }
 
     /// Moves to a tile; returns its number of rows.
     #[inline(always)]
-    fn go(&mut self, tile: usize) -> usize {
+    fn seek(&mut self, tile: usize) -> usize {
         let (first, rows) = (self.first + tile * TILE, TILE.min(self.length - tile * TILE));
         if let [Dim { strides: [stride], .. }] = *self.walk.dims() {
             self.line = Some([first * stride, stride]);
-        } else if self.known != tile {
-            self.known = tile;
+        } else if self.tabulated != tile {
+            self.tabulated = tile;
             let mut walk = self.walk.clone();
             let mut at = walk.seek(first);
-            self.places.resize(rows, 0);
-            for place in &mut self.places {
-                *place = at[0];
+            self.offsets.resize(rows, 0);
+            for offset in &mut self.offsets {
+                *offset = at[0];
                 walk.step(1, &mut at);
             }
         }
@@ -137,10 +144,10 @@ impl<'a> RowOffsets<'a> {
     }
 
     #[inline(always)]
-    fn place(&self, row: usize) -> usize {
+    fn offset(&self, row: usize) -> usize {
         match self.line {
             Some([first, stride]) => first + row * stride,
-            None => self.places[row],
+            None => self.offsets[row],
         }
     }
 }
@@ -199,7 +206,7 @@ unsafe fn fold_columns<T: Real, S: Simd<T>, F: Fold<T>, const W: usize>(
     // As in a `Cascade`.
     let mut levels = [LaneVectors::<T, W>::NONE; LEVELS];
     for tile in 0..tiles {
-        let length = rows.go(tile);
+        let length = rows.seek(tile);
         for lane in 0..lanes {
             // SAFETY: the caller's.
             let mut v = unsafe { fold_lane::<T, S, F, W>(s, x, n, &center, rows, lane, length) };
@@ -264,7 +271,7 @@ unsafe fn fold_lane<T: Real, S: Simd<T>, F: Fold<T>, const W: usize>(
             let mut acc = [s.splat(F::IDENTITY); W];
             let mut row = chain;
             while row < length {
-                let x = x.wrapping_add(rows.place(row));
+                let x = x.wrapping_add(rows.offset(row));
                 for (v, (acc, &center)) in acc.iter_mut().zip(center).enumerate() {
                     // SAFETY: the caller's.
                     let x = unsafe { if W == 1 { s.load_head(x, n) } else { s.load(x.wrapping_add(v * S::LANES)) } };

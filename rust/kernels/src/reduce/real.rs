@@ -43,7 +43,7 @@ fn reduce_body<T: Real>(op: Reduce, out: &mut [T], x: &[T], kept: Axes, reduced:
 }
 
 fn squares_body<T: Real>(out: &mut [T], x: &[T], about: &[T], kept: Axes, reduced: Axes) {
-    assert_eq!(out.len(), about.len(), "every output needs the number that its distances are from");
+    assert_eq!(out.len(), about.len(), "every output needs a reference value");
     fold::<T, SquaredDistances>(out, x, about, kept, reduced);
 }
 

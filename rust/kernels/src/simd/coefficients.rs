@@ -1,6 +1,6 @@
 //! Constants and coefficients of the formulas of [`crate::math`] for `f32` and `f64`.
 //!
-//! `coefficients.py` fits the polynomials. The error written beside each is relative to the function's result.
+//! `coefficients.py` fits the polynomials. The error given for each is relative to the function's result.
 #![allow(clippy::excessive_precision, clippy::unreadable_literal, clippy::approx_constant)] // as they were fitted
 
 use std::f64::consts::{FRAC_1_SQRT_2, LOG2_E};

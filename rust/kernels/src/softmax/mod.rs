@@ -85,11 +85,11 @@ enum Forward {
 }
 
 fn forward<T: Real>(op: Forward, out: &mut [T], x: &[T], cols: usize) {
-    assert_eq!(out.len(), x.len(), "rows in and out must be as many");
+    assert_eq!(out.len(), x.len(), "the operands and the output must have the same length");
     if x.is_empty() {
         return;
     }
-    assert!(cols > 0 && x.len().is_multiple_of(cols), "rows must be whole");
+    assert!(cols > 0 && x.len().is_multiple_of(cols), "the length must be a multiple of the row length");
     let unit = cols * UNIT_ROWS;
     split(out, unit, GRAIN_TRANSCENDENTAL, |start, out| {
         let x = &x[start..start + out.len()];
@@ -98,11 +98,11 @@ fn forward<T: Real>(op: Forward, out: &mut [T], x: &[T], cols: usize) {
 }
 
 fn backward<T: Real>(op: Forward, out: &mut [T], y: &[T], g: &[T], cols: usize) {
-    assert!(out.len() == y.len() && out.len() == g.len(), "rows in and out must be as many");
+    assert!(out.len() == y.len() && out.len() == g.len(), "the operands and the output must have the same length");
     if y.is_empty() {
         return;
     }
-    assert!(cols > 0 && y.len().is_multiple_of(cols), "rows must be whole");
+    assert!(cols > 0 && y.len().is_multiple_of(cols), "the length must be a multiple of the row length");
     split(out, cols * UNIT_ROWS, GRAIN_TRANSCENDENTAL, |start, out| {
         let part = start..start + out.len();
         T::run(BackwardKernel { op, y: &y[part.clone()], g: &g[part], out, cols });
