@@ -1,6 +1,6 @@
 """Writes the tables of dependencies into docs/reliability.md, from Cargo.lock, pyproject.toml and cargo's metadata.
 
-A new direct dependency needs its reason in REASONS; what comes by way of others needs none.
+A new direct dependency needs its reason in REASONS; transitive dependencies need none.
 """
 
 import json
@@ -14,18 +14,18 @@ PAGE = ROOT / "docs/reliability.md"
 BEGIN, END = "<!-- dependencies: begin -->", "<!-- dependencies: end -->"
 REASONS = {
     "allocation-counter": "tests only: counts allocations of a replay",
-    "libc": "to follow forks and to ask for large pages",
-    "libm": "functions of one number with the same bits on every platform",
-    "proc-macro2": "the boundary that every function called by Python passes: its attributes",
+    "libc": "fork handlers and huge pages",
+    "libm": "elementary functions with the same bits on every platform",
+    "proc-macro2": "procedural macros around every function that Python calls",
     "quote": "the same",
     "syn": "the same",
-    "pyo3": "the binding of Rust to Python",
-    "rayon": "the team of threads",
+    "pyo3": "the Python bindings",
+    "rayon": "the thread pool",
     "safetensors": "the format of saved tensors",
     "serde_json": "the header of saved tensors",
     "smallvec": "shapes and strides without an allocation",
-    "numpy": "the only package that is installed with rgrad: arrays in and out, printing",
-    "matplotlib": "pictures (the extra `plot`)",
+    "numpy": "the only runtime dependency: conversion of arrays, printing",
+    "matplotlib": "figures (the extra `plot`)",
     "tqdm": "progress bars (the extra `progress`)",
 }
 
@@ -60,7 +60,7 @@ def rows(licences: dict[str, str]) -> list[str]:
     for key, package in sorted(found.items()):
         if "source" in package:
             name = package["name"]
-            reason = REASONS[name] if name in direct else "by way of " + ", ".join(sorted(set(users[name])))
+            reason = REASONS[name] if name in direct else "required by " + ", ".join(sorted(set(users[name])))
             table.append(f"| {name} | {package['version']} | {licences[key]} | {reason} |")
     return table
 

@@ -258,7 +258,7 @@ fn show(results: &Results) {
     println!(
         "
 ns: an element; bw: GB/s read and written in percent of a plain pass over as many bytes; gain: the speed of one thread
-times this; barrier: ns in which all threads meet, near below {NEAR:.0}
+times this; barrier: ns of a barrier of all threads, near below {NEAR:.0}
 "
     );
     let rows = results.rows();

@@ -156,7 +156,7 @@ fn show(results: &Results) {
         "
 peak: rgrad's GFLOP/s in percent of the FMA peak; bw: its GB/s in percent of a plain pass over as many bytes;
 gemm, mm: the times of the crates gemm and matrixmultiply over rgrad's; gain: the speed of one thread times this;
-barrier: ns in which all threads meet, near below {NEAR:.0}
+barrier: ns of a barrier of all threads, near below {NEAR:.0}
 "
     );
     let rows = results.rows();

@@ -143,9 +143,9 @@ impl Results {
             let rates: Vec<String> = rates.map(|limit| format!("{} threads {:7.1}", limit.1, limit.2 / 1e9)).collect();
             println!("  {name:24} {unit:8} {}", rates.join("    "));
         }
-        let meetings = || self.cases.iter().filter(|case| case.threads > 1).map(|case| case.barrier);
-        if meetings().next().is_some() {
-            let (nearest, farthest) = (meetings().fold(f64::INFINITY, f64::min), meetings().fold(0.0, f64::max));
+        let barriers = || self.cases.iter().filter(|case| case.threads > 1).map(|case| case.barrier);
+        if barriers().next().is_some() {
+            let (nearest, farthest) = (barriers().fold(f64::INFINITY, f64::min), barriers().fold(0.0, f64::max));
             println!("  a barrier of all threads: {nearest:.0} to {farthest:.0} ns (near: below {NEAR:.0})");
         }
     }

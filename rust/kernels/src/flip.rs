@@ -17,13 +17,13 @@ pub fn flip<T: Element>(out: &mut [T], x: &[T], shape: &[usize], dims: &[usize])
     }
     let Some(&last) = dims.iter().max() else { return out.copy_from_slice(x) };
     // What is copied as a block: all dimensions after the last one in `dims`; or, reversed, that one itself.
-    let behind: usize = shape[last + 1..].iter().product();
-    let (outer, width) = if behind > 1 { (&shape[..=last], behind) } else { (&shape[..last], shape[last]) };
+    let inner: usize = shape[last + 1..].iter().product();
+    let (outer, width) = if inner > 1 { (&shape[..=last], inner) } else { (&shape[..last], shape[last]) };
     split(out, width, GRAIN_CHEAP, |start, out| {
         for (k, out) in out.chunks_exact_mut(width).enumerate() {
             let from = width * source(start / width + k, outer, dims);
             let x = &x[from..from + width];
-            if behind > 1 {
+            if inner > 1 {
                 out.copy_from_slice(x);
             } else {
                 for (out, &x) in out.iter_mut().zip(x.iter().rev()) {

@@ -36,7 +36,7 @@ fn refuse<T: Copy + PartialEq + From<u8>>(what: &str, len: usize, call: impl FnO
 const MISFITS: [(&str, usize, &[usize], &[usize]); 8] = [
     ("too few outputs", 5, &[2, 3], &[3, 1]),
     ("too many outputs", 7, &[2, 3], &[3, 1]),
-    ("an element behind the end", 6, &[2, 3], &[4, 1]),
+    ("an element past the end", 6, &[2, 3], &[4, 1]),
     ("strides beyond the address space", 4, &[2, 2], &[HUGE, HUGE]),
     ("a step that overflows", 6, &[2, 3], &[1, HUGE / 2 + 1]),
     ("a stride too few", 6, &[2, 3], &[1]),
@@ -49,7 +49,7 @@ fn maps_and_copies() {
     let (x, ints, bytes) = ([1.0_f32; 6], [1_i32; 6], [1_u8; 6]);
     for (what, len, shape, strides) in MISFITS {
         let (x, ints, bytes) = (View::new(&x, strides), View::new(&ints, strides), View::new(&bytes, strides));
-        // A valid operand beside the invalid one: it is found in either position.
+        // A valid operand next to the invalid one: it is found in either position.
         let zeros = vec![0; shape.len()];
         let (one, one_int) = (View::new(&[1.0_f32], &zeros), View::new(&[1_i32], &zeros));
         refuse(what, len, |out| unary(Unary::Exp, out, shape, x));
@@ -166,8 +166,8 @@ fn reductions() {
     for (what, len, kept, reduced) in [
         ("too few outputs", 1, Axes::new(&[2], &[3]), Axes::new(&[3], &[1])),
         ("too many outputs", 3, Axes::new(&[2], &[3]), Axes::new(&[3], &[1])),
-        ("an element behind the end", 2, Axes::new(&[2], &[4]), Axes::new(&[3], &[1])),
-        ("the two together behind the end", 2, Axes::new(&[2], &[5]), Axes::new(&[2], &[1])),
+        ("an element past the end", 2, Axes::new(&[2], &[4]), Axes::new(&[3], &[1])),
+        ("the two together past the end", 2, Axes::new(&[2], &[5]), Axes::new(&[2], &[1])),
         ("strides that overflow", 2, Axes::new(&[2], &[HUGE]), Axes::new(&[2], &[HUGE])),
         ("a step that overflows", 1, none(), Axes::new(&[3], &[HUGE / 2 + 1])),
         ("kept elements that overflow", 0, Axes::new(&[HALF, HALF], &[0, 0]), none()),

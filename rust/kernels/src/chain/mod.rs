@@ -39,7 +39,7 @@ pub enum Step {
     /// A function of a number, as [`unary`](crate::map::unary)
     Unary(Unary, usize),
     /// A function of two numbers, as [`binary`](crate::map::binary). The exponent of a power must be an input; if its
-    /// strides are 0, some exponents have special functions, as there.
+    /// strides are 0, some exponents have dedicated functions, as there.
     Binary(Binary, usize, usize),
     /// An activation function of a number, as [`curve`](crate::map::curve)
     Curve(Curve, usize),

@@ -42,7 +42,7 @@ pub struct Mat<'a, T> {
     pub rows: usize,
     /// Number of columns.
     pub cols: usize,
-    /// Distance between rows (the leading dimension), in elements.
+    /// Distance between rows, in elements: the leading dimension if `col_stride` is 1.
     pub row_stride: usize,
     /// Distance between columns, in elements.
     pub col_stride: usize,

@@ -26,7 +26,7 @@ impl<T: Tiles> Packed<T> {
     /// A `rows × cols` matrix of zeros.
     ///
     /// # Errors
-    /// If there is no memory for `rows` times `cols`, rounded up to whole vectors, elements.
+    /// If there is no memory for its elements, with `cols` rounded up to whole vectors.
     pub fn new(rows: usize, cols: usize) -> Result<Self, AllocError> {
         let padded = cols.checked_next_multiple_of(lanes::<T>()).and_then(|cols| cols.checked_mul(rows));
         let bytes = padded.and_then(|elements| elements.checked_mul(size_of::<T>())).unwrap_or(usize::MAX);
