@@ -1,15 +1,15 @@
 //! Locks that a forked child can take although the thread that held them in the parent does not exist there.
 
-use std::cell::{Cell, UnsafeCell};
+use std::cell::UnsafeCell;
 use std::fmt;
 use std::hint::spin_loop;
 use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
+use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 use std::thread::{sleep, yield_now};
 use std::time::Duration;
 
-use crate::fork;
+use crate::fork::{self, number};
 
 /// A thread of this process or of an ancestor that it was forked from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,26 +33,6 @@ impl Holder {
     #[must_use]
     pub fn is_gone(self) -> bool {
         (self.0 >> 32) as u32 != fork::generation() && self.0 as u32 != fork::survivor()
-    }
-}
-
-/// The number of this thread, from 1.
-#[inline]
-pub(crate) fn number() -> u32 {
-    static LAST: AtomicU32 = AtomicU32::new(0);
-    thread_local! {
-        static NUMBER: Cell<u32> = const { Cell::new(0) };
-    }
-    #[cold]
-    fn first() -> u32 {
-        fork::watch();
-        let number = LAST.fetch_add(1, Relaxed) + 1;
-        NUMBER.set(number);
-        number
-    }
-    match NUMBER.get() {
-        0 => first(),
-        number => number,
     }
 }
 

@@ -17,7 +17,7 @@ use std::thread::available_parallelism;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::fork;
+use crate::fork::Handlers;
 use region::{Region, Task};
 
 mod region;
@@ -117,10 +117,11 @@ fn cached(slot: &AtomicUsize, compute: impl FnOnce() -> usize) -> usize {
 static TEAM: AtomicPtr<Team> = AtomicPtr::new(null_mut());
 
 /// Called in a child right after the fork.
-#[cfg(unix)]
-pub(crate) fn forget_team() {
+extern "C" fn forget_team() {
     TEAM.store(null_mut(), Relaxed);
 }
+
+static FORKS: Handlers = Handlers::of_child(forget_team);
 
 /// The workers of one process.
 #[derive(Default)]
@@ -151,7 +152,7 @@ impl Team {
 
     #[cold]
     fn first() -> &'static Team {
-        fork::watch();
+        FORKS.register();
         let new: *mut Team = Team::leak();
         // A thread that loses this race leaks a few bytes; its team has no threads yet.
         let team = TEAM.compare_exchange(null_mut(), new, AcqRel, Acquire).map_or_else(|winner| winner, |_| new);

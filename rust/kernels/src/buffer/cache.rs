@@ -11,7 +11,6 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::blocks::{Block, CLASSES, PEAK, RESERVED, SYSTEM_ALLOCATIONS, class_bytes, system_alloc, system_free};
-use crate::fork;
 
 /// Blocks up to this size are cached per thread, without synchronisation.
 pub(super) const LOCAL_BLOCK: usize = 64 << 10;
@@ -171,7 +170,7 @@ struct SharedCache {
 }
 
 fn shared() -> MutexGuard<'static, SharedCache> {
-    fork::watch();
+    forking::HANDLERS.register();
     SHARED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -228,9 +227,10 @@ pub(super) fn release(class: usize, block: Block) {
 }
 
 /// Holds the lock of the shared cache across a fork, so that the child gets the cache consistent and unlocked.
-#[cfg(unix)]
-pub(crate) mod forking {
+mod forking {
     use std::cell::UnsafeCell;
+
+    use crate::fork::Handlers;
 
     use super::{Arc, LOCAL, MutexGuard, RESERVED, Relaxed, SharedCache, shared};
 
@@ -241,19 +241,21 @@ pub(crate) mod forking {
 
     static HELD: Held = Held(UnsafeCell::new(None));
 
-    pub(crate) fn before() {
+    pub(super) static HANDLERS: Handlers = Handlers::new(before, in_parent, in_child);
+
+    extern "C" fn before() {
         let guard = shared();
         // SAFETY: this thread has the lock.
         unsafe { *HELD.0.get() = Some(guard) };
     }
 
-    pub(crate) fn in_parent() {
+    extern "C" fn in_parent() {
         // SAFETY: this thread has the lock, since `before`; taking the guard before dropping it ends the access first.
         drop(unsafe { (*HELD.0.get()).take() });
     }
 
     /// The caches of the other threads are lost: those threads do not exist in the child.
-    pub(crate) fn in_child() {
+    extern "C" fn in_child() {
         // SAFETY: as above; the child's thread is the one that forked.
         let Some(mut shared) = (unsafe { (*HELD.0.get()).take() }) else { return };
         let mine = LOCAL.try_with(|local| local.borrow().bytes.clone()).ok().flatten();

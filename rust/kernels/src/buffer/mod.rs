@@ -17,8 +17,6 @@ use cache::{allocate, release};
 
 pub(crate) use blocks::scratch;
 pub use blocks::{ALIGN, AllocError, room_for};
-#[cfg(unix)]
-pub(crate) use cache::forking;
 pub use cache::{Stats, empty_cache, stats};
 
 /// Shared memory for the elements of tensors.
