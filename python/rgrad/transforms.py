@@ -12,9 +12,9 @@ from typing import Any, SupportsIndex
 
 from rgrad import _core
 from rgrad._core import Tensor
-from rgrad._grad_mode import enable_grad
-from rgrad._integer import integer
-from rgrad._tree import Rebuild, flatten, leaves_like
+from rgrad._shared.integer import integer
+from rgrad.autograd.modes import enable_grad
+from rgrad.autograd.trees import Rebuild, flatten, leaves_like
 
 __all__ = ["grad", "hessian", "hvp", "jacfwd", "jacrev", "jvp", "value_and_grad", "vjp"]
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from rgrad import _core
 from rgrad._core import Tensor
-from rgrad._grad_mode import enable_grad
-from rgrad._tree import Rebuild, flatten
 from rgrad.autograd.function import Function
+from rgrad.autograd.modes import enable_grad
+from rgrad.autograd.trees import Rebuild, flatten
 
 
 def checkpoint(function: Callable[..., Any], *args: Any) -> Any:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import rgrad as rg
+from rgrad import _core
+from rgrad._core import Tensor
 
 __all__ = ["default_collate"]
 
@@ -37,8 +38,8 @@ def default_collate(batch: Sequence[Any]) -> Any:
             names = f"sample 0 is of type {type(first).__name__}, but sample {position} of {type(sample).__name__}"
             raise TypeError(f"default_collate: {names}")
     if kind is float:
-        return rg.tensor(list(batch))
-    if kind is rg.Tensor:
+        return _core.tensor(list(batch))
+    if kind is Tensor:
         return _stack(batch)
     if isinstance(first, str | bytes):
         return list(batch)
@@ -56,7 +57,7 @@ def _kind(sample: object) -> type:
     """The type, where all numbers count as `float` and everything that becomes a tensor as `Tensor`."""
     if isinstance(sample, bool | int | float):
         return float
-    return rg.Tensor if hasattr(sample, "__array__") else type(sample)
+    return Tensor if hasattr(sample, "__array__") else type(sample)
 
 
 def _collate_mappings(batch: Sequence[Mapping[Any, Any]]) -> dict[Any, Any]:
@@ -82,12 +83,12 @@ def _collate_sequences(batch: Sequence[Any]) -> Any:
     return type(first)(*columns) if hasattr(first, "_fields") else type(first)(columns)
 
 
-def _stack(batch: Sequence[Any]) -> rg.Tensor:
-    tensors = [sample if isinstance(sample, rg.Tensor) else rg.tensor(sample) for sample in batch]
+def _stack(batch: Sequence[Any]) -> Tensor:
+    tensors = [sample if isinstance(sample, Tensor) else _core.tensor(sample) for sample in batch]
     for position, tensor in enumerate(tensors):
         if tensor.shape != tensors[0].shape:
             raise ValueError(
                 f"default_collate: sample 0 has shape {tensors[0].shape}, but sample {position} has {tensor.shape}; "
                 f"give collate_fn, which can pad them"
             )
-    return rg.stack(tensors)
+    return _core.stack(tensors)

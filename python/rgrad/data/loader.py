@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-import rgrad as rg
-from rgrad._integer import integer
+from rgrad._core import Generator
+from rgrad._shared.integer import integer
 from rgrad.data._arguments import generator_or_none
 from rgrad.data.collate import default_collate
 from rgrad.data.datasets import Dataset, as_dataset, gather, has_rows, samples
@@ -64,7 +64,7 @@ class DataLoader:
         batch_sampler: Iterable[Any] | None = None,
         *,
         drop_last: bool = False,
-        generator: rg.Generator | None = None,
+        generator: Generator | None = None,
         collate_fn: Callable[[list[Any]], Any] | None = None,
     ) -> None:
         if collate_fn is not None and not callable(collate_fn):

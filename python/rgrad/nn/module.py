@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from rgrad import _core
 from rgrad._core import DType, Tensor
-from rgrad._holders import replace, warn_if_held
+from rgrad._shared.holders import replace, warn_if_held
 from rgrad.nn.hooks import Hooked
 from rgrad.nn.state import LoadedKeys, load_state
 

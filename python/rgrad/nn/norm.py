@@ -5,7 +5,7 @@ from typing import Any, SupportsIndex
 
 from rgrad import _core
 from rgrad._core import Tensor
-from rgrad._integer import integer
+from rgrad._shared.integer import integer
 from rgrad.nn.module import Parameter, TensorModule, as_tensor
 
 

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from rgrad import _core
 from rgrad._core import Tensor
-from rgrad._integer import integer
+from rgrad._shared.integer import integer
 from rgrad.autograd import no_grad
 from rgrad.nn import init
 from rgrad.nn.module import Parameter, TensorModule, as_tensor

@@ -5,10 +5,9 @@ from collections.abc import Callable, Mapping
 from numbers import Real
 from typing import Any
 
-import rgrad as rg
 from rgrad import _core
 from rgrad._core import Tensor
-from rgrad._grad_mode import enable_grad, no_grad
+from rgrad.autograd.modes import enable_grad, no_grad
 from rgrad.optim.line_search import Point, strong_wolfe
 from rgrad.optim.optimizer import Group, Optimizer, Params
 
@@ -242,12 +241,12 @@ class LBFGS(Optimizer):
             return closure()
 
     def _values(self) -> Tensor:
-        return rg.cat([p.detach().reshape(-1) for p in self.param_groups[0]["params"]])
+        return _core.cat([p.detach().reshape(-1) for p in self.param_groups[0]["params"]])
 
     def _gradients(self) -> Tensor:
         params = self.param_groups[0]["params"]
-        grads = [rg.zeros_like(p) if p.grad is None else p.grad.detach() for p in params]
-        return rg.cat([g.reshape(-1) for g in grads])
+        grads = [_core.zeros_like(p) if p.grad is None else p.grad.detach() for p in params]
+        return _core.cat([g.reshape(-1) for g in grads])
 
     def _write(self, values: Tensor) -> None:
         at = 0

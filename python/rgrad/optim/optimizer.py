@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Self
 
 from rgrad import _core
 from rgrad._core import Tensor
-from rgrad._grad_mode import enable_grad
-from rgrad._holders import HOLDERS
+from rgrad._shared.holders import HOLDERS
+from rgrad.autograd.modes import enable_grad
 
 Group = dict[str, Any]
 Params = Iterable[Tensor] | Iterable[Mapping[str, Any]]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rgrad import Generator
-    from rgrad._compile import Compiled
+    from rgrad._compile.compiled import Compiled
 
 
 class Method:
@@ -36,14 +36,14 @@ class Method:
         progress: Callable[[int, int, float], object] | None = None,
     ) -> Any:
         """As that of a function."""
-        from rgrad._epoch import epoch
+        from rgrad._compile.epoch import epoch
 
         first = (self.__self__,)
         return epoch(self._compiled, data, batch_size, shuffle, generator, drop_last, progress, first)
 
     def steps(self, loader: Iterable[Any]) -> Any:
         """As that of a function."""
-        from rgrad._epoch import steps
+        from rgrad._compile.epoch import steps
 
         return steps(self, loader)
 

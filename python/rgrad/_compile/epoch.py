@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-import rgrad as rg
 from rgrad import _core
-from rgrad._structure import rebuilt, taken
+from rgrad._compile.arguments import rebuilt, taken
+from rgrad._core import Tensor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from rgrad import Generator, Tensor
-    from rgrad._compile import Compiled
+    from rgrad._compile.compiled import Compiled
+    from rgrad._core import Generator
 
     Progress = Callable[[int, int, float], object]
 
@@ -29,14 +29,14 @@ def epoch(
     first: tuple[Any, ...] = (),
 ) -> Any:
     """What `Compiled.epoch` does; the function gets `first` before the batches."""
-    from rgrad._integer import integer
+    from rgrad._shared.integer import integer
     from rgrad.data._arguments import generator_or_none
     from rgrad.data.datasets import columns
 
     if progress is not None and not callable(progress):
         raise TypeError(f"epoch: progress must be a function or None, not {type(progress).__name__}")
     size, generator = integer("batch_size", batch_size, 1), generator_or_none(generator)
-    rows = [column if isinstance(column, rg.Tensor) else rg.tensor(column) for column in columns("epoch", data)]
+    rows = [column if isinstance(column, Tensor) else _core.tensor(column) for column in columns("epoch", data)]
     run = _core._Epoch(rows, min(size, 2**62), bool(shuffle), generator, bool(drop_last), progress)
     structure: Any = None
     while not run.finished:
@@ -58,7 +58,7 @@ def _step(compiled: Compiled[Any, Any], batch: tuple[Any, ...], run: _core._Epoc
     if recorded is not None:
         result = recorded[0]
     else:
-        tensors = [rows for rows in batch if isinstance(rows, rg.Tensor)]
+        tensors = [rows for rows in batch if isinstance(rows, Tensor)]
         before = [_core._version(rows) for rows in tensors]
         result = compiled._function(*batch)
         if before != [_core._version(rows) for rows in tensors]:
@@ -76,7 +76,7 @@ def steps(compiled: Callable[..., Any], loader: Iterable[Any]) -> Any:
     for batch in loader:
         args = batch if isinstance(batch, tuple | list) else (batch,)
         outputs: list[Tensor] = []
-        structure = taken(compiled(*(a if isinstance(a, rg.Tensor) else rg.tensor(a) for a in args)), outputs)
+        structure = taken(compiled(*(a if isinstance(a, Tensor) else _core.tensor(a) for a in args)), outputs)
         if not outputs or any(t.ndim > 0 for t in outputs):
             got = [tuple(t.shape) for t in outputs]
             raise TypeError(
@@ -87,4 +87,4 @@ def steps(compiled: Callable[..., Any], loader: Iterable[Any]) -> Any:
         results.append([t.detach().clone() for t in outputs])
     if not results:
         raise ValueError("steps: there are no batches")
-    return rebuilt(structure, [rg.stack(column) for column in zip(*results, strict=True)])
+    return rebuilt(structure, [_core.stack(column) for column in zip(*results, strict=True)])

@@ -7,13 +7,14 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, cast, overload
 
-from rgrad import _core, _watch, config
+from rgrad import _core, config
+from rgrad._compile.arguments import Leaf, at_once, converted, key_of, rebuilt, taken
+from rgrad._compile.history import History, warn_of_change, warn_of_effects, warn_of_many
+from rgrad._compile.method import Method
+from rgrad._compile.program import Program
 from rgrad._core import Tensor
-from rgrad._history import History, warn_of_change, warn_of_effects, warn_of_many
-from rgrad._integer import integer
-from rgrad._method import Method
-from rgrad._program import Program
-from rgrad._structure import Leaf, at_once, converted, key_of, rebuilt, taken
+from rgrad._shared.integer import integer
+from rgrad.nn.hooks import RECORDINGS
 from rgrad.nn.module import Module
 
 if TYPE_CHECKING:
@@ -100,9 +101,9 @@ class Compiled(_core._Compiled, Generic[P, R]):
 
         ``check`` is an epoch's, and may refuse the results. The function must not change its arguments then.
         """
-        from rgrad._names import Names
+        from rgrad._compile.names import Names
 
-        _watch.RECORDINGS.append(None)
+        RECORDINGS.append(None)
         try:
             called: Callable[[Any], None] = lambda hook: names.also(hook)  # noqa: E731
             args, kwargs = rebuilt(form, _core._record(self, tensors, check is not None, called))
@@ -117,7 +118,7 @@ class Compiled(_core._Compiled, Generic[P, R]):
             _core._abandon()
             raise
         finally:
-            _watch.RECORDINGS.pop()
+            RECORDINGS.pop()
         read = names.changes()
         if changed or read:
             again = self._history.again(key, tensors, {*changed, *read})
@@ -210,7 +211,7 @@ class Compiled(_core._Compiled, Generic[P, R]):
             >>> step.epoch(rg.ones(5, 2), rg.ones(5), batch_size=2)
             tensor([1.    , 0.25  , 0.0625])
         """
-        from rgrad._epoch import epoch
+        from rgrad._compile.epoch import epoch
 
         return epoch(self, data, batch_size, shuffle, generator, drop_last, progress)
 
@@ -227,7 +228,7 @@ class Compiled(_core._Compiled, Generic[P, R]):
             TypeError: the function returns other things than 0-d tensors.
             ValueError: there are no batches.
         """
-        from rgrad._epoch import steps
+        from rgrad._compile.epoch import steps
 
         return steps(self, loader)
 

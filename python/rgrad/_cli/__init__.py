@@ -1,0 +1,5 @@
+"""The command line, `python -m rgrad`."""
+
+from rgrad._cli.commands import main
+
+__all__ = ["main"]
