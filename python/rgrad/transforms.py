@@ -1,6 +1,6 @@
 """Functions of functions: gradients, Jacobians, Hessians, and the products that they are made of.
 
-They take functions of tensors, or of nested lists, tuples and dicts of tensors, and follow JAX's names and
+They take functions of tensors, or of nested lists, tuples, dicts and dataclasses of tensors, and follow JAX's names and
 conventions. Derivatives may be taken of derivatives, in reverse mode and forward mode in any order, and gradients
 flow to tensors that a function uses without taking them as arguments.
 """

@@ -1,26 +1,16 @@
-"""Nested arguments and results of compiled functions: the tensors in them, and what is around the tensors."""
+"""The arguments of compiled functions: arrays become tensors, and a key tells which program is for them."""
 
 from __future__ import annotations
 
-import copy
 import weakref
-from collections.abc import Callable, Iterable
-from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
 
 from rgrad import _core
 from rgrad._core import Tensor
-
-
-class Leaf:
-    """The place of a tensor in a structure."""
-
-    __slots__ = ("index",)
-
-    def __init__(self, index: int) -> None:
-        self.index = index
+from rgrad.autograd import trees
+from rgrad.autograd.trees import Leaf, is_data, items
 
 
 class Same:
@@ -40,79 +30,40 @@ class Same:
         return isinstance(other, Same) and mine is not None and mine is other.reference()
 
 
-def is_data(value: Any) -> bool:
-    return is_dataclass(value) and not isinstance(value, type)
-
-
-def rebuilt_as(kind: type, items: Iterable[Any]) -> Any:
-    """A list, tuple or named tuple."""
-    return kind(*items) if hasattr(kind, "_fields") else kind(items)
-
-
-def replaced(value: Any, leaf: Callable[[Any], Any]) -> Any:
-    """The same nested containers of what ``leaf`` makes of everything else in them."""
-    if isinstance(value, tuple | list):
-        return rebuilt_as(type(value), [replaced(item, leaf) for item in value])
-    if isinstance(value, dict):
-        made = copy.copy(value)
-        made.update((key, replaced(item, leaf)) for key, item in value.items())
-        return made
-    if is_data(value):
-        made = copy.copy(value)
-        for field in fields(value):
-            object.__setattr__(made, field.name, replaced(getattr(value, field.name), leaf))
-        return made
-    return leaf(value)
-
-
-def rebuilt(form: Any, tensors: list[Tensor]) -> Any:
-    """A structure with tensors in their places."""
-    return replaced(form, lambda item: tensors[item.index] if isinstance(item, Leaf) else item)
-
-
 def taken(value: Any, tensors: list[Tensor]) -> Any:
-    """A structure with places for the tensors in it, which are added to ``tensors``."""
-
-    def leaf(item: Any) -> Any:
-        if isinstance(item, Tensor):
-            tensors.append(item)
-            return Leaf(len(tensors) - 1)
-        return item
-
-    return replaced(value, leaf)
+    """The tree with places for the tensors in it, which are added to ``tensors``."""
+    return trees.taken(value, tensors, lambda item: isinstance(item, Tensor))
 
 
 def has_arrays(value: Any) -> bool:
-    if isinstance(value, tuple | list):
-        return any(map(has_arrays, value))
-    if isinstance(value, dict):
-        return any(map(has_arrays, value.values()))
-    if is_data(value):
-        return any(has_arrays(getattr(value, field.name)) for field in fields(value))
-    return isinstance(value, np.ndarray | np.generic)
+    """Whether the tree holds any of NumPy's arrays or numbers."""
+    inside = items(value)
+    return isinstance(value, np.ndarray | np.generic) if inside is None else any(map(has_arrays, inside))
 
 
 def converted(value: Any) -> Any:
     """The same with tensors, which are copies, in the places of arrays."""
     if not has_arrays(value):
         return value
-    return replaced(value, lambda item: _core.tensor(item) if isinstance(item, np.ndarray | np.generic) else item)
+    arrays: list[Any] = []
+    form = trees.taken(value, arrays, lambda item: isinstance(item, np.ndarray | np.generic))
+    return trees.rebuilt(form, [_core.tensor(array) for array in arrays])
 
 
 def key_of(value: Any) -> Any:
-    """What two structures have in common if and only if one program is for both; tensors are compared elsewhere."""
+    """What two trees have in common if and only if one program is for both; tensors are compared elsewhere."""
     if isinstance(value, Leaf):
         return Leaf
-    if isinstance(value, tuple | list):
-        return type(value), *[key_of(item) for item in value]
+    inside = items(value)
+    if inside is None:
+        return other_key(value)
     if isinstance(value, dict):
         return type(value), *[(other_key(key), key_of(item)) for key, item in value.items()]
-    if is_data(value):
-        return type(value), *[(field.name, key_of(getattr(value, field.name, None))) for field in fields(value)]
-    return other_key(value)
+    return type(value), *map(key_of, inside)
 
 
 def other_key(value: Any) -> Any:
+    """The key of what is neither a tensor nor a container."""
     kind: Any = type(value)
     if kind is float or kind is complex:
         # -0.0 equals 0.0, and nan does not equal itself.

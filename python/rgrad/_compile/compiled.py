@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, cast, overload
 
 from rgrad import _core, config
-from rgrad._compile.arguments import Leaf, at_once, converted, key_of, rebuilt, taken
+from rgrad._compile.arguments import at_once, converted, key_of, taken
 from rgrad._compile.history import History, warn_of_change, warn_of_effects, warn_of_many
 from rgrad._compile.method import Method
 from rgrad._compile.program import Program
 from rgrad._core import Tensor
 from rgrad._shared.integer import integer
+from rgrad.autograd.trees import Leaf, rebuilt
 from rgrad.nn.hooks import RECORDINGS
 from rgrad.nn.module import Module
 

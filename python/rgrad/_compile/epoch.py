@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from rgrad import _core
-from rgrad._compile.arguments import rebuilt, taken
+from rgrad._compile.arguments import taken
 from rgrad._core import Tensor
+from rgrad.autograd.trees import rebuilt
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

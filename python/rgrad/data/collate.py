@@ -7,6 +7,7 @@ from typing import Any
 
 from rgrad import _core
 from rgrad._core import Tensor
+from rgrad.autograd.trees import items, with_items
 
 __all__ = ["default_collate"]
 
@@ -15,7 +16,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
     """Stacks samples along a new dimension 0, inside of the structure that they have.
 
     Tensors and arrays become tensors with one dimension more, and numbers become vectors (floats of the default dtype,
-    integers of int64); strings stay a list; tuples, lists and dicts are collated item by item.
+    integers of int64); strings stay a list; tuples, lists, dicts and dataclasses are collated item by item.
 
     Args:
         batch: at least one sample; all of the same structure.
@@ -45,8 +46,8 @@ def default_collate(batch: Sequence[Any]) -> Any:
         return list(batch)
     if isinstance(first, Mapping):
         return _collate_mappings(batch)
-    if isinstance(first, tuple | list):
-        return _collate_sequences(batch)
+    if items(first) is not None:
+        return _collate_containers(batch)
     raise TypeError(
         f"default_collate: cannot make a batch of {kind.__name__}; "
         f"give collate_fn, a function from the list of samples to the batch"
@@ -70,17 +71,15 @@ def _collate_mappings(batch: Sequence[Mapping[Any, Any]]) -> dict[Any, Any]:
     return {key: default_collate([sample[key] for sample in batch]) for key in first}
 
 
-def _collate_sequences(batch: Sequence[Any]) -> Any:
-    first = batch[0]
-    for position, sample in enumerate(batch):
-        if len(sample) != len(first):
+def _collate_containers(batch: Sequence[Any]) -> Any:
+    rows = [items(sample) or () for sample in batch]
+    for position, row in enumerate(rows):
+        if len(row) != len(rows[0]):
             raise ValueError(
-                f"default_collate: sample 0 has {len(first)} items, but sample {position} has {len(sample)}; "
+                f"default_collate: sample 0 has {len(rows[0])} items, but sample {position} has {len(row)}; "
                 f"give collate_fn, which can pad them"
             )
-    columns = [default_collate(column) for column in zip(*batch, strict=True)]
-    # A named tuple takes its fields one by one.
-    return type(first)(*columns) if hasattr(first, "_fields") else type(first)(columns)
+    return with_items(batch[0], [default_collate(column) for column in zip(*rows, strict=True)])
 
 
 def _stack(batch: Sequence[Any]) -> Tensor:
