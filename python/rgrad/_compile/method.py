@@ -2,50 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
-from rgrad._core import Tensor
+from rgrad._compile.epoch import Epochs
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from rgrad import Generator
     from rgrad._compile.compiled import Compiled
 
+P = ParamSpec("P")
+R = TypeVar("R")
 
-class Method:
+
+class Method(Epochs[R], Generic[P, R]):
     """A compiled function as a method of an instance."""
 
     __slots__ = ("__self__", "_compiled")
 
-    def __init__(self, compiled: Compiled[Any, Any], instance: Any) -> None:
+    def __init__(self, compiled: Compiled[..., R], instance: Any) -> None:
         self._compiled = compiled
         self.__self__ = instance
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         return self._compiled(self.__self__, *args, **kwargs)
 
-    def epoch(
-        self,
-        *data: Tensor | NDArray[Any],
-        batch_size: int,
-        shuffle: bool = False,
-        generator: Generator | None = None,
-        drop_last: bool = False,
-        progress: Callable[[int, int, float], object] | None = None,
-    ) -> Any:
-        """As that of a function."""
-        from rgrad._compile.epoch import epoch
-
-        first = (self.__self__,)
-        return epoch(self._compiled, data, batch_size, shuffle, generator, drop_last, progress, first)
-
-    def steps(self, loader: Iterable[Any]) -> Any:
-        """As that of a function."""
-        from rgrad._compile.epoch import steps
-
-        return steps(self, loader)
+    def _parts(self) -> tuple[Compiled[..., Any], tuple[Any, ...]]:
+        return self._compiled, (self.__self__,)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._compiled, name)
