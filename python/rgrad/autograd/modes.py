@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable, Generator
 from types import TracebackType
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
 from rgrad import _core
 
@@ -78,11 +78,19 @@ class _Switch(set_grad_enabled):
 
     _to: bool
 
+    @overload
+    def __new__(cls) -> Self: ...
+
+    @overload
+    def __new__(cls, function: Callable[P, R]) -> Callable[P, R]: ...  # type: ignore[misc]
+
     def __new__(cls, function: Any = None) -> Any:
         return super().__new__(cls) if function is None else cls()(function)
 
-    def __init__(self) -> None:
-        super().__init__(self._to)
+    if not TYPE_CHECKING:  # what may be written is what `__new__` takes
+
+        def __init__(self) -> None:
+            super().__init__(self._to)
 
 
 class no_grad(_Switch):
