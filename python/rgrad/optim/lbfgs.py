@@ -9,7 +9,7 @@ from rgrad import _core
 from rgrad._core import Tensor
 from rgrad.autograd.modes import enable_grad, no_grad
 from rgrad.optim.line_search import Point, strong_wolfe
-from rgrad.optim.optimizer import Group, Optimizer, Params
+from rgrad.optim.optimizer import Group, Optimizer, Params, settings
 
 Closure = Callable[[], Tensor]
 
@@ -104,16 +104,8 @@ class LBFGS(Optimizer):
         history_size: int = 100,
         line_search_fn: str | None = None,
     ) -> None:
-        settings = {
-            "lr": lr,
-            "max_iter": max_iter,
-            "max_eval": max_iter * 5 // 4 if max_eval is None else max_eval,
-            "tolerance_grad": tolerance_grad,
-            "tolerance_change": tolerance_change,
-            "history_size": history_size,
-            "line_search_fn": line_search_fn,
-        }
-        super().__init__(params, settings)
+        max_eval = max_iter * 5 // 4 if max_eval is None else max_eval
+        super().__init__(params, settings(locals()))
 
     def add_param_group(self, param_group: Mapping[str, Any]) -> None:
         """Adds the only group.

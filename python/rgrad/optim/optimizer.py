@@ -210,6 +210,11 @@ class Optimizer:
         return "\n".join([*lines, ")"])
 
 
+def settings(arguments: Mapping[str, Any]) -> Group:
+    """The settings among the arguments of an optimizer's ``__init__``, which gives its ``locals()``."""
+    return {name: value for name, value in arguments.items() if name not in ("self", "params", "__class__")}
+
+
 def _check_form(state_dict: Any) -> None:
     """Refuses what is not nested as ``state_dict`` nests it."""
     expected = "expected what state_dict gave"
