@@ -1,5 +1,3 @@
 """The command line, `python -m rgrad`."""
 
-from rgrad._cli.commands import main
-
-__all__ = ["main"]
+from rgrad._cli.commands import main as main
