@@ -5,7 +5,8 @@ from typing import Any
 from rgrad import _core
 from rgrad._core import Tensor
 from rgrad._shared.integer import integer
-from rgrad.nn.module import Parameter, TensorModule
+from rgrad.nn.module import TensorModule
+from rgrad.nn.parameter import Parameter
 
 
 class _Activation(TensorModule):
