@@ -111,7 +111,7 @@ miri: ## run the tests of kernels and engine in Miri (takes a nightly toolchain 
 	MIRIFLAGS='-Zmiri-tree-borrows -Zmiri-permissive-provenance -Zmiri-ignore-leaks -Zmiri-num-cpus=2 \
 	-Zmiri-deterministic-floats' cargo +nightly miri test $(CRATES) --tests
 
-lint: $(BUILT) $(VENV)/checks.stamp ## check layout, lints, types and stubs
+lint: $(BUILT) $(VENV)/checks.stamp ## check layout, lints, types, stubs and which room uses which
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
@@ -121,6 +121,7 @@ lint: $(BUILT) $(VENV)/checks.stamp ## check layout, lints, types and stubs
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) -m mypy
+	$(PY) scripts/rooms.py python/rgrad rust/engine/src rust/kernels/src
 	$(PY) scripts/stubs.py --check
 	$(PY) -m mypy.stubtest rgrad._core
 

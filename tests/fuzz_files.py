@@ -22,7 +22,7 @@ import hostile_states
 import numpy as np
 
 import rgrad as rg
-from rgrad._tables import read_table
+from rgrad._cli.tables import read_table
 from rgrad.datasets import mnist
 
 # What a process may take beside what it has taken before it reads anything: bombs that go off take more.

@@ -3,6 +3,7 @@
 import gc
 import threading
 import weakref
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -99,6 +100,32 @@ def test_checkpoints_take_trees_and_give_tuples():
     y, z = checkpoint(f, p, 5)
     (y + z).backward()
     assert (p["a"].grad.item(), p["n"][0].grad.item()) == (16, 10)
+
+
+@dataclass
+class Weights:
+    w: rg.Tensor
+
+
+@dataclass(eq=False)
+class Net(rg.nn.Module):
+    w: rg.Tensor
+
+    def forward(self, x):
+        return x * self.w
+
+
+def test_checkpoints_open_dataclasses_but_not_modules():
+    p, net = Weights(t(2.0, requires_grad=True)), Net(rg.nn.Parameter(t(3.0)))
+    seen = []
+
+    def f(p, module):
+        seen.append(module)
+        return module(p.w)
+
+    checkpoint(f, p, net).backward()
+    assert (p.w.grad.item(), net.w.grad.item()) == (3, 2)
+    assert all(module is net for module in seen)
 
 
 def test_checkpoints_of_what_needs_no_gradients():

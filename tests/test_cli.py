@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import rgrad as rg
-from rgrad import _progress, _run
-from rgrad._cli import main
+from rgrad._cli import main, run
+from rgrad._shared import progress
 from rgrad.datasets import _mnist
 
 RESULTS = ["metrics.json", "weights.safetensors"]
@@ -31,7 +31,7 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def no_pictures(monkeypatch):
     """Drawing takes longer than training on small data."""
-    monkeypatch.setattr(_run, "_draw", lambda *_: [])
+    monkeypatch.setattr(run, "_draw", lambda *_: [])
 
 
 def shell(*arguments, code=None, **environment):
@@ -240,7 +240,7 @@ def test_progress_is_for_terminals_only(folder, no_pictures, monkeypatch, with_t
         pytest.importorskip("tqdm")
     else:
         monkeypatch.setitem(sys.modules, "tqdm", None)
-    monkeypatch.setattr(_progress, "_SECONDS_BETWEEN_LINES", 0)
+    monkeypatch.setattr(progress, "_SECONDS_BETWEEN_LINES", 0)
     command = "train iris --epochs 2 --batch-size 60 --out out"
     for stream, options, shown in (
         (Terminal(), "", True),

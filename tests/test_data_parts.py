@@ -1,6 +1,7 @@
 """Parts of datasets, splits at random, and how samples are put together."""
 
 import collections
+import dataclasses
 
 import numpy as np
 import pytest
@@ -73,10 +74,11 @@ def test_random_split_refuses(lengths, error, message):
 
 def test_collating_keeps_structure():
     Point = collections.namedtuple("Point", "x y")
+    Size = dataclasses.make_dataclass("Size", ["width", "name"], frozen=True)
     batch = default_collate(
         [
-            {"p": Point(1.5, np.array([1, 2])), "name": "a", "more": [True, np.float64(1)]},
-            {"p": Point(2, rg.tensor([3, 4])), "name": "b", "more": [False, np.float64(2)]},
+            {"p": Point(1.5, np.array([1, 2])), "name": "a", "more": [True, np.float64(1)], "s": Size(1, "c")},
+            {"p": Point(2, rg.tensor([3, 4])), "name": "b", "more": [False, np.float64(2)], "s": Size(2, "d")},
         ]
     )
     assert isinstance(batch["p"], Point)
@@ -85,6 +87,8 @@ def test_collating_keeps_structure():
     assert batch["p"].y.tolist() == [[1, 2], [3, 4]]
     assert batch["name"] == ["a", "b"]
     assert batch["more"][0].dtype == rg.bool
+    assert isinstance(batch["s"], Size)
+    assert (batch["s"].width.tolist(), batch["s"].name) == ([1, 2], ["c", "d"])
     assert batch["more"][1].dtype == rg.float64
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import rgrad as rg
-from rgrad._files import replacing
+from rgrad._shared.files import replacing
 
 posix = pytest.mark.skipif(os.name != "posix", reason="links, devices and permissions of POSIX")
 

@@ -8,7 +8,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from rgrad._tables import read_table
+from rgrad._cli.tables import read_table
 
 X = np.arange(40.0).reshape(20, 2)
 Y = np.arange(20) % 2

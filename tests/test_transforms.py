@@ -1,7 +1,9 @@
 """Function transforms: against each other, against formulas, nested in every order, over trees."""
 
 import math
-from collections import namedtuple
+from collections import defaultdict, namedtuple
+from dataclasses import dataclass
+from typing import Any
 
 import hypothesis
 import numpy as np
@@ -250,6 +252,30 @@ def test_trees_keep_their_form():
     assert (g["a"].left.item(), g["a"].right.tolist()) == (5, [[4]])
     _, moved = rg.jvp(lambda p: {"sum": f(p)}, (tree,), (tree,))
     assert moved["sum"].item() == pytest.approx(3 * 15 + 2 * 20)
+
+
+@dataclass(frozen=True)
+class Weights:
+    w: Any
+    b: Any = None
+
+
+def test_dataclasses_and_dicts_of_any_kind_are_trees():
+    p = Weights(Pair(t(2.0), t(3.0)), defaultdict(list, b=t(5.0)))
+    f = lambda p: p.w.left * p.w.right * p.b["b"]  # noqa: E731
+    g = rg.grad(f)(p)
+    assert isinstance(g, Weights)
+    assert isinstance(g.b, defaultdict)
+    assert (g.w.left.item(), g.w.right.item(), g.b["b"].item()) == (15, 10, 6)
+    assert p.w.left.item() == 2
+    out, pull = rg.vjp(lambda p: Weights(f(p)), p)
+    assert (out.w.item(), out.b) == (30, None)
+    assert pull(Weights(t(2.0)))[0].w.left.item() == 30
+    assert rg.jvp(f, (p,), (p,))[1].item() == 90
+    with pytest.raises(ValueError, match="expected Weights, got tuple"):
+        pull((t(1.0), None))
+    with pytest.raises(ValueError, match="expected a tensor, got Weights"):
+        rg.jvp(lambda x: x, (t(1.0),), (Weights(t(1.0)),))
 
 
 def test_trees_are_matched_by_their_keys():

@@ -9,55 +9,17 @@ Tensors, ``nn`` and ``optim`` follow PyTorch's names and conventions::
     loss.backward()
     w.grad  # tensor([2., 4.])
 """
+# ruff: noqa: F405 - ``__all__`` names what the star brings.
 
 import importlib
 import os as _os
 import sys as _sys
 from typing import TYPE_CHECKING, Any
 
-from rgrad import _core, _threadpools
+from rgrad import _core
 from rgrad._core import *  # noqa: F403 - the operations and the functions that make tensors
-from rgrad._core import (
-    VERSION as __version__,
-    DType,
-    Generator,
-    Tensor,
-    allclose,
-    arange,
-    empty,
-    empty_like,
-    equal,
-    eye,
-    from_dlpack,
-    from_numpy,
-    full,
-    full_like,
-    get_default_dtype,
-    get_num_threads,
-    get_rng_state,
-    is_grad_enabled,
-    linspace,
-    load,
-    logspace,
-    manual_seed,
-    meshgrid,
-    ones,
-    ones_like,
-    rand,
-    rand_like,
-    randint,
-    randn,
-    randn_like,
-    randperm,
-    save,
-    set_default_dtype,
-    set_num_threads,
-    set_rng_state,
-    tensor,
-    zeros,
-    zeros_like,
-)
-from rgrad._grad_mode import enable_grad, no_grad, set_grad_enabled
+from rgrad._core import VERSION as __version__
+from rgrad._shared import threadpools as _threadpools
 
 if TYPE_CHECKING:
     from rgrad import (
@@ -74,6 +36,11 @@ if TYPE_CHECKING:
         tutorial as tutorial,
     )
     from rgrad._compile import compile as compile
+    from rgrad.autograd import (
+        enable_grad as enable_grad,
+        no_grad as no_grad,
+        set_grad_enabled as set_grad_enabled,
+    )
     from rgrad.transforms import (
         grad as grad,
         hessian as hessian,
@@ -85,12 +52,12 @@ if TYPE_CHECKING:
         vjp as vjp,
     )
 
-float32 = DType("float32")
-float64 = DType("float64")
-int64 = DType("int64")
-int32 = DType("int32")
-uint8 = DType("uint8")
-bool = DType("bool")
+float32 = _core.DType("float32")
+float64 = _core.DType("float64")
+int64 = _core.DType("int64")
+int32 = _core.DType("int32")
+uint8 = _core.DType("uint8")
+bool = _core.DType("bool")
 
 
 def _apply_environment() -> None:
@@ -102,7 +69,7 @@ def _apply_environment() -> None:
     if threads:
         if not threads.isdecimal() or len(threads) > 9:
             raise ValueError(f"RGRAD_NUM_THREADS must be a number of threads, got {threads!r}")
-        set_num_threads(int(threads))
+        _core.set_num_threads(int(threads))
     # Read by rgrad.config, which loads later.
     compiling = _os.environ.get("RGRAD_COMPILE")
     if compiling not in (None, "", "0", "1"):
@@ -120,7 +87,8 @@ except ValueError as error:
 
 _threadpools.follow()
 
-_LAZY = {
+# Load when they are first used: a script that only wants tensors should not wait for the rest.
+_ROOMS = {
     "__config__",
     "autograd",
     "config",
@@ -133,22 +101,25 @@ _LAZY = {
     "transforms",
     "tutorial",
 }
-_TRANSFORMS = {"grad", "hessian", "hvp", "jacfwd", "jacrev", "jvp", "value_and_grad", "vjp"}
+_FUNCTIONS = {"compile": "_compile"}
+_FUNCTIONS |= dict.fromkeys(("enable_grad", "no_grad", "set_grad_enabled"), "autograd")
+_FUNCTIONS |= dict.fromkeys(
+    ("grad", "hessian", "hvp", "jacfwd", "jacrev", "jvp", "value_and_grad", "vjp"), "transforms"
+)
 
 
 def __getattr__(name: str) -> Any:
-    # Submodules load when they are first used: a script that only wants tensors should not wait for the rest.
-    if name in _LAZY:
+    if name in _ROOMS:
         return importlib.import_module(f"rgrad.{name}")
-    if name == "compile":
-        return importlib.import_module("rgrad._compile").compile
-    if name in _TRANSFORMS:
-        return getattr(importlib.import_module("rgrad.transforms"), name)
+    if name in _FUNCTIONS:
+        found = getattr(importlib.import_module(f"rgrad.{_FUNCTIONS[name]}"), name)
+        globals()[name] = found  # from now on it is found without this function
+        return found
     raise AttributeError(f"module 'rgrad' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted(set(globals()) | _LAZY | _TRANSFORMS | {"compile"})
+    return sorted(set(globals()) | _ROOMS | _FUNCTIONS.keys())
 
 
 __all__ = [

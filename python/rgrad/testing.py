@@ -9,8 +9,8 @@ import numpy as np
 
 from rgrad import _core
 from rgrad._core import Tensor
-from rgrad._grad_mode import enable_grad, no_grad
 from rgrad.autograd import grad
+from rgrad.autograd.modes import enable_grad, no_grad
 from rgrad.transforms import jvp
 
 __all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]

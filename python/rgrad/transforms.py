@@ -1,6 +1,6 @@
 """Functions of functions: gradients, Jacobians, Hessians, and the products that they are made of.
 
-They take functions of tensors, or of nested lists, tuples and dicts of tensors, and follow JAX's names and
+They take functions of tensors, or of nested lists, tuples, dicts and dataclasses of tensors, and follow JAX's names and
 conventions. Derivatives may be taken of derivatives, in reverse mode and forward mode in any order, and gradients
 flow to tensors that a function uses without taking them as arguments.
 """
@@ -12,9 +12,9 @@ from typing import Any, SupportsIndex
 
 from rgrad import _core
 from rgrad._core import Tensor
-from rgrad._grad_mode import enable_grad
-from rgrad._integer import integer
-from rgrad._tree import Rebuild, flatten, leaves_like
+from rgrad._shared.integer import integer
+from rgrad.autograd.modes import enable_grad
+from rgrad.autograd.trees import Rebuild, flatten, leaves_like
 
 __all__ = ["grad", "hessian", "hvp", "jacfwd", "jacrev", "jvp", "value_and_grad", "vjp"]
 

@@ -1,9 +1,10 @@
 """Switches of the tape, gradients of chosen tensors, own operations, and tools for long or broken graphs."""
 
-from rgrad._grad_mode import enable_grad, grad, no_grad, set_grad_enabled
 from rgrad.autograd.anomaly import detect_anomaly
 from rgrad.autograd.checkpoint import checkpoint
 from rgrad.autograd.function import Context, Function
+from rgrad.autograd.gradients import grad
+from rgrad.autograd.modes import enable_grad, no_grad, set_grad_enabled
 
 __all__ = [
     "Context",

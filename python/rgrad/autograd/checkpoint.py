@@ -5,9 +5,9 @@ from typing import Any
 
 from rgrad import _core
 from rgrad._core import Tensor
-from rgrad._grad_mode import enable_grad
-from rgrad._tree import Rebuild, flatten
 from rgrad.autograd.function import Function
+from rgrad.autograd.modes import enable_grad
+from rgrad.autograd.trees import Rebuild, flatten
 
 
 def checkpoint(function: Callable[..., Any], *args: Any) -> Any:
@@ -18,8 +18,9 @@ def checkpoint(function: Callable[..., Any], *args: Any) -> Any:
     draws the same numbers again, so that dropout drops the same elements. Derivatives of any order may be taken.
 
     Args:
-        function: Of tensors, or nested lists, tuples and dicts of tensors, to one tensor or a tuple of tensors. It must
-            compute the same when called again, so what it uses must not change before the backward pass.
+        function: Of tensors, or nested lists, tuples, dicts and dataclasses of tensors, to one tensor or a tuple of
+            tensors. It must compute the same when called again, so what it uses must not change before the backward
+            pass.
         args: Its arguments; what is no tensor is handed on as it is.
 
     Returns:

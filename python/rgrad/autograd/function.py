@@ -6,7 +6,7 @@ from typing import Any
 
 from rgrad import _core
 from rgrad._core import Tensor
-from rgrad._grad_mode import no_grad
+from rgrad.autograd.modes import no_grad
 
 # Saved arguments are named by bits, of which the last stands for all arguments from there on.
 LAST_BIT = 31

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import rgrad as rg
+from rgrad import _core
+from rgrad._core import Tensor
+from rgrad.autograd.trees import items, with_items
 
 __all__ = ["default_collate"]
 
@@ -14,7 +16,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
     """Stacks samples along a new dimension 0, inside of the structure that they have.
 
     Tensors and arrays become tensors with one dimension more, and numbers become vectors (floats of the default dtype,
-    integers of int64); strings stay a list; tuples, lists and dicts are collated item by item.
+    integers of int64); strings stay a list; tuples, lists, dicts and dataclasses are collated item by item.
 
     Args:
         batch: at least one sample; all of the same structure.
@@ -37,15 +39,15 @@ def default_collate(batch: Sequence[Any]) -> Any:
             names = f"sample 0 is of type {type(first).__name__}, but sample {position} of {type(sample).__name__}"
             raise TypeError(f"default_collate: {names}")
     if kind is float:
-        return rg.tensor(list(batch))
-    if kind is rg.Tensor:
+        return _core.tensor(list(batch))
+    if kind is Tensor:
         return _stack(batch)
     if isinstance(first, str | bytes):
         return list(batch)
     if isinstance(first, Mapping):
         return _collate_mappings(batch)
-    if isinstance(first, tuple | list):
-        return _collate_sequences(batch)
+    if items(first) is not None:
+        return _collate_containers(batch)
     raise TypeError(
         f"default_collate: cannot make a batch of {kind.__name__}; "
         f"give collate_fn, a function from the list of samples to the batch"
@@ -56,7 +58,7 @@ def _kind(sample: object) -> type:
     """The type, where all numbers count as `float` and everything that becomes a tensor as `Tensor`."""
     if isinstance(sample, bool | int | float):
         return float
-    return rg.Tensor if hasattr(sample, "__array__") else type(sample)
+    return Tensor if hasattr(sample, "__array__") else type(sample)
 
 
 def _collate_mappings(batch: Sequence[Mapping[Any, Any]]) -> dict[Any, Any]:
@@ -69,25 +71,23 @@ def _collate_mappings(batch: Sequence[Mapping[Any, Any]]) -> dict[Any, Any]:
     return {key: default_collate([sample[key] for sample in batch]) for key in first}
 
 
-def _collate_sequences(batch: Sequence[Any]) -> Any:
-    first = batch[0]
-    for position, sample in enumerate(batch):
-        if len(sample) != len(first):
+def _collate_containers(batch: Sequence[Any]) -> Any:
+    rows = [items(sample) or () for sample in batch]
+    for position, row in enumerate(rows):
+        if len(row) != len(rows[0]):
             raise ValueError(
-                f"default_collate: sample 0 has {len(first)} items, but sample {position} has {len(sample)}; "
+                f"default_collate: sample 0 has {len(rows[0])} items, but sample {position} has {len(row)}; "
                 f"give collate_fn, which can pad them"
             )
-    columns = [default_collate(column) for column in zip(*batch, strict=True)]
-    # A named tuple takes its fields one by one.
-    return type(first)(*columns) if hasattr(first, "_fields") else type(first)(columns)
+    return with_items(batch[0], [default_collate(column) for column in zip(*rows, strict=True)])
 
 
-def _stack(batch: Sequence[Any]) -> rg.Tensor:
-    tensors = [sample if isinstance(sample, rg.Tensor) else rg.tensor(sample) for sample in batch]
+def _stack(batch: Sequence[Any]) -> Tensor:
+    tensors = [sample if isinstance(sample, Tensor) else _core.tensor(sample) for sample in batch]
     for position, tensor in enumerate(tensors):
         if tensor.shape != tensors[0].shape:
             raise ValueError(
                 f"default_collate: sample 0 has shape {tensors[0].shape}, but sample {position} has {tensor.shape}; "
                 f"give collate_fn, which can pad them"
             )
-    return rg.stack(tensors)
+    return _core.stack(tensors)

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import rgrad as rg
-from rgrad._integer import integer
+from rgrad import _core
+from rgrad._core import Generator, Tensor
+from rgrad._shared.integer import integer
 from rgrad.data._arguments import generator_or_none, vector
 from rgrad.data.samplers import Sampler
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from rgrad import Generator, Tensor
 
 
 class CurriculumSampler(Sampler):
@@ -67,7 +66,7 @@ class CurriculumSampler(Sampler):
         self.pace = pace
         self.generator = generator_or_none(generator)
         self.epoch = 0
-        self._easiest = rg.from_numpy(np.argsort(scores, kind="stable").astype(np.int64, copy=False))
+        self._easiest = _core.from_numpy(np.argsort(scores, kind="stable").astype(np.int64, copy=False))
 
     def set_epoch(self, epoch: int) -> None:
         """Makes this epoch (counted from 0) the next one, as when training goes on from a checkpoint."""
@@ -89,8 +88,8 @@ class CurriculumSampler(Sampler):
         """The indices of the next epoch; the one after it is then the next."""
         count = self.available(self.epoch)
         self.epoch += 1
-        shuffled = rg.randperm(count, generator=self.generator)
-        return rg.index_select(self._easiest, 0, shuffled)
+        shuffled = _core.randperm(count, generator=self.generator)
+        return _core.index_select(self._easiest, 0, shuffled)
 
     def __len__(self) -> int:
         return self.available(self.epoch)

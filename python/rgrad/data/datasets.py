@@ -6,15 +6,14 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
-import rgrad as rg
-from rgrad._integer import integer
+from rgrad import _core
+from rgrad._core import Generator, Tensor
+from rgrad._shared.integer import integer
 from rgrad.data._arguments import generator_or_none, positions
 from rgrad.data.collate import default_collate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from rgrad import Generator, Tensor
 
     Rows: TypeAlias = Tensor | slice | Sequence[int]
 
@@ -53,7 +52,7 @@ class TensorDataset:
         return len(self.tensors[0])
 
     def __getitem__(self, index: int) -> tuple[Tensor, ...]:
-        return tuple(t[index] if isinstance(t, rg.Tensor) else rg.tensor(t[index]) for t in self.tensors)
+        return tuple(t[index] if isinstance(t, Tensor) else _core.tensor(t[index]) for t in self.tensors)
 
     def gather(self, rows: Rows) -> tuple[Tensor, ...]:
         """The batch of these rows, in this order: one tensor for each, copies that share no memory with the dataset."""
@@ -145,7 +144,7 @@ def random_split(dataset: Any, lengths: Sequence[int | float], generator: Genera
     """
     dataset = with_length("random_split", dataset)
     sizes = _sizes(len(dataset), list(lengths))
-    order = rg.randperm(len(dataset), generator=generator_or_none(generator))
+    order = _core.randperm(len(dataset), generator=generator_or_none(generator))
     ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
     return [Subset(dataset, order[end - size : end]) for size, end in zip(sizes, ends, strict=True)]
 
@@ -196,7 +195,7 @@ def samples(dataset: Any, rows: Rows) -> list[Any]:
     """The samples of these rows, one by one."""
     if isinstance(rows, slice):
         return [dataset[i] for i in range(rows.start, rows.stop)]
-    return [dataset[i] for i in (rows.tolist() if isinstance(rows, rg.Tensor) else rows)]
+    return [dataset[i] for i in (rows.tolist() if isinstance(rows, Tensor) else rows)]
 
 
 def has_rows(value: object) -> bool:
@@ -209,25 +208,25 @@ def has_rows(value: object) -> bool:
 def _column(caller: str, value: Any, position: int) -> Tensor | NDArray[Any]:
     import numpy as np
 
-    if not isinstance(value, rg.Tensor | np.ndarray):
+    if not isinstance(value, Tensor | np.ndarray):
         if not has_rows(value) and not isinstance(value, list | tuple | range):
             kind = type(value).__name__
             raise TypeError(f"{caller} takes tensors, arrays, frames and lists, but argument {position} is {kind}")
         try:
-            value = rg.tensor(value)
+            value = _core.tensor(value)
         except (TypeError, ValueError) as error:
             raise type(error)(f"{caller}: argument {position}: {error}") from None
     if value.ndim == 0:
         raise ValueError(f"{caller}: tensor {position} has no dimension 0 to hold samples")
-    if isinstance(value, rg.Tensor):
+    if isinstance(value, Tensor):
         # Gathering from other strides would copy all of the tensor for every batch.
         return value.contiguous()
     try:
         if value.flags.c_contiguous:
-            return rg.from_numpy(value)
+            return _core.from_numpy(value)
     except (TypeError, ValueError):
         pass
-    rg.tensor(value[:0])  # raises the reason if no row can become a tensor
+    _core.tensor(value[:0])  # raises the reason if no row can become a tensor
     array: NDArray[Any] = value
     return array
 
@@ -237,8 +236,8 @@ def _take(column: Tensor | NDArray[Any], rows: Rows) -> Tensor:
         if rows.stop > len(column):
             raise IndexError(f"row {rows.stop - 1} is out of range for {len(column)} rows")
         # A copy, as of chosen rows: what a loop does to its batch must not be done to the data.
-        return column[rows].clone() if isinstance(column, rg.Tensor) else rg.tensor(column[rows])
-    rows = rows if isinstance(rows, rg.Tensor) else positions("rows", rows)
-    if isinstance(column, rg.Tensor):
-        return rg.index_select(column, 0, rows)
-    return rg.tensor(column[rows.numpy()])
+        return column[rows].clone() if isinstance(column, Tensor) else _core.tensor(column[rows])
+    rows = rows if isinstance(rows, Tensor) else positions("rows", rows)
+    if isinstance(column, Tensor):
+        return _core.index_select(column, 0, rows)
+    return _core.tensor(column[rows.numpy()])

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-import rgrad as rg
-from rgrad._integer import integer
+from rgrad._core import Generator, Tensor
+from rgrad._shared.integer import integer
 from rgrad.data._arguments import generator_or_none
 from rgrad.data.collate import default_collate
-from rgrad.data.datasets import Dataset, as_dataset, gather, has_rows, samples
+from rgrad.data.datasets import Dataset, TensorDataset, as_dataset, gather, has_rows, samples
 from rgrad.data.samplers import BatchSampler, RandomSampler, SequentialSampler, groups
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
-class DataLoader:
-    """Batches of samples.
+B = TypeVar("B")
+
+
+class DataLoader(Generic[B]):
+    """Batches of samples. ``DataLoader[B]`` gives batches of type ``B``.
 
     The samples may be
 
@@ -55,6 +60,7 @@ class DataLoader:
         (50, 4) (50,)
     """
 
+    @overload
     def __init__(
         self,
         dataset: Any,
@@ -64,7 +70,62 @@ class DataLoader:
         batch_sampler: Iterable[Any] | None = None,
         *,
         drop_last: bool = False,
-        generator: rg.Generator | None = None,
+        generator: Generator | None = None,
+        collate_fn: Callable[[list[Any]], B],
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self: DataLoader[Tensor],
+        dataset: Tensor | NDArray[Any],
+        batch_size: int = 1,
+        shuffle: bool = False,
+        sampler: Iterable[Any] | None = None,
+        batch_sampler: Iterable[Any] | None = None,
+        *,
+        drop_last: bool = False,
+        generator: Generator | None = None,
+        collate_fn: None = None,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self: DataLoader[tuple[Tensor, ...]],
+        dataset: tuple[Any, ...] | TensorDataset,
+        batch_size: int = 1,
+        shuffle: bool = False,
+        sampler: Iterable[Any] | None = None,
+        batch_sampler: Iterable[Any] | None = None,
+        *,
+        drop_last: bool = False,
+        generator: Generator | None = None,
+        collate_fn: None = None,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self: DataLoader[Any],
+        dataset: Any,
+        batch_size: int = 1,
+        shuffle: bool = False,
+        sampler: Iterable[Any] | None = None,
+        batch_sampler: Iterable[Any] | None = None,
+        *,
+        drop_last: bool = False,
+        generator: Generator | None = None,
+        collate_fn: None = None,
+    ) -> None: ...
+
+    def __init__(
+        self,
+        dataset: Any,
+        batch_size: int = 1,
+        shuffle: bool = False,
+        sampler: Iterable[Any] | None = None,
+        batch_sampler: Iterable[Any] | None = None,
+        *,
+        drop_last: bool = False,
+        generator: Generator | None = None,
         collate_fn: Callable[[list[Any]], Any] | None = None,
     ) -> None:
         if collate_fn is not None and not callable(collate_fn):
@@ -91,7 +152,7 @@ class DataLoader:
         whole, rest = divmod(len(self._source), self.batch_size)
         return whole + (rest > 0 and not self.drop_last)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[B]:
         sampler, collate = self.batch_sampler, self.collate_fn
         if sampler is None:
             return self._stream()
@@ -129,7 +190,7 @@ def _source(dataset: Any) -> Any:
     return as_dataset(dataset)
 
 
-def _check_exclusive(loader: DataLoader, shuffle: bool, sampler: Any, batch_sampler: Any) -> None:
+def _check_exclusive(loader: DataLoader[Any], shuffle: bool, sampler: Any, batch_sampler: Any) -> None:
     given = {"shuffle": shuffle, "sampler": sampler is not None, "batch_sampler": batch_sampler is not None}
     names = " and ".join(name for name, is_given in given.items() if is_given)
     if names and not isinstance(loader._source, Dataset):

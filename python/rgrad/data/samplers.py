@@ -9,15 +9,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-import rgrad as rg
-from rgrad._integer import integer
+from rgrad import _core
+from rgrad._core import Generator, Tensor
+from rgrad._shared.integer import integer
 from rgrad.data._arguments import generator_or_none, positions, vector
 from rgrad.data.datasets import with_length
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from rgrad import Generator, Tensor
     from rgrad.data.datasets import Rows
 
 
@@ -51,7 +51,7 @@ class SequentialSampler(Sampler):
 
     def order(self) -> Tensor:
         """All indices, ascending."""
-        return rg.arange(len(self.data_source))
+        return _core.arange(len(self.data_source))
 
     def __len__(self) -> int:
         return len(self.data_source)
@@ -94,11 +94,11 @@ class RandomSampler(Sampler):
         """The indices of the next epoch, newly drawn."""
         total, wanted = len(self.data_source), self.num_samples
         if wanted == 0:
-            return rg.zeros(0, dtype=rg.int64)
+            return _core.zeros(0, dtype="int64")
         if self.replacement:
-            return rg.randint(0, total, (wanted,), generator=self.generator)
-        rounds = [rg.randperm(total, generator=self.generator) for _ in range(-(-wanted // total))]
-        return rounds[0][:wanted] if len(rounds) == 1 else rg.cat(rounds)[:wanted]
+            return _core.randint(0, total, (wanted,), generator=self.generator)
+        rounds = [_core.randperm(total, generator=self.generator) for _ in range(-(-wanted // total))]
+        return rounds[0][:wanted] if len(rounds) == 1 else _core.cat(rounds)[:wanted]
 
     def __len__(self) -> int:
         return self.num_samples
@@ -118,7 +118,7 @@ class SubsetRandomSampler(Sampler):
 
     def order(self) -> Tensor:
         """The indices in another order each time."""
-        return rg.index_select(self.indices, 0, rg.randperm(len(self.indices), generator=self.generator))
+        return _core.index_select(self.indices, 0, _core.randperm(len(self.indices), generator=self.generator))
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -178,15 +178,15 @@ class WeightedRandomSampler(Sampler):
         # Divided by the largest, because the sum of huge weights would be infinite.
         weights = self.weights[self._possible] / self.weights.max()
         size = self.num_samples if self.replacement else len(weights)
-        uniform = rg.rand(size, dtype=rg.float64, generator=self.generator)
+        uniform = _core.rand(size, dtype="float64", generator=self.generator)
         if self.replacement:
             ends = np.cumsum(weights)
             chosen = np.searchsorted(ends[:-1], uniform.numpy() * ends[-1], side="right")
         else:
             # rgrad's logarithm, unlike NumPy's, has the same bits on every machine.
-            times = rg.log(1 - uniform).numpy() / -weights
+            times = _core.log(1 - uniform).numpy() / -weights
             chosen = np.argsort(times, kind="stable")[: self.num_samples]
-        return rg.from_numpy(self._possible[chosen].astype(np.int64, copy=False))
+        return _core.from_numpy(self._possible[chosen].astype(np.int64, copy=False))
 
     def __len__(self) -> int:
         return self.num_samples

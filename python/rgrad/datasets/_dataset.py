@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-import rgrad as rg
-
-if TYPE_CHECKING:
-    from rgrad import Tensor
+from rgrad import _core
+from rgrad._core import Tensor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,10 +56,10 @@ class Dataset:
         train_x, train_y, test_x, test_y = arrays
         return cls(
             name,
-            rg.from_numpy(np.ascontiguousarray(train_x, np.float32)),
-            rg.from_numpy(np.ascontiguousarray(train_y, np.int64)),
-            rg.from_numpy(np.ascontiguousarray(test_x, np.float32)),
-            rg.from_numpy(np.ascontiguousarray(test_y, np.int64)),
+            _core.from_numpy(np.ascontiguousarray(train_x, np.float32)),
+            _core.from_numpy(np.ascontiguousarray(train_y, np.int64)),
+            _core.from_numpy(np.ascontiguousarray(test_x, np.float32)),
+            _core.from_numpy(np.ascontiguousarray(test_y, np.int64)),
             tuple(class_names),
             tuple(feature_names),
             image_shape,

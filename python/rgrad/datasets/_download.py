@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from http.client import HTTPException
 from pathlib import Path
 
-from rgrad._files import replacing, understanding, unpacked
-from rgrad._progress import Progress
+from rgrad._shared.files import replacing, understanding, unpacked
+from rgrad._shared.progress import Progress
 
 _TIMEOUT_SECONDS = 30
 _CHUNK_BYTES = 1 << 16

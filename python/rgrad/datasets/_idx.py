@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rgrad._files import check_unpacked, understanding, unpacked
+from rgrad._shared.files import check_unpacked, understanding, unpacked
 
 _UNSIGNED_BYTE = 0x08
 

@@ -45,8 +45,9 @@ from rgrad.nn.losses import (
     SmoothL1Loss,
     SoftMarginLoss,
 )
-from rgrad.nn.module import Module, Parameter, TensorModule
+from rgrad.nn.module import Module, TensorModule
 from rgrad.nn.norm import BatchNorm1d, LayerNorm, RMSNorm
+from rgrad.nn.parameter import Parameter
 from rgrad.nn.sparse import Embedding
 
 __all__ = [

@@ -4,8 +4,9 @@ from typing import Any
 
 from rgrad import _core
 from rgrad._core import Tensor
-from rgrad._integer import integer
-from rgrad.nn.module import Parameter, TensorModule
+from rgrad._shared.integer import integer
+from rgrad.nn.module import TensorModule
+from rgrad.nn.parameter import Parameter
 
 
 class _Activation(TensorModule):

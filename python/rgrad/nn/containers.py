@@ -6,7 +6,8 @@ from itertools import groupby
 from typing import Any, Generic, Self, TypeVar, overload
 
 from rgrad._core import Tensor
-from rgrad.nn.module import Module, Parameter, TensorModule
+from rgrad.nn.module import Module, TensorModule
+from rgrad.nn.parameter import Parameter
 
 T = TypeVar("T", Module, Parameter)  # what a container holds
 A = TypeVar("A", Module, Tensor)  # what it accepts

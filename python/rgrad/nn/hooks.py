@@ -8,8 +8,10 @@ from typing import Any
 
 from rgrad import _core
 from rgrad._core import Tensor
-from rgrad._watch import RECORDINGS
 from rgrad.autograd import Function
+
+#: Not empty while a compiled step is being recorded on some thread: then modules say that they were called.
+RECORDINGS: list[None] = []
 
 
 @dataclass(eq=False, slots=True)

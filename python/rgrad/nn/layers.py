@@ -6,9 +6,10 @@ from typing import Any, SupportsFloat
 
 from rgrad import _core
 from rgrad._core import Tensor
-from rgrad._integer import integer
+from rgrad._shared.integer import integer
 from rgrad.nn import init
-from rgrad.nn.module import Parameter, TensorModule, as_tensor
+from rgrad.nn.module import TensorModule, as_tensor
+from rgrad.nn.parameter import Parameter
 
 
 class Linear(TensorModule):

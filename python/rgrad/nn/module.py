@@ -6,23 +6,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from rgrad import _core
-from rgrad._core import DType, Tensor
-from rgrad._holders import replace, warn_if_held
+from rgrad._core import Tensor
+from rgrad._shared.holders import replace, warn_if_held
 from rgrad.nn.hooks import Hooked
+from rgrad.nn.parameter import Parameter, converted
 from rgrad.nn.state import LoadedKeys, load_state
 
 T = TypeVar("T", bound=Tensor)
-
-
-class Parameter(Tensor):
-    """A tensor that a module learns: a leaf that requires gradients, with its own copy of ``data``."""
-
-    def __new__(cls, data: Any, requires_grad: bool = True) -> Self:
-        """Copies ``data``, a tensor, array or nested list of floats."""
-        return super().__new__(cls, data, requires_grad=requires_grad)
-
-    def __repr__(self) -> str:
-        return f"Parameter containing:\n{super().__repr__()}"
 
 
 class Module(Hooked):
@@ -347,7 +337,7 @@ class Module(Hooked):
             for name, old in [*module._own_parameters(), *module._own_buffers()]:
                 if old.dtype.is_floating_point and old.dtype != dtype:
                     if id(old) not in replaced:
-                        replaced[id(old)] = _converted(old, dtype)
+                        replaced[id(old)] = converted(old, dtype)
                         replace(old, replaced[id(old)])
                     setattr(module, name, replaced[id(old)])
         return self
@@ -397,15 +387,6 @@ class TensorModule(Module):
 
 def _join(prefix: str, name: str) -> str:
     return f"{prefix}.{name}" if prefix else name
-
-
-def _converted(old: Tensor, dtype: DType) -> Tensor:
-    if not isinstance(old, Parameter):
-        return old.to(dtype)
-    new = Parameter(old.detach().to(dtype), old.requires_grad)
-    if old.grad is not None:
-        new.grad = old.grad.to(dtype)
-    return new
 
 
 def _name(target: object, what: str) -> str:

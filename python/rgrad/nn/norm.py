@@ -5,8 +5,9 @@ from typing import Any, SupportsIndex
 
 from rgrad import _core
 from rgrad._core import Tensor
-from rgrad._integer import integer
-from rgrad.nn.module import Parameter, TensorModule, as_tensor
+from rgrad._shared.integer import integer
+from rgrad.nn.module import TensorModule, as_tensor
+from rgrad.nn.parameter import Parameter
 
 
 class BatchNorm1d(TensorModule):

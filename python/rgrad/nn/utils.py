@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from rgrad import _core
 from rgrad._core import Tensor
-from rgrad._grad_mode import no_grad
+from rgrad.autograd.modes import no_grad
 from rgrad.nn.module import as_tensor
 
 __all__ = [

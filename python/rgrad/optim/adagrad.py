@@ -1,6 +1,6 @@
 """Adagrad and Adadelta."""
 
-from rgrad.optim.optimizer import Optimizer, Params
+from rgrad.optim.optimizer import Optimizer, Params, settings
 
 
 class Adagrad(Optimizer):
@@ -31,15 +31,7 @@ class Adagrad(Optimizer):
         *,
         maximize: bool = False,
     ) -> None:
-        settings = {
-            "lr": lr,
-            "lr_decay": lr_decay,
-            "weight_decay": weight_decay,
-            "initial_accumulator_value": initial_accumulator_value,
-            "eps": eps,
-            "maximize": maximize,
-        }
-        super().__init__(params, settings)
+        super().__init__(params, settings(locals()))
 
 
 class Adadelta(Optimizer):
@@ -68,5 +60,4 @@ class Adadelta(Optimizer):
         *,
         maximize: bool = False,
     ) -> None:
-        settings = {"lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay, "maximize": maximize}
-        super().__init__(params, settings)
+        super().__init__(params, settings(locals()))

@@ -1,6 +1,6 @@
 """Adam and its variants AdamW and NAdam."""
 
-from rgrad.optim.optimizer import Optimizer, Params
+from rgrad.optim.optimizer import Optimizer, Params, settings
 
 
 class Adam(Optimizer):
@@ -32,15 +32,7 @@ class Adam(Optimizer):
         *,
         maximize: bool = False,
     ) -> None:
-        settings = {
-            "lr": lr,
-            "betas": betas,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "amsgrad": amsgrad,
-            "maximize": maximize,
-        }
-        super().__init__(params, settings)
+        super().__init__(params, settings(locals()))
 
 
 class AdamW(Adam):
@@ -96,13 +88,4 @@ class NAdam(Optimizer):
         *,
         maximize: bool = False,
     ) -> None:
-        settings = {
-            "lr": lr,
-            "betas": betas,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "momentum_decay": momentum_decay,
-            "decoupled_weight_decay": decoupled_weight_decay,
-            "maximize": maximize,
-        }
-        super().__init__(params, settings)
+        super().__init__(params, settings(locals()))

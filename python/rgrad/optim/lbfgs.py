@@ -5,12 +5,11 @@ from collections.abc import Callable, Mapping
 from numbers import Real
 from typing import Any
 
-import rgrad as rg
 from rgrad import _core
 from rgrad._core import Tensor
-from rgrad._grad_mode import enable_grad, no_grad
+from rgrad.autograd.modes import enable_grad, no_grad
 from rgrad.optim.line_search import Point, strong_wolfe
-from rgrad.optim.optimizer import Group, Optimizer, Params
+from rgrad.optim.optimizer import Group, Optimizer, Params, settings
 
 Closure = Callable[[], Tensor]
 
@@ -106,16 +105,8 @@ class LBFGS(Optimizer):
         history_size: int = 100,
         line_search_fn: str | None = None,
     ) -> None:
-        settings = {
-            "lr": lr,
-            "max_iter": max_iter,
-            "max_eval": max_iter * 5 // 4 if max_eval is None else max_eval,
-            "tolerance_grad": tolerance_grad,
-            "tolerance_change": tolerance_change,
-            "history_size": history_size,
-            "line_search_fn": line_search_fn,
-        }
-        super().__init__(params, settings)
+        max_eval = max_iter * 5 // 4 if max_eval is None else max_eval
+        super().__init__(params, settings(locals()))
 
     def add_param_group(self, param_group: Mapping[str, Any]) -> None:
         """Adds the only parameter group.
@@ -247,12 +238,12 @@ class LBFGS(Optimizer):
             return closure()
 
     def _values(self) -> Tensor:
-        return rg.cat([p.detach().reshape(-1) for p in self.param_groups[0]["params"]])
+        return _core.cat([p.detach().reshape(-1) for p in self.param_groups[0]["params"]])
 
     def _gradients(self) -> Tensor:
         params = self.param_groups[0]["params"]
-        grads = [rg.zeros_like(p) if p.grad is None else p.grad.detach() for p in params]
-        return rg.cat([g.reshape(-1) for g in grads])
+        grads = [_core.zeros_like(p) if p.grad is None else p.grad.detach() for p in params]
+        return _core.cat([g.reshape(-1) for g in grads])
 
     def _write(self, values: Tensor) -> None:
         at = 0

@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Self
 
 from rgrad import _core
 from rgrad._core import Tensor
-from rgrad._grad_mode import enable_grad
-from rgrad._holders import HOLDERS
+from rgrad._shared.holders import HOLDERS
+from rgrad.autograd.modes import enable_grad
 
 Group = dict[str, Any]
 Params = Iterable[Tensor] | Iterable[Mapping[str, Any]]
@@ -227,6 +227,11 @@ class Optimizer:
             settings = ", ".join(f"{k}={v}" for k, v in group.items() if k != "params")
             lines.append(f"  group {i}: {len(group['params'])} parameters, {settings}")
         return "\n".join([*lines, ")"])
+
+
+def settings(arguments: Mapping[str, Any]) -> Group:
+    """The settings among the arguments of an optimizer's ``__init__``, which gives its ``locals()``."""
+    return {name: value for name, value in arguments.items() if name not in ("self", "params", "__class__")}
 
 
 def _check_form(state_dict: Any) -> None:

@@ -1,6 +1,6 @@
 """RMSprop."""
 
-from rgrad.optim.optimizer import Optimizer, Params
+from rgrad.optim.optimizer import Optimizer, Params, settings
 
 
 class RMSprop(Optimizer):
@@ -34,13 +34,4 @@ class RMSprop(Optimizer):
         *,
         maximize: bool = False,
     ) -> None:
-        settings = {
-            "lr": lr,
-            "alpha": alpha,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "momentum": momentum,
-            "centered": centered,
-            "maximize": maximize,
-        }
-        super().__init__(params, settings)
+        super().__init__(params, settings(locals()))

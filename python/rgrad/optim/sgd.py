@@ -1,6 +1,6 @@
 """Stochastic gradient descent."""
 
-from rgrad.optim.optimizer import Optimizer, Params
+from rgrad.optim.optimizer import Optimizer, Params, settings
 
 
 class SGD(Optimizer):
@@ -32,12 +32,4 @@ class SGD(Optimizer):
         *,
         maximize: bool = False,
     ) -> None:
-        settings = {
-            "lr": lr,
-            "momentum": momentum,
-            "dampening": dampening,
-            "weight_decay": weight_decay,
-            "nesterov": nesterov,
-            "maximize": maximize,
-        }
-        super().__init__(params, settings)
+        super().__init__(params, settings(locals()))

@@ -121,7 +121,7 @@ impl Entry {
             Kinds::Constant => self.form.bind(py).clone(),
             Kinds::Other => {
                 let results: Vec<PyTensor> = results.into_iter().map(Into::into).collect();
-                REBUILD.import(py, "rgrad._structure", "rebuilt")?.call1((&self.form, results))?
+                REBUILD.import(py, "rgrad.autograd.trees", "rebuilt")?.call1((&self.form, results))?
             }
         }))
     }

@@ -15,15 +15,15 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 import rgrad as rg
-from rgrad._files import replacing
-from rgrad._train import predict
+from rgrad._cli.training import predict
+from rgrad._shared.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from rgrad import nn
-    from rgrad._run import Scaling
-    from rgrad._train import Row
+    from rgrad._cli.run import Scaling
+    from rgrad._cli.training import Row
     from rgrad.datasets import Dataset
 
 # Okabe and Ito's colours, which stay apart for colour-blind eyes.

@@ -5,30 +5,30 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast, overload
 
-from rgrad import _core, _watch, config
+from rgrad import _core, config
+from rgrad._compile.arguments import at_once, converted, key_of, taken
+from rgrad._compile.epoch import Epochs
+from rgrad._compile.history import History, warn_of_change, warn_of_effects, warn_of_many
+from rgrad._compile.method import Method
+from rgrad._compile.program import Program
 from rgrad._core import Tensor
-from rgrad._history import History, warn_of_change, warn_of_effects, warn_of_many
-from rgrad._integer import integer
-from rgrad._method import Method
-from rgrad._program import Program
-from rgrad._structure import Leaf, at_once, converted, key_of, rebuilt, taken
+from rgrad._shared.integer import integer
+from rgrad.autograd.trees import Leaf, rebuilt
+from rgrad.nn.hooks import RECORDINGS
 from rgrad.nn.module import Module
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from rgrad import Generator
-
 P = ParamSpec("P")
+Q = ParamSpec("Q")
 R = TypeVar("R")
+T = TypeVar("T")
 
 #: Programs that one function keeps: of so many shapes, flags and other arguments.
 MAX_PROGRAMS = 16
 
 
-class Compiled(_core._Compiled, Generic[P, R]):
+class Compiled(_core._Compiled, Epochs[R], Generic[P, R]):
     """A function that is recorded for each kind of its arguments, and replayed afterwards: see ``rgrad.compile``."""
 
     def __new__(cls, function: Callable[P, R], max_programs: int = MAX_PROGRAMS, without: Iterable[str] = ()) -> Self:
@@ -49,6 +49,10 @@ class Compiled(_core._Compiled, Generic[P, R]):
         self._warned = False
         self._eagerly = False
         """Whether it is known to do what cannot be repeated."""
+
+    if TYPE_CHECKING:
+
+        def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A call for which no program was found at once."""
@@ -100,9 +104,9 @@ class Compiled(_core._Compiled, Generic[P, R]):
 
         ``check`` is an epoch's, and may refuse the results. The function must not change its arguments then.
         """
-        from rgrad._names import Names
+        from rgrad._compile.names import Names
 
-        _watch.RECORDINGS.append(None)
+        RECORDINGS.append(None)
         try:
             called: Callable[[Any], None] = lambda hook: names.also(hook)  # noqa: E731
             args, kwargs = rebuilt(form, _core._record(self, tensors, check is not None, called))
@@ -117,7 +121,7 @@ class Compiled(_core._Compiled, Generic[P, R]):
             _core._abandon()
             raise
         finally:
-            _watch.RECORDINGS.pop()
+            RECORDINGS.pop()
         read = names.changes()
         if changed or read:
             again = self._history.again(key, tensors, {*changed, *read})
@@ -159,77 +163,14 @@ class Compiled(_core._Compiled, Generic[P, R]):
             return None
         return (self._recorded(key, form, tensors, at_once(args), check),)
 
-    def epoch(
-        self,
-        *data: Tensor | NDArray[Any],
-        batch_size: int,
-        shuffle: bool = False,
-        generator: Generator | None = None,
-        drop_last: bool = False,
-        progress: Callable[[int, int, float], object] | None = None,
-    ) -> Any:
-        """Calls the function on all batches of the data, without returning to Python in between.
+    def _parts(self) -> tuple[Compiled[..., Any], tuple[Any, ...]]:
+        return self, ()
 
-        Parameters, states of optimizers, results and random numbers get the same bits as in this loop::
+    @overload
+    def __get__(self, instance: None, owner: type | None = None) -> Self: ...
 
-            loader = DataLoader(data, batch_size, shuffle, generator=generator, drop_last=drop_last)
-            results = [function(*batch) for batch in loader]
-
-        Batches in order are read where they lie; shuffled rows are gathered into memory that is kept for the next
-        epoch. Settings of optimizers are read at the start and after each call of `progress`. An exception (there, in
-        a step, or of Ctrl-C) ends the epoch between two steps.
-
-        Args:
-            *data: tensors or NumPy arrays (rows, …) of as many rows, of which the function gets one batch each.
-            batch_size: rows in a batch; the last batch is smaller if they do not divide evenly.
-            shuffle: visit the rows in random order.
-            generator: where the order is drawn from; the default one (`rg.manual_seed`) if `None`.
-            drop_last: leave out that smaller last batch.
-            progress: called every few milliseconds, and at the end, with the number of batches that are done, that of
-                all, and the first result of the last one.
-
-        Returns:
-            What the function returned, stacked: of a loss, a tensor (batches,); of a tuple, list or dict of 0-d
-            tensors, one of such tensors.
-
-        Raises:
-            TypeError: the data are neither tensors nor arrays, or the function returns other things than 0-d tensors.
-            ValueError: there are no batches, numbers of rows differ, data have derivatives, or the function changes
-                them.
-
-        Example:
-            >>> w = rg.zeros(2, requires_grad=True)
-            >>> sgd = rg.optim.SGD([w], lr=0.125)
-            >>> @rg.compile
-            ... def step(x, y):
-            ...     sgd.zero_grad()
-            ...     loss = rg.nn.functional.mse_loss(x @ w, y)
-            ...     loss.backward()
-            ...     sgd.step()
-            ...     return loss
-            >>> step.epoch(rg.ones(5, 2), rg.ones(5), batch_size=2)
-            tensor([1.    , 0.25  , 0.0625])
-        """
-        from rgrad._epoch import epoch
-
-        return epoch(self, data, batch_size, shuffle, generator, drop_last, progress)
-
-    def steps(self, loader: Iterable[Any]) -> Any:
-        """Calls the function on every batch of a loader.
-
-        Args:
-            loader: a `DataLoader`, or any other iterable of batches; of tuples and lists, the items are the arguments.
-
-        Returns:
-            What the function returned, stacked as by `epoch`.
-
-        Raises:
-            TypeError: the function returns other things than 0-d tensors.
-            ValueError: there are no batches.
-        """
-        from rgrad._epoch import steps
-
-        return steps(self, loader)
+    @overload
+    def __get__(self: Compiled[Concatenate[T, Q], R], instance: T, owner: type | None = None) -> Method[Q, R]: ...
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """As a method: the instance becomes the first argument."""

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 import rgrad as rg
 from rgrad import nn, optim
-from rgrad._progress import Progress
+from rgrad._shared.progress import Progress
 from rgrad.data import DataLoader, TensorDataset
 from rgrad.datasets import Dataset
 
 if TYPE_CHECKING:
     from rgrad import Tensor
-    from rgrad._compile import Compiled
+    from rgrad._compile.compiled import Compiled
 
     Step = Compiled[[Tensor, Tensor], tuple[Tensor, Tensor]]
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import rgrad as rg
-from rgrad._files import ctrl_c_waits, replacing
-from rgrad._progress import Progress
-from rgrad._train import Row, Settings, build_model, fit
+from rgrad._cli.training import Row, Settings, build_model, fit
+from rgrad._shared.files import ctrl_c_waits, replacing
+from rgrad._shared.progress import Progress
 from rgrad.datasets import Dataset
 
 if TYPE_CHECKING:
@@ -161,11 +161,11 @@ def _draw(
     out: Path, data: Dataset, scaling: Scaling | None, model: nn.Module, rows: list[Row], quiet: bool
 ) -> list[str]:
     try:
-        from rgrad import _plots
+        from rgrad._cli import plots
     except ImportError as error:
         if error.name is None or error.name.split(".")[0] != "matplotlib":
             raise
         if not quiet:
             print("no pictures: matplotlib is not installed (pip install 'rgrad[plot]')", file=sys.stderr)
         return []
-    return _plots.draw(out, data, scaling, model, rows)
+    return plots.draw(out, data, scaling, model, rows)

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import rgrad as rg
-from rgrad._csv import Table, integer, number, read_csv
-from rgrad._npz import Archive
+from rgrad._cli.csv import Table, integer, number, read_csv
+from rgrad._cli.npz import Archive
 from rgrad.datasets._dataset import Dataset, pixels
 
 _SPLIT_NAMES = (("train_x", "train_y", "test_x", "test_y"), ("x_train", "y_train", "x_test", "y_test"))

@@ -1,18 +1,14 @@
-"""Switches of the tape, and gradients of chosen tensors."""
+"""Switches of the tape."""
 
 import functools
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from types import TracebackType
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
 from rgrad import _core
-from rgrad._core import Tensor
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-__all__ = ["enable_grad", "grad", "no_grad", "set_grad_enabled"]
-
 
 # That of `inspect`, which takes milliseconds to import.
 _CO_GENERATOR = 0x20
@@ -82,11 +78,19 @@ class _Switch(set_grad_enabled):
 
     _to: bool
 
+    @overload
+    def __new__(cls) -> Self: ...
+
+    @overload
+    def __new__(cls, function: Callable[P, R]) -> Callable[P, R]: ...  # type: ignore[misc]
+
     def __new__(cls, function: Any = None) -> Any:
         return super().__new__(cls) if function is None else cls()(function)
 
-    def __init__(self) -> None:
-        super().__init__(self._to)
+    if not TYPE_CHECKING:  # what may be written is what `__new__` takes
+
+        def __init__(self) -> None:
+            super().__init__(self._to)
 
 
 class no_grad(_Switch):
@@ -99,44 +103,3 @@ class enable_grad(_Switch):
     """Tapes again inside ``no_grad``."""
 
     _to = True
-
-
-def grad(
-    outputs: Tensor | Sequence[Tensor],
-    inputs: Tensor | Sequence[Tensor],
-    grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
-    retain_graph: bool | None = None,
-    create_graph: bool = False,
-    allow_unused: bool = False,
-) -> tuple[Tensor | None, ...]:
-    """Gradients of ``outputs`` with respect to ``inputs``; no tensor's ``grad`` changes.
-
-    Args:
-        outputs: One tensor or several; scalars unless ``grad_outputs`` gives their cotangents.
-        inputs: Tensors that require gradients: leaves, or results on the way to the outputs.
-        grad_outputs: One cotangent for each output, of its shape; None stands for 1.
-        retain_graph: Keep what the rules saved, for another pass. By default what ``create_graph`` is.
-        create_graph: Tape the backward pass, so that the gradients can be differentiated.
-        allow_unused: Return None for an input that no output depends on, instead of raising.
-
-    Returns:
-        One gradient for each input.
-
-    Raises:
-        RuntimeError: An output depends on nothing that requires gradients, an input requires none or is unused, or the
-            graph was used up by an earlier pass.
-    """
-    ys = [outputs] if isinstance(outputs, Tensor) else list(outputs)
-    xs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-    if grad_outputs is None:
-        seeds: list[Tensor | None] = [None] * len(ys)
-    else:
-        seeds = [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs)
-    retain = create_graph if retain_graph is None else retain_graph
-    found = _core._gradients(ys, xs, seeds, retain, create_graph)
-    unused = [i for i, g in enumerate(found) if g is None]
-    if unused and not allow_unused:
-        raise RuntimeError(
-            f"grad: no output depends on input {unused[0]}; pass allow_unused=True to get None for such inputs"
-        )
-    return tuple(found)

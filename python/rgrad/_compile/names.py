@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from rgrad import _core
+from rgrad._compile.draws import generator_state, is_clock, is_generator, numpy_state, python_state
+from rgrad._compile.places import MISSING, PLAIN, Place, is_library, is_users
+from rgrad._compile.reads import WRITERS, Chain, reads
 from rgrad._core import Tensor
-from rgrad._draws import generator_state, is_clock, is_generator, numpy_state, python_state
-from rgrad._places import MISSING, PLAIN, Place, is_library, is_users
-from rgrad._reads import WRITERS, Chain, reads
-from rgrad._structure import is_data
+from rgrad.autograd.trees import is_data
 from rgrad.nn.module import Module
 
 #: Containers with more entries, such as vocabularies, count by their length alone.

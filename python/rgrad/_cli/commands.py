@@ -18,9 +18,9 @@ from typing import Any, NoReturn
 
 import rgrad as rg
 from rgrad import datasets
-from rgrad._run import run
-from rgrad._tables import read_table
-from rgrad._train import ACTIVATIONS, OPTIMIZERS, Settings
+from rgrad._cli.run import run
+from rgrad._cli.tables import read_table
+from rgrad._cli.training import ACTIVATIONS, OPTIMIZERS, Settings
 from rgrad.datasets import Dataset
 
 _MAX_THREADS = 1024

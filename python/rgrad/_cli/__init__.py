@@ -1,0 +1,3 @@
+"""The command line, `python -m rgrad`."""
+
+from rgrad._cli.commands import main as main
