@@ -12,6 +12,7 @@ from rgrad._cli.tables import read_table
 
 X = np.arange(40.0).reshape(20, 2)
 Y = np.arange(20) % 2
+IMAGES = X.reshape(10, 2, 2)
 
 
 @pytest.fixture
@@ -168,6 +169,11 @@ def test_many_names_are_classes(read):
         ("1,2,a\n3,4,b\n".encode("utf-16"), " is not a text file in UTF-8"),
         ("1,2,a\n3,4,b\n".encode("utf-16-le"), ", line 1: it has a NUL character; is the file saved as UTF-16?"),
         ("x" * 200_000 + ",2,a\n", ", line 1: field larger than field limit"),
+        # No message is as long as the file.
+        (f"1,2,{'a' * 999}\n3,4,{'a' * 999}\n", f": all labels are '{'a' * 80}…'; there"),
+        (f"1,2,a\n3,{'x' * 999},b\n", f", line 2, column 2: '{'x' * 80}…' is not a number"),
+        (f"1,2,0\n3,4,{'x' * 999}\n", f", line 2: label '{'x' * 80}…' is not an integer"),
+        (f"u,{'v' * 999},kind\n1,,a\n2,3,b\n", f", line 2, column 2 ({'v' * 80}…): the value is missing"),
     ],
 )
 def test_csv_errors_name_the_place(read, text, message):
@@ -218,6 +224,10 @@ def test_npz_with_images_and_a_test_set(read, pattern):
         ({"x": X, "y": Y * 0 + 7}, ": all labels are '7'"),
         ({"x": X.astype(object), "y": Y}, " is not an NPZ file of plain arrays"),
         ({"train_x": X, "train_y": Y, "test_x": X[:, :1], "test_y": Y}, ": samples are (2,) in train_x, but (1,)"),
+        (
+            {"train_x": IMAGES * 1e-39, "train_y": Y[:10], "test_x": IMAGES * 1e3, "test_y": Y[:10]},
+            ": the largest number to train with is",
+        ),
         (b"not a zip file", " is not an NPZ file of plain arrays"),
         (b"PK\3\4 neither is this", " is not an NPZ file of plain arrays"),
         (b"", " is not an NPZ file of plain arrays"),
@@ -227,6 +237,12 @@ def test_npz_errors(read, arrays, message):
     with pytest.raises(ValueError) as caught:  # noqa: PT011 - the message is compared below, as text
         read("bad.npz", arrays)
     assert f"bad.npz{message}" in str(caught.value)
+
+
+def test_images_may_be_nothing_as_float32(read):
+    data = read("small.npz", {"train_x": IMAGES * 1e-320, "train_y": Y[:10], "test_x": IMAGES, "test_y": Y[:10]})
+    assert data.train_x.max().item() == 0
+    assert data.test_x.max().item() == IMAGES.max()
 
 
 def member(header, data=b""):
@@ -369,5 +385,5 @@ def test_a_missing_file(tmp_path):
 
 
 def test_csv_errors_escape_names_that_cannot_be_printed(read):
-    with pytest.raises(ValueError, match=r"line 3, column 2 \('b\\nc\\x1b'\): the value is missing"):
+    with pytest.raises(ValueError, match=r"line 3, column 2 \(b\\nc\\x1b\): the value is missing"):
         read("odd.csv", 'a,"b\nc\x1b",label\n1,,u\n2,3,v\n')

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from rgrad._shared.files import shortened
+
 # What pandas calls the index of a frame that it has saved and read again.
 _UNNAMED = ("", "Unnamed: 0")
 
@@ -60,7 +62,7 @@ class _Rows:
         except ValueError:
             position = next(i for i, cell in enumerate(cells) if number(cell) is None)
             cell = cells[position].strip()
-            problem = f"{cell!r} is not a number" if cell else "the value is missing"
+            problem = f"'{shortened(cell)}' is not a number" if cell else "the value is missing"
             raise ValueError(f"{self.place(line, position)}: {problem}") from None
         self.labels.append(cells[-1].strip())
         self.lines.append(line)
@@ -82,7 +84,7 @@ class _Rows:
         return (
             f"{self.path}, line {line}, {plain}"
             if name in ("", plain)
-            else f"{self.path}, line {line}, {plain} ({name if name.isprintable() else ascii(name)})"
+            else f"{self.path}, line {line}, {plain} ({shortened(name)})"
         )
 
 

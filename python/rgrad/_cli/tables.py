@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 import rgrad as rg
 from rgrad._cli.csv import Table, integer, number, read_csv
 from rgrad._cli.npz import Archive
+from rgrad._shared.files import shortened
 from rgrad.datasets._dataset import Dataset, pixels
 
 _SPLIT_NAMES = (("train_x", "train_y", "test_x", "test_y"), ("x_train", "y_train", "x_test", "y_test"))
@@ -62,7 +63,7 @@ def _classes_of_text(path: Path, table: Table, expected: int | None) -> tuple[ND
             labels[position] = integer(label)
             if labels[position] is None:
                 raise ValueError(
-                    f"{path}, line {line}: label {label!r} is not an integer "
+                    f"{path}, line {line}: label '{shortened(label)}' is not an integer "
                     "(the last column must hold classes: integers only, or names only)"
                 )
     found = sorted(set(labels))
@@ -74,12 +75,13 @@ def _classes_of_text(path: Path, table: Table, expected: int | None) -> tuple[ND
 
 def _checked_classes(path: Path, names: list[str], are_numbers: bool, expected: int | None) -> list[str]:
     if len(names) < 2:
-        raise ValueError(f"{path}: all labels are {names[0]!r}; there must be at least two classes")
+        raise ValueError(f"{path}: all labels are '{shortened(names[0])}'; there must be at least two classes")
     if expected is not None and expected != len(names):
         raise ValueError(f"{path}: the labels have {len(names)} different values, not {expected}")
     if expected is None and are_numbers and len(names) > _MANY:
         raise ValueError(
-            f"{path}: the labels are {len(names)} different integers from {names[0]} to {names[-1]}, which looks like "
+            f"{path}: the labels are {len(names)} different integers from {shortened(names[0])} to "
+            f"{shortened(names[-1])}, which looks like "
             f"a quantity, and only classes can be learned; add --classes {len(names)} if they are classes"
         )
     return names
@@ -106,8 +108,16 @@ def _read_npz(path: Path, test_fraction: float, seed: int, expected: int | None)
         features = [f"column {position + 1}" for position in range(x.shape[1])]
         return Dataset.from_arrays(path.stem, parts, class_names, features)
     train_x, train_y, test_x, test_y = parts
+    if x.dtype.kind == "f":
+        # As float32 they may be 0, and so may the largest of them.
+        train_x, test_x = train_x.astype(np.float32), test_x.astype(np.float32)
     white = max(float(train_x.max()), -float(train_x.min())) or 1.0
-    parts = (pixels(train_x, white), train_y, pixels(test_x, white), test_y)
+    with np.errstate(over="ignore"):
+        parts = (pixels(train_x, white), train_y, pixels(test_x, white), test_y)
+    if not np.isfinite(parts[2]).all():
+        raise ValueError(
+            f"{path}: the largest number to train with is {white}, and those to test with are too large beside it"
+        )
     return Dataset.from_arrays(path.stem, parts, class_names, image_shape=(x.shape[1], x.shape[2]))
 
 

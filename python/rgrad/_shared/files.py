@@ -16,6 +16,8 @@ from rgrad import _core
 # in order, images of one colour.
 _MOST_UNPACKED = 1 << 28
 _MOST_RATIO = 100
+# Characters of a name or a value in a message.
+_MOST_SHOWN = 80
 
 _GZIP_MAGIC = b"\x1f\x8b"
 
@@ -57,6 +59,12 @@ def understanding(problem: str) -> Iterator[None]:
             raise
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ValueError(f"{problem}: {reason}") from None
+
+
+def shortened(text: str) -> str:
+    """Text of a file as messages show it: on one line, and not all of it if it is long."""
+    shown = text if text.isprintable() else ascii(text)[1:-1]
+    return shown if len(shown) <= _MOST_SHOWN else f"{shown[:_MOST_SHOWN]}…"
 
 
 def check_unpacked(what: str, packed: int, unpacked: int) -> None:
