@@ -212,10 +212,15 @@ def read_only(folder: Path, rng: random.Random) -> None:
 def little_memory(folder: Path, rng: random.Random) -> None:
     most = str(int(10 ** rng.uniform(5, 8)))
     if rng.random() < 0.5:
-        expect(start(folder, LIMITED + TRAIN, most, *OPTIONS, "--epochs", "2"), {0, 2})
+        code, err = end(start(folder, LIMITED + TRAIN, most, *OPTIONS, "--epochs", "2"))
+        # NumPy's library of products, which pictures are drawn with, ends the process by itself.
+        gave_up = code == 1 and "OpenBLAS error" in err
+        if not gave_up and (code not in {0, 2} or "Traceback" in err or "panicked" in err):
+            raise Fault(f"exit code {code}\n{err[-2000:]}")
+        check(folder, killed=gave_up)
     else:
         expect(start(folder, SAVE_LIMITED, most), {3})
-    check(folder)
+        check(folder)
 
 
 KINDS = [killed_training, interrupted_training, ended_saving, limited_file, little_memory]

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -450,3 +451,16 @@ def test_mnist_mlp_in_three_epochs(folder, no_pictures):
 @pytest.mark.parametrize(("model", "limit"), [("softmax", 8), ("mlp", 2.4)])
 def test_mnist_mean_of_three_seeds(folder, no_pictures, model, limit):
     assert mean_error(folder, model, [1, 2, 3]) <= limit
+
+
+def test_weights_are_set_aside_once(tmp_path, monkeypatch, no_pictures):
+    """A process that is killed while it saves leaves one unfinished file, not two."""
+    saved, save = [], rg.save
+
+    def watched(tensors, path):
+        saved.append((Path(path).name, *tmp_path.rglob("*.part")))
+        save(tensors, path)
+
+    monkeypatch.setattr(rg, "save", watched)
+    assert cli(f"train iris --model softmax --epochs 2 --quiet --out {tmp_path / 'run'}") == 0
+    assert set(saved) == {("weights.safetensors",)}

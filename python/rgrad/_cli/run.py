@@ -126,8 +126,7 @@ def _best(rows: list[Row]) -> Row:
 def _write_results(
     out: Path, data: Dataset, settings: Settings, scaling: Scaling | None, model: nn.Module, rows: list[Row]
 ) -> None:
-    with replacing(out / WEIGHTS) as aside:
-        rg.save(model.state_dict(), aside)
+    rg.save(model.state_dict(), out / WEIGHTS)
     metrics: dict[str, Any] = {
         "settings": dataclasses.asdict(settings),
         "data": {
