@@ -1,5 +1,5 @@
-//! The regions of rgrad's threads, tried in all orders that threads can run in, with every value that the memory model lets
-//! them read: `make model`.
+//! The regions of rgrad's threads, tried in the orders that threads can run in with at most five preemptions, and with every
+//! value that the memory model lets them read: `make model`.
 //!
 //! [loom](https://docs.rs/loom) runs a test again and again; what threads share has its types, and a read or write of plain
 //! memory that another thread's write is not ordered with fails the test.
