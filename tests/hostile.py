@@ -71,8 +71,12 @@ class Caller:
     def draw(self, rng: random.Random, names: list[str]) -> Any:
         """A value for a parameter that may have one of these names."""
         pools = [self.surface.NAMED[n] for n in names if n in self.surface.NAMED]
-        pool = pools[0] if pools and rng.random() < 0.4 else self.surface.ALL
+        pool = pools[0] if pools and rng.random() < 0.4 else self.every(*names)
         return pool[int(rng.random() * len(pool))]
+
+    def every(self, name: str = "") -> list[Any]:
+        """What a parameter may be given: a loader must end, since what serves it works until it does."""
+        return self.surface.FINITE if name == "loader" else self.surface.ALL
 
     def plan(self, rng: random.Random, subject: Any) -> tuple[list[Any], dict[str, Any]]:
         """Arguments: those of a call that is right with some exchanged, or any."""
@@ -105,7 +109,7 @@ class Caller:
         return args, kwargs
 
     def valid(self, rng: random.Random, name: str) -> Any:
-        pool = self.surface.NAMED.get(name) or self.surface.ALL
+        pool = self.surface.NAMED.get(name) or self.every(name)
         return pool[int(rng.random() * len(pool))]
 
     def block(

@@ -140,6 +140,7 @@ USUAL: list[tuple[str, list[Value]]] = [
 ]
 NAMED = {name: pool for names, pool in USUAL for name in names.split()}
 ALL = PLAIN + PLAIN + TENSORS + ARRAYS + LIARS + LIARS + FUNCTIONS + [v for vs in NAMED.values() for v in vs]
+FINITE = [v for v in ALL if str(10**30) not in v.text]
 
 INSTANCES: dict[str, Callable[[], Any]] = {
     "rgrad.Tensor": lambda: rg.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]),
