@@ -204,6 +204,9 @@ def work(options: argparse.Namespace) -> None:
     warnings.simplefilter("ignore")
     caller = Caller(options.seed)
     limit()
+    # Some calls print, too.
+    reports = os.fdopen(os.dup(1), "w")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     with open(options.note, "r+b") as file:
         note = mmap.mmap(file.fileno(), NOTE.size)
     chosen = caller.chosen(options.function)[options.worker :: options.workers]
@@ -217,12 +220,14 @@ def work(options: argparse.Namespace) -> None:
         faulthandler.dump_traceback_later(TIMEOUT, exit=True)
         began = time.process_time()
         for fault in caller.block(number, block, note):
-            print(json.dumps(fault), flush=True)
+            print(json.dumps(fault), file=reports, flush=True)
         if time.process_time() - began > SLOW:
             text = f"{time.process_time() - began:.0f} s"
-            print(json.dumps({"function": caller.subjects[number].name, "block": block, "kind": "slow", "text": text}))
+            slow = {"function": caller.subjects[number].name, "block": block, "kind": "slow", "text": text}
+            print(json.dumps(slow), file=reports, flush=True)
     faulthandler.cancel_dump_traceback_later()
-    print(json.dumps({"calls": caller.calls, "functions": len(chosen), "outcomes": caller.outcomes}), flush=True)
+    summary = {"calls": caller.calls, "functions": len(chosen), "outcomes": caller.outcomes}
+    print(json.dumps(summary), file=reports, flush=True)
 
 
 class Worker:
