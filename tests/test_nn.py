@@ -55,6 +55,14 @@ def test_dropout():
         nn.Dropout(-0.1)
 
 
+def test_dropout_draws_from_its_generator():
+    drop = nn.Dropout(generator=rg.Generator(3))
+    before = rg.get_rng_state()
+    y = rg.compile(drop)(rg.ones(50))
+    assert rg.get_rng_state() == before
+    assert y.tolist() == rg.dropout(rg.ones(50), generator=rg.Generator(3)).tolist()
+
+
 def test_losses_are_the_functions(rng):
     x, y = rg.tensor(rng.standard_normal((4, 3))), rg.tensor([0, 2, 1, 1])
     for reduction in ("mean", "sum", "none"):

@@ -17,7 +17,7 @@ needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform c
 
 def run(code: str, **env: str) -> str:
     """What the code prints in a fresh process that has these variables and no other of ours."""
-    clean = {k: v for k, v in os.environ.items() if k != "RGRAD_NUM_THREADS"}
+    clean = {k: v for k, v in os.environ.items() if k not in ("RGRAD_NUM_THREADS", "OMP_NUM_THREADS")}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=clean | env, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
@@ -36,6 +36,13 @@ def test_affinity_counts():
 def test_the_variable_counts():
     assert run(COUNT, RGRAD_NUM_THREADS="3") == "3"
     assert run(COUNT, RGRAD_NUM_THREADS="") == run(COUNT)
+
+
+def test_the_share_of_a_worker_counts_if_it_is_less():
+    assert run(COUNT, OMP_NUM_THREADS="1") == run(COUNT, OMP_NUM_THREADS="1,4") == "1"
+    assert run(COUNT, OMP_NUM_THREADS="1", RGRAD_NUM_THREADS="3") == "3"
+    for other in ("100000", "0", "true", ""):
+        assert run(COUNT, OMP_NUM_THREADS=other) == run(COUNT)
 
 
 @pytest.mark.parametrize("value", ["0", "two", "-1", "1.5", "100000", "9" * 40])

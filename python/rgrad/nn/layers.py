@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, SupportsFloat
 
 from rgrad import _core
-from rgrad._core import Tensor
+from rgrad._core import Generator, Tensor
 from rgrad._shared.integer import integer
 from rgrad.nn import init
 from rgrad.nn.module import TensorModule, as_tensor
@@ -44,19 +44,21 @@ class Linear(TensorModule):
 class Dropout(TensorModule):
     """In training, sets each element to 0 with probability ``p`` and divides the others by 1 − p; else the identity.
 
-    Srivastava et al., Dropout: a simple way to prevent neural networks from overfitting, JMLR 15, 2014.
+    Srivastava et al., Dropout: a simple way to prevent neural networks from overfitting, JMLR 15, 2014. It draws from
+    ``generator``, or from the default one (``rg.manual_seed``) if that is None.
     """
 
-    def __init__(self, p: float = 0.5) -> None:
+    def __init__(self, p: float = 0.5, *, generator: Generator | None = None) -> None:
         if not isinstance(p, SupportsFloat):
             raise TypeError(f"Dropout: expected a probability from 0 to 1, got {type(p).__name__}")
         if not 0 <= p <= 1:
             raise ValueError(f"Dropout: expected a probability from 0 to 1, got {p}")
         self.p = p
+        self.generator = generator
 
     def forward(self, x: Tensor) -> Tensor:
         """Any shape to the same shape."""
-        return _core.dropout(x, self.p) if self.training else x
+        return _core.dropout(x, self.p, self.generator) if self.training else x
 
     def extra_repr(self) -> str:
         """The probability."""
