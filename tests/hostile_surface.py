@@ -116,9 +116,9 @@ USUAL: list[tuple[str, list[Value]]] = [
     ("factor max_lr scale rtol atol min max", RATES),
     ("requires_grad keepdim keepdims unbiased shuffle drop_last bias affine strict training mode recurse", FLAGS),
     ("set_to_none maximize inplace has_aux", FLAGS),
-    ("function fun fn f closure lr_lambda hook collate_fn", FUNCTIONS),
+    ("function fun fn f closure lr_lambda hook collate_fn loss rows", FUNCTIONS),
     ("params parameters", makers(parameters=lambda: [parameter()], network=lambda: list(network().parameters()))),
-    ("module modules", makers(linear=lambda: still(rg.nn.Linear(3, 2)), network=network)),
+    ("module modules model", makers(linear=lambda: still(rg.nn.Linear(3, 2)), network=network)),
     ("dataset data_source", [*makers(dataset=numbered), *values([1, 2, 3]), *MATRICES[:2]]),
     ("indices weights scores milestones", values([0, 1, 2], [1.0, 2.0])),
     ("primals tangents inputs outputs tensors", makers(tensors=lambda: [rg.ones(2, 3)])),
@@ -159,6 +159,9 @@ INSTANCES: dict[str, Callable[[], Any]] = {
     "rgrad.optim.lr_scheduler.OneCycleLR": lambda: rg.optim.lr_scheduler.OneCycleLR(optimizer(), 0.5, total_steps=9),
     "rgrad.optim.lr_scheduler.SequentialLR": lambda: scheduler_of_two(),
     "rgrad.data.CurriculumSampler": lambda: rg.data.CurriculumSampler([0.1, 0.5, 0.9], epochs=3),
+    "rgrad.train.LRFinder": lambda: rg.train.LRFinder([0.1, 0.2], [2.0, 1.0], 0.1),
+    "rgrad.train.Mean": lambda: rg.train.Mean("mean", lambda outputs, targets: outputs - targets),
+    "rgrad.train.Run": lambda: rg.train.Run(network(), optimizer(), 3, rg.train.History()),
     "rgrad.optim.lr_scheduler.LambdaLR": lambda: rg.optim.lr_scheduler.LambdaLR(optimizer(), lambda epoch: 0.5),
 }
 # What calls give back and nobody makes.

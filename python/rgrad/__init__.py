@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         nn as nn,
         optim as optim,
         testing as testing,
+        train as train,
         transforms as transforms,
         tutorial as tutorial,
     )
@@ -103,6 +104,7 @@ _ROOMS = {
     "nn",
     "optim",
     "testing",
+    "train",
     "transforms",
     "tutorial",
 }
