@@ -14,6 +14,7 @@ unexport CONDA_PREFIX PYTHONHOME PYTHONPATH
 
 BUILD_INPUTS := Cargo.toml Cargo.lock pyproject.toml $(shell find rust -name '*.rs' -o -name Cargo.toml)
 BUILT := $(VENV)/built.stamp
+EXTENSION := $(MAKE) $(BUILT)
 # The extension only links inside an interpreter, so it has no Rust tests of its own; the benches have none, and peers that
 # take minutes to compile.
 CRATES := --workspace --exclude rgrad-python --exclude rgrad-bench --locked
@@ -29,9 +30,6 @@ INSTRUMENTED = RUSTC_BOOTSTRAP=1 RUSTFLAGS='-Zsanitizer=address \
 COVERAGE := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=3 \
 	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table --cfg fuzzing
 FUZZ_SECONDS ?= 60
-# One run of pytest, of the slow tests or on the instruction set $$0; its output comes in one piece, as several run side by side.
-SUITE = if [ $$0 = slow ]; then set -- -m slow; else export RGRAD_ISA=$$0; fi; \
-	$(PY) -m pytest "$$@" > runs/pytest-$$0.txt 2>&1; status=$$?; echo "pytest $$0"; cat runs/pytest-$$0.txt; exit $$status
 
 # How long, and from which seed on: another one every time.
 SECONDS ?= 120
@@ -40,7 +38,7 @@ COUNT ?= 200
 STEPS ?= 100000
 START ?= $(shell date +%s)000
 
-.PHONY: help demo test lint format sanitize sanitize-python fuzz fuzz-programs fuzz-calls fuzz-files growth kills threads model miri stubs
+.PHONY: help demo test check lint format sanitize sanitize-python fuzz fuzz-programs fuzz-calls fuzz-files growth kills threads model miri stubs
 .PHONY: bench wheel clean tools
 
 help: ## list the targets
@@ -50,11 +48,11 @@ demo: $(BUILT) ## train softmax regression and an MLP on digits, with pictures (
 	$(PY) -m rgrad train $(DATA) --model softmax --out $(RUN)-softmax
 	$(PY) -m rgrad train $(DATA) --model mlp --out $(RUN)-mlp
 
-test: $(BUILT) $(VENV)/checks.stamp ## run every test, once for each instruction set of this machine
-	set -e; isas=$$($(PY) -c 'from rgrad import _core; print(*_core.available_isas())'); \
-	for isa in $$isas; do echo "RGRAD_ISA=$$isa cargo test"; RGRAD_ISA=$$isa cargo test --quiet $(CRATES); done; \
-	cargo test --quiet --locked -p rgrad-kernels --test math -- --ignored activations; \
-	mkdir -p runs; { echo slow; printf '%s\n' $$isas; } | xargs -P $$(getconf _NPROCESSORS_ONLN) -I{} sh -c '$(SUITE)' {}
+test: $(VENV)/checks.stamp ## run every test, and those that depend on the instruction set on each of this machine
+	$(PY) scripts/suite.py --build '$(EXTENSION)'
+
+check: test ## run every test on each instruction set of this machine, and the slow tests
+	$(PY) scripts/suite.py --rest
 
 sanitize: $(BUILT) ## run the kernels' tests with AddressSanitizer, once for each vector instruction set of this machine
 	$(call INSTRUMENTED,,test --quiet --package rgrad-kernels --tests --target-dir target/sanitize --no-run)

@@ -7,6 +7,8 @@ import rgrad as rg
 from rgrad import nn
 from rgrad.nn import functional as F
 
+pytestmark = pytest.mark.every_isa
+
 # Derivatives at the kinks, which are PyTorch's.
 KINKS = [
     (F.relu6, 0.0, 0.0),

@@ -52,7 +52,7 @@ def test_one_thread_may_free_what_another_makes(size):
 
     thread = threading.Thread(target=free)
     thread.start()
-    make(20_000_000 // (4 * size) + 100 if size < 100_000 else 100)
+    make(10_000_000 // max(64, 4 * size) + 100)  # more than caches hold
     before = stats()
     make(1000)
     after = stats()

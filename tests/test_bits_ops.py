@@ -6,10 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-import rgrad as rg
 from rgrad import _core
 
 # The cases are small, so that threads have something to share only where an operation runs a large kernel for them; the
@@ -86,37 +84,3 @@ def test_a_difference_is_noticed():
     other = {"tanh-0 in float32 with 2 threads": "b"}
     assert differing({"avx512": same, "avx2": same}) == []
     assert differing({"avx512": same, "avx2": other}) == ["tanh-0 in float32 with 2 threads on avx2"]
-
-
-# k around the blocks in which products are summed; few columns take paths of their own.
-@pytest.mark.parametrize("k", [0, 1, 50, 511, 512, 513, 784, 1025])
-@pytest.mark.parametrize("n", [1, 2, 3, 10, 37])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_products_of_any_part_of_the_rows(k, n, dtype):
-    rows = 67
-    x = rg.randn(rows, k, dtype=dtype)
-    w, bias = rg.randn(k, n, dtype=dtype), rg.randn(n, dtype=dtype)
-    products = {
-        "x @ w": lambda x: x @ w,
-        "linear": lambda x: rg.linear(x, w.T.contiguous(), bias),
-        "columns of x": lambda x: x.T.contiguous().T @ w,
-    }
-    for name, product in products.items():
-        whole = product(x).numpy()
-        for split in (1, 2, 3, 5, 8, 16, 33, 66):
-            parts = [product(x[i : i + split]).numpy() for i in range(0, rows, split)]
-            np.testing.assert_array_equal(np.concatenate(parts), whole, err_msg=f"{name} in parts of {split} rows")
-
-
-@pytest.mark.parametrize("activation", ["ReLU", "Tanh", "Sigmoid", "GELU", "LayerNorm"])
-@pytest.mark.parametrize("threads", [1, 2, 8])
-def test_networks_on_any_part_of_the_batch(activation, threads):
-    rg.set_num_threads(threads)
-    between = rg.nn.LayerNorm(129) if activation == "LayerNorm" else getattr(rg.nn, activation)()
-    model = rg.nn.Sequential(rg.nn.Linear(784, 129), between, rg.nn.Linear(129, 10))
-    x = rg.randn(257, 784)
-    with rg.no_grad():
-        whole = rg.log_softmax(model(x), 1).numpy()
-        for split in (1, 3, 64, 256):
-            parts = [rg.log_softmax(model(x[i : i + split]), 1).numpy() for i in range(0, 257, split)]
-            np.testing.assert_array_equal(np.concatenate(parts), whole, err_msg=f"in parts of {split} rows")

@@ -6,6 +6,8 @@ import pytest
 import rgrad as rg
 from rgrad.nn import functional as F
 
+pytestmark = pytest.mark.every_isa
+
 ROWS = 37
 LENGTHS = [1, 3, 15, 16, 17, 63, 65, 200, 513, 1500, 70_000]
 
@@ -87,3 +89,47 @@ def test_repeated_rows_and_groups_of_dimensions(name, rng):
             assert part.tobytes() == whole[i : i + 1, j : j + 1].tobytes(), f"{name} of group {i}, {j}"
     repeated = f(x[:1].expand(4, -1, -1, -1)).numpy()
     assert all(row.tobytes() == whole[0].tobytes() for row in repeated)
+
+
+# k around the blocks in which products are summed; few columns take paths of their own.
+@pytest.mark.parametrize("k", [0, 1, 50, 511, 512, 513, 784, 1025])
+@pytest.mark.parametrize("n", [1, 2, 3, 10, 37])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_products_of_any_part_of_the_rows(k, n, dtype):
+    rows = 67
+    x = rg.randn(rows, k, dtype=dtype)
+    w, bias = rg.randn(k, n, dtype=dtype), rg.randn(n, dtype=dtype)
+    products = {
+        "x @ w": lambda x: x @ w,
+        "linear": lambda x: rg.linear(x, w.T.contiguous(), bias),
+        "columns of x": lambda x: x.T.contiguous().T @ w,
+    }
+    for name, product in products.items():
+        whole = product(x).numpy()
+        for split in (1, 2, 3, 5, 8, 16, 33, 66):
+            parts = [product(x[i : i + split]).numpy() for i in range(0, rows, split)]
+            np.testing.assert_array_equal(np.concatenate(parts), whole, err_msg=f"{name} in parts of {split} rows")
+
+
+@pytest.mark.parametrize("activation", ["ReLU", "Tanh", "Sigmoid", "GELU", "LayerNorm"])
+@pytest.mark.parametrize("threads", [1, 2, 8])
+def test_networks_on_any_part_of_the_batch(activation, threads):
+    rg.set_num_threads(threads)
+    between = rg.nn.LayerNorm(129) if activation == "LayerNorm" else getattr(rg.nn, activation)()
+    model = rg.nn.Sequential(rg.nn.Linear(784, 129), between, rg.nn.Linear(129, 10))
+    x = rg.randn(257, 784)
+    with rg.no_grad():
+        whole = rg.log_softmax(model(x), 1).numpy()
+        for split in (1, 3, 64, 256):
+            parts = [rg.log_softmax(model(x[i : i + split]), 1).numpy() for i in range(0, 257, split)]
+            np.testing.assert_array_equal(np.concatenate(parts), whole, err_msg=f"in parts of {split} rows")
+
+
+@pytest.mark.parametrize("split", [1, 7, 64, 99])
+def test_any_split_of_the_batch(split):
+    model = rg.nn.Sequential(rg.nn.Linear(50, 37), rg.nn.Tanh(), rg.nn.Linear(37, 10))
+    x = rg.randn(100, 50)
+    with rg.no_grad():
+        whole = rg.softmax(model(x), 1).numpy()
+        parts = [rg.softmax(model(x[i : i + split]), 1).numpy() for i in range(0, 100, split)]
+    np.testing.assert_array_equal(np.concatenate(parts), whole)

@@ -4,6 +4,8 @@ import pytest
 
 import rgrad as rg
 
+pytestmark = pytest.mark.every_isa
+
 
 def bits(results):
     """Shapes, strides where there are several elements, and elements."""

@@ -7,6 +7,8 @@ from test_ops import CASES
 
 import rgrad as rg
 
+pytestmark = pytest.mark.every_isa
+
 ALL = [pytest.param(f"{name}-{i}", c, id=f"{name}-{i}") for name, cases in CASES.items() for i, c in enumerate(cases)]
 
 #: How much these make depends on values.

@@ -9,6 +9,8 @@ import pytest
 
 import rgrad as rg
 
+pytestmark = pytest.mark.every_isa
+
 nn, optim = rg.nn, rg.optim
 
 

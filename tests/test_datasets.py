@@ -9,7 +9,6 @@ import socket
 import struct
 import threading
 import tracemalloc
-import zlib
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
@@ -207,8 +206,7 @@ def test_a_gzip_bomb_is_refused_before_it_is_unpacked(tmp_path):
     described = struct.pack(">IIII", 0x803, 1 << 20, 32, 32)
     small = struct.pack(">IIII", 0x803, 7, 4, 6)
     for head, message in ((described, "unpack to 1073741824"), (b"", "magic number is 0x0"), (small, "too long")):
-        zeros = zlib.compressobj(wbits=31)
-        packed = zeros.compress(head) + b"".join(zeros.compress(bytes(1 << 24)) for _ in range(64)) + zeros.flush()
+        packed = gzip.compress(head) + 64 * gzip.compress(bytes(1 << 24))
         write(tmp_path, {**small_mnist(), f"{TRAIN_IMAGES}.gz": packed})
         tracemalloc.start()
         with pytest.raises(ValueError, match=f"{TRAIN_IMAGES}.gz: .*{message}"):

@@ -12,6 +12,8 @@ from hypothesis.extra import numpy as hnp
 
 import rgrad as rg
 
+pytestmark = pytest.mark.every_isa
+
 INF, NAN = math.inf, math.nan
 INTEGERS = ["uint8", "int32", "int64"]
 DTYPES = ["bool", *INTEGERS, "float32", "float64"]

@@ -7,6 +7,8 @@ import pytest
 
 import rgrad as rg
 
+pytestmark = pytest.mark.every_isa
+
 
 @pytest.mark.parametrize(
     ("name", "shapes", "message"),

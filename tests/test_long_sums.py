@@ -6,6 +6,8 @@ import pytest
 import rgrad as rg
 from rgrad.nn import functional as F
 
+pytestmark = pytest.mark.every_isa
+
 N = 10**6
 U = 2.0**-24  # half an ulp of 1
 # Tiles of 512, of which each of 64 accumulators takes 8, then pairs: some 30 roundings, one behind the other.

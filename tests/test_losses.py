@@ -9,6 +9,8 @@ import rgrad as rg
 from rgrad import nn
 from rgrad.nn import functional as F
 
+pytestmark = pytest.mark.every_isa
+
 
 def slope(function, *values):
     """The derivatives of a loss to each of its operands."""

@@ -8,6 +8,8 @@ import pytest
 import rgrad as rg
 from rgrad import optim
 
+pytestmark = pytest.mark.every_isa
+
 
 def penalised(p, g, weight_decay, maximize):
     return (-g if maximize else g) + weight_decay * p

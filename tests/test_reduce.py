@@ -12,6 +12,8 @@ from hypothesis.extra import numpy as hnp
 import rgrad as rg
 from rgrad.return_types import ValuesIndices
 
+pytestmark = pytest.mark.every_isa
+
 
 def gradient(f, x, dtype=rg.float64) -> list:
     t = rg.tensor(x, dtype=dtype, requires_grad=True)

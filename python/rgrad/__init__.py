@@ -72,7 +72,7 @@ def _apply_environment() -> None:
             raise ValueError(f"RGRAD_NUM_THREADS must be a number of threads, got {threads!r}")
         _core.set_num_threads(int(threads))
     else:
-        # Set for the workers of joblib, Dask and batch systems, which share the cores; the first number, as in "4,2", counts.
+        # joblib, Dask and batch systems set it for workers that share the cores. In "4,2" the first number counts.
         shared = _os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
         if shared.isdecimal() and 0 < int(shared) < _core.get_num_threads():
             _core.set_num_threads(int(shared))

@@ -1,6 +1,6 @@
 //! The product against its contract, bit for bit: a plain loop over k of fused multiply-adds, in blocks.
 //!
-//! Runs on one instruction set, the one that `RGRAD_ISA` names; the suite runs once for each that the machine has.
+//! Runs on one instruction set, the one that `RGRAD_ISA` names; `make test` runs it on each that the machine has.
 
 mod contract;
 
@@ -236,7 +236,8 @@ fn random_shapes() {
     for _ in 0..300 {
         let shape = (r.below(140), r.below(700), r.below(140));
         let (la, lb) = (LAYOUTS[r.below(LAYOUTS.len())], LAYOUTS[r.below(LAYOUTS.len())]);
-        check_both(&mut r, shape, la, lb, &[1, 2, 3, 8]);
+        let several = [2, 3, 8][r.below(3)];
+        check_both(&mut r, shape, la, lb, &[1, several]);
     }
 }
 

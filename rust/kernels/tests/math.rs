@@ -209,7 +209,7 @@ fn powers_are_accurate() {
 }
 
 #[test]
-#[ignore = "takes a minute: every one of the 2^32 bit patterns; `make test` runs it"]
+#[ignore = "takes a minute: every one of the 2^32 bit patterns; `make check` runs it"]
 fn activations_are_accurate_over_all_patterns() {
     check(CASES[..5].iter().map(|&(op, _, bound)| (op, bound)), 1);
 }
