@@ -29,8 +29,9 @@ from pathlib import Path
 from typing import Any
 
 BLOCK = 100
-TIMEOUT = 60
+TIMEOUT = 120  # seconds for a block: a machine may be busy
 MEMORY = 1 << 30
+FULL = 77  # the exit code of a worker that has little memory left
 SLOW = 5
 CRASHES = 3  # after which a function is left alone
 NOTE = struct.Struct("qqqq")
@@ -191,19 +192,29 @@ def describe(values: list[Any], kwargs: dict[str, Any]) -> str:
     return "(" + ", ".join([v.text for v in values] + [f"{k}={v.text}" for k, v in kwargs.items()]) + ")"
 
 
+def used() -> int:
+    """Bytes of address space."""
+    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+
+
 def limit() -> None:
     """No core files, no more memory than a call should ever need, no waiting for a terminal."""
-    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if "asan" not in os.environ.get("LD_PRELOAD", ""):
-        resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
+        most = used() + MEMORY
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
 def work(options: argparse.Namespace) -> None:
-    """A worker: its share of the functions, with a line of JSON for each fault and one at the end."""
+    """A worker: its share of the functions, with a line of JSON for each fault and one at the end.
+
+    Allocators do not give all memory back that was free once: a worker that has half of its memory left after a block
+    is replaced, so that calls do not fail for what others took.
+    """
     warnings.simplefilter("ignore")
     caller = Caller(options.seed)
     limit()
+    enough = used() + MEMORY // 2
     # Some calls print, too.
     reports = os.fdopen(os.dup(1), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -211,7 +222,7 @@ def work(options: argparse.Namespace) -> None:
         note = mmap.mmap(file.fileno(), NOTE.size)
     chosen = caller.chosen(options.function)[options.worker :: options.workers]
     skipped = {tuple(s) for s in json.loads(options.skip)}
-    stop = time.monotonic() + options.seconds
+    stop, full = time.monotonic() + options.seconds, False
     for block, number in ((b, n) for b in range(options.block, options.end) for n in chosen):
         if time.monotonic() > stop:
             break
@@ -225,13 +236,18 @@ def work(options: argparse.Namespace) -> None:
             text = f"{time.process_time() - began:.0f} s"
             slow = {"function": caller.subjects[number].name, "block": block, "kind": "slow", "text": text}
             print(json.dumps(slow), file=reports, flush=True)
+        full = used() > enough
+        if full:
+            break
     faulthandler.cancel_dump_traceback_later()
     summary = {"calls": caller.calls, "functions": len(chosen), "outcomes": caller.outcomes}
     print(json.dumps(summary), file=reports, flush=True)
+    if full:
+        sys.exit(FULL)
 
 
 class Worker:
-    """A worker's process, started again behind the call that ended it."""
+    """A worker's process, started again behind the call that ended it or the block that filled its memory."""
 
     def __init__(self, options: argparse.Namespace, number: int, folder: Path) -> None:
         self.options, self.number, self.folder = options, number, folder
@@ -274,6 +290,9 @@ class Worker:
             if code == 1 and "Timeout (" not in errors:
                 raise RuntimeError(f"a fault of this program:\n{errors}")
             number, block, call, made = NOTE.unpack(self.note.read_bytes())
+            if code == FULL:
+                self.start(block, number + 1)
+                continue
             self.summaries.append({"calls": made, "outcomes": {}})
             text = f"exit code {code}\n{errors}"
             kind = "hang" if "Timeout (" in errors else "crash"

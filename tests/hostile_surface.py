@@ -308,7 +308,7 @@ def operators() -> Iterator[Subject]:
         more = ["value"] if f in (format, round, divmod, pow) else []
         yield Subject(f"builtin {f.__name__}", f, optional=more, instances=TENSORS)
     for f in (np.concatenate, np.stack, np.asarray, np.sum, np.where, np.add, np.matmul, np.array_equal, np.isclose,
-              np.vstack, np.einsum, np.linalg.norm, np.transpose, np.array, np.may_share_memory):  # fmt: skip
+              np.vstack, np.einsum, np.linalg.det, np.transpose, np.array, np.may_share_memory):  # fmt: skip
         yield Subject(f"numpy.{f.__name__}", f, rest="tensors", instances=TENSORS)
 
 
@@ -347,9 +347,10 @@ def subjects() -> list[Subject]:
 
 
 def rest() -> None:
-    """Puts settings of the process back that a call may have changed."""
+    """Puts settings of the process back that a call may have changed, and gives memory back that others may need."""
     rg.set_default_dtype(rg.float32)
     rg._core._set_grad_enabled(True)
     rg._core._set_anomaly(False)
     rg.config.compile = True
     rg.manual_seed(0)
+    rg.__config__.empty_cache()

@@ -32,8 +32,12 @@ def test_what_is_excluded_is_there():
 @pytest.mark.parametrize("sizes", [range(10**30), hostile_values.liar(len=2**40, getitem=lambda self, i: 1)()])
 def test_no_length_is_believed(sizes):
     x = rg.ones(2, 3)
-    for call in (rg.zeros, x.sum, x.split, x.reshape, lambda s: rg.tensordot(x, x, s), lambda s: rg.rms_norm(x, s)):
-        with pytest.raises((TypeError, ValueError), match=r"sequence of more than|a sequence of them|pair of lists"):
+    of_sizes = (rg.zeros, x.sum, x.split, x.reshape, lambda s: rg.tensordot(x, x, s), lambda s: rg.rms_norm(x, s))
+    modules = (rg.nn.LayerNorm, rg.nn.RMSNorm, lambda s: rg.nn.Unflatten(0, s))
+    for call in (*of_sizes, *modules, lambda s: rg.grad(rg.sum, s)(x)):
+        with pytest.raises(
+            (TypeError, ValueError), match=r"sequence of more than|a sequence of them|pair of lists|out of range|twice"
+        ):
             call(sizes)
 
 

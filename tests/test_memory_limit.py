@@ -84,6 +84,35 @@ def test_an_operation_that_finds_no_memory(call, tmp_path):
     assert run.stdout.strip() in ("MemoryError", "done") or refused, run.stdout
 
 
+ENDLESS = """
+import resource, sys
+from itertools import repeat
+import rgrad as rg
+
+class Ones(list):
+    def __iter__(self):
+        return repeat(eval(sys.argv[1]))
+
+call = eval(sys.argv[2])
+limit = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize() + (3 << 20)
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+try:
+    call(Ones())
+except MemoryError:
+    print("MemoryError")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is of Linux")
+@pytest.mark.parametrize("call", ["rg.zeros", "rg.ones(1).sum", "rg.ones(1).split", "rg.cat", "rg.meshgrid"])
+def test_a_sequence_that_ends_later_than_memory(call):
+    item = "rg.ones(1)" if call in ("rg.cat", "rg.meshgrid") else "1"
+    run = subprocess.run(
+        [sys.executable, "-c", ENDLESS, item, call], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert (run.returncode, run.stdout) == (0, "MemoryError\n"), run.stderr[-500:]
+
+
 def test_iteration_takes_one_row_at_a_time():
     rows = iter(rg.zeros(1).expand(2**59))
     assert [next(rows).item() for _ in range(3)] == [0, 0, 0]

@@ -30,14 +30,17 @@ def _tensor(name: str, leaf: Any) -> Tensor:
 
 
 def _positions(name: str, argnums: int | Sequence[int], count: int) -> list[int]:
-    chosen = [integer(f"{name}: argnums", i) for i in ([argnums] if isinstance(argnums, SupportsIndex) else argnums)]
-    for i in chosen:
+    chosen: list[int] = []
+    for number in [argnums] if isinstance(argnums, SupportsIndex) else argnums:
+        i = integer(f"{name}: argnums", number)
         if not -count <= i < count:
             raise ValueError(f"{name}: argnums {i} is out of range for {count} positional arguments")
-    wrapped = [i % count for i in chosen]
-    if len(set(wrapped)) != len(wrapped) or not wrapped:
-        raise ValueError(f"{name}: argnums must name at least one argument, each once, got {argnums}")
-    return wrapped
+        if i % count in chosen:
+            raise ValueError(f"{name}: argnums names argument {i % count} twice")
+        chosen.append(i % count)
+    if not chosen:
+        raise ValueError(f"{name}: argnums must name at least one argument")
+    return chosen
 
 
 class _Arguments:

@@ -1,6 +1,11 @@
 """Integers as users write them: Python's and NumPy's, but no truth values."""
 
 import operator
+from collections.abc import Iterable
+from itertools import islice
+
+# As many as the core takes.
+_MOST = 1 << 20
 
 
 def integer(name: str, value: object, least: int | None = None) -> int:
@@ -14,3 +19,11 @@ def integer(name: str, value: object, least: int | None = None) -> int:
     if least is not None and number < least:
         raise ValueError(f"{name} must be at least {least}, not {number}")
     return number
+
+
+def integers(name: str, values: Iterable[object]) -> tuple[int, ...]:
+    """`values` as ints. ValueError if there are too many for sizes, for instance without an end."""
+    found = tuple(integer(name, value) for value in islice(values, _MOST + 1))
+    if len(found) > _MOST:
+        raise ValueError(f"{name}: expected sizes, got a sequence of more than {_MOST}")
+    return found

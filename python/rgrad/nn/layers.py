@@ -6,7 +6,7 @@ from typing import Any, SupportsFloat
 
 from rgrad import _core
 from rgrad._core import Generator, Tensor
-from rgrad._shared.integer import integer
+from rgrad._shared.integer import integer, integers
 from rgrad.nn import init
 from rgrad.nn.module import TensorModule, as_tensor
 from rgrad.nn.parameter import Parameter
@@ -97,7 +97,7 @@ class Unflatten(TensorModule):
 
     def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
         self.dim = integer("Unflatten: dim", dim)
-        self.unflattened_size = tuple(integer("Unflatten: a size", size) for size in unflattened_size)
+        self.unflattened_size = integers("Unflatten: a size", unflattened_size)
 
     def forward(self, x: Tensor) -> Tensor:
         """(…, n, …) to (…, *unflattened_size, …)."""

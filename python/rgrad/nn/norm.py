@@ -5,7 +5,7 @@ from typing import Any, SupportsIndex
 
 from rgrad import _core
 from rgrad._core import Tensor
-from rgrad._shared.integer import integer
+from rgrad._shared.integer import integer, integers
 from rgrad.nn.module import TensorModule, as_tensor
 from rgrad.nn.parameter import Parameter
 
@@ -112,7 +112,7 @@ class BatchNorm1d(TensorModule):
 
 def _sizes(normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
     all_sizes = [normalized_shape] if isinstance(normalized_shape, SupportsIndex) else normalized_shape
-    return tuple(integer("normalized_shape", size) for size in all_sizes)
+    return integers("normalized_shape", all_sizes)
 
 
 class LayerNorm(TensorModule):

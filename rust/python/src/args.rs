@@ -2,7 +2,7 @@
 
 #![allow(non_camel_case_types, reason = "the rows of the operations' tables spell Python's types")]
 
-use pyo3::exceptions::{PyOverflowError, PyTypeError};
+use pyo3::exceptions::{PyMemoryError, PyOverflowError, PyTypeError};
 use pyo3::inspect::PyStaticExpr;
 use pyo3::types::{PyBool, PyInt, PySequence, PyString, PyTuple};
 use pyo3::{PyTypeInfo, type_hint_identifier, type_hint_subscript, type_hint_union};
@@ -12,7 +12,7 @@ use rgrad_engine::{Tensor as EngineTensor, ops};
 use crate::dtype::value_error;
 use crate::entry::boundary;
 use crate::entry::prelude::*;
-use crate::error::to_py;
+use crate::error::{room, to_py};
 use crate::interop;
 use crate::operands::{no_operand, number, settle, type_name};
 use crate::tensor::PyTensor;
@@ -98,6 +98,14 @@ impl Pass for RoundingMode {
     }
 }
 
+/// Appends what an iterable goes on with, of any length: `Vec::push` would end the process where memory ends.
+fn append<T>(all: &mut Vec<T>, item: T) -> PyResult<()> {
+    let room = all.try_reserve(1);
+    room.map_err(|_| PyMemoryError::new_err(format!("cannot allocate room for more than {} items", all.len())))?;
+    all.push(item);
+    Ok(())
+}
+
 /// A sequence of tensors.
 pub(crate) struct Tensors(pub(crate) Vec<EngineTensor>);
 
@@ -115,7 +123,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Tensors {
                 let (i, name) = (all.len(), type_name(&item));
                 return Err(PyTypeError::new_err(format!("expected tensors, got {name} at position {i}")));
             };
-            all.push(t.get().inner.clone());
+            append(&mut all, t.get().inner.clone())?;
         }
         Ok(Self(all))
     }
@@ -137,7 +145,7 @@ pub(crate) fn operands(args: &Bound<'_, PyTuple>) -> PyResult<Vec<EngineTensor>>
     };
     let mut all = room_for_tensors(first.as_ref().map_or(0, |list| list.len().unwrap_or(0))).map_err(to_py)?;
     for item in list {
-        all.push(item?.extract::<Tensor>()?.0);
+        append(&mut all, item?.extract::<Tensor>()?.0)?;
     }
     Ok(all)
 }
@@ -236,7 +244,7 @@ where
         if all.len() == most {
             return Err(value_error(format!("expected sizes or dimensions, got a sequence of more than {most}")));
         }
-        all.push(item?.extract()?);
+        append(&mut all, item?.extract()?)?;
     }
     Ok(all)
 }
@@ -309,7 +317,11 @@ pub(crate) fn sizes(all: &[isize]) -> PyResult<Vec<usize>> {
     let size = |&n: &isize| {
         usize::try_from(n).map_err(|_| value_error(format!("a tensor cannot have a dimension of size {n}")))
     };
-    all.iter().map(size).collect()
+    let mut found = room(all.len())?;
+    for n in all {
+        found.push(size(n)?);
+    }
+    Ok(found)
 }
 
 pub(crate) type float = f64;

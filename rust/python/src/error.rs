@@ -5,6 +5,7 @@ use std::cell::Cell;
 use pyo3::exceptions::{PyIndexError, PyMemoryError, PyRuntimeError, PyTypeError, PyValueError, PyZeroDivisionError};
 use pyo3::prelude::*;
 use rgrad_engine::{Error, Kind};
+use rgrad_kernels::buffer::room_for;
 
 /// The exception that an engine error becomes.
 pub(crate) fn to_py(e: Error) -> PyErr {
@@ -17,6 +18,11 @@ pub(crate) fn to_py(e: Error) -> PyErr {
         Kind::Memory => PyMemoryError::new_err(e.message),
         Kind::Foreign => RAISED.take().unwrap_or_else(|| PyRuntimeError::new_err(e.message)),
     }
+}
+
+/// An empty vector with room for `n` items, or `MemoryError`.
+pub(crate) fn room<T>(n: usize) -> PyResult<Vec<T>> {
+    room_for(n).map_err(|e| to_py(e.into()))
 }
 
 thread_local! {

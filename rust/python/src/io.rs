@@ -10,11 +10,10 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::types::PyDict;
 use rgrad_engine::tensor::Scalar;
 use rgrad_engine::{DType, Tensor, ops};
-use rgrad_kernels::buffer::room_for;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 
 use crate::entry::prelude::*;
-use crate::error::{raised, run, to_py};
+use crate::error::{raised, room, run, to_py};
 use crate::files::{begin, check_regular, finish, os_error};
 use crate::tensor::PyTensor;
 
@@ -27,10 +26,6 @@ fn to_file(d: DType) -> Dtype {
         DType::UInt8 => Dtype::U8,
         DType::Bool => Dtype::BOOL,
     }
-}
-
-fn room<T>(n: usize) -> PyResult<Vec<T>> {
-    room_for(n).map_err(|e| to_py(e.into()))
 }
 
 /// The elements as the file holds them: row-major and little-endian.
