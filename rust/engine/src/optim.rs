@@ -15,7 +15,7 @@ use crate::dtype::{DType, match_float};
 use crate::error::{Result, fail};
 use crate::ops::contiguous;
 use crate::shape::Show;
-use crate::tensor::{Action, Reader, Tensor, watch};
+use crate::tensor::{Op, Out, Reader, Tensor, watch};
 
 /// One parameter with its gradient and the optimizer's state of it.
 #[derive(Clone, Debug)]
@@ -62,13 +62,13 @@ impl<R: Rule + 'static> Update<R> {
         check(slots)?;
         let (rules, counts) = (slots.iter().map(|s| s.rule).collect(), counts.unwrap_or_default());
         *counts.lock() = slots.iter().map(|s| s.counts).collect();
-        let action = Arc::new(Self { rules: Lock::new(rules), counts });
+        let op = Arc::new(Self { rules: Lock::new(rules), counts });
         // State that the step has made stays when the step is over, unlike anything else that it makes.
         slots.iter().flat_map(|s| &s.state).for_each(watch::forget);
         let grads: Vec<&Tensor> = slots.iter().map(|s| &s.grad).collect();
         let written: Vec<&Tensor> = slots.iter().flat_map(|s| once(&s.param).chain(&s.state)).collect();
-        watch::ran(action.clone(), &grads, &written, || update(slots))?;
-        Ok(action)
+        watch::ran(op.clone(), &grads, &mut Out::at(&written), false, |_| update(slots))?;
+        Ok(op)
     }
 
     /// Sets the settings and counts with which the next step starts, one for each parameter.
@@ -83,12 +83,13 @@ impl<R: Rule + 'static> Update<R> {
     }
 }
 
-impl<R: Rule + 'static> Action for Update<R> {
-    fn name(&self) -> String {
-        R::NAME.into()
+impl<R: Rule + 'static> Op for Update<R> {
+    fn name(&self) -> &'static str {
+        R::NAME
     }
 
-    fn run(&self, grads: &[&Tensor], mut out: &[&Tensor]) -> Result<()> {
+    fn forward(&self, grads: &[&Tensor], out: &mut Out<'_>) -> Result<()> {
+        let mut out = out.places();
         let rules = self.rules.lock();
         let mut all = self.counts.lock();
         // Most parameters are at the same step of the same rule.

@@ -165,9 +165,8 @@ fn cross_entropy_and_its_slope_are_one_pass() {
             let slope = gradient(&leaf, &loss);
             vec![loss, slope]
         };
-        let before = ["%0 = cross_entropy(arg0, arg1)", "%1 = cross_entropy_slope(arg0, arg1)"];
-        let after = ["%0, %1, %2 = cross_entropy+slope(arg0, arg1)"];
-        check(&[numbers(&[6, 5]), labels(6, 5)], f, "cross_entropy", &before, &after);
+        let one = ["%0, %1 = cross_entropy(arg0, arg1)"];
+        check(&[numbers(&[6, 5]), labels(6, 5)], f, "dead", &one, &one);
     }
 }
 

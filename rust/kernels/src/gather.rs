@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use crate::buffer::scratch;
+use crate::buffer::Buffer;
 use crate::entries::entries;
 use crate::lanes::prefetch;
 use crate::simd::{Element, Kernel, Real, Simd};
@@ -148,8 +148,11 @@ impl<T: Real> ScatterAdd<'_, T> {
     /// Accumulates the sums of all rows together.
     #[inline(always)]
     fn at_once(self) {
-        let mut sums = scratch::<f64>(self.out.len());
-        sums.extend(self.out.iter().map(|x| x.to_f64()));
+        let mut room = Buffer::scratch::<f64>(self.out.len());
+        let sums = room.get_mut();
+        for (sum, x) in sums.iter_mut().zip(self.out.iter()) {
+            *sum = x.to_f64();
+        }
         if self.row_len == 1 && self.out.len() == self.rows {
             let n = self.rows as i64;
             for (x, &i) in self.x.iter().zip(self.idx) {
@@ -163,7 +166,7 @@ impl<T: Real> ScatterAdd<'_, T> {
                 }
             }
         }
-        for (out, sum) in self.out.iter_mut().zip(sums) {
+        for (out, &mut sum) in self.out.iter_mut().zip(sums) {
             *out = T::from_f64(sum);
         }
     }
@@ -171,20 +174,31 @@ impl<T: Real> ScatterAdd<'_, T> {
     /// Accumulates the sum of one row after another, and leaves out rows without an index.
     #[inline(always)]
     fn in_order(self) {
-        let mut pairs = scratch::<(usize, usize)>(self.idx.len());
-        pairs.extend(self.idx.iter().enumerate().filter_map(|(at, &i)| Some((self.row_of(i)?, at))));
+        let mut room = [Buffer::scratch::<i64>(2 * self.idx.len()), Buffer::scratch::<f64>(self.row_len)];
+        let [pairs, sums] = &mut room;
+        // Of every index that is here, its row and its place.
+        let (pairs, _) = pairs.get_mut::<i64>().as_chunks_mut::<2>();
+        let mut count = 0;
+        for (at, &i) in self.idx.iter().enumerate() {
+            if let Some(row) = self.row_of(i) {
+                pairs[count] = [row as i64, at as i64];
+                count += 1;
+            }
+        }
+        let pairs = &mut pairs[..count];
         pairs.sort_unstable();
-        let mut sums = scratch::<f64>(self.row_len);
-        for same in pairs.chunk_by(|a, b| a.0 == b.0) {
-            let out = &mut self.out[same[0].0 * self.row_len..][..self.row_len];
-            sums.clear();
-            sums.extend(out.iter().map(|x| x.to_f64()));
-            for &(_, at) in same {
-                for (sum, x) in sums.iter_mut().zip(&self.x[at * self.row_len..]) {
+        let sums = sums.get_mut::<f64>();
+        for same in pairs.chunk_by(|a, b| a[0] == b[0]) {
+            let out = &mut self.out[same[0][0] as usize * self.row_len..][..self.row_len];
+            for (sum, x) in sums.iter_mut().zip(out.iter()) {
+                *sum = x.to_f64();
+            }
+            for &[_, at] in same {
+                for (sum, x) in sums.iter_mut().zip(&self.x[at as usize * self.row_len..]) {
                     *sum += x.to_f64();
                 }
             }
-            for (out, &sum) in out.iter_mut().zip(&sums) {
+            for (out, &sum) in out.iter_mut().zip(sums.iter()) {
                 *out = T::from_f64(sum);
             }
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pyo3::exceptions::PyTypeError;
 use rgrad_engine::Tensor;
-use rgrad_engine::op::{Foreign, Grads, Op, Saved, Saves, Want, apply};
+use rgrad_engine::op::{Foreign, Grads, Op, Out, Saved, Saves, Want, apply};
 use rgrad_engine::ops;
 use rgrad_engine::tape;
 
@@ -12,9 +12,10 @@ use crate::args::Tensors;
 use crate::cycles;
 use crate::entry::prelude::*;
 use crate::error::{raised, run};
-use crate::tensor::{Out, PyTensor};
+use crate::tensor::PyTensor;
 
 /// An operation whose value has been computed, and whose rules are Python functions.
+#[derive(Clone)]
 struct Custom {
     name: String,
     value: Tensor,
@@ -53,8 +54,9 @@ impl Op for Custom {
     fn saves(&self) -> Saves {
         self.saves
     }
-    fn forward(&self, _: &[&Tensor]) -> rgrad_engine::Result<Tensor> {
-        Ok(self.value.clone())
+    fn forward(&self, _: &[&Tensor], out: &mut Out<'_>) -> rgrad_engine::Result<()> {
+        out.give(self.value.clone());
+        Ok(())
     }
     fn backward(&self, saved: &Saved, g: &Tensor, _: Want) -> rgrad_engine::Result<Grads> {
         let g = tape::apart(g)?;
@@ -92,7 +94,7 @@ pub fn _custom(
     saves_output: bool,
     backward: Py<PyAny>,
     jvp: Py<PyAny>,
-) -> Out {
+) -> PyResult<PyTensor> {
     let saves = Saves { inputs: saved_inputs, output: saves_output };
     cycles::watch(py)?;
     let rules = Arc::new(Rules { backward, jvp });

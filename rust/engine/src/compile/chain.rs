@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use super::program::Operand;
 use crate::dtype::{DType, match_float};
 use crate::error::Result;
-use crate::op::Action;
+use crate::op::{Op, Out};
 use crate::shape::Dims;
 use crate::tensor::{Reader, Tensor};
 
@@ -42,9 +42,9 @@ enum Place<'a, T> {
 }
 
 impl Fused {
-    /// The chain that an action is, if it is one.
-    pub(super) fn of(action: &dyn Action) -> Option<&Self> {
-        action.as_any()?.downcast_ref()
+    /// The chain that an operation is, if it is one.
+    pub(super) fn of(op: &dyn Op) -> Option<&Self> {
+        op.as_any()?.downcast_ref()
     }
 
     /// The same with its only result in the place of `target`, which it may read as well, and the inputs that are left.
@@ -92,13 +92,17 @@ impl Fused {
     }
 }
 
-impl Action for Fused {
-    fn name(&self) -> String {
+impl Op for Fused {
+    fn name(&self) -> &'static str {
+        "chain"
+    }
+
+    fn describe(&self) -> String {
         format!("chain[{}]", self.names.join(" "))
     }
 
-    fn run(&self, x: &[&Tensor], out: &[&Tensor]) -> Result<()> {
-        match_float!(self.dtype, "chain", T => self.run::<T>(x, out));
+    fn forward(&self, x: &[&Tensor], out: &mut Out<'_>) -> Result<()> {
+        match_float!(self.dtype, "chain", T => self.run::<T>(x, out.places()));
         Ok(())
     }
 

@@ -88,13 +88,6 @@ impl<'a> Edit<'a> {
         self.change(i, Instr::clear);
     }
 
-    /// Adds a cell, and returns its number.
-    pub fn new_cell(&mut self, cell: Cell) -> usize {
-        self.uses.push(Use::default());
-        self.program.cells.push(cell);
-        self.uses.len() - 1
-    }
-
     pub fn set_home(&mut self, cell: usize, home: Home) {
         self.program.cells[cell].home = home;
     }

@@ -112,7 +112,7 @@ impl Batches {
         let rows = self.rows_of(batch);
         let Some(order) = &self.order else {
             for (x, to) in self.columns.iter().zip(arguments) {
-                to.move_to(x.layout().offset + rows.start * width(x));
+                to.move_to(x, x.layout().offset + rows.start * width(x));
             }
             return Ok(());
         };

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use rgrad_kernels::lock::Lock;
 use smallvec::SmallVec;
 
-use super::program::Instr;
-use super::record::{Recorder, place, with};
+use super::record::{place, with};
 use crate::error::{Result, fail};
-use crate::op::{Action, Check};
+use crate::op::{Kind, Op, Out, Plain};
 use crate::random::{Generator, State};
 use crate::tensor::watch::{Watcher, is_recording};
 use crate::tensor::{Mark, Registered, Tensor};
@@ -21,21 +20,19 @@ impl Watcher for OfThread {
         with(|r| r.check_apart(used))
     }
 
-    fn made(&self, action: Arc<dyn Action>, x: &[&Tensor], y: &Tensor, effect: bool) -> Result<()> {
-        with(|r| {
-            let known =
-                y.mark() != Mark::None && (r.known(y).is_some() || y.mark() == Mark::Built { recording: r.number });
-            // A view of what was there is no new value.
-            if known || x.iter().any(|x| x.shares_storage(y)) { Ok(()) } else { r.push(action, x, y, effect) }
-        })
-    }
-
     fn changes(&self, out: &[&Tensor]) -> Result<()> {
         with(|r| out.iter().try_for_each(|t| r.keep(t)))
     }
 
-    fn ran(&self, action: Arc<dyn Action>, x: &[&Tensor], out: &[&Tensor]) -> Result<()> {
-        with(|r| r.push_effect(action, x, out))
+    fn ran(&self, op: Arc<dyn Op>, x: &[&Tensor], out: &Out<'_>, effect: bool) -> Result<()> {
+        with(|r| {
+            let known = |y: &Tensor| {
+                y.mark() != Mark::None && (r.known(y).is_some() || y.mark() == Mark::Built { recording: r.number })
+            };
+            // A view of what was there is no new value.
+            let old = |y: &Tensor| known(y) || x.iter().any(|x| x.shares_storage(y));
+            if !out.made().is_empty() && out.made().iter().all(old) { Ok(()) } else { r.push(op, x, out, effect) }
+        })
     }
 
     fn draws(&self, generator: &Generator) {
@@ -87,17 +84,6 @@ impl Watcher for OfThread {
     }
 }
 
-impl Recorder {
-    /// Writes down an action that makes no tensor.
-    fn push_effect(&mut self, action: Arc<dyn Action>, x: &[&Tensor], out: &[&Tensor]) -> Result<()> {
-        let inputs = x.iter().map(|t| self.operand(t)).collect::<Result<SmallVec<_>>>()?;
-        let outputs = out.iter().map(|t| self.operand(t)).collect::<Result<SmallVec<_>>>()?;
-        let effect = outputs.is_empty();
-        self.program.instrs.push(Instr { action, inputs, outputs, in_place: !effect, effect });
-        Ok(())
-    }
-}
-
 /// Where a generator stands, for [`set_state`].
 #[must_use]
 pub fn state_of(generator: &Generator) -> State {
@@ -131,17 +117,15 @@ pub fn set_state(generator: &Generator, state: State) {
 
 /// Writes down something that is done to no tensor.
 fn effect(name: &'static str, f: impl Fn() + Send + Sync + 'static) {
-    let action = Arc::new(Check {
+    let op = Plain {
+        kind: Kind::Other,
         name,
-        f: move |_: &[&Tensor]| {
+        f: move |_: &[&Tensor], _: &mut Out<'_>| {
             f();
             Ok(())
         },
-    });
-    with(|r| {
-        let (inputs, outputs) = (SmallVec::new(), SmallVec::new());
-        r.program.instrs.push(Instr { action, inputs, outputs, in_place: false, effect: true });
-    });
+    };
+    with(|r| r.push_instr(Arc::new(op), SmallVec::new(), SmallVec::new(), false, true));
 }
 
 /// The error of what cannot be repeated.

@@ -9,7 +9,7 @@ use rgrad_kernels::simd::Real;
 
 use crate::dtype::match_float;
 use crate::error::Result;
-use crate::op::{Action, Kind};
+use crate::op::{Kind, Op, Out};
 use crate::tensor::{Reader, Tensor};
 
 /// C = epilogue(A·B). The inputs are A and B, the bias if there is one, and the values of the activation whose slope is applied.
@@ -24,9 +24,9 @@ pub(crate) struct Product {
 }
 
 impl Product {
-    /// The product that an action is, if it is one.
-    pub(super) fn of(action: &dyn Action) -> Option<&Self> {
-        action.as_any()?.downcast_ref()
+    /// The product that an operation is, if it is one.
+    pub(super) fn of(op: &dyn Op) -> Option<&Self> {
+        op.as_any()?.downcast_ref()
     }
 
     fn run<T: Tiles + Reductions>(&self, x: &[&Tensor], out: &[&Tensor], packed: Option<&Packed<T>>) {
@@ -68,8 +68,12 @@ fn mat<'a, T: Real>(x: &Tensor, data: &'a Reader<'_, T>) -> Mat<'a, T> {
     }
 }
 
-impl Action for Product {
-    fn name(&self) -> String {
+impl Op for Product {
+    fn name(&self) -> &'static str {
+        "product"
+    }
+
+    fn describe(&self) -> String {
         let mut name = String::from("product");
         if self.bias {
             name.push_str("+bias");
@@ -92,8 +96,8 @@ impl Action for Product {
         name
     }
 
-    fn run(&self, x: &[&Tensor], out: &[&Tensor]) -> Result<()> {
-        match_float!(out[0].dtype(), "product", T => self.run::<T>(x, out, None));
+    fn forward(&self, x: &[&Tensor], out: &mut Out<'_>) -> Result<()> {
+        match_float!(x[0].dtype(), "product", T => self.run::<T>(x, out.places(), None));
         Ok(())
     }
 
@@ -129,12 +133,16 @@ impl Kept {
     }
 }
 
-impl Action for Kept {
-    fn name(&self) -> String {
-        format!("{} (B packed)", self.product.name())
+impl Op for Kept {
+    fn name(&self) -> &'static str {
+        "product"
     }
 
-    fn run(&self, x: &[&Tensor], out: &[&Tensor]) -> Result<()> {
+    fn describe(&self) -> String {
+        format!("{} (B packed)", self.product.describe())
+    }
+
+    fn forward(&self, x: &[&Tensor], out: &mut Out<'_>) -> Result<()> {
         let mut slot = self.packed.lock();
         let version = x[1].version();
         let (rows, cols) = (x[1].shape()[0], x[1].shape()[1]);
@@ -154,13 +162,13 @@ impl Action for Kept {
                 if stale {
                     packed.fill(mat(x[1], &x[1].read::<f32>()));
                 }
-                self.product.run(x, out, Some(packed));
+                self.product.run(x, out.places(), Some(packed));
             }
             Form::F64(packed) => {
                 if stale {
                     packed.fill(mat(x[1], &x[1].read::<f64>()));
                 }
-                self.product.run(x, out, Some(packed));
+                self.product.run(x, out.places(), Some(packed));
             }
         }
         Ok(())

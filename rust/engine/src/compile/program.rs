@@ -8,7 +8,7 @@ use super::alias::Conflict;
 use super::asked::{Asked, Watched};
 use crate::dtype::DType;
 use crate::error::Result;
-use crate::op::Action;
+use crate::op::{Op, Out};
 use crate::shape::Layout;
 use crate::tensor::Tensor;
 
@@ -65,7 +65,7 @@ pub(super) struct Operand {
 /// One instruction.
 #[derive(Clone)]
 pub(super) struct Instr {
-    pub action: Arc<dyn Action>,
+    pub op: Arc<dyn Op>,
     pub inputs: SmallVec<[Operand; 4]>,
     pub outputs: SmallVec<[Operand; 2]>,
     /// Whether the outputs are changed in place rather than made.
@@ -154,7 +154,7 @@ impl Instr {
     /// Makes it an instruction that does nothing, for its pass to remove: no pass takes it for what it was.
     pub fn clear(&mut self) {
         let (inputs, outputs) = Default::default();
-        *self = Self { action: Arc::new(Nothing), inputs, outputs, in_place: false, effect: false };
+        *self = Self { op: Arc::new(Nothing), inputs, outputs, in_place: false, effect: false };
     }
 
     pub fn is_nothing(&self) -> bool {
@@ -165,12 +165,12 @@ impl Instr {
 /// What is left of an instruction that a pass has made superfluous.
 struct Nothing;
 
-impl Action for Nothing {
-    fn name(&self) -> String {
-        "nothing".into()
+impl Op for Nothing {
+    fn name(&self) -> &'static str {
+        "nothing"
     }
 
-    fn run(&self, _: &[&Tensor], _: &[&Tensor]) -> Result<()> {
+    fn forward(&self, _: &[&Tensor], _: &mut Out<'_>) -> Result<()> {
         Ok(())
     }
 }

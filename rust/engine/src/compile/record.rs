@@ -18,7 +18,7 @@ use super::asked::asked;
 use super::hooks::{OfThread, refusal};
 use super::program::{Cell, Gradient, Home, Instr, Operand, Output, Program};
 use crate::error::{Error, Kind, Result, fail};
-use crate::op::{Action, Kind as What, Plain, with_grad_enabled};
+use crate::op::{Kind as What, Op, Out, Plain, with_grad_enabled};
 use crate::ops;
 use crate::random::{Generator, State};
 use crate::shape::Layout;
@@ -201,12 +201,27 @@ impl Recorder {
         Ok(Operand { cell, layout: t.layout().clone() })
     }
 
-    pub(super) fn push(&mut self, action: Arc<dyn Action>, x: &[&Tensor], out: &Tensor, effect: bool) -> Result<()> {
-        let inputs = x.iter().map(|t| self.operand(t)).collect::<Result<SmallVec<_>>>()?;
-        let output = Operand { cell: self.cell(out, Home::Temporary), layout: out.layout().clone() };
-        let outputs = [output].into_iter().collect();
-        self.program.instrs.push(Instr { action, inputs, outputs, in_place: false, effect });
+    /// Writes down an operation that made or changed tensors, or neither.
+    pub(super) fn push(&mut self, op: Arc<dyn Op>, x: &[&Tensor], out: &Out<'_>, effect: bool) -> Result<()> {
+        let inputs = x.iter().map(|t| self.operand(t)).collect::<Result<_>>()?;
+        let in_place = !out.places().is_empty();
+        let mut outputs = out.places().iter().map(|t| self.operand(t)).collect::<Result<SmallVec<_>>>()?;
+        for t in out.made() {
+            outputs.push(Operand { cell: self.cell(t, Home::Temporary), layout: t.layout().clone() });
+        }
+        self.push_instr(op, inputs, outputs, in_place, effect);
         Ok(())
+    }
+
+    pub(super) fn push_instr(
+        &mut self,
+        op: Arc<dyn Op>,
+        inputs: SmallVec<[Operand; 4]>,
+        outputs: SmallVec<[Operand; 2]>,
+        in_place: bool,
+        effect: bool,
+    ) {
+        self.program.instrs.push(Instr { op, inputs, outputs, in_place, effect });
     }
 
     /// Prepares for a change of `t` in place: keeps what a tensor from outside holds, and lets the program start from a copy of
@@ -223,14 +238,15 @@ impl Recorder {
         }
         if let Home::Constant(_) = self.program.cells[cell].home {
             let Cell { dtype, layout, .. } = self.program.cells[cell].clone();
-            let action = Arc::new(Plain { kind: What::Other, name: "copy", f: |x: &[&Tensor]| ops::copy(x[0]) });
+            let f = |x: &[&Tensor], out: &mut Out<'_>| x[0].pack_into(out);
+            let op = Arc::new(Plain { kind: What::Other, name: "copy", f });
             let inputs = [Operand { cell, layout: layout.clone() }].into_iter().collect();
             let own = self.program.cells.len();
             self.program.cells.push(Cell::temporary(dtype, layout.clone()));
             self.before.push(None);
             t.set_mark(Mark::Cell { recording: self.number, cell: own });
             let outputs = [Operand { cell: own, layout }].into_iter().collect();
-            self.program.instrs.push(Instr { action, inputs, outputs, in_place: false, effect: false });
+            self.push_instr(op, inputs, outputs, false, false);
             return Ok(());
         }
         if let Home::Captured(_) | Home::Argument(_) = self.program.cells[cell].home {

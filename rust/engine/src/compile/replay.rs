@@ -14,8 +14,8 @@ use super::plan::places;
 use super::program::{Cell, Gradient, Home, Operand, Output, Program};
 use crate::dtype::DType;
 use crate::error::{Result, fail};
-use crate::op::Action;
 use crate::op::with_grad_enabled;
+use crate::op::{Op, Out};
 use crate::ops;
 use crate::shape::Layout;
 use crate::tape::seal;
@@ -38,6 +38,7 @@ pub struct Replay {
     /// Parts of arguments that instructions read; there are views of them while the program runs.
     parts: Vec<(usize, Layout)>,
     views: Vec<Tensor>,
+    nothing: Tensor,
     /// Memory for the operands of an instruction.
     operands: [Vec<&'static Tensor>; 2],
     /// The least time that each instruction has taken, while somebody wants to know.
@@ -54,7 +55,7 @@ pub struct Replay {
 
 /// An instruction with its tensors.
 struct Step {
-    action: Arc<dyn Action>,
+    op: Arc<dyn Op>,
     inputs: SmallVec<[Ref; 4]>,
     outputs: SmallVec<[Ref; 2]>,
 }
@@ -101,6 +102,7 @@ impl Replay {
             alone: cost.flops < ALONE_BELOW_FLOPS && cost.bytes < ALONE_BELOW_BYTES,
             parts: Vec::new(),
             views: Vec::new(),
+            nothing: Tensor::full(&[0], Number::Int(0), DType::UInt8)?,
             operands: [Vec::new(), Vec::new()],
             watch: None,
             gathered: Vec::new(),
@@ -120,6 +122,7 @@ impl Replay {
         let slots = slots.collect::<Result<Vec<_>>>()?;
         self.held.fill(1);
         self.parts.clear();
+        self.views.clear();
         let program = std::mem::take(&mut self.program);
         let mut make = |operand: &Operand| -> Result<Ref> {
             let cell = &program.cells[operand.cell];
@@ -146,7 +149,7 @@ impl Replay {
         let mut steps = Vec::with_capacity(program.instrs.len());
         for instr in &program.instrs {
             steps.push(Step {
-                action: instr.action.clone(),
+                op: instr.op.clone(),
                 inputs: instr.inputs.iter().map(&mut make).collect::<Result<_>>()?,
                 outputs: instr.outputs.iter().map(&mut make).collect::<Result<_>>()?,
             });
@@ -283,9 +286,11 @@ impl Replay {
         Ok(())
     }
 
-    /// Lets go of the memory of arguments.
+    /// Lets go of the memory of arguments; their views stay, of nothing.
     pub(super) fn let_go(&mut self) {
-        self.views.clear();
+        for view in &mut self.views {
+            view.move_to(&self.nothing, 0);
+        }
     }
 
     fn tensor<'a>(&'a self, reference: &'a Ref, arguments: &'a [Tensor]) -> &'a Tensor {
@@ -322,7 +327,7 @@ impl Replay {
                 x.extend(step.inputs.iter().map(|r| self.tensor(r, arguments)));
                 out.clear();
                 out.extend(step.outputs.iter().map(|r| self.tensor(r, arguments)));
-                step.action.run(&x, &out)?;
+                step.op.forward(&x, &mut Out::at(&out))?;
                 if let (Some(watch), Some(start)) = (&mut watch, start) {
                     watch[i] = watch[i].min(start.elapsed().as_secs_f64());
                 }
@@ -340,11 +345,8 @@ impl Replay {
         for (k, (i, layout)) in self.parts.iter().enumerate() {
             let x = &arguments[*i];
             match self.views.get_mut(k) {
-                Some(view) if view.shares_storage(x) => view.move_to(layout.offset + x.layout().offset),
-                _ => {
-                    self.views.truncate(k);
-                    self.views.push(part_of(x, layout));
-                }
+                Some(view) => view.move_to(x, layout.offset + x.layout().offset),
+                None => self.views.push(part_of(x, layout)),
             }
         }
     }

@@ -34,11 +34,7 @@ impl Program {
             (elements * self.cells[o.cell].dtype.size()) as f64
         };
         let changed = if instr.in_place { instr.outputs.iter().map(bytes).sum() } else { 0.0 };
-        Cost {
-            flops: instr.action.flops(&x, &out),
-            bytes: operands.map(bytes).sum::<f64>() + changed,
-            ..Cost::default()
-        }
+        Cost { flops: instr.op.flops(&x, &out), bytes: operands.map(bytes).sum::<f64>() + changed, ..Cost::default() }
     }
 }
 
@@ -102,7 +98,7 @@ impl fmt::Display for Program {
                 [] => String::new(),
                 all => format!("{} {sign} ", named.list(all)),
             };
-            let mut line = format!("{made}{}({})", instr.action.name(), named.list(&instr.inputs));
+            let mut line = format!("{made}{}({})", instr.op.describe(), named.list(&instr.inputs));
             if let Some(first) = instr.outputs.first().filter(|_| !instr.in_place) {
                 let _ = write!(line, ": {} {}", self.cells[first.cell].dtype, Show(&first.layout.shape));
                 if let Some(slot) = places.slot[first.cell] {

@@ -10,11 +10,10 @@ use crate::error::Result;
 use crate::forward;
 use crate::tensor::{Node, Tensor, watch};
 
-pub(crate) use crate::tensor::Action;
-pub use crate::tensor::{Foreign, Grads, Kind, Op, Reduction, Saved, Saves, Want};
+pub use crate::tensor::{Foreign, Grads, Kind, Op, Out, Saved, Saves, Want};
 pub use anomaly::{Place, is_anomaly_enabled, set_anomaly};
 pub(crate) use anomaly::{check_gradients, unchecked};
-pub(crate) use primitive::{Check, Plain, check, drawn, plain, plain_as, write_as};
+pub(crate) use primitive::{Plain, check, drawn, plain, plain_as, several, write_as};
 
 thread_local! {
     static GRAD_ENABLED: Cell<bool> = const { Cell::new(true) };
@@ -45,66 +44,48 @@ pub(crate) fn with_grad_enabled<R>(on: bool, f: impl FnOnce() -> R) -> R {
     f()
 }
 
+/// Whether a reverse rule may use kernels that make values without history: nobody will differentiate what it computes.
+pub(crate) fn is_plain(saved: &Saved, g: &Tensor) -> bool {
+    !is_grad_enabled() && !saved.tensors().chain([g]).any(Tensor::has_tangent)
+}
+
 /// Runs an operation, tapes it if gradients may be asked for, and pushes the inputs' tangents through it.
 #[inline]
-pub fn apply<O: Op>(op: O, x: &[&Tensor]) -> Result<Tensor> {
+pub fn apply<O: Op + Clone>(op: O, x: &[&Tensor]) -> Result<Tensor> {
+    let mut out = Out::new();
     if watch::is_recording() {
-        return recorded(Arc::new(op), x);
+        recorded(&(Arc::new(op.clone()) as Arc<dyn Op>), x, &mut out)?;
+    } else {
+        op.forward(x, &mut out)?;
     }
-    let y = op.forward(x)?;
-    taped(op, x, y)
-}
-
-/// The same, written down for a compiled step.
-#[cold]
-fn recorded(op: Arc<dyn Op>, x: &[&Tensor]) -> Result<Tensor> {
-    let y = watch::made(Arc::new(op.clone()), x, false, || op.forward(x))?;
-    taped(op, x, y)
-}
-
-#[inline]
-fn taped<O: Op>(op: O, x: &[&Tensor], y: Tensor) -> Result<Tensor> {
+    let (y, extra) = out.result();
     let tangents = x.iter().any(|t| t.has_tangent());
     let taped = is_grad_enabled() && x.iter().any(|t| t.requires_grad());
     if (tangents || taped || is_anomaly_enabled()) && y.dtype().is_float() {
-        return follow(op, x, y, taped, tangents);
+        return follow(op, x, y, extra, taped, tangents);
     }
     Ok(y)
 }
 
-impl Op for Arc<dyn Op> {
-    fn foreign(&self) -> Option<Foreign> {
-        (**self).foreign()
-    }
-    fn kind(&self) -> Kind {
-        (**self).kind()
-    }
-    fn name(&self) -> &str {
-        (**self).name()
-    }
-    fn saves(&self) -> Saves {
-        (**self).saves()
-    }
-    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
-        (**self).forward(x)
-    }
-    fn backward(&self, saved: &Saved, g: &Tensor, want: Want) -> Result<Grads> {
-        (**self).backward(saved, g, want)
-    }
-    fn add_backward(&self, g: &Tensor, total: &Tensor) -> Result<bool> {
-        (**self).add_backward(g, total)
-    }
-    fn jvp(&self, x: &[&Tensor], y: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor> {
-        (**self).jvp(x, y, t)
-    }
+/// Runs it for a compiled step, which writes it down.
+#[cold]
+fn recorded(op: &Arc<dyn Op>, x: &[&Tensor], out: &mut Out<'_>) -> Result<()> {
+    watch::ran(op.clone(), x, out, false, |out| op.forward(x, out))
 }
 
-fn follow<O: Op>(op: O, x: &[&Tensor], y: Tensor, taped: bool, tangents: bool) -> Result<Tensor> {
+fn follow<O: Op>(
+    op: O,
+    x: &[&Tensor],
+    y: Tensor,
+    extra: Option<Tensor>,
+    taped: bool,
+    tangents: bool,
+) -> Result<Tensor> {
     anomaly::check_result(op.name(), x, &y)?;
     if !taped {
         return if tangents { forward::push(&op, x, y) } else { Ok(y) };
     }
-    let saved = Saved::new(op.saves(), x, &y, tangents);
+    let saved = Saved::new(op.saves(), x, &y, extra, tangents);
     let node = Node::record(op, x, &y, saved, anomaly::place());
     let y = y.with_node(node.clone());
     if tangents { forward::push(node.op(), x, y) } else { Ok(y) }

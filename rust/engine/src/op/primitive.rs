@@ -1,128 +1,89 @@
-//! Primitives without derivatives, which nothing but a recorder has to hear of.
+//! Operations without derivatives, from functions: nothing but a recorder has to hear of them.
 
 use std::sync::Arc;
 
-use super::{Action, Kind, Op};
+use super::{Kind, Op, Out};
 use crate::error::Result;
 use crate::random::Generator;
-use crate::tensor::{Tensor, offer, watch};
+use crate::tensor::{Tensor, watch};
 
-impl Action for Arc<dyn Op> {
-    fn name(&self) -> String {
-        Op::name(&**self).into()
-    }
-
-    fn run(&self, x: &[&Tensor], out: &[&Tensor]) -> Result<()> {
-        into(out[0], || self.forward(x))
-    }
-
-    fn kind(&self) -> Kind {
-        Op::kind(&**self)
-    }
-}
-
-/// A primitive without derivatives, from a function.
+/// An operation without a derivative, which reads nothing but its inputs.
 pub(crate) struct Plain<F> {
     pub kind: Kind,
     pub name: &'static str,
     pub f: F,
 }
 
-impl<F: Fn(&[&Tensor]) -> Result<Tensor> + Send + Sync> Action for Plain<F> {
-    fn name(&self) -> String {
-        self.name.into()
-    }
-
-    fn run(&self, x: &[&Tensor], out: &[&Tensor]) -> Result<()> {
-        into(out[0], || (self.f)(x))
+impl<F: Fn(&[&Tensor], &mut Out<'_>) -> Result<()> + Send + Sync + 'static> Op for Plain<F> {
+    fn name(&self) -> &str {
+        self.name
     }
 
     fn kind(&self) -> Kind {
         self.kind
     }
-}
 
-/// A primitive that refuses some inputs.
-pub(crate) struct Check<F> {
-    pub name: &'static str,
-    pub f: F,
-}
-
-impl<F: Fn(&[&Tensor]) -> Result<()> + Send + Sync> Action for Check<F> {
-    fn name(&self) -> String {
-        self.name.into()
-    }
-
-    fn run(&self, x: &[&Tensor], _: &[&Tensor]) -> Result<()> {
-        (self.f)(x)
+    fn forward(&self, x: &[&Tensor], out: &mut Out<'_>) -> Result<()> {
+        (self.f)(x, out)
     }
 }
 
-/// A primitive that changes a tensor in place.
-pub(crate) struct Write<F> {
-    pub kind: Kind,
-    pub name: &'static str,
-    pub f: F,
+#[inline]
+fn run<F>(kind: Kind, name: &'static str, x: &[&Tensor], out: &mut Out<'_>, effect: bool, f: F) -> Result<()>
+where
+    F: Fn(&[&Tensor], &mut Out<'_>) -> Result<()> + Send + Sync + 'static,
+{
+    if !watch::is_recording() {
+        return f(x, out);
+    }
+    let op = Arc::new(Plain { kind, name, f });
+    watch::ran(op.clone(), x, out, effect, |out| op.forward(x, out))
 }
 
-impl<F: Fn(&Tensor, &[&Tensor]) -> Result<()> + Send + Sync> Action for Write<F> {
-    fn name(&self) -> String {
-        self.name.into()
-    }
-
-    fn run(&self, x: &[&Tensor], out: &[&Tensor]) -> Result<()> {
-        (self.f)(out[0], x)
-    }
-
-    fn kind(&self) -> Kind {
-        self.kind
-    }
-}
-
-/// Computes a tensor in the place of `out`: a primitive that makes one tensor of its size takes that place, and needs no
-/// other; what another one makes is copied there.
-pub fn into(out: &Tensor, f: impl FnOnce() -> Result<Tensor>) -> Result<()> {
-    let made = offer(out, f)?;
-    if !made.shares_storage(out) {
-        out.take_elements(&made);
-    }
-    Ok(())
-}
-
-/// Runs `f`, a primitive without derivatives, which reads nothing but its inputs.
+/// The result of `f`.
 #[inline]
 pub(crate) fn plain<F>(name: &'static str, x: &[&Tensor], f: F) -> Result<Tensor>
 where
-    F: Fn(&[&Tensor]) -> Result<Tensor> + Send + Sync + 'static,
+    F: Fn(&[&Tensor], &mut Out<'_>) -> Result<()> + Send + Sync + 'static,
 {
     plain_as(Kind::Other, name, x, f)
 }
 
-/// The same for one that passes know.
+/// The same of a kind that passes know.
 #[inline]
 pub(crate) fn plain_as<F>(kind: Kind, name: &'static str, x: &[&Tensor], f: F) -> Result<Tensor>
 where
-    F: Fn(&[&Tensor]) -> Result<Tensor> + Send + Sync + 'static,
+    F: Fn(&[&Tensor], &mut Out<'_>) -> Result<()> + Send + Sync + 'static,
 {
-    if !watch::is_recording() {
-        return f(x);
-    }
-    let action = Arc::new(Plain { kind, name, f });
-    watch::made(action.clone(), x, false, || (action.f)(x))
+    let mut out = Out::new();
+    run(kind, name, x, &mut out, false, f)?;
+    Ok(out.result().0)
 }
 
-/// Runs `f`, a primitive that draws from a generator.
+/// The results of `f`, of which there are so many.
+pub(crate) fn several<const N: usize, F>(name: &'static str, x: &[&Tensor], f: F) -> Result<[Tensor; N]>
+where
+    F: Fn(&[&Tensor], &mut Out<'_>) -> Result<()> + Send + Sync + 'static,
+{
+    let mut out = Out::new();
+    run(Kind::Other, name, x, &mut out, false, f)?;
+    Ok(out.results())
+}
+
+/// The result of `f`, which draws from a generator.
 pub(crate) fn drawn<F>(name: &'static str, generator: &Generator, f: F) -> Result<Tensor>
 where
-    F: Fn(&Generator) -> Result<Tensor> + Send + Sync + 'static,
+    F: Fn(&Generator, &mut Out<'_>) -> Result<()> + Send + Sync + 'static,
 {
-    if !watch::is_recording() {
-        return f(generator);
+    let mut out = Out::new();
+    if watch::is_recording() {
+        watch::draws(generator);
+        let generator = generator.clone();
+        run(Kind::Other, name, &[], &mut out, true, move |_, out| f(&generator, out))?;
+    } else {
+        f(generator, &mut out)?;
     }
-    watch::draws(generator);
-    let generator = generator.clone();
-    let action = Arc::new(Plain { kind: Kind::Other, name, f: move |_: &[&Tensor]| f(&generator) });
-    watch::made(action.clone(), &[], true, || (action.f)(&[]))
+    Ok(out.result().0)
 }
 
 /// Runs `f`, which refuses some inputs.
@@ -130,11 +91,7 @@ pub(crate) fn check<F>(name: &'static str, x: &[&Tensor], f: F) -> Result<()>
 where
     F: Fn(&[&Tensor]) -> Result<()> + Send + Sync + 'static,
 {
-    if !watch::is_recording() {
-        return f(x);
-    }
-    let action = Arc::new(Check { name, f });
-    watch::ran(action.clone(), x, &[], || (action.f)(x))
+    run(Kind::Other, name, x, &mut Out::new(), true, move |x, _| f(x))
 }
 
 /// Runs `f`, which changes `out` in place.
@@ -142,9 +99,5 @@ pub(crate) fn write_as<F>(kind: Kind, name: &'static str, out: &Tensor, x: &[&Te
 where
     F: Fn(&Tensor, &[&Tensor]) -> Result<()> + Send + Sync + 'static,
 {
-    if !watch::is_recording() {
-        return f(out, x);
-    }
-    let action = Arc::new(Write { kind, name, f });
-    watch::ran(action.clone(), x, &[out], || (action.f)(out, x))
+    run(kind, name, x, &mut Out::at(&[out]), false, move |x, out| f(out.places()[0], x))
 }

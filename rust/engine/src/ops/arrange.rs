@@ -4,10 +4,10 @@ use rgrad_kernels::flip as kernels;
 
 use super::pieces::narrow;
 use super::views::{distinct, expand_to, ravel, reshape_to};
-use super::{cat, clone, copy, only, op_table};
+use super::{cat, clone, only, op_table};
 use crate::dtype::match_any;
 use crate::error::{Result, fail};
-use crate::op::{Grads, Op, Saved, Want, apply};
+use crate::op::{Grads, Op, Out, Saved, Want, apply};
 use crate::shape::{Dims, Show, checked_numel, normalize_dim};
 use crate::tensor::Tensor;
 
@@ -31,15 +31,14 @@ impl Op for Flip {
     fn name(&self) -> &'static str {
         "flip"
     }
-    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
-        let x = if x[0].is_contiguous() { x[0].clone() } else { copy(x[0])? };
-        match_any!(x.dtype(), T => {
-            let from = x.read::<T>();
-            Tensor::build::<T>("flip", x.shape(), x.dtype(), |out| {
-                kernels::flip(out, from.slice(), x.shape(), &self.0);
+    fn forward(&self, x: &[&Tensor], out: &mut Out<'_>) -> Result<()> {
+        let x = x[0];
+        match_any!(x.dtype(), T => x.with_packed(|from: &[T]| {
+            out.build::<T>("flip", x.shape(), x.dtype(), |out| {
+                kernels::flip(out, from, x.shape(), &self.0);
                 Ok(())
             })
-        })
+        }))
     }
     fn backward(&self, _: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
         Ok([Some(apply(self.clone(), &[g])?)].into_iter().collect())

@@ -14,7 +14,7 @@ use super::{only, view_of};
 use crate::dtype::match_float;
 use crate::error::Result;
 use crate::op::Kind;
-use crate::op::{Grads, Op, Saved, Saves, Want, apply};
+use crate::op::{Grads, Op, Out, Saved, Saves, Want, apply};
 use crate::tensor::Tensor;
 
 /// `curve(x)`. Integers become floats.
@@ -27,6 +27,7 @@ pub(super) fn log1p_exp(x: &Tensor) -> Result<Tensor> {
     curve("softplus", Curve::Softplus { beta: 1.0, threshold: f64::INFINITY }, x)
 }
 
+#[derive(Clone, Copy)]
 struct Value(&'static str, Curve);
 
 impl Op for Value {
@@ -39,11 +40,11 @@ impl Op for Value {
     fn saves(&self) -> Saves {
         Saves::INPUTS
     }
-    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
+    fn forward(&self, x: &[&Tensor], out: &mut Out<'_>) -> Result<()> {
         let x = x[0];
         match_float!(x.dtype(), self.0, T => {
             let a = x.read::<T>();
-            Tensor::build::<T>(self.0, x.shape(), x.dtype(), |out| {
+            out.build::<T>(self.0, x.shape(), x.dtype(), |out| {
                 map::curve(self.1, out, x.shape(), a.view());
                 Ok(())
             })
@@ -58,6 +59,7 @@ impl Op for Value {
 }
 
 /// `g · curve′(x)`, and 0 where `g` is 0, of `g` and `x` of one shape.
+#[derive(Clone, Copy)]
 struct Slope(&'static str, Curve);
 
 impl Slope {
@@ -76,11 +78,11 @@ impl Op for Slope {
     fn saves(&self) -> Saves {
         Saves::INPUTS
     }
-    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
+    fn forward(&self, x: &[&Tensor], out: &mut Out<'_>) -> Result<()> {
         let (g, x) = (x[0], x[1]);
         match_float!(x.dtype(), self.0, T => {
             let (rg, rx) = (g.read::<T>(), x.read::<T>());
-            Tensor::build::<T>(self.0, x.shape(), x.dtype(), |out| {
+            out.build::<T>(self.0, x.shape(), x.dtype(), |out| {
                 let g = view_of(&rg, &g.layout().strides);
                 map::curve_grad(self.1, out, x.shape(), g, view_of(&rx, &x.layout().strides));
                 Ok(())

@@ -2,9 +2,9 @@
 
 use super::elementwise::{ge, le, number, where_};
 use super::reduce::sum;
-use super::{only, op_table};
+use super::{embed, only, op_table};
 use crate::error::{Result, fail};
-use crate::op::{Grads, Op, Saved, Want, apply, with_grad_enabled};
+use crate::op::{Grads, Op, Out, Saved, Want, apply};
 use crate::ops::arange;
 use crate::shape::{Dims, Layout, Show, checked_numel, normalize_dim};
 use crate::tensor::{Number, Tensor};
@@ -69,8 +69,9 @@ impl Op for Diagonal {
     fn name(&self) -> &'static str {
         "diagonal"
     }
-    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
-        Ok(x[0].with_layout(self.place.of(x[0].layout())))
+    fn forward(&self, x: &[&Tensor], out: &mut Out<'_>) -> Result<()> {
+        out.give(x[0].with_layout(self.place.of(x[0].layout())));
+        Ok(())
     }
     fn backward(&self, _: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
         Ok([Some(apply(Embed { place: self.place, to: self.from.clone() }, &[g])?)].into_iter().collect())
@@ -84,10 +85,8 @@ impl Op for Embed {
     fn name(&self) -> &'static str {
         "diag_embed"
     }
-    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
-        let y = Tensor::full(&self.to, Number::Int(0), x[0].dtype())?;
-        with_grad_enabled(false, || y.with_layout(self.place.of(y.layout())).copy_from(&x[0].without_history()))?;
-        Ok(y)
+    fn forward(&self, x: &[&Tensor], out: &mut Out<'_>) -> Result<()> {
+        embed("diag_embed", x[0], &self.to, &self.place.of(&Layout::contiguous(&self.to)), out)
     }
     fn backward(&self, _: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
         Ok([Some(apply(Diagonal { place: self.place, from: self.to.clone() }, &[g])?)].into_iter().collect())

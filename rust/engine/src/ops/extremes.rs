@@ -10,7 +10,7 @@ use super::{cast, only, op_table};
 use crate::dtype::{DType, match_any};
 use crate::error::Result;
 use crate::op;
-use crate::op::{Grads, Op, Saved, Saves, Want, apply};
+use crate::op::{Grads, Op, Out, Saved, Saves, Want, apply};
 use crate::ops::arange;
 use crate::shape::Dims;
 use crate::tensor::{Number, Tensor};
@@ -32,6 +32,7 @@ op_table! { $ extreme_ops
     extremum min(amin, min_dim, minimum);
 }
 
+#[derive(Clone)]
 struct Extremum {
     name: &'static str,
     kind: Reduce,
@@ -45,9 +46,9 @@ impl Op for Extremum {
     fn saves(&self) -> Saves {
         Saves { inputs: 1, output: true }
     }
-    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
+    fn forward(&self, x: &[&Tensor], out: &mut Out<'_>) -> Result<()> {
         self.split.not_empty(self.name)?;
-        self.split.run(self.name, self.kind, x[0])
+        self.split.run(self.name, self.kind, x[0], out)
     }
     /// Ties share the gradient evenly.
     fn backward(&self, saved: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
@@ -93,15 +94,15 @@ fn arg_extremum(op: &'static str, max: bool, x: &Tensor, dim: Option<isize>, kee
     let dims = dim.map(|d| [d]);
     let split = Split::new(op, x, dims.as_ref().map(<[isize; 1]>::as_slice), keepdim)?;
     split.not_empty(op)?;
-    op::plain(op, &[&x.without_history()], move |x| positions(op, max, x[0], &split))
+    op::plain(op, &[&x.without_history()], move |x, out| positions(op, max, x[0], &split, out))
 }
 
-fn positions(op: &str, max: bool, x: &Tensor, split: &Split) -> Result<Tensor> {
+fn positions(op: &str, max: bool, x: &Tensor, split: &Split, out: &mut Out<'_>) -> Result<()> {
     let (kept, gone) = (split.part(x.layout(), true), split.part(x.layout(), false));
     let (kept, gone) = (Axes::new(&kept.0, &kept.1), Axes::new(&gone.0, &gone.1));
     match_any!(x.dtype(), T => {
         let from = x.read::<T>();
-        Tensor::build::<i64>(op, &split.output(), DType::Int64, |out| {
+        out.build::<i64>(op, &split.output(), DType::Int64, |out| {
             kernels::arg_reduce(max, out, from.tail(), kept, gone);
             Ok(())
         })
@@ -119,6 +120,7 @@ pub fn argmin(x: &Tensor, dim: Option<isize>, keepdim: bool) -> Result<Tensor> {
 }
 
 /// The values at the indices that `argmax` or `argmin` found along a dimension: the gradient goes to those elements alone.
+#[derive(Clone)]
 struct Pick {
     name: &'static str,
     kind: Reduce,
@@ -133,8 +135,8 @@ impl Op for Pick {
     fn saves(&self) -> Saves {
         Saves { inputs: 2, output: false }
     }
-    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
-        self.split.run(self.name, self.kind, x[0])
+    fn forward(&self, x: &[&Tensor], out: &mut Out<'_>) -> Result<()> {
+        self.split.run(self.name, self.kind, x[0], out)
     }
     fn backward(&self, saved: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
         let hit = self.hit(saved.input(1))?;

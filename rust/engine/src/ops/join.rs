@@ -8,7 +8,7 @@ use super::views::{Range, slice, unsqueeze};
 use super::{cast, op_table};
 use crate::dtype::match_any;
 use crate::error::{Result, fail};
-use crate::op::{Grads, Op, Saved, Want, apply};
+use crate::op::{Grads, Op, Out, Saved, Want, apply};
 use crate::shape::{Dims, Show, checked_numel, contiguous_strides, normalize_dim};
 use crate::tensor::{Tensor, result_dtype};
 
@@ -30,11 +30,11 @@ impl Op for Cat {
     fn name(&self) -> &'static str {
         "cat"
     }
-    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
+    fn forward(&self, x: &[&Tensor], out: &mut Out<'_>) -> Result<()> {
         let mut shape: Dims = x[0].shape().into();
         shape[self.dim] = self.sizes.iter().sum();
         let (strides, dtype) = (contiguous_strides(&shape), x[0].dtype());
-        match_any!(dtype, T => Tensor::build::<T>("cat", &shape, dtype, |out| {
+        match_any!(dtype, T => out.build::<T>("cat", &shape, dtype, |out| {
             let mut at = 0;
             for (t, &n) in x.iter().zip(&self.sizes) {
                 let from = t.read::<T>();

@@ -11,7 +11,7 @@ use super::{cast, op_table, strides_over};
 use crate::dtype::match_float;
 use crate::error::{Result, fail};
 use crate::op::Kind;
-use crate::op::{Grads, Op, Saved, Saves, Want, apply};
+use crate::op::{Grads, Op, Out, Saved, Saves, Want, apply};
 use crate::shape::{Dims, Show, broadcast, places};
 use crate::tensor::{Tensor, result_dtype};
 
@@ -24,6 +24,7 @@ op_table! { $ matmul_ops
 }
 
 /// A product of two matrices, or of two stacks of equally many.
+#[derive(Clone, Copy)]
 struct Matmul;
 
 /// The two last dimensions of `x` as the kernel takes them, from the first element on.
@@ -55,7 +56,7 @@ impl Op for Matmul {
     fn saves(&self) -> Saves {
         Saves::INPUTS
     }
-    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
+    fn forward(&self, x: &[&Tensor], out: &mut Out<'_>) -> Result<()> {
         let (a, b) = (x[0], x[1]);
         let ((ra, rb), (sa, sb)) = ((a.ndim() - 2, b.ndim() - 2), (a.shape(), b.shape()));
         if sa[ra + 1] != sb[rb] {
@@ -74,7 +75,7 @@ impl Op for Matmul {
         match_float!(a.dtype(), "matmul", T => {
             let (da, db) = (a.read::<T>(), b.read::<T>());
             let (ma, mb) = (mat("matmul", a, da.tail())?, mat("matmul", b, db.tail())?);
-            Tensor::build::<T>("matmul", &shape, a.dtype(), |out| {
+            out.build::<T>("matmul", &shape, a.dtype(), |out| {
                 gemm::gemm_batched(out, ma, mb, &starts(a, &batch)?, &starts(b, &batch)?, Epilogue::default());
                 Ok(())
             })
@@ -133,6 +134,7 @@ pub fn matmul(a: &Tensor, b: &Tensor) -> Result<Tensor> {
 }
 
 /// x Wᵀ + b in one pass over the result.
+#[derive(Clone, Copy)]
 struct Linear;
 
 impl Op for Linear {
@@ -145,14 +147,14 @@ impl Op for Linear {
     fn saves(&self) -> Saves {
         Saves { inputs: 3, output: false }
     }
-    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
+    fn forward(&self, x: &[&Tensor], out: &mut Out<'_>) -> Result<()> {
         let (a, w) = (x[0], x[1]);
         match_float!(a.dtype(), "linear", T => {
             let (da, dw) = (a.read::<T>(), w.read::<T>());
             let db = x.get(2).map(|b| b.read::<T>());
             let (ma, mw) = (mat("linear", a, da.tail())?, mat("linear", w, dw.tail())?);
             let wt = Mat { rows: mw.cols, cols: mw.rows, row_stride: mw.col_stride, col_stride: mw.row_stride, ..mw };
-            Tensor::build::<T>("linear", &[a.shape()[0], w.shape()[0]], a.dtype(), |out| {
+            out.build::<T>("linear", &[a.shape()[0], w.shape()[0]], a.dtype(), |out| {
                 gemm::gemm(out, ma, wt, Epilogue { bias: db.as_ref().map(crate::tensor::Reader::slice), ..Epilogue::default() });
                 Ok(())
             })

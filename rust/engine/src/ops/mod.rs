@@ -58,7 +58,7 @@ pub use views::*;
 use crate::dtype::{DType, match_any};
 use crate::error::Result;
 use crate::op::{self, Kind};
-use crate::op::{Grads, Op, Saved, Want, apply};
+use crate::op::{Grads, Op, Out, Saved, Want, apply};
 use crate::shape::Dims;
 use crate::shape::Layout;
 use crate::tensor::Tensor;
@@ -106,7 +106,7 @@ macro_rules! for_each_op {
 
 /// `x` with its elements in a new row-major block; no history.
 pub(crate) fn copy(x: &Tensor) -> Result<Tensor> {
-    op::plain_as(Kind::Copy, "copy", &[&x.without_history()], |x| x[0].packed())
+    op::plain_as(Kind::Copy, "copy", &[&x.without_history()], |x, out| x[0].pack_into(out))
 }
 
 /// The same with the strides that `x` has, whatever lies between its elements.
@@ -125,6 +125,20 @@ pub(crate) fn copy_as_it_lies(x: &Tensor) -> Result<Tensor> {
     })
 }
 
+/// Zeros of the shape `to`, with the elements of `x` where `part` of them is.
+fn embed(op: &str, x: &Tensor, to: &[usize], part: &Layout, out: &mut Out<'_>) -> Result<()> {
+    match_any!(x.dtype(), T => {
+        let from = x.read::<T>();
+        out.build::<T>(op, to, x.dtype(), |out| {
+            out.fill(T::default());
+            if x.numel() > 0 {
+                kernels::copy_into(&mut out[part.offset..], &part.strides, &part.shape, from.view());
+            }
+            Ok(())
+        })
+    })
+}
+
 /// The sum of those parts of a tangent that are not zero.
 fn total<const N: usize>(parts: [Option<Tensor>; N]) -> Result<Tensor> {
     let mut parts = parts.into_iter().flatten();
@@ -137,6 +151,7 @@ fn only<'a>(t: &[Option<&'a Tensor>]) -> &'a Tensor {
     t[0].expect("the only input has the tangent")
 }
 
+#[derive(Clone, Copy)]
 struct Contiguous;
 
 impl Op for Contiguous {
@@ -146,8 +161,8 @@ impl Op for Contiguous {
     fn kind(&self) -> Kind {
         Kind::Copy
     }
-    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
-        x[0].packed()
+    fn forward(&self, x: &[&Tensor], out: &mut Out<'_>) -> Result<()> {
+        x[0].pack_into(out)
     }
     fn backward(&self, _: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
         Ok([Some(g.clone())].into_iter().collect())
@@ -167,6 +182,7 @@ pub fn clone(x: &Tensor) -> Result<Tensor> {
     apply(Contiguous, &[x])
 }
 
+#[derive(Clone, Copy)]
 struct Cast {
     from: DType,
     to: DType,
@@ -179,23 +195,20 @@ impl Op for Cast {
     fn kind(&self) -> Kind {
         Kind::Cast
     }
-    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
+    fn forward(&self, x: &[&Tensor], out: &mut Out<'_>) -> Result<()> {
         let x = x[0];
-        // Casting element for element would multiply the repeated elements of a broadcast view.
-        let source = if x.is_contiguous() { x.without_history() } else { copy(x)? };
-        match_any!(self.from, S => {
-            let from = source.read::<S>();
+        match_any!(self.from, S => x.with_packed(|from: &[S]| {
             if self.to == DType::Bool {
-                return Tensor::build::<u8>("to", x.shape(), self.to, |out| {
-                    kernels::cast_to_bool(out, from.slice());
+                return out.build::<u8>("to", x.shape(), self.to, |out| {
+                    kernels::cast_to_bool(out, from);
                     Ok(())
                 });
             }
-            match_any!(self.to, D => Tensor::build::<D>("to", x.shape(), self.to, |out| {
-                kernels::cast(out, from.slice());
+            match_any!(self.to, D => out.build::<D>("to", x.shape(), self.to, |out| {
+                kernels::cast(out, from);
                 Ok(())
             }))
-        })
+        }))
     }
     fn backward(&self, _: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
         Ok([Some(cast(g, self.from)?)].into_iter().collect())

@@ -1,16 +1,18 @@
 //! Norms of vectors.
 
-use rgrad_kernels::reduce::Reduce;
+use rgrad_kernels::map::{self, Unary};
+use rgrad_kernels::reduce::{self as kernels, Axes, Reduce};
 
 use super::elementwise::{abs, div, eq, mul, mul_grad, ne, number, pow, sqrt, square, where_};
 use super::extremes::{amax, amin};
 use super::reduce::{Split, sum, sum_over};
+use super::views::reshape_to;
 use super::{cast, only, op_table};
 use crate::dtype::match_float;
 use crate::error::{Result, fail};
-use crate::op::{Grads, Op, Saved, Saves, Want, apply};
-use crate::shape::normalize_dims;
-use crate::tensor::Tensor;
+use crate::op::{Grads, Op, Out, Saved, Saves, Want, apply};
+use crate::shape::{Layout, normalize_dims};
+use crate::tensor::{Tensor, scratch};
 
 op_table! { $ norm_ops
     /// The p-norm over `dim`, or over everything as one vector: (Σ |x|ᵖ)^(1/p). `p` is a number, 0 to count what is not 0,
@@ -20,6 +22,7 @@ op_table! { $ norm_ops
 }
 
 /// √Σ x², with derivatives 0, of any order, where it is 0.
+#[derive(Clone)]
 struct Euclid(Split);
 
 impl Euclid {
@@ -27,6 +30,14 @@ impl Euclid {
     fn direction(&self, x: &Tensor, y: &Tensor) -> Result<Tensor> {
         let length = where_(&eq(y, &number(y, 0.0)?)?, &number(y, f64::INFINITY)?, y)?;
         div(x, &self.0.spread(&length)?)
+    }
+
+    /// The value with the largest magnitudes divided out.
+    fn rescaled(&self, x: &Tensor) -> Result<Tensor> {
+        let dims: Vec<isize> = self.0.dims.iter().map(|&d| d as isize).collect();
+        let (unit, size) = scaled(x, &amax(&abs(x)?, Some(&dims), true)?)?;
+        let total = sum_over(&square(&unit)?, &self.0.dims, self.0.keepdim)?;
+        mul(&sqrt(&total)?, &reshape_to(&size, total.shape())?)
     }
 }
 
@@ -37,25 +48,32 @@ impl Op for Euclid {
     fn saves(&self) -> Saves {
         Saves { inputs: 1, output: true }
     }
-    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
-        let x = x[0].without_history();
-        let total = self.0.run("norm", Reduce::Sum, &square(&x)?)?;
-        // Squares overflow and vanish long before the norm does; then, and only then, it takes a second pass.
-        let accurate = match_float!(x.dtype(), "norm", T => {
-            let low = T::MIN_POSITIVE / T::EPSILON;
-            total.read::<T>().slice().iter().all(|s| (low..=T::MAX).contains(s))
-        });
-        if accurate {
-            return sqrt(&total);
-        }
-        if self.0.count() == 0 {
-            return Ok(total);
-        }
-        let dims: Vec<isize> = self.0.dims.iter().map(|&d| d as isize).collect();
-        let (unit, size) = scaled(&x, &amax(&abs(&x)?, Some(&dims), true)?)?;
-        let total = self.0.run("norm", Reduce::Sum, &square(&unit)?)?;
-        let size = super::views::reshape_to(&size, total.shape())?;
-        mul(&sqrt(&total)?, &size)
+    fn forward(&self, x: &[&Tensor], out: &mut Out<'_>) -> Result<()> {
+        let x = x[0];
+        // The squares lie in row-major order.
+        let layout = Layout::contiguous(x.shape());
+        let (kept, gone) = (self.0.part(&layout, true), self.0.part(&layout, false));
+        let (kept, gone) = (Axes::new(&kept.0, &kept.1), Axes::new(&gone.0, &gone.1));
+        match_float!(x.dtype(), "norm", T => {
+            let from = x.read::<T>();
+            out.build::<T>("norm", &self.0.output(), x.dtype(), |out| {
+                scratch(x.numel(), |squares| {
+                    map::unary(Unary::Square, squares, x.shape(), from.view());
+                    kernels::reduce(Reduce::Sum, out, squares, kept, gone);
+                    Ok(())
+                })?;
+                // Squares overflow and vanish long before the norm does; then, and only then, it takes a second pass.
+                let low = T::MIN_POSITIVE / T::EPSILON;
+                if self.0.count() == 0 || out.iter().all(|s| (low..=T::MAX).contains(s)) {
+                    for sum in out {
+                        *sum = sum.sqrt();
+                    }
+                } else {
+                    out.copy_from_slice(self.rescaled(&x.without_history())?.read::<T>().slice());
+                }
+                Ok(())
+            })
+        })
     }
     fn backward(&self, saved: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
         let direction = self.direction(saved.input(0), saved.output())?;

@@ -127,7 +127,7 @@ pub fn one_hot(tensor: &Tensor, num_classes: isize) -> Result<Tensor> {
         given => given as i64,
     };
     op::check("one_hot", &[&labels], move |labels| {
-        if let Some(bad) = labels[0].to_vec::<i64>()?.iter().find(|v| !(0..classes).contains(v)) {
+        if let Some(bad) = labels[0].read::<i64>().slice().iter().find(|v| !(0..classes).contains(v)) {
             fail!(Value, "one_hot: label {bad} is out of range for {classes} classes");
         }
         Ok(())

@@ -14,8 +14,8 @@ impl Generator {
     /// Uniform on [0, 1).
     pub fn rand(&self, shape: &[usize], dtype: DType) -> Result<Tensor> {
         let shape: Dims = shape.into();
-        op::drawn("rand", self, move |g| {
-            match_float!(dtype, "rand", T => Tensor::build::<T>("rand", &shape, dtype, |out| {
+        op::drawn("rand", self, move |g, out| {
+            match_float!(dtype, "rand", T => out.build::<T>("rand", &shape, dtype, |out| {
                 let s = g.take(out.len());
                 kernels::uniform(out, s.seed, s.offset);
                 Ok(())
@@ -26,8 +26,8 @@ impl Generator {
     /// Standard normal.
     pub fn randn(&self, shape: &[usize], dtype: DType) -> Result<Tensor> {
         let shape: Dims = shape.into();
-        op::drawn("randn", self, move |g| {
-            match_float!(dtype, "randn", T => Tensor::build::<T>("randn", &shape, dtype, |out| {
+        op::drawn("randn", self, move |g, out| {
+            match_float!(dtype, "randn", T => out.build::<T>("randn", &shape, dtype, |out| {
                 let s = g.take(out.len());
                 kernels::normal(out, s.seed, s.offset);
                 Ok(())
@@ -38,8 +38,8 @@ impl Generator {
     /// `scale` with probability `keep`, else 0: what dropout multiplies by.
     pub fn mask(&self, shape: &[usize], dtype: DType, keep: f64, scale: f64) -> Result<Tensor> {
         let shape: Dims = shape.into();
-        op::drawn("dropout", self, move |g| {
-            match_float!(dtype, "dropout", T => Tensor::build::<T>("dropout", &shape, dtype, |out| {
+        op::drawn("dropout", self, move |g, out| {
+            match_float!(dtype, "dropout", T => out.build::<T>("dropout", &shape, dtype, |out| {
                 let s = g.take(out.len());
                 kernels::bernoulli_mask(out, keep, scale as T, s.seed, s.offset);
                 Ok(())
@@ -62,8 +62,8 @@ impl Generator {
             fail!(Value, "randint: {dtype} does not hold all integers from {low} to below {high}");
         }
         let shape: Dims = shape.into();
-        let all = op::drawn("randint", self, move |g| {
-            Tensor::build::<i64>("randint", &shape, DType::Int64, |out| {
+        let all = op::drawn("randint", self, move |g, out| {
+            out.build::<i64>("randint", &shape, DType::Int64, |out| {
                 let s = g.take(out.len());
                 kernels::randint(out, low, high, s.seed, s.offset);
                 Ok(())
@@ -78,8 +78,8 @@ impl Generator {
         if !dtype.holds(highest) || dtype == DType::Bool && highest > 1 {
             fail!(Value, "randperm: {dtype} does not hold all integers from 0 to {highest}");
         }
-        let all = op::drawn("randperm", self, move |g| {
-            Tensor::build::<i64>("randperm", &[n], DType::Int64, |out| {
+        let all = op::drawn("randperm", self, move |g, out| {
+            out.build::<i64>("randperm", &[n], DType::Int64, |out| {
                 let s = g.take(out.len());
                 kernels::permutation(out, s.seed, s.offset);
                 Ok(())

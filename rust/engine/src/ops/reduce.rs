@@ -1,6 +1,7 @@
 //! Reductions over any dimensions.
 
 use rgrad_kernels::reduce::{self as kernels, Axes, Reduce};
+use rgrad_kernels::simd::Real;
 
 use super::elementwise::{div, mul, number};
 use super::views::{expand_to, reshape_to};
@@ -8,9 +9,15 @@ use super::{cast, only, op_table};
 use crate::dtype::{DType, match_float, match_int};
 use crate::error::{Result, fail};
 use crate::op::{self, Kind};
-use crate::op::{Grads, Op, Saved, Want, apply};
+use crate::op::{Grads, Op, Out, Saved, Want, apply};
 use crate::shape::{Dims, Layout, Show, normalize_dims, reduced};
-use crate::tensor::Tensor;
+use crate::tensor::{Tensor, scratch};
+
+fn divide<T: Real>(sums: &mut [T], by: T) {
+    for sum in sums {
+        *sum = *sum / by;
+    }
+}
 
 /// Which dimensions go, as the kernels take them: those that stay, and those that are reduced.
 #[derive(Clone)]
@@ -47,13 +54,13 @@ impl Split {
         chosen.map(|d| (layout.shape[d], layout.strides[d])).unzip()
     }
 
-    pub(super) fn run(&self, op: &str, kind: Reduce, x: &Tensor) -> Result<Tensor> {
+    pub(super) fn run(&self, op: &str, kind: Reduce, x: &Tensor, out: &mut Out<'_>) -> Result<()> {
         let (kept, gone) = (self.part(x.layout(), true), self.part(x.layout(), false));
         let (kept, gone) = (Axes::new(&kept.0, &kept.1), Axes::new(&gone.0, &gone.1));
         match x.dtype() {
             DType::Float32 | DType::Float64 => match_float!(x.dtype(), op, T => {
                 let from = x.read::<T>();
-                Tensor::build::<T>(op, &self.output(), x.dtype(), |out| {
+                out.build::<T>(op, &self.output(), x.dtype(), |out| {
                     kernels::reduce(kind, out, from.tail(), kept, gone);
                     Ok(())
                 })
@@ -61,7 +68,7 @@ impl Split {
             DType::Bool => fail!(Type, "{op}: expected numbers, got bool; write x.to(rg.uint8)"),
             _ => match_int!(x.dtype(), op, T => {
                 let from = x.read::<T>();
-                Tensor::build::<T>(op, &self.output(), x.dtype(), |out| {
+                out.build::<T>(op, &self.output(), x.dtype(), |out| {
                     kernels::reduce_int(kind, out, from.tail(), kept, gone);
                     Ok(())
                 })
@@ -69,40 +76,54 @@ impl Split {
         }
     }
 
-    /// Sums of squared distances from the means.
-    pub(super) fn squares(&self, op: &str, x: &Tensor) -> Result<Tensor> {
-        let total = self.run(op, Reduce::Sum, x)?;
-        let mean = div(&total, &number(&total, self.count() as f64)?)?;
+    /// Sums divided by a number.
+    fn quotients(&self, op: &str, x: &Tensor, divisor: f64, out: &mut Out<'_>) -> Result<()> {
         let (kept, gone) = (self.part(x.layout(), true), self.part(x.layout(), false));
         let (kept, gone) = (Axes::new(&kept.0, &kept.1), Axes::new(&gone.0, &gone.1));
         match_float!(x.dtype(), op, T => {
-            let (from, mean) = (x.read::<T>(), mean.read::<T>());
-            Tensor::build::<T>(op, &self.output(), x.dtype(), |out| {
-                kernels::squares(out, from.tail(), mean.slice(), kept, gone);
+            let from = x.read::<T>();
+            out.build::<T>(op, &self.output(), x.dtype(), |out| {
+                kernels::reduce(Reduce::Sum, out, from.tail(), kept, gone);
+                divide(out, divisor as T);
                 Ok(())
             })
         })
     }
 
+    /// Sums of squared distances from the means, divided by a number.
+    pub(super) fn squares(&self, op: &str, x: &Tensor, divisor: f64, out: &mut Out<'_>) -> Result<()> {
+        let (kept, gone) = (self.part(x.layout(), true), self.part(x.layout(), false));
+        let (kept, gone) = (Axes::new(&kept.0, &kept.1), Axes::new(&gone.0, &gone.1));
+        match_float!(x.dtype(), op, T => {
+            let from = x.read::<T>();
+            out.build::<T>(op, &self.output(), x.dtype(), |out| scratch(out.len(), |means| {
+                kernels::reduce(Reduce::Sum, means, from.tail(), kept, gone);
+                divide(means, self.count() as T);
+                kernels::squares(out, from.tail(), means, kept, gone);
+                divide(out, divisor as T);
+                Ok(())
+            }))
+        })
+    }
+
     /// The same as a primitive of its own, without derivative.
     fn run_plain(self, op: &'static str, kind: Reduce, x: &Tensor) -> Result<Tensor> {
-        op::plain(op, &[x], move |x| self.run(op, kind, x[0]))
+        op::plain(op, &[x], move |x, out| self.run(op, kind, x[0], out))
     }
 
     /// The sum of integers or truth values of any width as int64.
-    fn sum_int(&self, x: &Tensor) -> Result<Tensor> {
+    fn sum_int(&self, x: &Tensor, out: &mut Out<'_>) -> Result<()> {
         let (kept, gone) = (self.part(x.layout(), true), self.part(x.layout(), false));
         let (kept, gone) = (Axes::new(&kept.0, &kept.1), Axes::new(&gone.0, &gone.1));
-        match x.dtype() {
-            DType::Bool => self.sum_int(&cast(x, DType::UInt8)?),
-            _ => match_int!(x.dtype(), "sum", T => {
-                let from = x.read::<T>();
-                Tensor::build::<i64>("sum", &self.output(), DType::Int64, |out| {
-                    kernels::sum_int(out, from.tail(), kept, gone);
-                    Ok(())
-                })
-            }),
-        }
+        // Truth values are the bytes 0 and 1.
+        let dtype = if x.dtype() == DType::Bool { DType::UInt8 } else { x.dtype() };
+        match_int!(dtype, "sum", T => {
+            let from = x.read::<T>();
+            out.build::<i64>("sum", &self.output(), DType::Int64, |out| {
+                kernels::sum_int(out, from.tail(), kept, gone);
+                Ok(())
+            })
+        })
     }
 
     /// Refuses to take an extremum of nothing.
@@ -125,8 +146,8 @@ impl Op for Sum {
     fn name(&self) -> &'static str {
         "sum"
     }
-    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
-        if x[0].dtype().is_float() { self.0.run("sum", Reduce::Sum, x[0]) } else { self.0.sum_int(x[0]) }
+    fn forward(&self, x: &[&Tensor], out: &mut Out<'_>) -> Result<()> {
+        if x[0].dtype().is_float() { self.0.run("sum", Reduce::Sum, x[0], out) } else { self.0.sum_int(x[0], out) }
     }
     fn backward(&self, _: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
         Ok([Some(self.0.spread(g)?)].into_iter().collect())
@@ -146,9 +167,8 @@ impl Op for Mean {
     fn name(&self) -> &'static str {
         "mean"
     }
-    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
-        let total = self.0.run("mean", Reduce::Sum, x[0])?;
-        div(&total, &number(&total, self.0.count() as f64)?)
+    fn forward(&self, x: &[&Tensor], out: &mut Out<'_>) -> Result<()> {
+        self.0.quotients("mean", x[0], self.0.count() as f64, out)
     }
     fn backward(&self, _: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
         Ok([Some(self.0.spread(&div(g, &number(g, self.0.count() as f64)?)?)?)].into_iter().collect())
@@ -206,7 +226,7 @@ pub fn any(x: &Tensor, dims: Option<&[isize]>, keepdim: bool) -> Result<Tensor> 
 pub fn count_nonzero(x: &Tensor, dims: Option<&[isize]>, keepdim: bool) -> Result<Tensor> {
     let split = Split::new("count_nonzero", x, dims, keepdim)?;
     let bits = cast(&x.without_history(), DType::Bool)?;
-    op::plain("count_nonzero", &[&bits], move |x| split.sum_int(x[0]))
+    op::plain("count_nonzero", &[&bits], move |x, out| split.sum_int(x[0], out))
 }
 
 pub(super) fn sum_over(x: &Tensor, dims: &[usize], keepdim: bool) -> Result<Tensor> {

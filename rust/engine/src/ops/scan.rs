@@ -14,7 +14,7 @@ use super::{cast, contiguous, only, op_table};
 use crate::dtype::{DType, match_float};
 use crate::error::Result;
 use crate::op;
-use crate::op::{Grads, Op, Saved, Saves, Want, apply};
+use crate::op::{Grads, Op, Out, Saved, Saves, Want, apply};
 use crate::shape::{Dims, normalize_dims};
 use crate::tensor::{Number, Tensor};
 
@@ -62,12 +62,12 @@ impl Op for Recurrence {
     fn saves(&self) -> Saves {
         if self.factors { Saves { inputs: 0b10, output: true } } else { Saves::NOTHING }
     }
-    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
+    fn forward(&self, x: &[&Tensor], out: &mut Out<'_>) -> Result<()> {
         let b = x[0];
         let length = b.shape()[b.ndim() - 1];
         match_float!(b.dtype(), self.name, T => {
             let (rb, ra) = (b.read::<T>(), x.get(1).map(|a| a.read::<T>()));
-            Tensor::build::<T>(self.name, b.shape(), b.dtype(), |out| {
+            out.build::<T>(self.name, b.shape(), b.dtype(), |out| {
                 let a = ra.as_ref().map(crate::tensor::Reader::slice);
                 scan::linear(out, a, rb.slice(), length, self.reverse, self.gradients);
                 Ok(())
@@ -149,8 +149,8 @@ impl Op for Prod {
     fn saves(&self) -> Saves {
         Saves::INPUTS
     }
-    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
-        self.0.run("prod", Reduce::Prod, x[0])
+    fn forward(&self, x: &[&Tensor], out: &mut Out<'_>) -> Result<()> {
+        self.0.run("prod", Reduce::Prod, x[0], out)
     }
     fn backward(&self, saved: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
         Ok([Some(mul_grad(&self.0.spread(g)?, &self.others(saved.input(0))?)?)].into_iter().collect())
@@ -181,10 +181,10 @@ pub(super) fn along(op: &str, x: &Tensor, dim: isize, f: impl FnOnce(&Tensor) ->
 /// Cumulative sums or products of integers along the last dimension.
 fn cumulated_int(op: &'static str, x: &Tensor, product: bool) -> Result<Tensor> {
     let x = contiguous(&cast(x, DType::Int64)?)?;
-    op::plain(op, &[&x], move |x| {
+    op::plain(op, &[&x], move |x, out| {
         let x = x[0];
         let length = x.shape()[x.ndim() - 1];
-        Tensor::build::<i64>(op, x.shape(), DType::Int64, |out| {
+        out.build::<i64>(op, x.shape(), DType::Int64, |out| {
             scan::cumulate(out, x.read::<i64>().slice(), length, product);
             Ok(())
         })

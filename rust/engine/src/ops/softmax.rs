@@ -9,7 +9,7 @@ use super::views::{move_dim, reshape_to};
 use super::{cast, contiguous, only, op_table};
 use crate::dtype::match_float;
 use crate::error::Result;
-use crate::op::{Grads, Op, Saved, Saves, Want, apply};
+use crate::op::{Grads, Op, Out, Saved, Saves, Want, apply};
 use crate::shape::{Dims, normalize_dim, normalize_dims};
 use crate::tensor::Tensor;
 
@@ -48,13 +48,13 @@ impl Op for Rows {
             Rows::SoftmaxGrad | Rows::LogSoftmaxGrad => Saves::INPUTS,
         }
     }
-    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
+    fn forward(&self, x: &[&Tensor], out: &mut Out<'_>) -> Result<()> {
         let cols = x[0].shape()[x[0].ndim() - 1];
         match_float!(x[0].dtype(), self.name(), T => {
             let first = x[0].read::<T>();
             let second = x.get(1).map(|g| g.read::<T>());
             let g = second.as_ref().map_or(&[][..], |g| g.slice());
-            Tensor::build::<T>(self.name(), x[0].shape(), x[0].dtype(), |out| {
+            out.build::<T>(self.name(), x[0].shape(), x[0].dtype(), |out| {
                 match self {
                     Rows::Softmax => kernels::softmax(out, first.slice(), cols),
                     Rows::LogSoftmax => kernels::log_softmax(out, first.slice(), cols),
@@ -156,6 +156,7 @@ pub fn log_softmax(x: &Tensor, dim: isize) -> Result<Tensor> {
 }
 
 /// ln Σ exp over the last dimension of a matrix.
+#[derive(Clone, Copy)]
 struct LogSumExp;
 
 impl Op for LogSumExp {
@@ -165,11 +166,11 @@ impl Op for LogSumExp {
     fn saves(&self) -> Saves {
         Saves::INPUTS
     }
-    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
+    fn forward(&self, x: &[&Tensor], out: &mut Out<'_>) -> Result<()> {
         let x = x[0];
         match_float!(x.dtype(), "logsumexp", T => {
             let from = x.read::<T>();
-            Tensor::build::<T>("logsumexp", &x.shape()[..1], x.dtype(), |out| {
+            out.build::<T>("logsumexp", &x.shape()[..1], x.dtype(), |out| {
                 kernels::logsumexp(out, from.slice(), x.shape()[1]);
                 Ok(())
             })

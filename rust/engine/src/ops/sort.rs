@@ -25,7 +25,7 @@ op_table! { $ sort_ops
 fn order(op: &'static str, x: &Tensor, dim: isize, count: Option<usize>, descending: bool) -> Result<Tensor> {
     along(op, &x.without_history(), dim, |x| {
         let x = contiguous(x)?;
-        op::plain(op, &[&x], move |x| {
+        op::plain(op, &[&x], move |x, out| {
             let x = x[0];
             let mut shape: Dims = x.shape().into();
             let length = shape.pop().expect("one dimension is the last");
@@ -33,7 +33,7 @@ fn order(op: &'static str, x: &Tensor, dim: isize, count: Option<usize>, descend
             shape.push(count.unwrap_or(length));
             match_any!(x.dtype(), T => {
                 let from = x.read::<T>();
-                Tensor::build::<i64>(op, &shape, DType::Int64, |out| {
+                out.build::<i64>(op, &shape, DType::Int64, |out| {
                     Ok(order_rows(out, from.slice(), rows, descending)?)
                 })
             })

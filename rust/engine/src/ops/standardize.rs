@@ -12,7 +12,7 @@ use super::views::expand_to;
 use crate::dtype::match_float;
 use crate::error::Result;
 use crate::op;
-use crate::op::{Grads, Op, Saved, Saves, Want, apply, is_grad_enabled};
+use crate::op::{Grads, Op, Out, Saved, Saves, Want, apply};
 use crate::tensor::{Number, Tensor};
 
 const OP: &str = "standardize";
@@ -43,19 +43,17 @@ impl Standardize {
         let cols = x.shape()[1];
         // Rows without columns have no statistics.
         let groups = if cols == 0 { 0 } else { x.shape()[usize::from(self.by_column)] };
-        let all = op::plain(OP, &[&x.without_history()], move |x| {
+        let [mean, var, scale] = op::several(OP, &[&x.without_history()], move |x, out| {
             match_float!(x[0].dtype(), OP, T => {
                 let from = x[0].read::<T>();
-                Tensor::build::<T>(OP, &[3, groups], x[0].dtype(), |out| {
-                    let (mean, rest) = out.split_at_mut(groups);
-                    let (var, scale) = rest.split_at_mut(groups);
+                out.build_all::<T, 3>(OP, [&[groups]; 3], x[0].dtype(), |statistics| {
                     let eps = self.eps as T;
-                    kernels::statistics([mean, var, scale], from.slice(), cols, self.by_column, self.centred, eps);
+                    kernels::statistics(statistics, from.slice(), cols, self.by_column, self.centred, eps);
                     Ok(())
                 })
             })
         })?;
-        Ok(Statistics { mean: select(&all, 0, 0)?, var: select(&all, 0, 1)?, scale: select(&all, 0, 2)? })
+        Ok(Statistics { mean, var, scale })
     }
 
     /// The standardized matrix, given its statistics; `weight` and `bias` (columns,) have its dtype.
@@ -96,13 +94,13 @@ impl Standardize {
         let g = contiguous(&g.without_history())?;
         let mut sums = None;
         if want.input(3) || want.input(4) || self.by_column {
-            let parts = op::plain(OP, &[&x, &mean, &scale, &g], move |x| self.partial_sums(x))?;
+            let parts = op::plain(OP, &[&x, &mean, &scale, &g], move |x, out| self.partial_sums(x, out))?;
             sums = Some(sum(&parts, Some(&[0]), false)?);
         }
         let of_x = if want.input(0) {
             let mut inputs: SmallVec<[&Tensor; 6]> = [&x, &mean, &scale, &g, &weight].into_iter().collect();
             inputs.extend(sums.as_ref().filter(|_| self.by_column));
-            Some(op::plain(OP, &inputs, move |x| self.input_grad(x))?)
+            Some(op::plain(OP, &inputs, move |x, out| self.input_grad(x, out))?)
         } else {
             None
         };
@@ -113,13 +111,13 @@ impl Standardize {
     }
 
     /// Sums over blocks of rows, for each column, of `g · y` and of `g`; from x, mean, scale and g.
-    fn partial_sums(self, x: &[&Tensor]) -> Result<Tensor> {
+    fn partial_sums(self, x: &[&Tensor], out: &mut Out<'_>) -> Result<()> {
         let (rows, cols, dtype) = (x[0].shape()[0], x[0].shape()[1], x[0].dtype());
         match_float!(dtype, OP, T => {
             let [from, mean, scale, g] = [x[0], x[1], x[2], x[3]].map(|t| t.read::<T>());
             let of =
                 Normal { x: from.slice(), cols, mean: mean.slice(), scale: scale.slice(), by_column: self.by_column };
-            Tensor::build::<T>(OP, &[rows.div_ceil(kernels::BLOCK), 2, cols], dtype, |out| {
+            out.build::<T>(OP, &[rows.div_ceil(kernels::BLOCK), 2, cols], dtype, |out| {
                 kernels::sums(out, of, g.slice());
                 Ok(())
             })
@@ -127,12 +125,12 @@ impl Standardize {
     }
 
     /// The gradient of x; from x, mean, scale, g, weight, and for columns the sums.
-    fn input_grad(self, x: &[&Tensor]) -> Result<Tensor> {
+    fn input_grad(self, x: &[&Tensor], out: &mut Out<'_>) -> Result<()> {
         match_float!(x[0].dtype(), OP, T => {
             let [from, mean, scale, g, weight] = [x[0], x[1], x[2], x[3], x[4]].map(|t| t.read::<T>());
             let (cols, by_column) = (x[0].shape()[1], self.by_column);
             let of = Normal { x: from.slice(), cols, mean: mean.slice(), scale: scale.slice(), by_column };
-            Tensor::build::<T>(OP, x[0].shape(), x[0].dtype(), |out| {
+            out.build::<T>(OP, x[0].shape(), x[0].dtype(), |out| {
                 match x.get(5) {
                     Some(sums) => kernels::column_grad(out, of, g.slice(), weight.slice(), sums.read::<T>().slice()),
                     None if weight.slice().iter().all(|w| w.is_finite()) => {
@@ -157,12 +155,12 @@ impl Op for Standardize {
     fn saves(&self) -> Saves {
         Saves { inputs: 0b1111, output: false }
     }
-    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
-        value(x, self.by_column)
+    fn forward(&self, x: &[&Tensor], out: &mut Out<'_>) -> Result<()> {
+        value(x, self.by_column, out)
     }
     fn backward(&self, saved: &Saved, g: &Tensor, want: Want) -> Result<Grads> {
         let (x, w) = (saved.input(0), saved.input(3));
-        if !is_grad_enabled() && ![x, w, g].iter().any(|t| t.has_tangent()) {
+        if op::is_plain(saved, g) {
             return self.gradients(saved, g, want);
         }
         // To be differentiated again, the statistics must be functions of x.
@@ -183,6 +181,7 @@ impl Op for Standardize {
 }
 
 /// `(x − mean) · scale · w + b` for a matrix `x` and one of the others for each column.
+#[derive(Clone, Copy)]
 struct Scale;
 
 impl Op for Scale {
@@ -192,8 +191,8 @@ impl Op for Scale {
     fn saves(&self) -> Saves {
         Saves { inputs: 0b1111, output: false }
     }
-    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
-        value(x, true)
+    fn forward(&self, x: &[&Tensor], out: &mut Out<'_>) -> Result<()> {
+        value(x, true, out)
     }
     fn backward(&self, saved: &Saved, g: &Tensor, want: Want) -> Result<Grads> {
         let (mean, scale, weight) = (saved.input(1), saved.input(2), saved.input(3));
@@ -236,25 +235,23 @@ pub(super) fn scaled(
 }
 
 /// The value of both operations.
-fn value(x: &[&Tensor], by_column: bool) -> Result<Tensor> {
+fn value(x: &[&Tensor], by_column: bool, out: &mut Out<'_>) -> Result<()> {
     let cols = x[0].shape()[1];
-    let others = [contiguous(x[1])?, contiguous(x[2])?, contiguous(x[3])?, contiguous(x[4])?];
     match_float!(x[0].dtype(), OP, T => {
         let from = x[0].read::<T>();
-        let [mean, scale, weight, bias] = others.each_ref().map(|t| t.read::<T>());
+        let [mean, scale, weight, bias] = [x[1], x[2], x[3], x[4]].map(|t| t.read::<T>());
         let of = Normal { x: from.slice(), cols, mean: mean.slice(), scale: scale.slice(), by_column };
-        Tensor::build::<T>(OP, x[0].shape(), x[0].dtype(), |out| {
+        out.build::<T>(OP, x[0].shape(), x[0].dtype(), |out| {
             kernels::normalize(out, of, weight.slice(), bias.slice());
             Ok(())
         })
     })
 }
 
-/// The weight and the bias of each column, or ones and zeros.
+/// The weight and the bias of each column, side by side, or ones and zeros.
 fn or_nothing(x: &Tensor, weight: Option<&Tensor>, bias: Option<&Tensor>) -> Result<(Tensor, Tensor)> {
     let cols = [x.shape()[1]];
-    let or = |t: Option<&Tensor>, n: f64| {
-        t.map_or_else(|| Tensor::full(&cols, Number::Float(n), x.dtype()), |t| Ok(t.clone()))
-    };
+    let or =
+        |t: Option<&Tensor>, n: f64| t.map_or_else(|| Tensor::full(&cols, Number::Float(n), x.dtype()), contiguous);
     Ok((or(weight, 1.0)?, or(bias, 0.0)?))
 }

@@ -1,10 +1,10 @@
 //! Variances and standard deviations.
 
-use super::elementwise::{div, eq, mul_grad, number, sqrt, sub, where_};
+use super::elementwise::{eq, mul_grad, number, sqrt, sub, where_};
 use super::reduce::{Split, mean, scale, sum_over};
 use super::{only, op_table};
 use crate::error::{Result, fail};
-use crate::op::{Grads, Op, Saved, Saves, Want, apply};
+use crate::op::{Grads, Op, Out, Saved, Saves, Want, apply};
 use crate::tensor::Tensor;
 
 op_table! { $ statistic_ops
@@ -20,6 +20,7 @@ op_table! { $ statistic_ops
 }
 
 /// Σ (x − mean)² / divisor.
+#[derive(Clone)]
 struct Variance {
     split: Split,
     divisor: f64,
@@ -40,9 +41,8 @@ impl Op for Variance {
     fn saves(&self) -> Saves {
         Saves::INPUTS
     }
-    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
-        let total = self.split.squares("var", x[0])?;
-        div(&total, &number(&total, self.divisor)?)
+    fn forward(&self, x: &[&Tensor], out: &mut Out<'_>) -> Result<()> {
+        self.split.squares("var", x[0], self.divisor, out)
     }
     fn backward(&self, saved: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
         // The mean's own part of the derivative is the sum of all deviations, which is 0.

@@ -2,9 +2,9 @@
 
 use smallvec::SmallVec;
 
-use super::{add, cast, contiguous, only, op_table};
+use super::{add, cast, contiguous, embed, only, op_table};
 use crate::error::{Result, fail};
-use crate::op::{Grads, Op, Saved, Want, apply, is_grad_enabled};
+use crate::op::{Grads, Op, Out, Saved, Want, apply, is_grad_enabled};
 use crate::shape::{Dims, Layout, Show, broadcast, checked_numel, normalize_dim, normalize_dims};
 use crate::tensor::{Tensor, result_dtype};
 
@@ -52,26 +52,23 @@ impl Op for ViewOp {
         }
     }
 
-    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
+    fn forward(&self, x: &[&Tensor], out: &mut Out<'_>) -> Result<()> {
         let x = x[0];
         let layout = x.layout();
-        Ok(match self {
-            ViewOp::Reshape { to, .. } => x.with_layout(to.clone()),
-            ViewOp::Permute { order } => x.with_layout(Layout {
+        out.give(x.with_layout(match self {
+            ViewOp::Reshape { to, .. } => to.clone(),
+            ViewOp::Permute { order } => Layout {
                 shape: order.iter().map(|&d| layout.shape[d]).collect(),
                 strides: order.iter().map(|&d| layout.strides[d]).collect(),
                 offset: layout.offset,
-            }),
-            ViewOp::Expand { to } => x.with_layout(layout.expand(to)),
-            ViewOp::Slice { ranges, .. } => x.with_layout(sliced(layout, ranges)),
+            },
+            ViewOp::Expand { to } => layout.expand(to),
+            ViewOp::Slice { ranges, .. } => sliced(layout, ranges),
             ViewOp::Unslice { to, ranges } => {
-                let y = Tensor::full(to, crate::tensor::Number::Int(0), x.dtype())?;
-                crate::op::with_grad_enabled(false, || {
-                    y.with_layout(sliced(y.layout(), ranges)).copy_from(&x.without_history())
-                })?;
-                y
+                return embed("unslice", x, to, &sliced(&Layout::contiguous(to), ranges), out);
             }
-        })
+        }));
+        Ok(())
     }
 
     fn backward(&self, _: &Saved, g: &Tensor, _: Want) -> Result<Grads> {

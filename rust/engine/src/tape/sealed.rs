@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use crate::dtype::DType;
 use crate::error::{Result, fail};
-use crate::op::{Grads, Op, Saved, Want};
+use crate::op::{Grads, Op, Out, Saved, Want};
 use crate::tensor::{Node, Number, Tensor};
 
 /// Stands where the graph of a compiled step would be.
@@ -18,7 +18,7 @@ impl Op for Sealed {
     fn name(&self) -> &'static str {
         "Compiled"
     }
-    fn forward(&self, _: &[&Tensor]) -> Result<Tensor> {
+    fn forward(&self, _: &[&Tensor], _: &mut Out<'_>) -> Result<()> {
         fail!(Runtime, "{MESSAGE}")
     }
     fn backward(&self, _: &Saved, _: &Tensor, _: Want) -> Result<Grads> {

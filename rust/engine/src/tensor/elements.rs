@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Release;
 
 use rgrad_kernels::buffer::{Read, Write};
+use rgrad_kernels::copy::Copies;
 use rgrad_kernels::simd::Element;
 use rgrad_kernels::{View, places_differ};
 
-use super::{Number, Tensor, watch};
+use super::make::scratch;
+use super::{Number, Out, Tensor, watch};
 use crate::dtype::{DType, match_any};
 use crate::error::{Result, fail};
 use crate::shape::{Layout, Show};
@@ -112,14 +114,33 @@ impl Tensor {
         });
     }
 
-    /// A tensor with these elements in a new row-major block.
-    pub(crate) fn packed(&self) -> Result<Tensor> {
+    /// Runs `f` on the elements in row-major order: where they are, or else copied aside.
+    pub(crate) fn with_packed<T: Copies, R>(&self, f: impl FnOnce(&[T]) -> Result<R>) -> Result<R> {
+        let from = self.read::<T>();
+        if self.is_contiguous() {
+            return f(from.slice());
+        }
+        scratch(self.numel(), |all| {
+            rgrad_kernels::copy::copy(all, self.shape(), from.view());
+            f(all)
+        })
+    }
+
+    /// Hands over these elements in row-major order.
+    pub(crate) fn pack_into(&self, out: &mut Out<'_>) -> Result<()> {
         match_any!(self.dtype(), T => {
             let from = self.read::<T>();
-            Tensor::build::<T>("copy", self.shape(), self.dtype(), |out| {
+            out.build::<T>("copy", self.shape(), self.dtype(), |out| {
                 rgrad_kernels::copy::copy(out, self.shape(), from.view());
                 Ok(())
             })
         })
+    }
+
+    /// A tensor with these elements in a new row-major block.
+    pub(crate) fn packed(&self) -> Result<Tensor> {
+        let mut out = Out::new();
+        self.pack_into(&mut out)?;
+        Ok(out.result().0)
     }
 }

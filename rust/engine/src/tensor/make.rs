@@ -1,6 +1,5 @@
 //! Making tensors.
 
-use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::sync::{Arc, OnceLock};
 
@@ -19,25 +18,6 @@ impl Storage {
     }
 }
 
-thread_local! {
-    /// The place for the next tensor of its shape and dtype.
-    static OFFERED: Cell<Option<Tensor>> = const { Cell::new(None) };
-}
-
-/// Runs `f`, and lets the first tensor of the shape and dtype of `place` that it makes take that place: it then shares its
-/// storage. `place` is contiguous.
-pub(crate) fn offer<R>(place: &Tensor, f: impl FnOnce() -> R) -> R {
-    struct Withdraw;
-    impl Drop for Withdraw {
-        fn drop(&mut self) {
-            OFFERED.set(None);
-        }
-    }
-    OFFERED.set(Some(place.clone()));
-    let _withdraw = Withdraw;
-    f()
-}
-
 /// Bytes that the system hands out for a tensor that is a view, or so many and more: it and its history.
 const BYTES_OF_A_VIEW: usize = 512;
 /// Tensors that are too few to be asked for beforehand.
@@ -50,6 +30,12 @@ pub fn room_for_tensors(n: usize) -> Result<Vec<Tensor>> {
         room_for::<[u8; BYTES_OF_A_VIEW]>(n)?;
     }
     Ok(room_for(n)?)
+}
+
+/// Runs `f` on memory for `n` elements, which are unspecified before.
+pub(crate) fn scratch<T: Element, R>(n: usize, f: impl FnOnce(&mut [T]) -> Result<R>) -> Result<R> {
+    let mut buffer = Buffer::new(n * size_of::<T>())?;
+    f(&mut buffer.get_mut::<T>()[..n])
 }
 
 impl Tensor {
@@ -82,14 +68,6 @@ impl Tensor {
         fill: impl FnOnce(&mut [T]) -> Result<()>,
     ) -> Result<Self> {
         debug_assert_eq!(dtype.size(), size_of::<T>());
-        if let Some(place) = OFFERED.take() {
-            if place.shape() == shape && place.dtype() == dtype {
-                let at = place.layout().offset;
-                fill(&mut place.write::<T>()[at..at + place.numel()])?;
-                return Ok(place);
-            }
-            OFFERED.set(Some(place));
-        }
         let n = checked_numel(op, shape)?;
         let mut buffer = Buffer::new(n * size_of::<T>())?;
         fill(&mut buffer.get_mut::<T>()[..n])?;

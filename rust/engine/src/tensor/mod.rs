@@ -1,12 +1,12 @@
 //! Tensors: shared storage, a layout over it, and the place in the tape that made them.
 
-mod action;
 mod elements;
 mod gradient;
 mod make;
 mod node;
 mod number;
 mod op;
+mod out;
 mod tangents;
 pub mod watch;
 mod weak;
@@ -23,14 +23,14 @@ use crate::dtype::DType;
 use crate::error::Result;
 use crate::shape::{Layout, Show};
 
-pub(crate) use action::Action;
 pub(crate) use elements::Reader;
-pub(crate) use make::offer;
 pub use make::room_for_tensors;
+pub(crate) use make::scratch;
 pub(crate) use node::{Edge, Hooks, Key};
 pub use node::{Hook, Node, Registered, register_hook, retain_grad};
 pub use number::{Number, Scalar, result_dtype};
-pub use op::{Foreign, Grads, Kind, Op, Reduction, Saved, Saves, Want};
+pub use op::{Foreign, Grads, Kind, Op, Saved, Saves, Want};
+pub use out::Out;
 pub use tangents::Level;
 pub(crate) use tangents::Tangents;
 pub(crate) use weak::Weak;
@@ -128,30 +128,33 @@ pub struct Tensor {
 impl Tensor {
     // ---- Relatives ----
 
-    /// Another view of the same storage, without history.
-    pub(crate) fn with_layout(&self, layout: Layout) -> Self {
-        let base = match &self.data.home {
+    /// What a view of this tensor is a view of.
+    fn root(&self) -> &Arc<Data> {
+        match &self.data.home {
             Home::Own(_) => &self.data,
             Home::Of(base) => base,
-        };
-        Self::from_parts(Home::Of(base.clone()), layout, self.data.dtype)
+        }
     }
 
-    /// Makes a view one of the elements from `offset` on: in place, unless there are other handles to it.
-    pub(crate) fn move_to(&mut self, offset: usize) {
+    /// Another view of the same storage, without history.
+    pub(crate) fn with_layout(&self, layout: Layout) -> Self {
+        self.with_layout_as(layout, self.data.dtype)
+    }
+
+    /// Makes a view one of the storage of `x`, from its element `offset` on: in place, unless there are other handles to it.
+    pub(crate) fn move_to(&mut self, x: &Tensor, offset: usize) {
         match Arc::get_mut(&mut self.data) {
-            Some(data) => data.layout.offset = offset,
-            None => *self = self.with_layout(Layout { offset, ..self.data.layout.clone() }),
+            Some(data) => {
+                data.home = Home::Of(x.root().clone());
+                data.layout.offset = offset;
+            }
+            None => *self = x.with_layout(Layout { offset, ..self.data.layout.clone() }),
         }
     }
 
     /// A tensor of another dtype over the same storage, whose bytes are its elements.
     pub(crate) fn with_layout_as(&self, layout: Layout, dtype: DType) -> Self {
-        let base = match &self.data.home {
-            Home::Own(_) => &self.data,
-            Home::Of(base) => base,
-        };
-        Self::from_parts(Home::Of(base.clone()), layout, dtype)
+        Self::from_parts(Home::Of(self.root().clone()), layout, dtype)
     }
 
     /// The tensor that the storage was made with: all of its elements, without history.

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use rgrad_kernels::map::{Binary, Compare, Curve, Unary};
 use smallvec::SmallVec;
 
-use super::Tensor;
-use crate::error::Result;
+use super::{Out, Tensor};
+use crate::error::{Result, fail};
 
 /// Cotangents of an operation's inputs, `None` where none was wanted or none flows.
 pub type Grads = SmallVec<[Option<Tensor>; 2]>;
 
-/// An operation with its derivative rules. Implementations stand in `ops`, one place each.
+/// An operation: a value and, unless it has no derivative, the rules of one. Most implementations stand in `ops`, one place each;
+/// passes of compiled steps have some of their own.
 pub trait Op: Send + Sync + 'static {
     /// The name that users know it by.
     fn name(&self) -> &str;
@@ -32,12 +33,16 @@ pub trait Op: Send + Sync + 'static {
         Saves::NOTHING
     }
 
-    /// Shape rule and value: checks everything before it computes anything. Not taped.
-    fn forward(&self, x: &[&Tensor]) -> Result<Tensor>;
+    /// Shape rule and value: checks everything before it computes anything, and hands its results to `out`. Not taped.
+    ///
+    /// A second result of an operation with a derivative is for its own reverse rule: see [`Saved::extra`].
+    fn forward(&self, x: &[&Tensor], out: &mut Out<'_>) -> Result<()>;
 
     /// Reverse rule: the cotangents of the inputs from the output's, `g`, written in tensor functions, so that it can be
     /// differentiated itself. Sums over broadcast dimensions are left to the caller.
-    fn backward(&self, saved: &Saved, g: &Tensor, want: Want) -> Result<Grads>;
+    fn backward(&self, _saved: &Saved, _g: &Tensor, _want: Want) -> Result<Grads> {
+        fail!(Runtime, "`{}` has no derivative", self.name())
+    }
 
     /// Adds the cotangent of the only input to `total`, which has the input's shape, lies in row-major order and is nobody
     /// else's: for operations that read a part of their input, and whose `backward` would go through all of it. Says whether
@@ -48,7 +53,31 @@ pub trait Op: Send + Sync + 'static {
 
     /// Forward rule: the tangent of the result `y` from those of the inputs `x`, `None` being zero, and at least one being
     /// something else; written in tensor functions likewise. It has the shape and dtype of `y`.
-    fn jvp(&self, x: &[&Tensor], y: &Tensor, t: &[Option<&Tensor>]) -> Result<Tensor>;
+    fn jvp(&self, _x: &[&Tensor], _y: &Tensor, _t: &[Option<&Tensor>]) -> Result<Tensor> {
+        fail!(Runtime, "`{}` has no derivative", self.name())
+    }
+
+    /// What printed programs call it.
+    fn describe(&self) -> String {
+        self.name().into()
+    }
+
+    /// Itself, for passes that know its type.
+    fn as_any(&self) -> Option<&dyn Any> {
+        None
+    }
+
+    /// Floating-point operations for operands of these shapes: one for each element of what it makes, unless it is of a kind
+    /// that takes more.
+    fn flops(&self, x: &[Vec<usize>], out: &[Vec<usize>]) -> f64 {
+        let size = |shape: &Vec<usize>| shape.iter().product::<usize>() as f64;
+        let made: f64 = out.iter().map(size).sum();
+        match self.kind() {
+            Kind::Linear | Kind::Matmul => 2.0 * made * x[0].last().map_or(0.0, |&k| k as f64),
+            Kind::SumRows | Kind::Reduce => x.iter().map(size).sum(),
+            _ => made,
+        }
+    }
 }
 
 /// What a node keeps for its rule.
@@ -86,6 +115,8 @@ impl Want {
 pub struct Saved {
     pub(crate) inputs: SmallVec<[Option<Tensor>; 2]>,
     pub(crate) output: Option<Tensor>,
+    /// A second result, which is nobody else's.
+    extra: Option<Tensor>,
     /// Versions of the storages when they were saved, inputs first.
     versions: SmallVec<[u32; 3]>,
     /// Whether the output's tangents are to be computed again from the inputs'.
@@ -93,8 +124,8 @@ pub struct Saved {
 }
 
 impl Saved {
-    pub(crate) fn new(saves: Saves, x: &[&Tensor], y: &Tensor, tangents: bool) -> Self {
-        let mut saved = Self { renew_tangents: tangents && saves.output, ..Self::default() };
+    pub(crate) fn new(saves: Saves, x: &[&Tensor], y: &Tensor, extra: Option<Tensor>, tangents: bool) -> Self {
+        let mut saved = Self { renew_tangents: tangents && saves.output, extra, ..Self::default() };
         if saves.inputs != 0 || saved.renew_tangents {
             for (i, t) in x.iter().enumerate() {
                 let keep = saves.inputs & (1 << i.min(31)) != 0 || saved.renew_tangents;
@@ -109,6 +140,7 @@ impl Saved {
             saved.versions.push(y.version());
             saved.output = Some(y.without_history());
         }
+        saved.versions.extend(saved.extra.as_ref().map(Tensor::version));
         saved
     }
 
@@ -142,6 +174,11 @@ impl Saved {
         self.output.as_ref().expect("the rule reads only what it saves")
     }
 
+    /// The second result, if the operation made one: without history.
+    pub(crate) fn extra(&self) -> Option<&Tensor> {
+        self.extra.as_ref()
+    }
+
     /// Number of inputs that the operation had.
     #[must_use]
     pub fn inputs(&self) -> usize {
@@ -153,7 +190,7 @@ impl Saved {
     }
 
     pub(crate) fn tensors(&self) -> impl Iterator<Item = &Tensor> {
-        self.inputs.iter().flatten().chain(&self.output)
+        self.inputs.iter().flatten().chain(&self.output).chain(&self.extra)
     }
 }
 
@@ -191,38 +228,6 @@ pub enum Kind {
     SumRows,
     /// A sum over dimensions, or another reduction.
     Reduce,
-    /// Softmax cross-entropy of logits and labels.
-    CrossEntropy {
-        /// Of the rows' losses.
-        reduction: Reduction,
-        /// The label that does not count.
-        ignored: Option<i64>,
-    },
     /// An element-wise comparison.
     Compare(Compare),
-    /// The gradient of the mean or the sum of softmax cross-entropies, from logits and labels.
-    CrossEntropySlope {
-        /// Of the mean.
-        mean: bool,
-        /// The label that does not count.
-        ignored: Option<i64>,
-    },
-}
-
-impl Kind {
-    /// Whether it is an error for some values of its inputs, which stays one if nobody reads the result.
-    pub(crate) fn refuses(self) -> bool {
-        matches!(self, Self::Refuses | Self::CrossEntropy { .. })
-    }
-}
-
-/// How the losses of the examples become one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reduction {
-    /// To their mean.
-    Mean,
-    /// To their sum.
-    Sum,
-    /// Not at all.
-    None,
 }

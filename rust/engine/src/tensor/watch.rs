@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::sync::{Arc, OnceLock};
 
-use super::{Action, Mark, Registered, Tensor};
+use super::{Mark, Op, Out, Registered, Tensor};
 use crate::error::Result;
 use crate::random::Generator;
 
@@ -12,12 +12,11 @@ use crate::random::Generator;
 pub(crate) trait Watcher: Sync {
     /// `RuntimeError` if a primitive must not use these: they share memory with what was changed.
     fn check_apart(&self, used: &[&Tensor]) -> Result<()>;
-    /// A primitive made `y` from `x`; with an effect, it is run although nobody reads its result.
-    fn made(&self, action: Arc<dyn Action>, x: &[&Tensor], y: &Tensor, effect: bool) -> Result<()>;
     /// A primitive is about to change `out`.
     fn changes(&self, out: &[&Tensor]) -> Result<()>;
-    /// It has, or it has looked at `x`, which it might have refused.
-    fn ran(&self, action: Arc<dyn Action>, x: &[&Tensor], out: &[&Tensor]) -> Result<()>;
+    /// A primitive has made or changed its results, or has looked at `x`, which it might have refused; with an effect, it is run
+    /// although nobody reads them.
+    fn ran(&self, op: Arc<dyn Op>, x: &[&Tensor], out: &Out<'_>, effect: bool) -> Result<()>;
     /// A primitive is about to draw.
     fn draws(&self, generator: &Generator);
     /// Elements are read or written by something that is no primitive.
@@ -110,33 +109,20 @@ pub(crate) fn forget(t: &Tensor) {
     t.set_mark(Mark::None);
 }
 
-/// Tells the watcher that `action` ran, which makes a tensor by `f`.
-pub(crate) fn made(
-    action: Arc<dyn Action>,
+/// Tells the watcher that `op` ran, which makes or changes its results by `f`.
+pub(crate) fn ran<'a>(
+    op: Arc<dyn Op>,
     x: &[&Tensor],
+    out: &mut Out<'a>,
     effect: bool,
-    f: impl FnOnce() -> Result<Tensor>,
-) -> Result<Tensor> {
-    let Some(watcher) = watcher() else { return f() };
-    watcher.check_apart(x)?;
-    let y = unwatched(f)?;
-    watcher.made(action, x, &y, effect)?;
-    Ok(y)
-}
-
-/// Tells it that `action` ran, which looks at `x` and changes `out` by `f`.
-pub(crate) fn ran(
-    action: Arc<dyn Action>,
-    x: &[&Tensor],
-    out: &[&Tensor],
-    f: impl FnOnce() -> Result<()>,
+    f: impl FnOnce(&mut Out<'a>) -> Result<()>,
 ) -> Result<()> {
-    let Some(watcher) = watcher() else { return f() };
+    let Some(watcher) = watcher() else { return f(out) };
     watcher.check_apart(x)?;
-    watcher.check_apart(out)?;
-    watcher.changes(out)?;
-    unwatched(f)?;
-    watcher.ran(action, x, out)
+    watcher.check_apart(out.places())?;
+    watcher.changes(out.places())?;
+    unwatched(|| f(out))?;
+    watcher.ran(op, x, out, effect)
 }
 
 pub(crate) fn draws(generator: &Generator) {

@@ -2,7 +2,6 @@
 
 use std::alloc::{self, Layout};
 use std::fmt;
-use std::panic::resume_unwind;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -38,11 +37,6 @@ pub fn room_for<T>(n: usize) -> Result<Vec<T>, AllocError> {
     let bytes = n.saturating_mul(size_of::<T>());
     vector.try_reserve_exact(n).map_err(|_| AllocError { bytes })?;
     Ok(vector)
-}
-
-/// As [`room_for`], for kernels that return nothing: panics with the error as the payload.
-pub(crate) fn scratch<T>(n: usize) -> Vec<T> {
-    room_for(n).unwrap_or_else(|error| resume_unwind(Box::new(error)))
 }
 
 /// A block of `class_bytes` bytes at an address that is a multiple of `ALIGN`, owned by whoever holds this.

@@ -7,6 +7,7 @@ use std::any::Any;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
+use std::panic::resume_unwind;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 
@@ -15,7 +16,6 @@ use crate::simd::Element;
 use blocks::{Block, CLASSES, class_of};
 use cache::{allocate, release};
 
-pub(crate) use blocks::scratch;
 pub use blocks::{ALIGN, AllocError, room_for};
 pub use cache::{Stats, empty_cache, stats};
 
@@ -67,6 +67,12 @@ impl Buffer {
         let block = class_of(bytes).filter(|&c| c < CLASSES).and_then(|c| Some((c, allocate(c)?)));
         let (class, block) = block.ok_or(AllocError { bytes })?;
         Ok(Self { ptr: block.0, bytes, lock: AtomicU64::new(free()), origin: Origin::Cached(class) })
+    }
+
+    /// The same of `n` elements for a kernel that returns nothing: without memory for them it panics, with the error as the
+    /// payload.
+    pub(crate) fn scratch<T: Element>(n: usize) -> Self {
+        Self::new(n.saturating_mul(size_of::<T>())).unwrap_or_else(|error| resume_unwind(Box::new(error)))
     }
 
     /// A buffer over memory owned by another library.

@@ -107,7 +107,9 @@ struct RowOffsets<'a> {
     line: Option<[usize; 2]>,
     /// The tile whose offsets are in the table, which is empty until it is needed.
     tabulated: usize,
-    offsets: Vec<usize>,
+    /// How many rows it has.
+    rows: usize,
+    offsets: [MaybeUninit<usize>; TILE],
 }
 
 impl<'a> RowOffsets<'a> {
@@ -120,7 +122,8 @@ impl<'a> RowOffsets<'a> {
             length: PIECE.min(walk.len() - first),
             line: None,
             tabulated: usize::MAX,
-            offsets: Vec::new(),
+            rows: 0,
+            offsets: [MaybeUninit::uninit(); TILE],
         }
     }
 
@@ -132,11 +135,11 @@ impl<'a> RowOffsets<'a> {
             self.line = Some([first * stride, stride]);
         } else if self.tabulated != tile {
             self.tabulated = tile;
+            self.rows = rows;
             let mut walk = self.walk.clone();
             let mut at = walk.seek(first);
-            self.offsets.resize(rows, 0);
-            for offset in &mut self.offsets {
-                *offset = at[0];
+            for offset in &mut self.offsets[..rows] {
+                offset.write(at[0]);
                 walk.step(1, &mut at);
             }
         }
@@ -147,7 +150,8 @@ impl<'a> RowOffsets<'a> {
     fn offset(&self, row: usize) -> usize {
         match self.line {
             Some([first, stride]) => first + row * stride,
-            None => self.offsets[row],
+            // SAFETY: `seek` wrote the first `rows` offsets.
+            None => unsafe { self.offsets[..self.rows][row].assume_init() },
         }
     }
 }

@@ -14,8 +14,6 @@ pub use arg::{ArgReductions, Ordered, arg_reduce};
 pub use integer::{IntReductions, reduce_int, sum_int};
 pub use real::{Reductions, reduce, squares};
 
-use std::cmp::Reverse;
-
 use crate::view::size;
 use crate::walk::Walk;
 
@@ -41,17 +39,25 @@ impl<'a> Axes<'a> {
 
     /// The same dimensions by decreasing stride, which is memory order, for reductions that may take them in any order.
     /// `room` holds the result.
-    fn by_stride<'b>(self, room: &'b mut [Vec<usize>; 2]) -> Axes<'b>
+    fn by_stride<'b>(self, room: &'b mut Sorted) -> Axes<'b>
     where
         'a: 'b,
     {
         if self.strides.is_sorted_by(|a, b| a >= b) {
             return self;
         }
-        let mut dims: Vec<(usize, usize)> = self.strides.iter().copied().zip(self.shape.iter().copied()).collect();
-        dims.sort_by_key(|d| Reverse(d.0));
-        *room = [dims.iter().map(|d| d.1).collect(), dims.iter().map(|d| d.0).collect()];
-        Axes { shape: &room[0], strides: &room[1] }
+        let (shape, strides) = room.of(self.shape.len());
+        shape.copy_from_slice(self.shape);
+        strides.copy_from_slice(self.strides);
+        for end in 1..strides.len() {
+            let mut i = end;
+            while i > 0 && strides[i - 1] < strides[i] {
+                strides.swap(i - 1, i);
+                shape.swap(i - 1, i);
+                i -= 1;
+            }
+        }
+        Axes { shape, strides }
     }
 
     /// The number of elements.
@@ -67,6 +73,28 @@ impl<'a> Axes<'a> {
     fn last(&self) -> Option<usize> {
         let steps = self.shape.iter().zip(self.strides).map(|(&n, &s)| (n - 1).checked_mul(s));
         steps.into_iter().try_fold(0_usize, |at, step| at.checked_add(step?))
+    }
+}
+
+/// Memory for the sizes and strides of dimensions in another order.
+#[derive(Default)]
+struct Sorted {
+    inline: [[usize; Self::RANK]; 2],
+    spilled: Vec<usize>,
+}
+
+impl Sorted {
+    /// As many dimensions need no memory of the heap.
+    const RANK: usize = 8;
+
+    /// Sizes and strides of so many dimensions.
+    fn of(&mut self, rank: usize) -> (&mut [usize], &mut [usize]) {
+        if rank <= Self::RANK {
+            let [shape, strides] = &mut self.inline;
+            return (&mut shape[..rank], &mut strides[..rank]);
+        }
+        self.spilled.resize(2 * rank, 0);
+        self.spilled.split_at_mut(rank)
     }
 }
 

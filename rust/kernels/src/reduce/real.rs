@@ -6,9 +6,9 @@ use super::columns::{Columns, fold_pieces};
 use super::fold::{
     Cascade, Fold, MAX_LANES, Max, Min, Prod, SquaredDistances, Sum, fold_across, fold_lanes, fold_tile,
 };
-use super::{Axes, Reduce, check};
+use super::{Axes, Reduce, Sorted, check};
 use crate::View;
-use crate::buffer::scratch;
+use crate::buffer::Buffer;
 use crate::entries::entries;
 use crate::reader::{Reader, TILE};
 use crate::simd::{Kernel, Real, Simd};
@@ -52,7 +52,7 @@ fn fold<T: Real, F: Fold<T>>(out: &mut [T], x: &[T], about: &[T], kept: Axes, re
     if !check(out.len(), x.len(), kept, reduced) {
         return out.fill(F::IDENTITY);
     }
-    let mut room = [Vec::new(), Vec::new()];
+    let mut room = Sorted::default();
     let reduced = reduced.by_stride(&mut room);
     let (outer, inner) = (kept.walk(), reduced.walk());
     let rows_lie_together = matches!(inner.dims(), [] | [Dim { strides: [1], .. }]);
@@ -64,27 +64,22 @@ fn fold<T: Real, F: Fold<T>>(out: &mut [T], x: &[T], about: &[T], kept: Axes, re
         if pieces == 1 {
             return columns.fold::<F>(out, 1);
         }
-        let mut partial = partials(out.len() * pieces);
-        columns.fold::<F>(&mut partial, pieces);
-        fold_pieces::<T, F>(&mut partial, out.len());
+        let mut room = Buffer::scratch::<T>(out.len() * pieces);
+        let partial = room.get_mut();
+        columns.fold::<F>(partial, pieces);
+        fold_pieces::<T, F>(partial, out.len());
         return out.copy_from_slice(&partial[..out.len()]);
     }
     let rows = RowReduction { x, about, outer: &outer, reduced, length, contiguous: rows_lie_together, pieces };
     if pieces == 1 {
         return rows.fold::<F>(out);
     }
-    let mut partial = partials(out.len() * pieces);
-    rows.fold::<F>(&mut partial);
+    let mut room = Buffer::scratch::<T>(out.len() * pieces);
+    let partial = room.get_mut();
+    rows.fold::<F>(partial);
     for (out, partial) in out.iter_mut().zip(partial.chunks_exact(pieces)) {
         *out = fold_pairs::<T, F>(partial);
     }
-}
-
-/// Memory for the partial results of the pieces of all outputs.
-fn partials<T: Real>(n: usize) -> Vec<T> {
-    let mut partials = scratch(n);
-    partials.resize(n, T::ZERO);
-    partials
 }
 
 /// Folds numbers pairwise.

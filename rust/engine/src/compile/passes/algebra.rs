@@ -41,7 +41,7 @@ pub(super) fn run(program: &mut Program) {
 fn same(program: &Edit, i: usize) -> Option<Operand> {
     let x = &program.instr(i).inputs;
     let is = |k: usize, value: f64| number(program, &x[k]) == Some(value);
-    match program.instr(i).action.kind() {
+    match program.instr(i).op.kind() {
         Kind::Copy => Some(x[0].clone()),
         Kind::Binary(Binary::Mul | Binary::Div) if is(1, 1.0) => Some(x[0].clone()),
         Kind::Binary(Binary::Sub) if is(1, 0.0) => Some(x[0].clone()),
@@ -49,7 +49,7 @@ fn same(program: &Edit, i: usize) -> Option<Operand> {
         Kind::Unary(Unary::Neg) => {
             let first = program.writer_before(x[0].cell, i)?;
             let inner = program.instr(first);
-            let twice = inner.action.kind() == Kind::Unary(Unary::Neg)
+            let twice = inner.op.kind() == Kind::Unary(Unary::Neg)
                 && program.is_own(x[0].cell)
                 && x[0].layout == inner.outputs[0].layout
                 && !program.is_changed(first, i);

@@ -86,7 +86,7 @@ fn form(program: &Edit, i: usize) -> Option<(Dims, DType)> {
     let instr = program.instr(i);
     let dtype = |x: &Operand| program.cell(x.cell).dtype;
     let [made] = &instr.outputs[..] else { return None };
-    let (numbers, masks) = match instr.action.kind() {
+    let (numbers, masks) = match instr.op.kind() {
         Kind::Unary(_) | Kind::Binary(_) | Kind::Curve(_) | Kind::Slope(_) | Kind::Compare(_) => {
             (&instr.inputs[..], &[][..])
         }
@@ -95,7 +95,7 @@ fn form(program: &Edit, i: usize) -> Option<(Dims, DType)> {
         _ => return None,
     };
     let of = numbers.first().map_or(dtype(made), dtype);
-    let makes = if let Kind::Compare(_) = instr.action.kind() { DType::Bool } else { of };
+    let makes = if let Kind::Compare(_) = instr.op.kind() { DType::Bool } else { of };
     let fits = of.is_float()
         && numbers.iter().all(|x| dtype(x) == of)
         && masks.iter().all(|x| dtype(x) == DType::Bool)
@@ -145,7 +145,7 @@ fn fuse(program: &Edit, members: &[usize], shape: &Dims, dtype: DType) -> Option
             None => inputs.iter().position(|y| y.cell == x.cell && y.layout == x.layout.expand(shape)),
         };
         let x = instr.inputs.iter().map(number).collect::<Option<Vec<_>>>()?;
-        steps.push(match instr.action.kind() {
+        steps.push(match instr.op.kind() {
             Kind::Unary(function) => Step::Unary(function, x[0]),
             Kind::Binary(function) => Step::Binary(function, x[0], x[1]),
             Kind::Curve(curve) => Step::Curve(curve, x[0]),
@@ -169,8 +169,8 @@ fn fuse(program: &Edit, members: &[usize], shape: &Dims, dtype: DType) -> Option
         inputs.iter().map(|x| if program.cell(x.cell).dtype == DType::Bool { Is::Mask } else { Is::Number }).collect();
     let outputs: Vec<usize> = stored.iter().map(|(step, _)| inputs.len() + step).collect();
     let chain = Chain::new(&kinds, &steps, &outputs).ok()?;
-    let names = members.iter().map(|&i| program.instr(i).action.name()).collect();
-    let action = Arc::new(Fused { chain, steps, stored: outputs, shape: shape.clone(), dtype, names });
+    let names = members.iter().map(|&i| program.instr(i).op.describe()).collect();
+    let op = Arc::new(Fused { chain, steps, stored: outputs, shape: shape.clone(), dtype, names });
     let outputs = stored.iter().map(|&(_, &i)| program.instr(i).outputs[0].clone()).collect();
-    Some(Instr { action, inputs: inputs.into_iter().collect(), outputs, in_place: false, effect: false })
+    Some(Instr { op, inputs: inputs.into_iter().collect(), outputs, in_place: false, effect: false })
 }

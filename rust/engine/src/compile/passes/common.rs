@@ -11,7 +11,7 @@ use crate::op::Kind;
 type Key = (Discriminant<Kind>, Vec<(usize, usize)>);
 
 fn key(instr: &Instr) -> Key {
-    (discriminant(&instr.action.kind()), instr.inputs.iter().map(|x| (x.cell, x.layout.offset)).collect())
+    (discriminant(&instr.op.kind()), instr.inputs.iter().map(|x| (x.cell, x.layout.offset)).collect())
 }
 
 pub(super) fn run(program: &mut Program) {
@@ -19,13 +19,13 @@ pub(super) fn run(program: &mut Program) {
     let mut known: HashMap<Key, Vec<usize>> = HashMap::new();
     for j in 0..program.count() {
         let again = program.instr(j);
-        if !is_function(again.action.kind()) || again.outputs.len() != 1 || !program.is_own(again.outputs[0].cell) {
+        if !is_function(again.op.kind()) || again.outputs.len() != 1 || !program.is_own(again.outputs[0].cell) {
             continue;
         }
         let alike = known.entry(key(again)).or_default();
         let first = alike.iter().rev().copied().find(|&i| {
             let first = program.instr(i);
-            first.action.kind() == again.action.kind()
+            first.op.kind() == again.op.kind()
                 && first.inputs == again.inputs
                 && first.outputs[0].layout == again.outputs[0].layout
                 && program.cell(first.outputs[0].cell).dtype == program.cell(again.outputs[0].cell).dtype

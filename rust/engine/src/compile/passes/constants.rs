@@ -1,6 +1,7 @@
 //! Constants: what depends on nothing but constants is computed once, when the program is compiled.
 
 use crate::error::Result;
+use crate::op::Out;
 use crate::tensor::Tensor;
 
 use super::super::edit::Edit;
@@ -42,6 +43,6 @@ fn computed(program: &Edit, i: usize) -> Result<Vec<Tensor>> {
         Tensor::full(&cell.layout.shape, crate::tensor::Number::Int(0), cell.dtype)
     };
     let outputs = instr.outputs.iter().map(zeros).collect::<Result<Vec<_>>>()?;
-    instr.action.run(&inputs.iter().collect::<Vec<_>>(), &outputs.iter().collect::<Vec<_>>())?;
+    instr.op.forward(&inputs.iter().collect::<Vec<_>>(), &mut Out::at(&outputs.iter().collect::<Vec<_>>()))?;
     Ok(outputs)
 }

@@ -2,6 +2,7 @@
 //! inputs, slopes that only another order of derivatives needs.
 
 use super::super::program::{Home, Program};
+use crate::op::Kind;
 
 pub(super) fn run(program: &mut Program) {
     let mut live: Vec<bool> = program.cells.iter().map(|c| !matches!(c.home, Home::Temporary)).collect();
@@ -10,7 +11,7 @@ pub(super) fn run(program: &mut Program) {
     }
     let mut keep = vec![false; program.instrs.len()];
     for (keep, instr) in keep.iter_mut().zip(&program.instrs).rev() {
-        *keep = instr.effect || instr.action.kind().refuses() || instr.outputs.iter().any(|o| live[o.cell]);
+        *keep = instr.effect || instr.op.kind() == Kind::Refuses || instr.outputs.iter().any(|o| live[o.cell]);
         if *keep {
             instr.inputs.iter().for_each(|o| live[o.cell] = true);
         }

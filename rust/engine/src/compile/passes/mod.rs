@@ -4,7 +4,6 @@ mod algebra;
 mod chains;
 mod common;
 mod constants;
-mod cross_entropy;
 mod dead;
 mod packed;
 mod products;
@@ -16,12 +15,11 @@ use super::program::Program;
 type Pass = (&'static str, fn(&mut Program));
 
 /// In the order in which they run.
-const PASSES: [Pass; 9] = [
+const PASSES: [Pass; 8] = [
     ("constants", constants::run),
     ("algebra", algebra::run),
     ("common", common::run),
     ("dead", dead::run),
-    ("cross_entropy", cross_entropy::run),
     ("products", products::run),
     ("packed", packed::run),
     ("chains", chains::run),

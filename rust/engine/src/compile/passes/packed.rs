@@ -12,12 +12,12 @@ pub(super) fn run(program: &mut Program) {
         written[operand.cell] = true;
     }
     for instr in &mut program.instrs {
-        let Some(product) = Product::of(&*instr.action).cloned() else { continue };
+        let Some(product) = Product::of(&*instr.op).cloned() else { continue };
         let b = &instr.inputs[1];
         // Whose rows are contiguous is read in place as fast.
         let outside = matches!(program.cells[b.cell].home, Home::Captured(_) | Home::Constant(_));
         if outside && !written[b.cell] && b.layout.strides[1] != 1 {
-            instr.action = Arc::new(Kept::new(product));
+            instr.op = Arc::new(Kept::new(product));
         }
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn run(program: &mut Program) {
             continue;
         }
         let plain = product.activation == Activation::None && product.slope.is_none();
-        let taken = match user.action.kind() {
+        let taken = match user.op.kind() {
             Kind::Unary(function) if plain => match function {
                 Unary::Relu => Some(Product { activation: Activation::Relu, ..product }),
                 Unary::Tanh => Some(Product { activation: Activation::Tanh, ..product }),
@@ -46,8 +46,7 @@ pub(super) fn run(program: &mut Program) {
         inputs.extend(user.inputs[1..].iter().cloned());
         let outputs = user.outputs.clone();
         program.clear(i);
-        program
-            .replace(j, Instr { action: Arc::new(product.clone()), inputs, outputs, in_place: false, effect: false });
+        program.replace(j, Instr { op: Arc::new(product.clone()), inputs, outputs, in_place: false, effect: false });
         products[j] = Some(product);
     }
     for (i, product) in products.iter().enumerate() {
@@ -63,7 +62,7 @@ fn take_sums(program: &mut Edit, i: usize, product: &Product) {
     let [a, ..] = &program.instr(i).inputs[..] else { return };
     let sums = |j: &usize| {
         let other = program.instr(*j);
-        other.action.kind() == Kind::SumRows
+        other.op.kind() == Kind::SumRows
             && other.inputs[0].cell == a.cell
             && other.inputs[0].layout.offset == a.layout.offset
             && other.inputs[0].layout.shape.iter().eq(a.layout.shape.iter().rev())
@@ -80,14 +79,14 @@ fn take_sums(program: &mut Edit, i: usize, product: &Product) {
     program.clear(j);
     program.change(i, |instr| {
         instr.outputs.push(sum);
-        instr.action = Arc::new(Product { sums: true, ..product.clone() });
+        instr.op = Arc::new(Product { sums: true, ..product.clone() });
     });
 }
 
 /// Writes a layer or a product of two matrices as a product whose operands are (m, k) and (k, n).
 fn product(instr: &mut Instr) -> Option<Product> {
     let matrices = instr.inputs.len() > 1 && instr.inputs[..2].iter().all(|x| x.layout.shape.len() == 2);
-    let product = match instr.action.kind() {
+    let product = match instr.op.kind() {
         Kind::Linear if matrices => {
             let weight = &mut instr.inputs[1].layout;
             weight.shape.reverse();
@@ -97,6 +96,6 @@ fn product(instr: &mut Instr) -> Option<Product> {
         Kind::Matmul if matrices => Product::default(),
         _ => return None,
     };
-    instr.action = Arc::new(product.clone());
+    instr.op = Arc::new(product.clone());
     Some(product)
 }

@@ -10,7 +10,7 @@ pub(super) fn run(program: &mut Program) {
     for i in 0..program.count() {
         let Some(c) = program.only_reader(i) else { continue };
         let copy = program.instr(c);
-        if copy.action.kind() != Kind::Overwrite || !program.is_whole(&copy.inputs[0]) {
+        if copy.op.kind() != Kind::Overwrite || !program.is_whole(&copy.inputs[0]) {
             continue;
         }
         let (made, target) = (&program.instr(i).outputs[0], &copy.outputs[0]);
@@ -25,10 +25,10 @@ pub(super) fn run(program: &mut Program) {
         let target = target.clone();
         if program.instr(i).inputs.iter().any(|x| x.cell == target.cell) {
             // Only element by element may it be read meanwhile.
-            let Some(fused) = Fused::of(&*program.instr(i).action) else { continue };
+            let Some(fused) = Fused::of(&*program.instr(i).op) else { continue };
             let Some((fused, inputs)) = fused.in_place(&program.instr(i).inputs, &target) else { continue };
             program.change(i, |instr| {
-                instr.action = std::sync::Arc::new(fused);
+                instr.op = std::sync::Arc::new(fused);
                 instr.inputs = inputs;
                 instr.in_place = true;
             });

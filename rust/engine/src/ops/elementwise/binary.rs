@@ -10,7 +10,7 @@ use super::{number, zeros_like};
 use crate::dtype::{DType, match_float, match_int};
 use crate::error::{Result, fail};
 use crate::op::{self, Kind};
-use crate::op::{Grads, Op, Saved, Saves, Want, apply};
+use crate::op::{Grads, Op, Out, Saved, Saves, Want, apply};
 use crate::ops::views::expand_to;
 use crate::ops::{cast, op_table, strides_over, view_of};
 use crate::shape::{Dims, broadcast};
@@ -39,16 +39,16 @@ impl Op for &'static BinaryRule {
     fn saves(&self) -> Saves {
         self.saves
     }
-    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
+    fn forward(&self, x: &[&Tensor], out: &mut Out<'_>) -> Result<()> {
         let (a, b) = (x[0], x[1]);
         if a.shape() == b.shape() {
-            return self.compute(a, b, a.shape(), &a.layout().strides, &b.layout().strides);
+            return self.compute(a, b, a.shape(), &a.layout().strides, &b.layout().strides, out);
         }
         let shape = broadcast(self.name, a.shape(), b.shape())?;
         let mut rooms = [Dims::new(), Dims::new()];
         let [room_a, room_b] = &mut rooms;
         let (sa, sb) = (strides_over(a, &shape, room_a), strides_over(b, &shape, room_b));
-        self.compute(a, b, &shape, sa, sb)
+        self.compute(a, b, &shape, sa, sb, out)
     }
     fn backward(&self, saved: &Saved, g: &Tensor, want: Want) -> Result<Grads> {
         let a = if want.input(0) { Some((self.wrt_a)(g, saved)?) } else { None };
@@ -66,11 +66,19 @@ impl Op for &'static BinaryRule {
 
 impl BinaryRule {
     /// The value, for operands with these strides over the shape of the result.
-    fn compute(&self, a: &Tensor, b: &Tensor, shape: &[usize], sa: &[usize], sb: &[usize]) -> Result<Tensor> {
+    fn compute(
+        &self,
+        a: &Tensor,
+        b: &Tensor,
+        shape: &[usize],
+        sa: &[usize],
+        sb: &[usize],
+        out: &mut Out<'_>,
+    ) -> Result<()> {
         match a.dtype() {
             DType::Float32 | DType::Float64 => match_float!(a.dtype(), self.name, T => {
                 let (ra, rb) = (a.read::<T>(), b.read::<T>());
-                Tensor::build::<T>(self.name, shape, a.dtype(), |out| {
+                out.build::<T>(self.name, shape, a.dtype(), |out| {
                     map::binary(self.kernel, out, shape, view_of(&ra, sa), view_of(&rb, sb));
                     Ok(())
                 })
@@ -81,7 +89,7 @@ impl BinaryRule {
                 };
                 match_int!(dtype, self.name, T => {
                     let (ra, rb) = (a.read::<T>(), b.read::<T>());
-                    Tensor::build::<T>(self.name, shape, dtype, |out| {
+                    out.build::<T>(self.name, shape, dtype, |out| {
                         map::binary_int(kernel, out, shape, view_of(&ra, sa), view_of(&rb, sb));
                         Ok(())
                     })
@@ -102,16 +110,16 @@ fn apply_binary(rule: &'static BinaryRule, a: &Tensor, b: &Tensor) -> Result<Ten
     let (a, b) = (operand(rule.name, a, dtype)?, operand(rule.name, b, dtype)?);
     match rule.integers {
         _ if dtype.is_float() => {}
-        Some(IntBinary::Pow) => op::check(rule.name, &[&b.without_history()], |b| {
-            if !holds(Compare::Lt, b[0])? {
+        Some(IntBinary::Pow) => op::check(rule.name, &[&is_so(Compare::Lt, &b)?], |bad| {
+            if !any(bad[0]) {
                 return Ok(());
             }
             let name = rule.name;
             fail!(Value, "{name}: integers have no negative integer powers; make one of them a float: x.to(rg.float32)")
         })?,
         Some(IntBinary::FloorDivide | IntBinary::Remainder | IntBinary::Fmod) => {
-            op::check(rule.name, &[&b.without_history()], |b| {
-                if !holds(Compare::Eq, b[0])? {
+            op::check(rule.name, &[&is_so(Compare::Eq, &b)?], |bad| {
+                if !any(bad[0]) {
                     return Ok(());
                 }
                 let name = rule.name;
@@ -134,9 +142,13 @@ pub(super) fn operand(name: &str, x: &Tensor, dtype: DType) -> Result<Tensor> {
     cast(x, dtype)
 }
 
-/// Whether some element ⋛ 0.
-fn holds(order: Compare, x: &Tensor) -> Result<bool> {
-    Ok(compare(order, x, &number(x, 0.0)?)?.read::<u8>().slice().contains(&1))
+/// Which elements ⋛ 0.
+fn is_so(order: Compare, x: &Tensor) -> Result<Tensor> {
+    compare(order, x, &number(x, 0.0)?)
+}
+
+fn any(bits: &Tensor) -> bool {
+    bits.read::<u8>().slice().contains(&1)
 }
 
 /// The table: name, kernel, what integers become, what the rule saves, and `g · ∂f/∂a`, `g · ∂f/∂b`.

@@ -6,7 +6,7 @@ use super::{isnan, logical_or, number};
 use crate::dtype::{DType, match_any};
 use crate::error::{Result, fail};
 use crate::op::{self, Kind};
-use crate::op::{Grads, Op, Saved, Saves, Want, apply};
+use crate::op::{Grads, Op, Out, Saved, Saves, Want, apply};
 use crate::ops::views::expand_to;
 use crate::ops::{cast, op_table, strides_over, view_of};
 use crate::shape::{Dims, broadcast};
@@ -42,18 +42,18 @@ pub fn compare(op: Compare, a: &Tensor, b: &Tensor) -> Result<Tensor> {
         dtype = DType::Int64;
     }
     let (a, b) = (cast(&a.without_history(), dtype)?, cast(&b.without_history(), dtype)?);
-    op::plain_as(Kind::Compare(op), name, &[&a, &b], move |x| compared(name, op, x[0], x[1]))
+    op::plain_as(Kind::Compare(op), name, &[&a, &b], move |x, out| compared(name, op, x[0], x[1], out))
 }
 
 /// The comparison of tensors of one dtype.
-fn compared(name: &str, op: Compare, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+fn compared(name: &str, op: Compare, a: &Tensor, b: &Tensor, out: &mut Out<'_>) -> Result<()> {
     let shape = broadcast(name, a.shape(), b.shape())?;
     let mut rooms = [Dims::new(), Dims::new()];
     let [room_a, room_b] = &mut rooms;
     let (sa, sb) = (strides_over(a, &shape, room_a), strides_over(b, &shape, room_b));
     match_any!(a.dtype(), T => {
         let (ra, rb) = (a.read::<T>(), b.read::<T>());
-        Tensor::build::<u8>(name, &shape, DType::Bool, |out| {
+        out.build::<u8>(name, &shape, DType::Bool, |out| {
             map::compare(op, out, &shape, view_of(&ra, sa), view_of(&rb, sb));
             Ok(())
         })
@@ -87,6 +87,7 @@ comparisons! {
     fn ne = Ne;
 }
 
+#[derive(Clone, Copy)]
 struct Where;
 
 impl Op for Where {
@@ -99,7 +100,7 @@ impl Op for Where {
     fn saves(&self) -> Saves {
         FIRST
     }
-    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
+    fn forward(&self, x: &[&Tensor], out: &mut Out<'_>) -> Result<()> {
         let [c, a, b] = [x[0], x[1], x[2]];
         let shape = broadcast("where", &broadcast("where", a.shape(), b.shape())?, c.shape())?;
         let mut rooms = [Dims::new(), Dims::new(), Dims::new()];
@@ -109,7 +110,7 @@ impl Op for Where {
         let rc = c.read::<u8>();
         match_any!(a.dtype(), T => {
             let (ra, rb) = (a.read::<T>(), b.read::<T>());
-            Tensor::build::<T>("where", &shape, a.dtype(), |out| {
+            out.build::<T>("where", &shape, a.dtype(), |out| {
                 map::select(out, &shape, view_of(&rc, sc), view_of(&ra, sa), view_of(&rb, sb));
                 Ok(())
             })

@@ -8,7 +8,7 @@ use super::number;
 use super::unary::abs;
 use crate::dtype::DType;
 use crate::error::{Result, fail};
-use crate::op;
+use crate::op::{self, Out};
 use crate::ops::{cast, op_table, strides_over, view_of};
 use crate::shape::{Dims, broadcast};
 use crate::tensor::{Number, Tensor, result_dtype};
@@ -97,11 +97,11 @@ fn bitwise(name: &'static str, kernel: IntBinary, a: &Tensor, b: &Tensor) -> Res
         fail!(Type, "{name}: expected integers or bool, got {a} and {b}");
     }
     let (a, b) = (operand(name, a, dtype)?, operand(name, b, dtype)?);
-    op::plain(name, &[&a, &b], move |x| combined(name, kernel, x[0], x[1]))
+    op::plain(name, &[&a, &b], move |x, out| combined(name, kernel, x[0], x[1], out))
 }
 
 /// The combination of tensors of one dtype.
-fn combined(name: &str, kernel: IntBinary, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+fn combined(name: &str, kernel: IntBinary, a: &Tensor, b: &Tensor, out: &mut Out<'_>) -> Result<()> {
     let dtype = a.dtype();
     let shape = broadcast(name, a.shape(), b.shape())?;
     let mut rooms = [Dims::new(), Dims::new()];
@@ -110,7 +110,7 @@ fn combined(name: &str, kernel: IntBinary, a: &Tensor, b: &Tensor) -> Result<Ten
     macro_rules! compute {
         ($t:ident) => {{
             let (ra, rb) = (a.read::<$t>(), b.read::<$t>());
-            Tensor::build::<$t>(name, &shape, dtype, |out| {
+            out.build::<$t>(name, &shape, dtype, |out| {
                 map::binary_int(kernel, out, &shape, view_of(&ra, sa), view_of(&rb, sb));
                 Ok(())
             })

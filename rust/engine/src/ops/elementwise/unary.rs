@@ -9,7 +9,7 @@ use super::{number, zeros_like};
 use crate::dtype::{DType, match_float, match_int};
 use crate::error::{Result, fail};
 use crate::op::Kind;
-use crate::op::{Grads, Op, Saved, Saves, Want, apply};
+use crate::op::{Grads, Op, Out, Saved, Saves, Want, apply};
 use crate::ops::{cast, only, op_table};
 use crate::tensor::Tensor;
 
@@ -57,12 +57,12 @@ impl Op for &'static UnaryRule {
             Reads::Output => Saves::OUTPUT,
         }
     }
-    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
+    fn forward(&self, x: &[&Tensor], out: &mut Out<'_>) -> Result<()> {
         let x = x[0];
         match x.dtype() {
             DType::Float32 | DType::Float64 => match_float!(x.dtype(), self.name, T => {
                 let a = x.read::<T>();
-                Tensor::build::<T>(self.name, x.shape(), x.dtype(), |out| {
+                out.build::<T>(self.name, x.shape(), x.dtype(), |out| {
                     map::unary(self.kernel, out, x.shape(), a.view());
                     Ok(())
                 })
@@ -73,7 +73,7 @@ impl Op for &'static UnaryRule {
                 };
                 match_int!(dtype, self.name, T => {
                     let a = x.read::<T>();
-                    Tensor::build::<T>(self.name, x.shape(), dtype, |out| {
+                    out.build::<T>(self.name, x.shape(), dtype, |out| {
                         map::unary_int(kernel, out, x.shape(), a.view());
                         Ok(())
                     })

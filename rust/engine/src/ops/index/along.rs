@@ -78,10 +78,10 @@ fn elements(op: &'static str, shape: &[usize], dim: isize, index: &Tensor) -> Re
         fail!(Value, "{op}: an index of shape {of} does not fit a tensor of shape {over}, but for dim {dim}");
     }
     let shape: Dims = shape.into();
-    op::plain_as(op::Kind::Refuses, op, &[&contiguous(&index)?], move |index| {
+    op::plain_as(op::Kind::Refuses, op, &[&contiguous(&index)?], move |index, out| {
         let index = index[0];
         let positions = index.read::<i64>();
-        Tensor::build::<i64>(op, &[index.numel()], DType::Int64, |out| {
+        out.build::<i64>(op, &[index.numel()], DType::Int64, |out| {
             // A tensor without dimensions is a vector of one element.
             let (over, of) = if shape.is_empty() { (&[1][..], &[1][..]) } else { (index.shape(), &shape[..]) };
             match kernels::numbers_along(out, positions.slice(), over, of, d) {

@@ -1,5 +1,6 @@
 //! `x[index]`.
 
+use rgrad_kernels::copy::copy;
 use rgrad_kernels::gather as kernels;
 use smallvec::SmallVec;
 
@@ -7,18 +8,20 @@ use super::{Index, Plan, Positions, out_of_range, true_elements};
 use crate::dtype::{DType, match_any, match_float, match_int};
 use crate::error::Result;
 use crate::op;
-use crate::op::{Grads, Op, Saved, Saves, Want, apply};
-use crate::ops::views::{expand_to, permute, reshape_to};
-use crate::ops::{contiguous, only};
+use crate::op::{Grads, Op, Out, Saved, Saves, Want, apply};
+use crate::ops::views::{permute, reshape_to};
+use crate::ops::{contiguous, only, strides_over, view_of};
 use crate::shape::{Dims, broadcast};
-use crate::tensor::Tensor;
+use crate::tensor::{Tensor, scratch};
 
 /// Rows of matrices (matrices, rows, width) at given positions (n,), which may repeat. Both lie in row-major order.
+#[derive(Clone, Copy)]
 struct GatherRows {
     rows: usize,
 }
 
 /// The adjoint of `GatherRows`: rows (matrices, n, width) added up at those positions of matrices of zeros.
+#[derive(Clone, Copy)]
 struct ScatterRows {
     rows: usize,
 }
@@ -33,12 +36,12 @@ impl Op for GatherRows {
     fn saves(&self) -> Saves {
         POSITIONS
     }
-    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
+    fn forward(&self, x: &[&Tensor], out: &mut Out<'_>) -> Result<()> {
         let (x, index) = (x[0], x[1].read::<i64>());
         let (matrices, width) = (x.shape()[0], x.shape()[2]);
         match_any!(x.dtype(), T => {
             let from = x.read::<T>();
-            Tensor::build::<T>("index", &[matrices, index.slice().len(), width], x.dtype(), |out| {
+            out.build::<T>("index", &[matrices, index.slice().len(), width], x.dtype(), |out| {
                 match kernels::gather_rows(out, from.slice(), width, index.slice()) {
                     Ok(()) => Ok(()),
                     Err(bad) => out_of_range("index", bad.index, bad.position, 0, self.rows),
@@ -61,15 +64,15 @@ impl Op for ScatterRows {
     fn saves(&self) -> Saves {
         POSITIONS
     }
-    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
+    fn forward(&self, x: &[&Tensor], out: &mut Out<'_>) -> Result<()> {
         let (x, index) = (x[0], x[1].read::<i64>());
         let (matrices, width) = (x.shape()[0], x.shape()[2]);
         if !x.dtype().is_float() {
-            return self.integers(x, index.slice());
+            return self.integers(x, index.slice(), out);
         }
         match_float!(x.dtype(), "index", T => {
             let from = x.read::<T>();
-            Tensor::build::<T>("index", &[matrices, self.rows, width], x.dtype(), |out| {
+            out.build::<T>("index", &[matrices, self.rows, width], x.dtype(), |out| {
                 out.fill(0.0);
                 match kernels::scatter_add_rows(out, from.slice(), width, index.slice()) {
                     Ok(()) => Ok(()),
@@ -88,11 +91,11 @@ impl Op for ScatterRows {
 
 impl ScatterRows {
     /// Sums of integers, which wrap around as all of theirs do. The positions are in range.
-    fn integers(&self, x: &Tensor, index: &[i64]) -> Result<Tensor> {
+    fn integers(self, x: &Tensor, index: &[i64], out: &mut Out<'_>) -> Result<()> {
         let (matrices, n, width) = (x.shape()[0], x.shape()[1], x.shape()[2]);
         match_int!(x.dtype(), "scatter_add", T => {
             let from = x.read::<T>();
-            Tensor::build::<T>("scatter_add", &[matrices, self.rows, width], x.dtype(), |out| {
+            out.build::<T>("scatter_add", &[matrices, self.rows, width], x.dtype(), |out| {
                 out.fill(0);
                 if n * width == 0 {
                     return Ok(());
@@ -158,18 +161,25 @@ impl Selection {
     /// For every place of the positions' common shape, the sum of `stride · position` over the dimensions.
     pub(super) fn offsets(&self, positions: &[Positions], sizes: &[usize], strides: &[usize]) -> Result<Tensor> {
         let at: SmallVec<[&Tensor; 2]> = positions.iter().map(|p| &p.at).collect();
-        offsets(&self.common, &at, sizes, strides)
+        let mut out = Out::new();
+        offsets(&self.common, &at, sizes, strides, &mut out)?;
+        Ok(out.result().0)
     }
 }
 
-fn offsets(common: &[usize], at: &[&Tensor], sizes: &[usize], strides: &[usize]) -> Result<Tensor> {
-    Tensor::build::<i64>("index", &[common.iter().product()], DType::Int64, |offsets| {
+fn offsets(common: &[usize], at: &[&Tensor], sizes: &[usize], strides: &[usize], out: &mut Out<'_>) -> Result<()> {
+    out.build::<i64>("index", &[common.iter().product()], DType::Int64, |offsets| {
         offsets.fill(0);
         for ((at, &n), &stride) in at.iter().zip(sizes).zip(strides) {
-            let at = contiguous(&expand_to(at, common)?)?;
-            for (sum, &i) in offsets.iter_mut().zip(at.read::<i64>().slice()) {
-                *sum += stride as i64 * if i < 0 { i + n as i64 } else { i };
-            }
+            let mut room = Dims::new();
+            let (read, over) = (at.read::<i64>(), strides_over(at, common, &mut room));
+            scratch(offsets.len(), |at| {
+                copy(at, common, view_of(&read, over));
+                for (sum, &i) in offsets.iter_mut().zip(at.iter()) {
+                    *sum += stride as i64 * if i < 0 { i + n as i64 } else { i };
+                }
+                Ok(())
+            })?;
         }
         Ok(())
     })
@@ -204,8 +214,8 @@ pub fn getitem(x: &Tensor, index: &[Index]) -> Result<Tensor> {
     let (head, rest) = rest.split_at(s.count);
     let at: SmallVec<[&Tensor; 2]> = plan.positions.iter().map(|p| &p.at).collect();
     let (common, sizes): (Dims, Dims) = (s.common.clone(), head.into());
-    let rows = op::plain_as(op::Kind::Refuses, "index", &at, move |at| {
-        offsets(&common, at, &sizes, &crate::shape::contiguous_strides(&sizes))
+    let rows = op::plain_as(op::Kind::Refuses, "index", &at, move |at, out| {
+        offsets(&common, at, &sizes, &crate::shape::contiguous_strides(&sizes), out)
     })?;
     let matrices = [lead.iter().product(), head.iter().product(), rest.iter().product()];
     let picked = gather_rows(&reshape_to(&moved, &matrices)?, &rows)?;

@@ -7,7 +7,7 @@ use super::{Index, Plan};
 use crate::dtype::{DType, match_any};
 use crate::error::{Result, fail};
 use crate::op;
-use crate::op::{Grads, Op, Saved, Saves, Want, apply, with_grad_enabled};
+use crate::op::{Grads, Op, Out, Saved, Saves, Want, apply, with_grad_enabled};
 use crate::ops::arange;
 use crate::ops::arrange::flip_dims;
 use crate::ops::views::{expand_to, reshape_to};
@@ -179,10 +179,11 @@ impl Op for IndexPut {
     fn saves(&self) -> Saves {
         Saves { inputs: !0b11, output: false }
     }
-    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
+    fn forward(&self, x: &[&Tensor], out: &mut Out<'_>) -> Result<()> {
         let y = copy(x[0])?;
         with_grad_enabled(false, || write(&y, &with_tensors(&self.index, &x[2..]), &x[1].without_history()))?;
-        Ok(y)
+        out.give(y);
+        Ok(())
     }
     fn backward(&self, saved: &Saved, g: &Tensor, want: Want) -> Result<Grads> {
         let zero = Tensor::scalar(Number::Int(0), g.dtype())?;

@@ -101,23 +101,25 @@ pub(super) struct Labels {
 impl Labels {
     /// `ValueError` if a label is neither ignored nor one of the classes; the first is named with its row.
     pub(super) fn new(op: &'static str, labels: &Tensor, classes: usize, ignore_index: Option<i64>) -> Result<Self> {
-        let index = op::plain_as(op::Kind::Refuses, op, &[labels], move |labels| {
-            let mut index = labels[0].to_vec::<i64>()?;
-            if classes == 0 && !index.is_empty() {
+        let index = op::plain_as(op::Kind::Refuses, op, &[labels], move |labels, out| {
+            let labels = labels[0].read::<i64>();
+            let labels = labels.slice();
+            if classes == 0 && !labels.is_empty() {
                 fail!(Value, "{op}: there are labels but no classes");
             }
-            for (row, label) in index.iter_mut().enumerate() {
-                if Some(*label) == ignore_index {
-                    *label = 0;
-                } else if !(0..classes as i64).contains(label) {
-                    let last = classes as i64 - 1;
-                    fail!(
-                        Value,
-                        "{op}: label {label} in row {row} is out of range for {classes} classes (expected 0 to {last})"
-                    );
+            out.build::<i64>(op, &[labels.len()], DType::Int64, |out| {
+                for (row, (out, &label)) in out.iter_mut().zip(labels).enumerate() {
+                    if Some(label) != ignore_index && !(0..classes as i64).contains(&label) {
+                        let last = classes as i64 - 1;
+                        fail!(
+                            Value,
+                            "{op}: label {label} in row {row} is out of range for {classes} classes (expected 0 to {last})"
+                        );
+                    }
+                    *out = if Some(label) == ignore_index { 0 } else { label };
                 }
-            }
-            Tensor::from_slice(&index, &[index.len()])
+                Ok(())
+            })
         })?;
         Ok(Self { index, ignored: ignored_rows(labels, ignore_index)? })
     }
@@ -138,10 +140,9 @@ impl Labels {
     /// Row i's score of class `index[i]`.
     fn pick(&self, scores: &Scores) -> Result<Tensor> {
         let width = scores.classes as i64;
-        let flat = op::plain("pick", &[&self.index], move |index| {
-            let labels = contiguous(index[0])?;
-            let labels = labels.read::<i64>();
-            Tensor::build::<i64>("pick", &[labels.slice().len()], DType::Int64, |out| {
+        let flat = op::plain("pick", &[&self.index], move |index, out| {
+            let labels = index[0].read::<i64>();
+            out.build::<i64>("pick", &[labels.slice().len()], DType::Int64, |out| {
                 for ((out, label), row) in out.iter_mut().zip(labels.slice()).zip(0..) {
                     *out = row * width + label;
                 }

@@ -1,11 +1,9 @@
 //! Softmax and cross-entropy in one: fused for integer labels, with all that PyTorch's function takes around it.
 
-use rgrad_kernels::buffer::room_for;
-use rgrad_kernels::lock::Lock;
 use rgrad_kernels::reduce::{Axes, Reduce, reduce};
 use rgrad_kernels::softmax as kernels;
 
-use super::super::elementwise::{add, div, mul, mul_grad, number, sub};
+use super::super::elementwise::{add, mul, mul_grad, number, sub};
 use super::super::reduce::{scale, sum};
 use super::super::softmax::{log_softmax, softmax};
 use super::super::views::{expand_to, reshape_to};
@@ -16,74 +14,38 @@ use super::{Reduction, same_shape};
 use crate::dtype::match_float;
 use crate::error::{Result, fail};
 use crate::op;
-use crate::op::{Grads, Op, Saved, Saves, Want, apply, is_grad_enabled};
+use crate::op::{Grads, Op, Out, Saved, Saves, Want, apply, is_grad_enabled};
 use crate::shape::Dims;
 use crate::tensor::watch;
-use crate::tensor::{Number, Tensor};
+use crate::tensor::{Number, Tensor, scratch};
+
+const OP: &str = "cross_entropy";
 
 /// Softmax cross-entropy of (rows, classes) logits with one label per row, the second input.
+///
+/// Its second result is the slope, d loss / d logits: (softmax − one-hot) / rows for the mean, made in the same pass over the
+/// logits as the loss.
+#[derive(Clone, Copy)]
 struct CrossEntropy {
     reduction: Reduction,
     /// The label that does not count.
     ignored: Option<i64>,
-    /// d loss / d logits, (softmax − one-hot) / rows for the mean: made in the same pass over the logits as the loss. The
-    /// backward pass takes it, to become the gradient without a copy; if there is another one, it is made again.
-    slope: Lock<Option<Tensor>>,
 }
 
 impl CrossEntropy {
-    fn new(reduction: Reduction, ignored: Option<i64>) -> Self {
-        Self { reduction, ignored, slope: Lock::default() }
-    }
-
-    /// The rows' losses, how many of them count and, if wanted, the slope; without history.
-    fn losses(&self, x: &Tensor, labels: &Tensor, differentiate: bool) -> Result<(Tensor, usize, Option<Tensor>)> {
-        let (rows, cols) = (x.shape()[0], x.shape()[1]);
-        match_float!(x.dtype(), "cross_entropy", T => {
-            let (logits, labels) = (x.read::<T>(), labels.read::<i64>());
-            let mut counted = rows;
-            let mut run = |loss: &mut [T], slope: Option<&mut [T]>| {
-                counted = rows_of(self.reduction, self.ignored, loss, slope, logits.slice(), labels.slice(), cols)?;
-                Ok(())
-            };
-            let mut slope = None;
-            let losses = Tensor::build::<T>("cross_entropy", &[rows], x.dtype(), |loss| {
-                if !differentiate {
-                    return run(loss, None);
-                }
-                slope = Some(Tensor::build::<T>("cross_entropy", x.shape(), x.dtype(), |s| run(loss, Some(s)))?);
-                Ok(())
-            })?;
-            Ok((losses, counted, slope))
-        })
-    }
-
-    /// The slope that the value left, or the same again.
-    fn made_slope(&self, x: &Tensor, labels: &Tensor) -> Result<Tensor> {
-        let left = self.slope.lock().take();
-        if watch::is_recording() {
-            let again = Self::new(self.reduction, self.ignored);
-            let kind = op::Kind::CrossEntropySlope { mean: self.reduction.is_mean(), ignored: self.ignored };
-            return op::plain_as(kind, "cross_entropy_slope", &[&x.without_history(), labels], move |x| {
-                again.made_slope(x[0], x[1])
-            });
-        }
-        match left {
-            Some(slope) => Ok(slope),
-            None => Ok(self.losses(x, labels, true)?.2.expect("the slope was asked for")),
-        }
-    }
-
     /// softmax − one-hot, divided by the number of labels that count for the mean, in tensor functions.
     fn slope_of(&self, x: &Tensor, labels: &Tensor) -> Result<Tensor> {
         let ignored = ignored_rows(labels, self.ignored)?;
         let p = softmax(&without(ignored.as_ref(), x)?, 1)?;
         let mut slope = sub(&p, &cast(&indicator(labels, x.shape()[1])?, x.dtype())?)?;
-        if self.reduction.is_mean() {
+        if self.reduction == Reduction::Mean {
             let (ignored, dtype) = (self.ignored, x.dtype());
-            let share = op::plain("share_of_labels", &[labels], move |labels| {
+            let share = op::plain("share_of_labels", &[labels], move |labels, out| {
                 let labels = labels[0].read::<i64>();
-                Tensor::scalar(Number::Float(1.0 / count(labels.slice(), ignored) as f64), dtype)
+                match_float!(dtype, OP, T => out.build::<T>(OP, &[], dtype, |out| {
+                    out[0] = (1.0 / count(labels.slice(), ignored) as f64) as T;
+                    Ok(())
+                }))
             })?;
             slope = mul(&slope, &share)?;
         }
@@ -105,7 +67,7 @@ fn rows_of<T: kernels::CrossEntropies>(
     labels: &[i64],
     cols: usize,
 ) -> Result<usize> {
-    let scale = |rows: usize| T::from_f64(if reduction.is_mean() { 1.0 / rows as f64 } else { 1.0 });
+    let scale = |rows: usize| T::from_f64(if reduction == Reduction::Mean { 1.0 / rows as f64 } else { 1.0 });
     let rows = labels.len();
     // The kernel refuses labels that are out of range, and so finds ignored ones without a pass of its own.
     let in_range = ignored.is_some_and(|label| (0..cols as i64).contains(&label));
@@ -117,9 +79,12 @@ fn rows_of<T: kernels::CrossEntropies>(
         }
     }
     let counted = count(labels, ignored);
-    let mut any = room_for(rows)?;
-    any.extend(labels.iter().map(|&label| if Some(label) == ignored { 0 } else { label }));
-    let done = kernels::cross_entropy(loss, slope.as_deref_mut(), logits, &any, cols, scale(counted));
+    let done = scratch(rows, |any| {
+        for (any, &label) in any.iter_mut().zip(labels) {
+            *any = if Some(label) == ignored { 0 } else { label };
+        }
+        Ok(kernels::cross_entropy(loss, slope.as_deref_mut(), logits, any, cols, scale(counted)))
+    })?;
     done.or_else(|bad| out_of_range(bad, cols))?;
     for (row, _) in labels.iter().enumerate().filter(|&(_, &label)| Some(label) == ignored) {
         loss[row] = T::ZERO;
@@ -135,72 +100,56 @@ fn out_of_range(bad: kernels::BadLabel, cols: usize) -> Result<()> {
     fail!(Value, "cross_entropy: label {label} in row {row} is out of range for {cols} classes (expected 0 to {last})")
 }
 
-/// Loss and slope in one pass, in a compiled step: from logits and labels, the reduced loss, the slope and the rows' losses.
-pub(crate) struct CrossEntropyWithSlope {
-    pub reduction: Reduction,
-    pub ignored: Option<i64>,
-}
-
-impl op::Action for CrossEntropyWithSlope {
-    fn name(&self) -> String {
-        "cross_entropy+slope".into()
+impl Op for CrossEntropy {
+    fn name(&self) -> &'static str {
+        OP
     }
-
-    fn run(&self, x: &[&Tensor], out: &[&Tensor]) -> Result<()> {
-        let (rows, cols) = (x[0].shape()[0], x[0].shape()[1]);
-        match_float!(x[0].dtype(), "cross_entropy", T => {
-            let (logits, labels) = (x[0].read::<T>(), x[1].read::<i64>());
-            let part = |t: &Tensor| t.layout().offset..t.layout().offset + t.numel();
-            let (mut loss, mut slope) = (out[0].write::<T>(), out[1].write::<T>());
-            let (loss, slope) = (&mut loss[part(out[0])], &mut slope[part(out[1])]);
-            let mut each = out[2].write::<T>();
-            let each = &mut each[part(out[2])];
-            let (logits, labels) = (logits.slice(), labels.slice());
-            let counted = rows_of(self.reduction, self.ignored, each, Some(slope), logits, labels, cols)?;
-            if self.reduction == Reduction::None {
-                loss.copy_from_slice(each);
-            } else {
-                reduce(Reduce::Sum, loss, each, Axes::new(&[], &[]), Axes::new(&[rows], &[1]));
-                if self.reduction.is_mean() {
-                    loss[0] /= counted as T;
-                }
-            }
-        });
-        Ok(())
-    }
-
     fn flops(&self, x: &[Vec<usize>], _: &[Vec<usize>]) -> f64 {
         4.0 * x[0].iter().product::<usize>() as f64
     }
-}
-
-impl Op for CrossEntropy {
-    fn name(&self) -> &'static str {
-        "cross_entropy"
-    }
     fn kind(&self) -> op::Kind {
-        op::Kind::CrossEntropy { reduction: self.reduction, ignored: self.ignored }
+        op::Kind::Refuses
     }
     fn saves(&self) -> Saves {
         Saves::INPUTS
     }
-    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
-        let (losses, counted, slope) = self.losses(x[0], x[1], is_grad_enabled() && x[0].requires_grad())?;
-        *self.slope.lock() = slope;
-        // The examples' losses are not taped here: this rule covers their reduction too.
-        op::with_grad_enabled(false, || match self.reduction {
-            Reduction::Mean if counted < x[0].shape()[0] => {
-                div(&sum(&losses, None, false)?, &number(&losses, counted as f64)?)
+    fn forward(&self, x: &[&Tensor], out: &mut Out<'_>) -> Result<()> {
+        let (rows, cols, dtype) = (x[0].shape()[0], x[0].shape()[1], x[0].dtype());
+        let shape = if self.reduction == Reduction::None { &[rows][..] } else { &[] };
+        let differentiate = is_grad_enabled() && x[0].requires_grad();
+        match_float!(dtype, OP, T => {
+            let (logits, labels) = (x[0].read::<T>(), x[1].read::<i64>());
+            let (logits, labels) = (logits.slice(), labels.slice());
+            let fill = |loss: &mut [T], slope: Option<&mut [T]>| {
+                if self.reduction == Reduction::None {
+                    rows_of(self.reduction, self.ignored, loss, slope, logits, labels, cols)?;
+                    return Ok(());
+                }
+                // The examples' losses are not taped: this rule covers their reduction too.
+                scratch(rows, |each| {
+                    let counted = rows_of(self.reduction, self.ignored, each, slope, logits, labels, cols)?;
+                    reduce(Reduce::Sum, loss, each, Axes::new(&[], &[]), Axes::new(&[rows], &[1]));
+                    if self.reduction == Reduction::Mean {
+                        loss[0] /= counted as T;
+                    }
+                    Ok(())
+                })
+            };
+            if out.wants(1, differentiate) {
+                out.build_all(OP, [shape, x[0].shape()], dtype, |[loss, slope]| fill(loss, Some(slope)))
+            } else {
+                out.build(OP, shape, dtype, |loss| fill(loss, None))
             }
-            other => other.apply(losses),
         })
     }
     fn backward(&self, saved: &Saved, g: &Tensor, _: Want) -> Result<Grads> {
         let (x, labels) = (saved.input(0), saved.input(1));
         let rows = x.shape()[0];
-        // The slope that the kernel makes has no history.
-        let plain = !is_grad_enabled() && !x.has_tangent() && !g.has_tangent();
-        let slope = if plain { self.made_slope(x, labels)? } else { self.slope_of(x, labels)? };
+        let plain = op::is_plain(saved, g);
+        let slope = match saved.extra() {
+            Some(slope) if plain => slope.clone(),
+            _ => self.slope_of(x, labels)?,
+        };
         if self.reduction != Reduction::None && plain && watch::is_known(g) && g.item()? == Number::Float(1.0) {
             return Ok([Some(slope), None].into_iter().collect());
         }
@@ -219,7 +168,7 @@ impl Op for CrossEntropy {
 }
 
 fn fused(scores: &Scores, labels: &Tensor, ignored: Option<i64>, reduction: Reduction) -> Result<Tensor> {
-    apply(CrossEntropy::new(reduction, ignored), &[&scores.rows, labels])
+    apply(CrossEntropy { reduction, ignored }, &[&scores.rows, labels])
 }
 
 /// Cross-entropy of softmax(input) against labels or probabilities.
@@ -239,7 +188,6 @@ pub fn cross_entropy(
     reduction: &str,
     label_smoothing: f64,
 ) -> Result<Tensor> {
-    const OP: &str = "cross_entropy";
     if !(0.0..=1.0).contains(&label_smoothing) {
         fail!(Value, "{OP}: label_smoothing must be from 0 to 1, got {label_smoothing}");
     }
@@ -278,7 +226,6 @@ fn against_probabilities(
     reduction: Reduction,
     label_smoothing: f64,
 ) -> Result<Tensor> {
-    const OP: &str = "cross_entropy";
     same_shape(OP, input, target)?;
     if !input.dtype().is_float() {
         fail!(Type, "{OP}: expected an input of floats, got {}", input.dtype());

@@ -9,7 +9,6 @@ mod residuals;
 
 pub(super) use classes::indicator;
 pub use classes::{multi_margin_loss, nll_loss};
-pub(crate) use cross_entropy::CrossEntropyWithSlope;
 pub use cross_entropy::cross_entropy;
 pub use probabilities::{binary_cross_entropy, binary_cross_entropy_with_logits, kl_div};
 pub use residuals::{
@@ -19,11 +18,10 @@ pub use residuals::{
 use rgrad_kernels::simd::Real;
 
 use super::reduce::{mean, sum};
-use super::{cast, contiguous, op_table};
+use super::{cast, op_table};
 use crate::dtype::{DType, match_float};
 use crate::error::{Result, fail};
 use crate::op;
-pub use crate::op::Reduction;
 use crate::shape::Show;
 use crate::tensor::Tensor;
 
@@ -84,6 +82,17 @@ op_table! { $ loss_ops
     );
 }
 
+/// How the losses of the examples become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reduction {
+    /// To their mean.
+    Mean,
+    /// To their sum.
+    Sum,
+    /// Not at all.
+    None,
+}
+
 impl Reduction {
     /// From the name that users write. `ValueError` for another, and for the mean of no losses.
     fn new(op: &str, name: &str, losses: usize) -> Result<Self> {
@@ -94,10 +103,6 @@ impl Reduction {
             "none" => Ok(Self::None),
             other => fail!(Value, "{op}: reduction must be \"mean\", \"sum\" or \"none\", got {other:?}"),
         }
-    }
-
-    pub(crate) fn is_mean(self) -> bool {
-        self == Self::Mean
     }
 
     fn apply(self, loss: Tensor) -> Result<Tensor> {
@@ -118,16 +123,15 @@ where
     let target = target.without_history();
     let target = if target.dtype().is_float() { target } else { cast(&target, DType::Float64)? };
     op::check(op, &[&target], move |t| {
-        let t = contiguous(t[0])?;
-        match_float!(t.dtype(), op, T => {
-            let values = t.read::<T>();
+        let t = t[0];
+        match_float!(t.dtype(), op, T => t.with_packed(|values: &[T]| {
             // In blocks, whose loops have no exit and so are vectorised.
             let all_fit = |block: &[T]| block.iter().fold(true, |fit, &v| fit & (fits(v.to_f64()) | v.is_nan()));
-            let Some(block) = values.slice().chunks(BLOCK).position(|block| !all_fit(block)) else { return Ok(()) };
-            let Some(at) = (block * BLOCK..t.numel()).find(|&i| !all_fit(&values.slice()[i..=i])) else { return Ok(()) };
+            let Some(block) = values.chunks(BLOCK).position(|block| !all_fit(block)) else { return Ok(()) };
+            let Some(at) = (block * BLOCK..t.numel()).find(|&i| !all_fit(&values[i..=i])) else { return Ok(()) };
             let place = unravel(at, t.shape());
-            fail!(Value, "{op}: expected targets {expected}, got {} at {}", values.slice()[at], Show(&place))
-        })
+            fail!(Value, "{op}: expected targets {expected}, got {} at {}", values[at], Show(&place))
+        }))
     })
 }
 

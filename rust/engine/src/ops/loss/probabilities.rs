@@ -14,13 +14,14 @@ use super::{Reduction, check_targets, same_shape};
 use crate::dtype::match_float;
 use crate::error::{Result, fail};
 use crate::op;
-use crate::op::{Grads, Op, Saved, Saves, Want, apply, is_grad_enabled};
+use crate::op::{Grads, Op, Out, Saved, Saves, Want, apply};
 use crate::shape::{Show, broadcast};
 use crate::tensor::{Number, Tensor, result_dtype};
 
 /// −t ln p − (1 − t) ln(1 − p) of `p` and `t` of one shape and dtype, with logarithms of at least −100.
 ///
 /// The derivative to p is (p − t) / max(p (1 − p), 1e-12), as in PyTorch: finite where p is 0 or 1.
+#[derive(Clone, Copy)]
 struct BinaryCrossEntropy;
 
 /// max(ln p, −100). The derivative is 0 below, and no infinite one stands behind the choice.
@@ -36,17 +37,15 @@ fn clamped_log1m(p: &Tensor) -> Result<Tensor> {
     where_(&certain, &number(p, -100.0)?, &log1p(&neg(&where_(&certain, &number(p, 0.0)?, p)?)?)?)
 }
 
-/// A function of probabilities and targets of one shape and dtype in one pass, without history.
-fn fused(function: Binary, p: &Tensor, t: &Tensor) -> Result<Tensor> {
+/// A function of probabilities and targets of one shape and dtype.
+fn together(function: Binary, x: &[&Tensor], out: &mut Out<'_>) -> Result<()> {
     const OP: &str = "binary_cross_entropy";
-    op::plain(OP, &[&p.without_history(), &t.without_history()], move |x| {
-        let (p, t) = (x[0], x[1]);
-        match_float!(p.dtype(), OP, T => {
-            let (a, b) = (p.read::<T>(), t.read::<T>());
-            Tensor::build::<T>(OP, p.shape(), p.dtype(), |out| {
-                binary(function, out, p.shape(), a.view(), b.view());
-                Ok(())
-            })
+    let (p, t) = (x[0], x[1]);
+    match_float!(p.dtype(), OP, T => {
+        let (a, b) = (p.read::<T>(), t.read::<T>());
+        out.build::<T>(OP, p.shape(), p.dtype(), |out| {
+            binary(function, out, p.shape(), a.view(), b.view());
+            Ok(())
         })
     })
 }
@@ -75,14 +74,18 @@ impl Op for BinaryCrossEntropy {
     fn saves(&self) -> Saves {
         Saves::INPUTS
     }
-    fn forward(&self, x: &[&Tensor]) -> Result<Tensor> {
-        fused(Binary::BinaryCrossEntropy, x[0], x[1])
+    fn forward(&self, x: &[&Tensor], out: &mut Out<'_>) -> Result<()> {
+        together(Binary::BinaryCrossEntropy, x, out)
     }
     fn backward(&self, saved: &Saved, g: &Tensor, want: Want) -> Result<Grads> {
         let (p, t) = (saved.input(0), saved.input(1));
-        let plain = !is_grad_enabled() && ![p, t, g].iter().any(|x| x.has_tangent());
+        let slope = || {
+            op::plain("binary_cross_entropy_slope", &[&p.without_history(), &t.without_history()], |x, out| {
+                together(Binary::BinaryCrossEntropySlope, x, out)
+            })
+        };
         let gp = match want.input(0) {
-            true if plain => Some(mul_grad(g, &fused(Binary::BinaryCrossEntropySlope, p, t)?)?),
+            true if op::is_plain(saved, g) => Some(mul_grad(g, &slope()?)?),
             true => Some(Self::wrt_input(g, p, t)?),
             false => None,
         };
@@ -144,8 +147,9 @@ pub fn binary_cross_entropy(
     weight_fits(OP, "weight", weight, input)?;
     let (p, t) = floats(OP, input, target)?;
     if p.numel() > 0 {
-        op::check(OP, &[&p.without_history()], |p| {
-            let (low, high) = (number_of(&amin(p[0], None, false)?)?, number_of(&amax(p[0], None, false)?)?);
+        let plain = p.without_history();
+        op::check(OP, &[&amin(&plain, None, false)?, &amax(&plain, None, false)?], |ends| {
+            let (low, high) = (number_of(ends[0])?, number_of(ends[1])?);
             // Written so that NaN is refused as well.
             if !(low >= 0.0 && high <= 1.0) {
                 fail!(
