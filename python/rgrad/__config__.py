@@ -1,4 +1,4 @@
-"""How this installation runs: version, instruction set, threads, allocator."""
+"""The configuration of this installation: version, instruction set, threads, allocator."""
 
 from rgrad import _core
 
@@ -16,24 +16,24 @@ def available_isas() -> list[str]:
 
 
 def num_threads() -> int:
-    """How many threads an operation may use."""
+    """The largest number of threads of an operation."""
     return _core.get_num_threads()
 
 
 def memory_stats() -> dict[str, int]:
-    """Figures of the caching allocator, for all threads of this process.
+    """Statistics of the caching allocator, over all threads of this process.
 
     Returns:
-        ``reserved_bytes``, what it holds of the system's memory, the sum of ``in_use_bytes`` and ``cached_bytes``;
-        ``peak_reserved_bytes``, the most that it has held; and ``system_allocations``, how often it asked the system,
-        which stands still in a steady training loop. Sizes are those of its blocks, up to half as large again as what
-        tensors need.
+        ``reserved_bytes``, the memory held from the system, the sum of ``in_use_bytes`` and ``cached_bytes``;
+        ``peak_reserved_bytes``, its maximum so far; and ``system_allocations``, the number of requests to the system,
+        which is constant in a steady training loop. Sizes are those of blocks, up to half as large again as the
+        tensors in them.
     """
     return dict(_core.memory_stats())
 
 
 def empty_cache() -> None:
-    """Gives cached memory back to the system; an allocation that fails does so by itself, and tries again."""
+    """Returns cached memory to the system; an allocation that fails does so automatically, and retries."""
     _core.empty_cache()
 
 

@@ -85,7 +85,7 @@ def _apply_environment() -> None:
 try:
     _apply_environment()
 except ValueError as error:
-    # `python -m rgrad` imports the package, with "-m" as argv[0], before its own code could catch this.
+    # `python -m rgrad` imports the package, with "-m" as argv[0], before its own code could catch the error.
     if _sys.argv[:1] != ["-m"]:
         raise
     print(f"rgrad: error: {error}", file=_sys.stderr)
@@ -93,7 +93,7 @@ except ValueError as error:
 
 _threadpools.follow()
 
-# Load when they are first used: a script that only wants tensors should not wait for the rest.
+# Loaded on first use: a script that only needs tensors should not wait for the rest.
 _ROOMS = {
     "__config__",
     "autograd",
@@ -120,7 +120,7 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"rgrad.{name}")
     if name in _FUNCTIONS:
         found = getattr(importlib.import_module(f"rgrad.{_FUNCTIONS[name]}"), name)
-        globals()[name] = found  # from now on it is found without this function
+        globals()[name] = found  # found without this function from now on
         return found
     raise AttributeError(f"module 'rgrad' has no attribute {name!r}")
 

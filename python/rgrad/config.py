@@ -1,8 +1,8 @@
 """Settings of the whole package.
 
 Attributes:
-    compile: Whether functions given to ``rgrad.compile`` are recorded and replayed. False runs their own code, for
-        debugging; so it is at first if the environment variable ``RGRAD_COMPILE`` is 0.
+    compile: Whether functions passed to ``rgrad.compile`` are recorded and replayed. If False, they run eagerly, for
+        debugging. Initially True, unless the environment variable ``RGRAD_COMPILE`` is 0.
 """
 
 import os

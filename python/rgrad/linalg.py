@@ -16,7 +16,7 @@ matmul = _core.matmul
 
 
 def diagonal(x: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
-    """A diagonal of the matrices in two dimensions, the last ones unless given, as a view; see ``rg.diagonal``."""
+    """A diagonal of the matrices in two dimensions, by default the last ones, as a view; see ``rg.diagonal``."""
     return _core.diagonal(x, offset, dim1, dim2)
 
 
@@ -25,16 +25,16 @@ def vector_norm(x: Tensor, ord: Order = 2, dim: Dims | None = None, keepdim: boo
 
     Args:
         x: Floats, of any shape.
-        ord: p: a number, 0 to count what is not 0, ±``math.inf`` for the largest or smallest magnitude.
-        dim: Dimensions that one vector spans; all of them for None.
-        keepdim: Keep them with size 1.
+        ord: The order p: a number; 0 counts nonzero elements, ±``math.inf`` is the largest or smallest magnitude.
+        dim: The dimensions to reduce; all if None.
+        keepdim: Keep reduced dimensions with size 1.
 
     Returns:
         The norms. Their derivative at 0 is 0; for infinite ``ord``, ties share it evenly.
 
     Raises:
-        TypeError: ``x`` holds no floats, or ``ord`` is a string.
-        ValueError: ``ord`` is negative or infinite, and there are no elements.
+        TypeError: ``x`` is not floating-point, or ``ord`` is a string.
+        ValueError: There are no elements, and ``ord`` is negative or infinite.
     """
     if isinstance(ord, str):
         raise TypeError(f"vector_norm: ord must be a number, got {ord!r}; write rg.linalg.matrix_norm")
@@ -42,21 +42,21 @@ def vector_norm(x: Tensor, ord: Order = 2, dim: Dims | None = None, keepdim: boo
 
 
 def matrix_norm(x: Tensor, ord: Order = "fro", dim: tuple[int, int] = (-2, -1), keepdim: bool = False) -> Tensor:
-    """The norm of the matrices in two dimensions, the last ones unless given.
+    """The norm of the matrices in two dimensions, by default the last ones.
 
     Args:
         x: Floats (…, m, n).
         ord: "fro" for √Σ x²; 1 and -1 for the largest and smallest sum of magnitudes of a column, ±inf of a row.
         dim: The dimensions of rows and columns.
-        keepdim: Keep them with size 1.
+        keepdim: Keep reduced dimensions with size 1.
 
     Returns:
         The norms.
 
     Raises:
-        NotImplementedError: ``ord`` is 2, -2 or "nuc": these norms are made of singular values.
-        TypeError: ``x`` holds no floats.
-        ValueError: ``dim`` is no pair, or there is no norm of this order.
+        NotImplementedError: ``ord`` is 2, -2 or "nuc", which need singular values.
+        TypeError: ``x`` is not floating-point.
+        ValueError: ``dim`` is not a pair, or ``ord`` is not a known order.
     """
     if isinstance(dim, int) or len(dim) != 2:
         raise ValueError(f"matrix_norm: dim must be a pair of dimensions, got {dim!r}")
@@ -77,21 +77,21 @@ def matrix_norm(x: Tensor, ord: Order = "fro", dim: tuple[int, int] = (-2, -1), 
 
 
 def norm(x: Tensor, ord: Order | None = None, dim: Dims | None = None, keepdim: bool = False) -> Tensor:
-    """The norm of vectors or of matrices, whichever the arguments name.
+    """The norm of vectors or of matrices, depending on the arguments.
 
     Args:
         x: Floats.
         ord: The order. None is 2 for vectors and "fro" for matrices; see ``vector_norm`` and ``matrix_norm``.
-        dim: One dimension for vectors, two for matrices. Without ``dim`` and ``ord``, everything is one vector; without
-            ``dim`` alone, ``x`` itself is the vector or matrix.
-        keepdim: Keep the dimensions with size 1.
+        dim: One dimension for vectors, two for matrices. With neither ``dim`` nor ``ord``, ``x`` is flattened; with
+            ``ord`` alone, ``x`` itself is the vector or matrix.
+        keepdim: Keep reduced dimensions with size 1.
 
     Returns:
         The norms.
 
     Raises:
         NotImplementedError: See ``matrix_norm``.
-        TypeError: ``x`` holds no floats.
+        TypeError: ``x`` is not floating-point.
         ValueError: ``ord`` is given without ``dim``, and ``x`` is neither a vector nor a matrix.
     """
     if ord is None:

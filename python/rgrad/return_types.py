@@ -1,4 +1,4 @@
-"""The named tuples that operations with several results give."""
+"""The named tuples that operations with several results return."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ __all__ = ["ValuesIndices"]
 
 
 class ValuesIndices(NamedTuple):
-    """Elements of a tensor, and where they stood along the dimension that was searched or sorted."""
+    """Elements of a tensor, and their indices along the dimension that was searched or sorted."""
 
     values: Tensor
     indices: Tensor

@@ -1,4 +1,4 @@
-"""Checks of derivatives against finite differences, and of the two modes of differentiation against each other."""
+"""Checks of derivatives against finite differences, and of both modes of differentiation against each other."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -33,24 +33,24 @@ def gradcheck(
     check_forward: bool = True,
     fast_mode: bool = False,
 ) -> bool:
-    """Compares the Jacobian of every output with finite differences, entry by entry, in reverse and in forward mode.
+    """Compares Jacobians in reverse and forward mode with finite differences, entry by entry.
 
     Args:
-        function: Of the inputs, to one tensor or several; smooth within 2·eps of the inputs.
+        function: A function of the inputs that returns one or several tensors; smooth within 2·eps of the inputs.
         inputs: Tensors; those that require gradients are checked, and must be float64.
-        eps: Step of the differences, relative to an input's size where that is above 1.
+        eps: Step of the differences, relative to an input's magnitude where that exceeds 1.
         atol: Absolute tolerance of an entry.
         rtol: Relative tolerance of an entry.
         raise_exception: Raise instead of returning False.
         check_forward: Check forward mode as well.
-        fast_mode: Compare one random projection uᵀJv of the Jacobian instead of all entries: a few evaluations,
-            whatever the sizes.
+        fast_mode: Compare one random projection uᵀJv of the Jacobian instead of all entries, which takes a few
+            evaluations for any size.
 
     Returns:
         Whether all entries agree.
 
     Raises:
-        GradcheckError: One does not; the worst is named.
+        GradcheckError: Some entry does not agree; the message names the worst.
         TypeError: A checked input is not float64.
         ValueError: No input requires gradients.
     """
@@ -110,7 +110,7 @@ class _Check:
                 raise TypeError(f"gradcheck: input {i} is {xs[i].dtype}; finite differences need float64")
         self._function = function
         self._eps = eps
-        # Copies, so that the caller's graph and gradients stay untouched.
+        # Copies, so that the caller's graph and gradients are left alone.
         self._xs = [_core.tensor(x.detach()) if i in self.chosen else x for i, x in enumerate(xs)]
 
     def _at(self, points: Sequence[Tensor]) -> list[Tensor]:
@@ -123,7 +123,7 @@ class _Check:
         return [self._xs[i] for i in self.chosen]
 
     def _differences(self, direction: list[np.ndarray], step: float) -> list[np.ndarray]:
-        """D outputs along a direction by the five-point stencil, whose error is of the order of step⁴.
+        """The derivative of the outputs along a direction by the five-point stencil, with an error of order step⁴.
 
         Abramowitz and Stegun, Handbook of Mathematical Functions, 25.3.6.
         """
@@ -230,10 +230,10 @@ def gradgradcheck(
     check_forward: bool = True,
     fast_mode: bool = False,
 ) -> bool:
-    """Checks second derivatives: ``gradcheck`` of the gradients, weighted by fixed numbers, of ``function``.
+    """Checks second derivatives: ``gradcheck`` of the gradients of ``function`` for fixed cotangents.
 
-    Arguments, result and errors are those of ``gradcheck``. The weights are inputs too, so that the derivative of every
-    reverse rule with respect to its cotangent is checked as well; forward mode here is forward over reverse mode.
+    Arguments, result and errors are those of ``gradcheck``. The cotangents are inputs too, so that the derivative of
+    every reverse rule with respect to its cotangent is checked as well; forward mode here is forward over reverse mode.
     """
     check = _Check(function, inputs, eps)
     xs = check._xs

@@ -1,8 +1,8 @@
-"""Functions of functions: gradients, Jacobians, Hessians, and the products that they are made of.
+"""Function transforms: gradients, Jacobians, Hessians, and their products with vectors.
 
 They take functions of tensors, or of nested lists, tuples, dicts and dataclasses of tensors, and follow JAX's names and
-conventions. Derivatives may be taken of derivatives, in reverse mode and forward mode in any order, and gradients
-flow to tensors that a function uses without taking them as arguments.
+conventions. They nest, in reverse and forward mode and in any order, and gradients also flow to tensors that a function
+captures.
 """
 
 import functools
@@ -44,7 +44,7 @@ def _positions(name: str, argnums: int | Sequence[int], count: int) -> list[int]
 
 
 class _Arguments:
-    """The arguments of a call, with the leaves of the chosen ones replaced by others."""
+    """The arguments of a call, with the leaves of the selected ones replaced."""
 
     def __init__(self, name: str, args: Sequence[Any], argnums: int | Sequence[int]) -> None:
         self._args = list(args)
@@ -67,7 +67,7 @@ class _Arguments:
         return parts
 
     def shape_like(self, leaves: Sequence[Any]) -> Any:
-        """One thing for each leaf, in the form of the chosen argument, or a tuple of several arguments' forms."""
+        """``parts``, one for each leaf, in the structure of the selected argument, or a tuple for several."""
         parts = self._parts(leaves)
         return parts[0] if self._single else tuple(parts)
 
@@ -91,7 +91,7 @@ def _with_aux(name: str, result: Any, has_aux: bool) -> tuple[Any, Any]:
 
 
 class _Recording:
-    """A call of a function, taped, with variables of its own in the place of the chosen arguments."""
+    """A taped call of a function, with fresh variables in place of the selected arguments."""
 
     def __init__(self, name: str, fun: Function, args: _Arguments, kwargs: dict[str, Any], has_aux: bool) -> None:
         self._outer = _core.is_grad_enabled()
@@ -102,7 +102,7 @@ class _Recording:
         self.tree = out
         self.outputs, self.rebuild = _outputs(name, out)
         taped = [y for y in self.outputs if y.requires_grad]
-        # Whether derivatives can be taken of the result: then an enclosing computation has to see how it came about.
+        # Whether the result can be differentiated: an enclosing transform then needs its history.
         self.linked = self._outer and bool(_core._captured(taped, self._variables, self._since))
 
     def _release(self, t: Any) -> Any:
@@ -131,16 +131,16 @@ def value_and_grad(fun: Function, argnums: int | Sequence[int] = 0, has_aux: boo
 
     Args:
         fun: Returns a scalar: a tensor of one element.
-        argnums: Which positional argument to differentiate with respect to; several give a tuple of gradients.
-        has_aux: ``fun`` returns a pair, of which the second part is handed on and not differentiated.
+        argnums: The positional argument, or a tuple of them, to differentiate with respect to.
+        has_aux: Whether ``fun`` returns a pair (output, aux), of which aux is returned without differentiating it.
 
     Returns:
         A function of the same arguments that returns (value, gradient), or ((value, aux), gradient). The gradient has
-        the form of the argument; it is zero where the value does not depend on it.
+        the structure of the argument; it is zero where the value does not depend on it.
 
     Raises:
-        TypeError: An argument or the result holds no floats.
-        ValueError: The result is no scalar, or ``argnums`` is out of range.
+        TypeError: An argument or the result is not floating-point.
+        ValueError: The result is not a scalar, or ``argnums`` is out of range.
     """
 
     @functools.wraps(fun)
@@ -157,7 +157,7 @@ def value_and_grad(fun: Function, argnums: int | Sequence[int] = 0, has_aux: boo
 
 
 def grad(fun: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function:
-    """A function that returns the gradient of ``fun``, or (gradient, aux); arguments and errors as `value_and_grad`'s.
+    """A function that returns the gradient of ``fun``, or (gradient, aux); see `value_and_grad`.
 
     Examples:
         >>> import rgrad as rg
@@ -177,20 +177,20 @@ def grad(fun: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False)
 
 
 def vjp(fun: Function, *primals: Any, has_aux: bool = False) -> Any:
-    """The value of ``fun`` at ``primals``, and the function that multiplies cotangents by its Jacobian from the left.
+    """The value of ``fun`` at ``primals``, and a function that computes vector-Jacobian products.
 
     Args:
-        fun: Any function of tensors to tensors.
+        fun: Any function from tensors to tensors.
         primals: Its arguments.
-        has_aux: ``fun`` returns a pair, of which the second part is handed on and not differentiated.
+        has_aux: Whether ``fun`` returns a pair (output, aux), of which aux is returned without differentiating it.
 
     Returns:
-        (output, pull) or (output, pull, aux). ``pull`` takes a cotangent in the form of the output and returns a
+        (output, pull) or (output, pull, aux). ``pull`` takes a cotangent in the structure of the output and returns a
         tuple of the primals' cotangents; it may be called any number of times.
 
     Raises:
-        TypeError: A primal or an output holds no floats.
-        ValueError: A cotangent has another form or shape than the output; raised by ``pull``.
+        TypeError: A primal or an output is not floating-point.
+        ValueError: A cotangent has another structure or shape than the output; raised by ``pull``.
     """
     chosen = _Arguments("vjp", primals, range(len(primals)))
     call = _Recording("vjp", fun, chosen, {}, has_aux)
@@ -206,17 +206,17 @@ def jvp(fun: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux:
     """The value of ``fun`` at ``primals``, and its Jacobian times ``tangents``, in one forward pass without a tape.
 
     Args:
-        fun: Any function of tensors to tensors.
+        fun: Any function from tensors to tensors.
         primals: A tuple or list of its arguments.
-        tangents: As many, in the same form.
-        has_aux: ``fun`` returns a pair, of which the second part is handed on and not differentiated.
+        tangents: A tangent for each primal, of the same structure.
+        has_aux: Whether ``fun`` returns a pair (output, aux), of which aux is returned without differentiating it.
 
     Returns:
         (output, tangent) or (output, tangent, aux).
 
     Raises:
-        TypeError: ``primals`` is no tuple or list, or a primal, tangent or output holds no floats.
-        ValueError: The tangents differ from the primals in form or shape.
+        TypeError: ``primals`` is not a tuple or list, or a primal, tangent or output is not floating-point.
+        ValueError: The tangents differ from the primals in structure or shape.
     """
     for what, value in (("primals", primals), ("tangents", tangents)):
         if not isinstance(value, tuple | list):
@@ -237,27 +237,27 @@ def _push(
         pairs = [_core._split(y, level) for y in ys]
     values = [y for y, _ in pairs]
     moved = [_core.zeros_like(y) if t is None else t for y, t in pairs]
-    # A function that hands on what it is given hands on its tangents, too, which belong to the caller.
+    # A function that returns an argument returns its tangents, too, which belong to the caller.
     return rebuild(values), rebuild(_core._apart(moved, [*values, *args.leaves, *tangents])), aux
 
 
 def _unit_vectors(like: Tensor) -> Iterator[Tensor]:
-    """Tensors like ``like`` that are 1 in one place and 0 elsewhere, for every place."""
-    # One at a time: all of them together may be far larger than the Jacobian.
+    """Tensors like ``like`` with a single 1, at each position in turn, and zeros elsewhere."""
+    # One at a time: together they may be far larger than the Jacobian.
     places = _core.arange(like.numel())
     for place in range(like.numel()):
         yield (places == place).to(like.dtype).reshape(like.shape)
 
 
 def jacrev(fun: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function:
-    """A function that returns the Jacobian of ``fun``, by one reverse pass for each element of the output.
+    """A function that returns the Jacobian of ``fun``, with one reverse pass for each element of the output.
 
-    The cheaper way where the output has fewer elements than the argument. Arguments and errors as `grad`'s, but the
-    output may be any tensor or tree of tensors.
+    Cheaper than `jacfwd` if the output has fewer elements than the argument. Arguments and errors are those of `grad`,
+    but the output may be any tensor or tree of tensors.
 
     Returns:
-        A function that returns, in the form of the output and within it of the argument, tensors of shape
-        output.shape + argument.shape; or (Jacobian, aux).
+        A function that returns the structure of the output, with the structure of the argument in place of each leaf,
+        and tensors of shape output.shape + argument.shape in it; or (Jacobian, aux).
     """
 
     @functools.wraps(fun)
@@ -283,16 +283,16 @@ def _columns(rows: list[list[Tensor]], args: _Arguments) -> list[tuple[list[Tens
 
 
 def _stack(parts: list[Tensor], dim: int, y: Tensor, x: Tensor) -> Tensor:
-    """Rows or columns of the Jacobian of ``y`` with respect to ``x``, put together."""
+    """The Jacobian of ``y`` with respect to ``x``, stacked from its rows or columns."""
     shape = (*y.shape, *x.shape)
     return _core.stack(parts, dim).reshape(shape) if math.prod(shape) else _core.zeros(shape, dtype=y.dtype)
 
 
 def jacfwd(fun: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function:
-    """A function that returns the Jacobian of ``fun``, by one forward pass for each element of the argument.
+    """A function that returns the Jacobian of ``fun``, with one forward pass for each element of the argument.
 
-    The cheaper way where the argument has fewer elements than the output. Arguments, result and errors as `jacrev`'s;
-    ``fun`` is called once for each element.
+    Cheaper than `jacrev` if the argument has fewer elements than the output. Arguments, result and errors are those of
+    `jacrev`; ``fun`` is called once for each element.
     """
 
     @functools.wraps(fun)
@@ -321,11 +321,11 @@ def jacfwd(fun: Function, argnums: int | Sequence[int] = 0, has_aux: bool = Fals
 def hessian(fun: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function:
     """A function that returns the matrix of second derivatives of a scalar ``fun``: forward over reverse mode.
 
-    Arguments and errors as `grad`'s.
+    Arguments and errors are those of `grad`.
 
     Returns:
-        A function that returns, in the form of the argument and within it of the argument again, tensors of shape
-        argument.shape + argument.shape; or (Hessian, aux).
+        A function that returns the structure of the argument, with the same structure in place of each leaf, and
+        tensors of shape argument.shape + argument.shape in it; or (Hessian, aux).
     """
     return jacfwd(grad(fun, argnums, has_aux), argnums, has_aux)
 
@@ -333,20 +333,20 @@ def hessian(fun: Function, argnums: int | Sequence[int] = 0, has_aux: bool = Fal
 def hvp(fun: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
     """The Hessian of a scalar ``fun`` at ``primals`` times ``tangents``, without forming it: forward over reverse mode.
 
-    Pearlmutter, Fast exact multiplication by the Hessian, Neural Computation 6, 1994. Costs a few evaluations of
-    ``fun``, whatever the size.
+    Pearlmutter, Fast exact multiplication by the Hessian, Neural Computation 6, 1994. It costs a few evaluations of
+    ``fun``, for any size.
 
     Args:
         fun: Returns a scalar.
         primals: A tuple or list of its arguments.
-        tangents: As many, in the same form.
+        tangents: A tangent for each primal, of the same structure.
 
     Returns:
-        A tensor or tree in the form of the argument; a tuple of them if there are several.
+        A tensor or tree in the structure of the argument; a tuple of them if there are several.
 
     Raises:
-        TypeError: As `jvp`'s.
-        ValueError: As `jvp`'s and `grad`'s.
+        TypeError: See `jvp`.
+        ValueError: See `jvp` and `grad`.
     """
     argnums = 0 if len(primals) == 1 else tuple(range(len(primals)))
     return jvp(grad(fun, argnums), primals, tangents)[1]

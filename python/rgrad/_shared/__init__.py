@@ -1,1 +1,1 @@
-"""What several rooms use: checks of integers, files, progress, who holds parameters, the thread pool's registration."""
+"""Shared helpers: checks of integers, files, progress, holders of parameters, registration with threadpoolctl."""

@@ -1,4 +1,4 @@
-"""Integers as users write them: Python's and NumPy's, but no truth values."""
+"""Integer arguments: Python's and NumPy's integers, but not bools."""
 
 import operator
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ _MOST = 1 << 20
 
 
 def integer(name: str, value: object, least: int | None = None) -> int:
-    """`value` as an int. TypeError unless it is an integer, which True and False are not; ValueError below `least`."""
+    """`value` as an int. TypeError unless it is an integer (bools are not); ValueError if it is below `least`."""
     if isinstance(value, bool):
         raise TypeError(f"{name} must be an integer, not {value}; name the argument that it is meant for")
     try:

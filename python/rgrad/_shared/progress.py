@@ -11,10 +11,10 @@ class Progress:
     """Progress of one job, shown on stderr while stderr is a terminal.
 
     Args:
-        label: what is going on.
-        total: how many units make the whole; 0 if that is not known.
-        unit: the unit's name; bytes (`"B"`) get prefixes such as M.
-        quiet: show nothing.
+        label: The name of the job.
+        total: Number of units in all; 0 if unknown.
+        unit: Name of the unit; bytes (`"B"`) get prefixes such as M.
+        quiet: Show nothing.
     """
 
     def __init__(self, label: str, total: int, unit: str, quiet: bool = False) -> None:
@@ -32,7 +32,7 @@ class Progress:
             self._bar = tqdm(desc=label, total=total or None, unit=unit, unit_scale=unit == "B", leave=False)
 
     def update(self, units: int = 1) -> None:
-        """Say that so many more units are done."""
+        """Records that more units are done."""
         if self._bar is not None:
             self._bar.update(units)
             return
@@ -44,7 +44,7 @@ class Progress:
             print(f"{self._label}: {share}", file=sys.stderr)
 
     def print(self, line: str) -> None:
-        """Print a line to stdout without tearing the bar."""
+        """Prints a line to stdout without breaking the bar."""
         if self._bar is not None:
             self._bar.clear()
         print(line, flush=True)

@@ -17,11 +17,11 @@ _MOST_HEADER = 100_000_000  # as the format demands
 
 
 def write(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write a file that appears when it is complete, or not at all.
+    """Writes a file atomically.
 
     Raises:
-        ValueError: a tensor is called `__metadata__`, a name of the format.
-        OSError: the file cannot be written.
+        ValueError: A tensor is called `__metadata__`, which the format reserves.
+        OSError: The file cannot be written.
     """
     if "__metadata__" in tensors:
         raise ValueError("save: the file format keeps the name '__metadata__' for itself; choose another")
@@ -51,9 +51,9 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors and the metadata of a file.
 
     Raises:
-        OSError: the file cannot be read.
-        ValueError: it is not whole.
-        TypeError: it has a dtype that rgrad does not have.
+        OSError: The file cannot be read.
+        ValueError: The file is damaged.
+        TypeError: A tensor has a dtype that rgrad does not support.
     """
     tensors = _core.load(path)  # which checks the header
     with path.open("rb") as file:

@@ -33,7 +33,7 @@ def register(threadpoolctl: Any) -> None:
 
 
 class _Follower:
-    """A finder that finds nothing itself: it registers with threadpoolctl when that is imported, once."""
+    """An import hook that finds nothing itself, but registers with threadpoolctl once that is imported."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None

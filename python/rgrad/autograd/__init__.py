@@ -1,4 +1,4 @@
-"""Switches of the tape, gradients of chosen tensors, own operations, and tools for long or broken graphs."""
+"""Gradient modes, gradients of chosen tensors, custom operations, and tools for long or broken graphs."""
 
 from rgrad.autograd.anomaly import detect_anomaly
 from rgrad.autograd.checkpoint import checkpoint

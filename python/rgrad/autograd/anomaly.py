@@ -1,4 +1,4 @@
-"""Finding the operation that made the first NaN."""
+"""Finding the operation that produced the first NaN."""
 
 from types import TracebackType
 
@@ -6,11 +6,11 @@ from rgrad import _core
 
 
 class detect_anomaly:
-    """In a ``with`` block, every result and every gradient is checked for NaN on this thread.
+    """A ``with`` block in which every result and every gradient on this thread is checked for NaN.
 
-    The first operation that makes one out of inputs without any raises ``RuntimeError`` with its name and the line of
-    the program that called it; for a gradient, the line that computed the value whose derivative it is. Reading
-    everything once more costs time: use it to find an error, not to train.
+    The first operation that produces a NaN from inputs without one raises ``RuntimeError`` with its name and the line
+    of the program that called it; for a gradient, the line of the forward operation. The checks cost another pass
+    over all data: use them for debugging, not for training.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Activation checkpointing: computing again instead of storing."""
+"""Activation checkpointing: recomputing instead of storing."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,23 +11,22 @@ from rgrad.autograd.trees import Rebuild, flatten
 
 
 def checkpoint(function: Callable[..., Any], *args: Any) -> Any:
-    """``function(*args)``, whose intermediate results are not kept for the backward pass but computed again then.
+    """``function(*args)``, whose intermediate results are recomputed in the backward pass instead of being stored.
 
     Chen et al., Training deep nets with sublinear memory cost, arXiv:1604.06174, 2016. Gradients flow to the
-    arguments and to every tensor that the function uses besides, such as a module's parameters. The default generator
-    draws the same numbers again, so that dropout drops the same elements. Derivatives of any order may be taken.
+    arguments and to every other tensor that the function uses, such as a module's parameters. The state of the default
+    generator is restored, so that dropout drops the same elements. Derivatives of any order may be taken.
 
     Args:
         function: Of tensors, or nested lists, tuples, dicts and dataclasses of tensors, to one tensor or a tuple of
-            tensors. It must compute the same when called again, so what it uses must not change before the backward
-            pass.
-        args: Its arguments; what is no tensor is handed on as it is.
+            tensors. It must be deterministic, and what it uses must not change before the backward pass.
+        args: Its arguments; those that are not tensors are passed through unchanged.
 
     Returns:
         What ``function`` returns.
 
     Raises:
-        RuntimeError: In the backward pass, if an argument or parameter was changed in place meanwhile.
+        RuntimeError: In the backward pass, if an argument or parameter has been changed in place.
     """
     if not _core.is_grad_enabled():
         return function(*args)
@@ -38,7 +37,7 @@ def checkpoint(function: Callable[..., Any], *args: Any) -> Any:
     own = [v for v in variables if v.requires_grad]
     used = _core._captured([y for y in outputs if y.requires_grad], own, segment.since)
     if any(_core._has_tangent(y) for y in outputs):
-        # Forward mode stores nothing, so nothing is to be gained.
+        # Forward mode stores nothing, so there is nothing to save.
         _core.set_rng_state(state)
         return function(*args)
     segment.value = tuple(y.detach() for y in outputs)

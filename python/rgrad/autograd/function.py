@@ -1,4 +1,4 @@
-"""Own operations with own derivatives."""
+"""Custom operations with custom derivatives."""
 
 import math
 from collections.abc import Sequence
@@ -13,21 +13,21 @@ LAST_BIT = 31
 
 
 class Context:
-    """What the forward function of a `Function` leaves for its derivatives; other attributes may be set freely."""
+    """What the ``forward`` of a `Function` keeps for its derivatives; any other attribute may be set."""
 
     def __init__(self, needs_input_grad: tuple[bool, ...]) -> None:
         self.needs_input_grad = needs_input_grad
-        """Which arguments need a gradient; ``backward`` may return None for the others."""
+        """Which arguments need gradients; ``backward`` may return None for the others."""
         self.saved_tensors: tuple[Tensor | None, ...] = ()
-        """In ``backward`` and ``jvp``: the tensors that ``save_for_backward`` was given."""
+        """The tensors passed to ``save_for_backward``, in ``backward`` and ``jvp``."""
         self._to_save: tuple[Tensor | None, ...] = ()
         self._constant: list[Tensor] = []
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
-        """Keeps arguments, results or other tensors for the derivatives.
+        """Saves arguments, results or other tensors for the derivatives.
 
-        Arguments and results keep their history, so that the derivatives can be differentiated; others count as
-        constants. Changing any of them in place before it is used is noticed.
+        Arguments and results keep their history, so that derivatives can be differentiated again; other tensors are
+        constants. It is an error to change a saved tensor in place before it is used.
         """
         for i, t in enumerate(tensors):
             if t is not None and not isinstance(t, Tensor):
@@ -35,14 +35,14 @@ class Context:
         self._to_save = tensors
 
     def mark_non_differentiable(self, *outputs: Tensor) -> None:
-        """Declares results through which no gradient flows. Results that hold no floats are such anyway."""
+        """Declares results through which no gradient flows, as none ever does through integers and bools."""
         self._constant.extend(outputs)
 
 
 class Function:
-    """An operation with derivatives of its own.
+    """A custom operation with custom derivatives.
 
-    Write its rules as static methods, and call ``apply``::
+    Define its rules as static methods, and call ``apply``::
 
         class Cube(rg.autograd.Function):
             @staticmethod
@@ -62,10 +62,10 @@ class Function:
 
         y = Cube.apply(x)
 
-    ``forward(ctx, *args)`` takes what ``apply`` is given, computes without taping, and returns one tensor or a tuple
-    of them. ``backward(ctx, *grads)`` takes one cotangent for each result, zeros where none flows, and returns one
-    for each argument, None for those that are no tensors. ``jvp(ctx, *tangents)``, which forward mode needs, takes
-    one tangent for each argument, None for those without, and returns one for each result. Rules written with tensor
+    ``forward(ctx, *args)`` takes the arguments of ``apply``, runs without taping, and returns a tensor or a tuple of
+    tensors. ``backward(ctx, *grads)`` takes one cotangent for each result, zeros where none flows, and returns one for
+    each argument, None for those that are not tensors. ``jvp(ctx, *tangents)``, needed for forward mode, takes one
+    tangent for each argument, None for those without one, and returns one for each result. Rules written with tensor
     operations can be differentiated again.
     """
 
@@ -93,7 +93,7 @@ class Function:
         where = [i for i, a in enumerate(args) if isinstance(a, Tensor)]
         on = _core.is_grad_enabled()
         ctx = Context(tuple(on and isinstance(a, Tensor) and a.requires_grad for a in args))
-        # Without tangents: those of the results come from jvp.
+        # Without tangents: those of the results are computed by jvp.
         plain = [a.detach() if isinstance(a, Tensor) and _core._has_tangent(a) else a for a in args]
         with no_grad():
             result = cls.forward(ctx, *plain)
@@ -107,7 +107,7 @@ class Function:
 
 
 def _restore_tangents(ctx: Context, plain: Sequence[Any], args: Sequence[Any]) -> None:
-    """Puts the arguments in the places of their copies without tangents, where ``forward`` kept those in ``ctx``."""
+    """Replaces the copies without tangents that ``forward`` kept in ``ctx`` by the arguments themselves."""
     for name, value in vars(ctx).items():
         for p, a in zip(plain, args, strict=True):
             if value is p and p is not a:
@@ -115,7 +115,7 @@ def _restore_tangents(ctx: Context, plain: Sequence[Any], args: Sequence[Any]) -
 
 
 class _Call:
-    """One call of a `Function`. Several results are taped as one tensor, in which they lie end to end."""
+    """One call of a `Function`. Several results are taped as one tensor, their concatenation."""
 
     def __init__(
         self,

@@ -14,13 +14,13 @@ def grad(
     create_graph: bool = False,
     allow_unused: bool = False,
 ) -> tuple[Tensor | None, ...]:
-    """Gradients of ``outputs`` with respect to ``inputs``; no tensor's ``grad`` changes.
+    """Gradients of ``outputs`` with respect to ``inputs``, without changing any tensor's ``grad``.
 
     Args:
         outputs: One tensor or several; scalars unless ``grad_outputs`` gives their cotangents.
-        inputs: Tensors that require gradients: leaves, or results on the way to the outputs.
-        grad_outputs: One cotangent for each output, of its shape; None stands for 1.
-        retain_graph: Keep what the rules saved, for another pass. By default what ``create_graph`` is.
+        inputs: Tensors that require gradients: leaves, or intermediate results.
+        grad_outputs: One cotangent for each output, of its shape; None means 1.
+        retain_graph: Keep the saved tensors for another backward pass; ``create_graph`` if None.
         create_graph: Tape the backward pass, so that the gradients can be differentiated.
         allow_unused: Return None for an input that no output depends on, instead of raising.
 
@@ -28,8 +28,8 @@ def grad(
         One gradient for each input.
 
     Raises:
-        RuntimeError: An output depends on nothing that requires gradients, an input requires none or is unused, or the
-            graph was used up by an earlier pass.
+        RuntimeError: An output depends on nothing that requires gradients, an input does not require them or is unused,
+            or the graph was freed by an earlier backward pass.
     """
     ys = [outputs] if isinstance(outputs, Tensor) else list(outputs)
     xs = [inputs] if isinstance(inputs, Tensor) else list(inputs)

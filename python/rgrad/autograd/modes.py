@@ -1,4 +1,4 @@
-"""Switches of the tape."""
+"""Gradient modes: whether operations are taped."""
 
 import functools
 from collections.abc import Callable, Generator
@@ -15,7 +15,7 @@ _CO_GENERATOR = 0x20
 
 
 class set_grad_enabled:
-    """Switches taping on or off on this thread: in a ``with`` block, or for a decorated function."""
+    """Turns taping on or off on this thread, in a ``with`` block or for a decorated function."""
 
     def __init__(self, mode: bool) -> None:
         self._mode = mode
@@ -30,7 +30,7 @@ class set_grad_enabled:
         _core._set_grad_enabled(self._before.pop())
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        """The function, called with taping switched; a generator function runs so from each ``yield`` to the next."""
+        """The decorated function; a generator function runs in this mode between its ``yield`` expressions."""
         if not callable(function):
             raise TypeError(f"{type(self).__name__} decorates functions, got {type(function).__name__}")
         mode = self._mode
@@ -74,7 +74,7 @@ def _switched_steps(function: Callable[P, Any], mode: bool) -> Callable[P, Any]:
 
 
 class _Switch(set_grad_enabled):
-    """A switch to one side, which decorates with and without brackets."""
+    """One fixed mode, which decorates with and without brackets."""
 
     _to: bool
 
@@ -94,12 +94,12 @@ class _Switch(set_grad_enabled):
 
 
 class no_grad(_Switch):
-    """Computes without taping: results do not require gradients."""
+    """Disables taping: results do not require gradients."""
 
     _to = False
 
 
 class enable_grad(_Switch):
-    """Tapes again inside ``no_grad``."""
+    """Enables taping again inside ``no_grad``."""
 
     _to = True

@@ -1,4 +1,4 @@
-"""Trees: tensors in nested lists, tuples, named tuples, dicts and dataclasses, taken apart and put together again."""
+"""Trees: flattening and rebuilding nested lists, tuples, named tuples, dicts and dataclasses of tensors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Rebuild = Callable[[list[Any]], Any]
 
 
 class Leaf:
-    """The place of a leaf in a tree."""
+    """A placeholder for a leaf of a tree."""
 
     __slots__ = ("index",)
 
@@ -22,13 +22,13 @@ class Leaf:
 
 
 def is_data(value: Any) -> bool:
-    """Whether it is an object of a dataclass."""
+    """Whether ``value`` is an instance of a dataclass."""
     return hasattr(type(value), "__dataclass_fields__")
 
 
 def items(tree: Any) -> Sequence[Any] | None:
-    """What a container holds; None if it is no container, but a leaf."""
-    # Compiled functions and gradients of small functions wait for this: a union of types takes longer than a tuple.
+    """The items of a container; None for a leaf."""
+    # On the path of every compiled call and small gradient: a union of types takes longer than a tuple.
     if isinstance(tree, (tuple, list)):
         return tree
     if isinstance(tree, dict):
@@ -56,12 +56,12 @@ def with_items(tree: Any, new: Sequence[Any]) -> Any:
 
 
 def _fields(data: Any) -> list[str]:
-    # Whoever made the class has imported it. Others need not wait the milliseconds that this takes.
+    # An import of some milliseconds: whoever defined the dataclass has paid for it.
     return [field.name for field in sys.modules["dataclasses"].fields(data)]
 
 
 def taken(tree: Any, leaves: list[Any], is_leaf: Callable[[Any], bool]) -> Any:
-    """The tree with a `Leaf` for everything that counts as one, which is added to ``leaves``."""
+    """The tree with each of its leaves, which are appended to ``leaves``, replaced by a `Leaf`."""
     if is_leaf(tree):
         leaves.append(tree)
         return Leaf(len(leaves) - 1)
@@ -70,7 +70,7 @@ def taken(tree: Any, leaves: list[Any], is_leaf: Callable[[Any], bool]) -> Any:
 
 
 def rebuilt(form: Any, leaves: Sequence[Any]) -> Any:
-    """What `taken` took apart, with these leaves in their places."""
+    """The inverse of `taken`: the tree with these leaves."""
     if type(form) is Leaf:
         return leaves[form.index]
     inside = items(form)
@@ -78,9 +78,9 @@ def rebuilt(form: Any, leaves: Sequence[Any]) -> Any:
 
 
 def flatten(tree: Any) -> tuple[list[Any], Rebuild]:
-    """The leaves of ``tree`` in order, and what makes a tree of the same form of as many other leaves.
+    """The leaves of ``tree`` in order, and a function that builds a tree of the same structure from other leaves.
 
-    None is kept as it is. A dataclass that can be called, such as a module, is a leaf.
+    None is part of the structure. A callable dataclass, such as a module, is a leaf.
     """
     leaves: list[Any] = []
     form = taken(tree, leaves, _is_leaf)
@@ -96,10 +96,10 @@ def _is_leaf(item: Any) -> bool:
 
 
 def leaves_like(name: str, tree: Any, like: Any) -> list[Any]:
-    """The leaves of ``tree`` in the order in which ``flatten`` gives those of ``like``: dicts are matched by keys.
+    """The leaves of ``tree`` in the order of ``flatten(like)``: dicts are matched by key.
 
     Raises:
-        ValueError: ``tree`` has another form; lists and tuples count as the same.
+        ValueError: ``tree`` has another structure; lists and tuples are interchangeable.
     """
     inside = items(like)
     if inside is None:

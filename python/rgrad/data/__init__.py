@@ -1,7 +1,7 @@
 """Mini-batches: datasets, samplers and `DataLoader`, with PyTorch's names.
 
-Rows of tensors and arrays are gathered in Rust, one call per tensor and batch: no row passes through Python, so there
-are no workers to set up. A batch is a copy, which the loop may change.
+Rows of tensors and arrays are gathered in Rust, with one call per tensor and batch: no row passes through Python, so no
+worker processes are needed. A batch is a copy, which the loop may change.
 """
 
 from rgrad.data.collate import default_collate

@@ -1,4 +1,4 @@
-"""Checks of arguments that loaders, samplers and splits share."""
+"""Argument checks shared by loaders, samplers and splits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How samples that come one by one become a batch."""
+"""Collating single samples into a batch."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ __all__ = ["default_collate"]
 
 
 def default_collate(batch: Sequence[Any]) -> Any:
-    """Stacks samples along a new dimension 0, inside of the structure that they have.
+    """Stacks samples along a new dimension 0, preserving their structure.
 
-    Tensors and arrays become tensors with one dimension more, and numbers become vectors (floats of the default dtype,
-    integers of int64); strings stay a list; tuples, lists, dicts and dataclasses are collated item by item.
+    Tensors and arrays become tensors with one more dimension, and numbers become vectors (floats of the default dtype,
+    integers of int64); strings become a list; tuples, lists, dicts and dataclasses are collated item by item.
 
     Args:
-        batch: at least one sample; all of the same structure.
+        batch: At least one sample; all of the same structure.
 
     Raises:
-        TypeError: there is no way to put such objects together.
-        ValueError: the batch is empty, or the samples differ in shape, length or keys.
+        TypeError: Objects of this type cannot be collated.
+        ValueError: The batch is empty, or the samples differ in shape, length or keys.
 
     Example:
         >>> default_collate([(rg.tensor([1.0, 2.0]), 0), (rg.tensor([3.0, 4.0]), 1)])

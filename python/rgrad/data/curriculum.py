@@ -16,26 +16,25 @@ if TYPE_CHECKING:
 
 
 class CurriculumSampler(Sampler):
-    """Goes from easy samples to hard ones: every epoch visits, in random order, a growing share of the easiest samples.
+    """Proceeds from easy samples to hard ones: each epoch visits, in random order, a growing share of the easiest.
 
     This is the curriculum of Bengio, Louradour, Collobert and Weston, "Curriculum learning", ICML 2009, with the pacing
     functions of Hacohen and Weinshall, "On the power of curriculum learning in training deep networks", ICML 2019.
     Scores may come from a heuristic (the length of a sentence, the noise of an image) or from another model's losses.
 
-    Each `iter()` is the next epoch; `set_epoch` goes to any. The length is that of the epoch that comes next.
+    Each `iter()` starts the next epoch; `set_epoch` selects any. The length is that of the next epoch.
 
     Args:
-        scores: how hard each sample is: one finite number per sample, small for easy ones. Equal scores keep the order
-            of the dataset.
-        epochs: the share grows linearly from `start` in epoch 0 to all samples from epoch number `epochs` on.
-        start: the share in epoch 0, above 0 and at most 1.
-        pace: the share of the samples available in an epoch as a function of its number (from 0 on), in place of
-            `epochs` and `start`; above 0, and what is above 1 counts as 1.
-        generator: where the orders are drawn from; the default generator if `None`.
+        scores: The difficulty of each sample, a finite number, low for easy ones. Ties keep the order of the dataset.
+        epochs: The share grows linearly from `start` in epoch 0 to all samples from epoch `epochs` on.
+        start: The share in epoch 0, above 0 and at most 1.
+        pace: Instead of `epochs` and `start`, a function from the epoch (from 0 on) to the share of samples available;
+            it must return more than 0, and values above 1 count as 1.
+        generator: Source of the random orders; the default generator if `None`.
 
     Raises:
-        TypeError: neither or both of `epochs` and `pace` are given.
-        ValueError: a score is not finite, `start` or what `pace` returns is out of range.
+        TypeError: Neither or both of `epochs` and `pace` are given.
+        ValueError: A score is not finite, or `start` or a result of `pace` is out of range.
 
     Example:
         >>> sampler = CurriculumSampler([0.9, 0.1, 0.5, 0.3], epochs=2, start=0.5)
@@ -69,11 +68,11 @@ class CurriculumSampler(Sampler):
         self._easiest = _core.from_numpy(np.argsort(scores, kind="stable").astype(np.int64, copy=False))
 
     def set_epoch(self, epoch: int) -> None:
-        """Makes this epoch (counted from 0) the next one, as when training goes on from a checkpoint."""
+        """Makes this epoch (counted from 0) the next one, for example when resuming from a checkpoint."""
         self.epoch = integer("epoch", epoch, 0)
 
     def available(self, epoch: int) -> int:
-        """How many of the easiest samples this epoch visits: the share of all, rounded, and at least one."""
+        """The number of easiest samples that this epoch visits: its share of all, rounded, at least one."""
         total = len(self._easiest)
         if self.pace is not None:
             share = float(self.pace(epoch))
@@ -85,7 +84,7 @@ class CurriculumSampler(Sampler):
         return min(total, max(1, round(min(share, 1.0) * total)))
 
     def order(self) -> Tensor:
-        """The indices of the next epoch; the one after it is then the next."""
+        """The indices of the next epoch; advances to the one after it."""
         count = self.available(self.epoch)
         self.epoch += 1
         shuffled = _core.randperm(count, generator=self.generator)

@@ -1,4 +1,4 @@
-"""Datasets: rows of tensors and arrays, parts of a dataset, and splits at random."""
+"""Datasets: rows of tensors and arrays, subsets, and random splits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Dataset(Protocol):
-    """What a map-style dataset has: a length, and a sample at each position from 0 on. There is nothing to inherit."""
+    """The protocol of a map-style dataset: a length, and samples by index from 0 on. Classes need not inherit it."""
 
     def __len__(self) -> int: ...
 
@@ -31,16 +31,15 @@ class TensorDataset:
     """Samples kept as rows of tensors: sample `i` is `(tensors[0][i], tensors[1][i], …)`, views of the rows.
 
     Args:
-        *tensors: whatever `rg.tensor` takes, all of the same length in dimension 0: tensors, arrays, data frames and
-            their columns (rows in their order, whatever their index says), other libraries' tensors, lists of numbers.
-            Tensors and NumPy arrays whose elements lie in row-major order are not copied, and of a memory-mapped file
-            (`np.memmap`) only those rows are read that a batch asks for. Arrays whose memory a tensor cannot share,
-            because of their dtype, byte order or strides, stay arrays in `tensors`; their rows are converted when they
-            are asked for.
+        *tensors: Anything that `rg.tensor` accepts, all of the same length in dimension 0: tensors, arrays, data frames
+            and their columns (by position, ignoring the index), other libraries' tensors, lists of numbers. Contiguous
+            tensors and NumPy arrays are not copied, and only the rows that a batch needs are read from a memory-mapped
+            file (`np.memmap`). Arrays whose memory a tensor cannot share, because of their dtype, byte order or
+            strides, stay arrays in `tensors`; their rows are converted on access.
 
     Raises:
-        TypeError: one of them cannot become a tensor; of a frame, the message names the column.
-        ValueError: there are none, or one has another length than the first.
+        TypeError: An argument cannot be converted to a tensor; for a frame, the message names the column.
+        ValueError: There are no arguments, or their lengths differ.
     """
 
     tensors: tuple[Tensor | NDArray[Any], ...]
@@ -55,7 +54,7 @@ class TensorDataset:
         return tuple(t[index] if isinstance(t, Tensor) else _core.tensor(t[index]) for t in self.tensors)
 
     def gather(self, rows: Rows) -> tuple[Tensor, ...]:
-        """The batch of these rows, in this order: one tensor for each, copies that share no memory with the dataset."""
+        """The batch of these rows, in this order: a tuple of tensors that share no memory with the dataset."""
         return tuple(_take(tensor, rows) for tensor in self.tensors)
 
     def __repr__(self) -> str:
@@ -63,7 +62,7 @@ class TensorDataset:
 
 
 def columns(caller: str, tensors: Sequence[Any]) -> tuple[Tensor | NDArray[Any], ...]:
-    """What holds the rows of the tensors and tables that `caller` was given. Errors as of `TensorDataset`."""
+    """The containers of the rows of tensors and tables passed to `caller`. Errors as for `TensorDataset`."""
     if not tensors:
         raise ValueError(f"{caller} needs at least one tensor")
     made = tuple(_column(caller, value, position) for position, value in enumerate(tensors))
@@ -77,7 +76,7 @@ def columns(caller: str, tensors: Sequence[Any]) -> tuple[Tensor | NDArray[Any],
 
 
 class SingleDataset:
-    """The rows of one tensor, array or table, as samples that are no tuples."""
+    """The rows of one tensor, array or table, as samples without a tuple around them."""
 
     def __init__(self, tensor: Any) -> None:
         self.rows = TensorDataset(tensor)
@@ -94,15 +93,15 @@ class SingleDataset:
 
 
 class Subset:
-    """Some samples of a dataset, in an order of their own.
+    """Selected samples of a dataset, in a given order.
 
     Args:
-        dataset: any dataset that `DataLoader` takes and that has a length.
-        indices: which samples: integers from 0 to `len(dataset) - 1`.
+        dataset: Any dataset with a length that `DataLoader` accepts.
+        indices: Indices of the samples, integers from 0 to `len(dataset) - 1`.
 
     Raises:
-        IndexError: the dataset has no such sample.
-        TypeError: the indices are no integers, or the dataset has no length.
+        IndexError: An index is out of range.
+        TypeError: The indices are not integers, or the dataset has no length.
     """
 
     def __init__(self, dataset: Any, indices: Iterable[int] | Tensor | NDArray[Any]) -> None:
@@ -126,16 +125,16 @@ class Subset:
 
 
 def random_split(dataset: Any, lengths: Sequence[int | float], generator: Generator | None = None) -> list[Subset]:
-    """Divides a dataset at random into parts that have no sample in common.
+    """Divides a dataset at random into disjoint parts.
 
     Args:
-        dataset: any dataset that `DataLoader` takes and that has a length.
-        lengths: how many samples each part gets, with `len(dataset)` as their sum; or fractions of it with 1 as their
-            sum, which are rounded down, and the samples left over then go one each to the first parts.
-        generator: where the order is drawn from; the default generator if `None`.
+        dataset: Any dataset with a length that `DataLoader` accepts.
+        lengths: The number of samples in each part, summing to `len(dataset)`; or fractions summing to 1, which are
+            rounded down, with the remaining samples going one each to the first parts.
+        generator: Source of the random order; the default generator if `None`.
 
     Raises:
-        ValueError: a length is negative, or the sum is neither `len(dataset)` nor 1.
+        ValueError: A length is negative, or the sum is neither `len(dataset)` nor 1.
 
     Example:
         >>> train, test = random_split(rg.arange(10), [0.8, 0.2], rg.Generator(0))
@@ -166,7 +165,7 @@ def _sizes(total: int, lengths: list[int | float]) -> list[int]:
 
 
 def as_dataset(value: Any) -> Any:
-    """What `DataLoader` was given as a dataset: tensors, tables and tuples of them wrapped, the rest as it is."""
+    """An argument of `DataLoader` as a dataset: tensors, tables and tuples of them are wrapped."""
     if isinstance(value, tuple):
         return TensorDataset(*value)
     return SingleDataset(value) if has_rows(value) else value
@@ -181,8 +180,8 @@ def with_length(caller: str, value: Any) -> Any:
 
 
 def gather(dataset: Any, rows: Rows) -> Any:
-    """The batch of these rows: gathered at once if the dataset can, else put together from its samples."""
-    # A derived class may change the samples by a __getitem__ of its own.
+    """The batch of these rows: gathered at once if the dataset can, else collated from its samples."""
+    # A subclass may change the samples by overriding __getitem__.
     if getattr(type(dataset), "__getitem__", None) in _GATHERED:
         return dataset.gather(rows)
     return default_collate(samples(dataset, rows))
@@ -199,9 +198,9 @@ def samples(dataset: Any, rows: Rows) -> list[Any]:
 
 
 def has_rows(value: object) -> bool:
-    """Whether it is a tensor, an array or a table in memory, of this library or another."""
+    """Whether ``value`` is a tensor, an array or a table in memory, of this library or another."""
     if isinstance(value, type) or (hasattr(value, "chunks") and not hasattr(value, "to_numpy")):
-        return False  # arrays in files, of h5py or zarr, are read sample by sample
+        return False  # arrays in files, such as those of h5py or zarr, are read sample by sample
     return any(hasattr(value, protocol) for protocol in ("__array__", "__array_interface__", "__dlpack__"))
 
 
@@ -219,7 +218,7 @@ def _column(caller: str, value: Any, position: int) -> Tensor | NDArray[Any]:
     if value.ndim == 0:
         raise ValueError(f"{caller}: tensor {position} has no dimension 0 to hold samples")
     if isinstance(value, Tensor):
-        # Gathering from other strides would copy all of the tensor for every batch.
+        # Gathering with other strides would copy the whole tensor for every batch.
         return value.contiguous()
     try:
         if value.flags.c_contiguous:
@@ -235,7 +234,7 @@ def _take(column: Tensor | NDArray[Any], rows: Rows) -> Tensor:
     if isinstance(rows, slice):
         if rows.stop > len(column):
             raise IndexError(f"row {rows.stop - 1} is out of range for {len(column)} rows")
-        # A copy, as of chosen rows: what a loop does to its batch must not be done to the data.
+        # A copy, as gathering makes one: changing a batch must not change the data.
         return column[rows].clone() if isinstance(column, Tensor) else _core.tensor(column[rows])
     rows = rows if isinstance(rows, Tensor) else positions("rows", rows)
     if isinstance(column, Tensor):

@@ -1,4 +1,4 @@
-"""`DataLoader`: batches of whatever holds samples."""
+"""`DataLoader`: batches of samples."""
 
 from __future__ import annotations
 
@@ -29,27 +29,27 @@ class DataLoader(Generic[B]):
     - any object with `__len__` and `__getitem__`, a list of samples or a `Subset` for example;
     - any other iterable, also a generator: it is batched as it comes, and cannot be shuffled.
 
-    There are no worker processes, and nothing to tune for them: rows of tensors and arrays are gathered in Rust, one
-    call per tensor and batch. A batch is a copy: what is done to it is not done to the data. Of a memory-mapped file
-    only those rows are read that a batch consists of. Samples of other datasets pass through Python, one by one, to
-    `collate_fn`, as do all samples if `collate_fn` is given.
+    There are no worker processes to set up or tune: rows of tensors and arrays are gathered in Rust, with one call per
+    tensor and batch. A batch is a copy, so changing it does not change the data. Only the rows of a batch are read from
+    a memory-mapped file. Samples of other datasets pass through Python one by one, and so do all if `collate_fn` is
+    given.
 
-    Every `iter()` is an epoch of its own, with a new order if there is one to be drawn.
+    Each `iter()` is one epoch, in a new random order if samples are shuffled.
 
     Args:
-        dataset: the samples.
-        batch_size: samples in a batch; the last batch is smaller if they do not divide evenly.
-        shuffle: visit the samples in random order.
-        sampler: visit the samples in this order: a `Sampler`, or any iterable of indices.
-        batch_sampler: form the batches like this: a `BatchSampler`, or any iterable of lists of indices; in place of
-            all the other arguments but `collate_fn`.
-        drop_last: leave out that smaller last batch.
-        generator: where the order is drawn from if `shuffle` is set; the default one (`rg.manual_seed`) if `None`.
-        collate_fn: makes a batch of a list of samples, in place of `default_collate`.
+        dataset: The samples.
+        batch_size: Samples per batch; the last batch is smaller if they do not divide evenly.
+        shuffle: Visit the samples in random order.
+        sampler: The order of the samples: a `Sampler`, or any iterable of indices.
+        batch_sampler: The batches: a `BatchSampler`, or any iterable of lists of indices. Excludes all other arguments
+            but `collate_fn`.
+        drop_last: Drop a smaller last batch.
+        generator: Source of the random order; the default generator (`rg.manual_seed`) if `None`.
+        collate_fn: Makes a batch from a list of samples, instead of `default_collate`.
 
     Raises:
-        TypeError: the dataset is nothing of the above.
-        ValueError: an argument is out of range or excludes another.
+        TypeError: The dataset is none of the above.
+        ValueError: An argument is out of range or excludes another.
 
     Example:
         >>> images, labels = rg.rand(250, 4), rg.zeros(250, dtype=rg.int64)
@@ -156,7 +156,7 @@ class DataLoader(Generic[B]):
         sampler, collate = self.batch_sampler, self.collate_fn
         if sampler is None:
             return self._stream()
-        # The order is drawn here, not at the first batch, so that the order of the calls to iter() decides.
+        # The order is drawn here, not at the first batch: the calls of iter() decide who draws first.
         batches = sampler.batches() if type(sampler) is BatchSampler else iter(sampler)
         if collate is None:
             return (gather(self._source, rows) for rows in batches)
@@ -175,7 +175,7 @@ class DataLoader(Generic[B]):
     def _collated(self, items: Iterator[Any], collate: Callable[[list[Any]], Any]) -> Iterator[Any]:
         for group in groups(items, self.batch_size, self.drop_last):
             yield collate(group)
-        # Such an iterator would go on giving nothing, and training go on with no batches.
+        # An exhausted iterator yields nothing, and training would silently continue without batches.
         self._exhausted = items is self._source
 
 

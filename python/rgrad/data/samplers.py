@@ -1,6 +1,6 @@
-"""Samplers: in which order the samples of a dataset are visited, and how they are grouped into batches.
+"""Samplers: the order in which samples are visited, and their grouping into batches.
 
-Every order is drawn from an `rgrad.Generator`, so one seed gives one sequence of orders on every platform.
+Random orders come from an `rgrad.Generator`, so one seed gives one sequence of orders on every platform.
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 class Sampler:
     """The order in which samples are visited. Each `iter()` is one epoch.
 
-    `DataLoader` takes any iterable of indices; what is based on this class and defines `order` lets whole batches be
-    gathered at once.
+    `DataLoader` accepts any iterable of indices; subclasses that define `order` let it gather whole batches at once.
     """
 
     def order(self) -> Tensor:
@@ -62,13 +61,13 @@ class RandomSampler(Sampler):
 
     Args:
         data_source: any dataset that `DataLoader` takes and that has a length.
-        replacement: draw every index independently of the others, so that some come twice and some not at all.
-        num_samples: how many to draw; as many as there are samples if `None`. Without replacement, every sample comes
-            once before any comes again.
-        generator: where the order is drawn from; the default generator if `None`.
+        replacement: Draw every index independently, so that some may repeat and others be missing.
+        num_samples: Number of draws; the size of the dataset if `None`. Without replacement, every sample is visited
+            once before any is visited again.
+        generator: Source of the random order; the default generator if `None`.
 
     Raises:
-        ValueError: `num_samples` is below 1, or there is nothing to draw from.
+        ValueError: `num_samples` is below 1, or the dataset is empty.
     """
 
     def __init__(
@@ -87,11 +86,11 @@ class RandomSampler(Sampler):
 
     @property
     def num_samples(self) -> int:
-        """How many indices an epoch has."""
+        """Number of indices per epoch."""
         return len(self.data_source) if self._num_samples is None else self._num_samples
 
     def order(self) -> Tensor:
-        """The indices of the next epoch, newly drawn."""
+        """Draws the indices of the next epoch."""
         total, wanted = len(self.data_source), self.num_samples
         if wanted == 0:
             return _core.zeros(0, dtype="int64")
@@ -105,11 +104,11 @@ class RandomSampler(Sampler):
 
 
 class SubsetRandomSampler(Sampler):
-    """These samples, each once, in random order.
+    """The given samples, each once, in random order.
 
     Args:
-        indices: integers, the samples' positions in the dataset.
-        generator: where the order is drawn from; the default generator if `None`.
+        indices: Integers, the indices of the samples in the dataset.
+        generator: Source of the random order; the default generator if `None`.
     """
 
     def __init__(self, indices: Iterable[int] | Tensor | NDArray[Any], generator: Generator | None = None) -> None:
@@ -117,7 +116,7 @@ class SubsetRandomSampler(Sampler):
         self.generator = generator_or_none(generator)
 
     def order(self) -> Tensor:
-        """The indices in another order each time."""
+        """The indices, in a new random order."""
         return _core.index_select(self.indices, 0, _core.randperm(len(self.indices), generator=self.generator))
 
     def __len__(self) -> int:
@@ -125,25 +124,25 @@ class SubsetRandomSampler(Sampler):
 
 
 class WeightedRandomSampler(Sampler):
-    """Samples drawn with probabilities in proportion to their weights: rare classes more often, say.
+    """Draws samples with probabilities proportional to their weights, for example rare classes more often.
 
-    Without replacement, draw after draw is made among those that are left (Efraimidis and Spirakis, "Weighted random
+    Without replacement, each draw is made among the remaining samples (Efraimidis and Spirakis, "Weighted random
     sampling with a reservoir", Information Processing Letters 97, 2006: the smallest of independent exponential times
     with the weights as rates).
 
     Args:
-        weights: one number per sample, not negative; their sum does not matter.
-        num_samples: how many to draw in an epoch.
-        replacement: whether a sample may be drawn again.
-        generator: where the order is drawn from; the default generator if `None`.
+        weights: A non-negative number per sample; they need not sum to 1.
+        num_samples: Number of draws per epoch.
+        replacement: Whether a sample may be drawn repeatedly.
+        generator: Source of randomness; the default generator if `None`.
 
     Raises:
-        ValueError: a weight is negative, NaN or infinite, all are 0, `num_samples` is below 1, or, without replacement,
-            more than there are weights above 0.
+        ValueError: A weight is negative, NaN or infinite, all are 0, `num_samples` is below 1, or, without replacement,
+            exceeds the number of positive weights.
 
     Example:
         >>> labels = rg.tensor([0, 0, 0, 1])
-        >>> weights = [1 / 3, 1 / 3, 1 / 3, 1.0]  # as often one class as the other
+        >>> weights = [1 / 3, 1 / 3, 1 / 3, 1.0]  # both classes equally often
         >>> sampler = WeightedRandomSampler(weights, num_samples=1000, generator=rg.Generator(0))
         >>> 450 < sum(labels[i].item() for i in sampler) < 550
         True
@@ -172,7 +171,7 @@ class WeightedRandomSampler(Sampler):
             )
 
     def order(self) -> Tensor:
-        """The indices of the next epoch, newly drawn."""
+        """Draws the indices of the next epoch."""
         import numpy as np
 
         # Divided by the largest, because the sum of huge weights would be infinite.
@@ -193,12 +192,12 @@ class WeightedRandomSampler(Sampler):
 
 
 class BatchSampler:
-    """The indices of a sampler in groups.
+    """Groups the indices of a sampler into batches.
 
     Args:
-        sampler: a `Sampler`, or any iterable of indices.
-        batch_size: indices in a group; the last group is smaller if they do not divide evenly.
-        drop_last: leave out that smaller last group.
+        sampler: A `Sampler`, or any iterable of indices.
+        batch_size: Indices per batch; the last batch is smaller if they do not divide evenly.
+        drop_last: Drop a smaller last batch.
 
     Example:
         >>> list(BatchSampler(range(7), batch_size=3, drop_last=False))
@@ -211,9 +210,9 @@ class BatchSampler:
         self.drop_last = bool(drop_last)
 
     def batches(self) -> Iterator[Rows]:
-        """The groups in the form that is gathered fastest. The order is drawn now, not at the first group."""
+        """The batches in the form that is gathered fastest. The order is drawn now, not at the first batch."""
         sampler = self.sampler
-        # A class derived from one of the above may have an order of its own.
+        # A subclass of one of the above may override the order.
         if not isinstance(sampler, Sampler) or type(sampler).__iter__ is not Sampler.__iter__:
             return groups(iter(sampler), self.batch_size, self.drop_last)
         starts = range(0, len(self) * self.batch_size, self.batch_size)

@@ -1,4 +1,4 @@
-"""Datasets to learn and to test with, as `Dataset` objects: `mnist`, `digits` and `iris`."""
+"""Standard datasets, as `Dataset` objects: `mnist`, `digits` and `iris`."""
 
 from rgrad.datasets._bundled import digits, iris
 from rgrad.datasets._dataset import Dataset

@@ -10,7 +10,7 @@ from rgrad.datasets._dataset import Dataset, every_fifth, pixels
 def digits() -> Dataset:
     """The UCI handwritten digits: 1797 images of 8×8 pixels from 0 to 1, in 10 classes.
 
-    Within each class every fifth image is for testing: 1442 images to train with and 355 to test with.
+    Every fifth image of each class is in the test set: 1442 training and 355 test images.
     """
     with files(__package__).joinpath("digits.npz").open("rb") as file, np.load(file) as archive:
         images, labels = archive["images"], archive["labels"]
@@ -26,7 +26,7 @@ def digits() -> Dataset:
 def iris() -> Dataset:
     """Fisher's Iris flowers: 150 samples of 4 lengths in centimetres, in 3 classes.
 
-    Within each class every fifth flower is for testing: 120 to train with and 30 to test with.
+    Every fifth flower of each class is in the test set: 120 training and 30 test samples.
     """
     with files(__package__).joinpath("iris.csv").open(encoding="utf-8") as file:
         *features, _ = file.readline().strip().split(",")

@@ -1,4 +1,4 @@
-"""What every dataset is: tensors to train and to test with, and what their numbers mean."""
+"""The common form of all datasets: training and test tensors, and the names of classes and features."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from rgrad._core import Tensor
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
-    """Samples to train and to test with.
+    """A training set and a test set.
 
     Attributes:
-        name: what the dataset is called.
+        name: Name of the dataset.
         train_x: float32, one sample per row.
-        train_y: int64, the class of each sample, from 0.
-        test_x: as `train_x`.
-        test_y: as `train_y`.
-        class_names: what each class is called.
-        feature_names: what each column is called; empty for images.
-        image_shape: rows and columns of the image that a sample is, or `None`.
+        train_y: int64, the class of each sample, from 0 on.
+        test_x: Like `train_x`.
+        test_y: Like `train_y`.
+        class_names: Name of each class.
+        feature_names: Name of each column; empty for images.
+        image_shape: Height and width if the samples are images, or `None`.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Dataset:
         feature_names: Sequence[str] = (),
         image_shape: tuple[int, int] | None = None,
     ) -> Dataset:
-        """Make a dataset of NumPy arrays in the order of the attributes, converted to float32 and int64."""
+        """Makes a dataset from NumPy arrays in the order of the attributes, converted to float32 and int64."""
         train_x, train_y, test_x, test_y = arrays
         return cls(
             name,
@@ -73,7 +73,7 @@ def pixels(images: NDArray[Any], white: float) -> NDArray[np.float32]:
 
 
 def every_fifth(labels: NDArray[Any]) -> NDArray[np.bool_]:
-    """Mark the fifth, tenth, … sample of each class: a test set with the same mix of classes, always the same."""
+    """Marks the fifth, tenth, … sample of each class: a fixed, stratified test set."""
     chosen = np.zeros(len(labels), bool)
     for label in np.unique(labels):
         chosen[np.flatnonzero(labels == label)[4::5]] = True

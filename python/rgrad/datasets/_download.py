@@ -1,4 +1,4 @@
-"""Fetching a file from one of several mirrors, with a checksum."""
+"""Downloading a file from one of several mirrors, with a checksum."""
 
 import hashlib
 import urllib.request
@@ -14,17 +14,17 @@ _CHUNK_BYTES = 1 << 16
 
 
 def download(name: str, folder: Path, mirrors: Sequence[str], md5: str) -> None:
-    """Fetch `name` into `folder` from the first mirror that delivers it intact.
+    """Downloads `name` into `folder` from the first mirror that delivers it intact.
 
     Args:
-        name: the file's name, appended to the URL of a mirror.
-        folder: an existing folder, where the file appears once it is complete and correct.
+        name: Name of the file, appended to the URL of a mirror.
+        folder: An existing folder, in which the file appears once it is complete and verified.
         mirrors: URLs that end in a slash, in the order in which to try them.
-        md5: the checksum of the content, decompressed if the file is gzipped.
+        md5: Checksum of the content, decompressed if the file is gzipped.
 
     Raises:
-        ValueError: no mirror delivered the file, and at least one delivered something else.
-        ConnectionError: no mirror delivered anything.
+        ValueError: No mirror delivered the file, and at least one delivered something else.
+        ConnectionError: No mirror delivered anything.
     """
     failures: list[str] = []
     kind: type[Exception] = ConnectionError

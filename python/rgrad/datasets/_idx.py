@@ -14,14 +14,14 @@ _UNSIGNED_BYTE = 0x08
 
 
 def read_idx(path: Path, ndim: int) -> NDArray[np.uint8]:
-    """Read an array of unsigned bytes with `ndim` dimensions, from a file that may be gzipped.
+    """Reads an array of unsigned bytes with `ndim` dimensions from a file that may be gzipped.
 
-    The header is the magic number `00 00 08 ndim`, then one 32-bit size for each dimension. What it announces is looked
-    at before the rest is unpacked.
+    The header is the magic number `00 00 08 ndim`, then one 32-bit size for each dimension. It is checked before the
+    rest is decompressed.
 
     Raises:
-        ValueError: another magic number, more or fewer bytes than the header says, damaged gzip data, or so many bytes
-            from so few that they can be no data; the message names the file.
+        ValueError: Wrong magic number, more or fewer bytes than the header says, damaged gzip data, or a decompression
+            bomb; the message names the file.
     """
     expected = _UNSIGNED_BYTE << 8 | ndim
     header = 4 + 4 * ndim

@@ -1,4 +1,4 @@
-"""MNIST: where its four files are, and how they become tensors."""
+"""MNIST: finding its four files, and reading them into tensors."""
 
 import os
 import sys
@@ -28,19 +28,19 @@ _CLASSES = 10
 
 
 def mnist(root: str | os.PathLike[str] | None = None) -> Dataset:
-    """The MNIST handwritten digits: 60,000 images to train with and 10,000 to test with, 28×28 pixels from 0 to 1.
+    """The MNIST handwritten digits: 60,000 training and 10,000 test images of 28×28 pixels from 0 to 1.
 
-    The four IDX files, gzipped or not, are read from `root` if it is given; else from the folder `mnist` in the folder
-    that the environment variable `RGRAD_DATA` names; else from the user's cache, into which they are downloaded first
-    if need be (11 MB). Other data in the same format, such as Fashion-MNIST, can be read from a `root` too.
+    The four IDX files, gzipped or not, are read from `root` if it is given; else from the subfolder `mnist` of the
+    environment variable `RGRAD_DATA`; else from the user's cache, into which they are first downloaded if necessary
+    (11 MB). A `root` may also hold other data in the same format, such as Fashion-MNIST.
 
     Args:
-        root: the folder with the files.
+        root: Folder with the files.
 
     Raises:
         FileNotFoundError: `root` lacks a file.
-        ConnectionError: the files are nowhere, and no mirror can be reached.
-        ValueError: a file is damaged, or does not fit the others; the message names it.
+        ConnectionError: The files are not on this machine, and no mirror can be reached.
+        ValueError: A file is damaged, or does not match the others; the message names it.
     """
     folder = Path(root) if root is not None else _find_folder()
     train_x, train_y = _read_part(folder, "train")
@@ -75,7 +75,7 @@ def _find_folder() -> Path:
 
 
 def _cache_folder() -> Path:
-    """The folder for data of this user that can be fetched again, as each platform has it."""
+    """The user's cache folder on this platform."""
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
     elif sys.platform == "darwin":
@@ -86,7 +86,7 @@ def _cache_folder() -> Path:
 
 
 def _path(folder: Path, name: str) -> Path | None:
-    """The path of a file under its usual names: as distributed, decompressed, or with a dot as some tools unpack it."""
+    """The path of a file under its usual names: as distributed, decompressed, or with a dot, as some tools name it."""
     plain = (name, name.replace("-idx", ".idx"))
     return next((path for stem in plain for path in (folder / f"{stem}.gz", folder / stem) if path.is_file()), None)
 

@@ -10,7 +10,7 @@ from rgrad.nn.parameter import Parameter
 
 
 class _Activation(TensorModule):
-    # PyTorch's models ask for work in place here and there. A result of its own is never wrong, so none fails for it.
+    # Models written for PyTorch pass inplace=True here and there. A new tensor has the same values, so it is accepted.
     def __init__(self, inplace: bool = False) -> None:
         self.inplace = inplace
 
@@ -24,7 +24,7 @@ class _Activation(TensorModule):
 
 
 class ReLU(_Activation):
-    """max(x, 0); the derivative at 0 is 0. ``inplace`` is accepted, and the result is a new tensor all the same."""
+    """max(x, 0); the derivative at 0 is 0. ``inplace`` is accepted, but the result is always a new tensor."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Any shape to the same shape."""
@@ -62,8 +62,8 @@ class PReLU(TensorModule):
 
     Args:
         num_parameters: 1, or the number of channels.
-        init: What the weights start at.
-        dtype: Of the weights; the default dtype if None.
+        init: Initial value of the weights.
+        dtype: Dtype of the weights; the default dtype if None.
     """
 
     def __init__(self, num_parameters: int = 1, init: float = 0.25, dtype: Any = None) -> None:
@@ -72,7 +72,7 @@ class PReLU(TensorModule):
         self.weight = Parameter(_core.full((num_parameters,), init, dtype=dtype or _core.get_default_dtype()))
 
     def reset_parameters(self) -> None:
-        """Sets the weights to what they started at."""
+        """Resets the weights to their initial value."""
         self.weight.detach().fill_(self.init)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -198,7 +198,7 @@ class Tanh(TensorModule):
 
 
 class Hardtanh(_Activation):
-    """x limited to the range from min_val to max_val. ``inplace`` as in ReLU."""
+    """x clamped to [min_val, max_val]. ``inplace`` as in ReLU."""
 
     def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
         super().__init__(inplace)
@@ -249,7 +249,7 @@ class Tanhshrink(TensorModule):
 
 
 class Softshrink(TensorModule):
-    """x moved towards 0 by lambd, or 0 where |x| ≤ lambd."""
+    """x shrunk towards 0 by lambd; 0 where |x| ≤ lambd."""
 
     def __init__(self, lambd: float = 0.5) -> None:
         self.lambd = lambd

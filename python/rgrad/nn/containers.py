@@ -1,4 +1,4 @@
-"""Lists and dicts of modules or parameters. What they hold are attributes, under the names that PyTorch gives them."""
+"""Lists and dicts of modules or parameters. Their entries are attributes, with PyTorch's names."""
 
 from collections import OrderedDict
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
@@ -14,7 +14,7 @@ A = TypeVar("A", Module, Tensor)  # what it accepts
 
 
 class _Container(Module, Generic[T]):
-    """What lists and dicts have in common."""
+    """The common base of lists and dicts."""
 
     _kind: type[T]
 
@@ -41,7 +41,7 @@ class _Container(Module, Generic[T]):
 
 
 class _List(_Container[T], Generic[T, A]):
-    """Entries in order, named by their places."""
+    """Entries in order, named by their indices."""
 
     def __init__(self, values: Iterable[A] = ()) -> None:
         self.extend(values)
@@ -57,7 +57,7 @@ class _List(_Container[T], Generic[T, A]):
     @overload
     def __getitem__(self, index: slice) -> Self: ...
     def __getitem__(self, index: int | slice) -> T | Self:
-        """One entry, or a container of the same kind with those of a slice."""
+        """An entry, or, for a slice, a container of the same type."""
         if isinstance(index, slice):
             return self._slice(index)
         return self._held()[self._name(index)]
@@ -66,7 +66,7 @@ class _List(_Container[T], Generic[T, A]):
         setattr(self, self._name(index), self._admit(value, index))
 
     def __delitem__(self, index: int | slice) -> None:
-        """Removes entries; those that stay are numbered anew."""
+        """Removes entries and renumbers the remaining ones."""
         entries = list(self)
         if not isinstance(index, slice):
             self._name(index)
@@ -91,7 +91,7 @@ class _List(_Container[T], Generic[T, A]):
         return self
 
     def insert(self, index: int, value: A) -> Self:
-        """Adds an entry before the one at ``index``; all are numbered anew. Returns the container."""
+        """Inserts an entry before ``index`` and renumbers the others. Returns the container."""
         entries = list(self)
         if not -len(entries) <= index <= len(entries):
             raise IndexError(f"{type(self).__name__}: cannot insert at {index} of {len(entries)} entries")
@@ -100,7 +100,7 @@ class _List(_Container[T], Generic[T, A]):
         return self
 
     def pop(self, index: int = -1) -> T:
-        """Removes an entry and returns it; those that stay are numbered anew."""
+        """Removes an entry, renumbers the remaining ones, and returns it."""
         value = self[index]
         del self[index]
         return value
@@ -113,7 +113,7 @@ class _List(_Container[T], Generic[T, A]):
         return self.extend(other)
 
     def _slice(self, index: slice) -> Self:
-        # Not by the constructor: that of a subclass may take other arguments.
+        # Not through the constructor: a subclass's may take other arguments.
         new = type(self).__new__(type(self))
         new._refill(_numbered(list(self)[index]))
         return new
@@ -127,7 +127,7 @@ class _List(_Container[T], Generic[T, A]):
 
 
 class _Dict(_Container[T], Generic[T, A]):
-    """Entries by name, in the order in which they came."""
+    """Entries by name, in insertion order."""
 
     def __init__(self, values: Mapping[str, A] | Iterable[tuple[str, A]] = ()) -> None:
         self.update(values)
@@ -167,8 +167,8 @@ class _Dict(_Container[T], Generic[T, A]):
         """Adds entries, or replaces those that have the same name.
 
         Raises:
-            TypeError: An entry is of another kind, or a name no string.
-            ValueError: A name is empty, has a dot, or is that of something that every module has, such as "forward".
+            TypeError: An entry has the wrong type, or a name is not a string.
+            ValueError: A name is empty, contains a dot, or is an attribute of every module, such as "forward".
         """
         held = self._held()
         admitted = {key: self._admit(value, key) for key, value in dict(values).items()}
@@ -190,9 +190,9 @@ class _Dict(_Container[T], Generic[T, A]):
 
 
 class ModuleList(_List[Module, Module]):
-    """Modules in a list, so that their parameters belong to the model; to be called one by one.
+    """A list of modules, whose parameters belong to the model; call them one by one.
 
-    ``insert``, ``pop``, ``del`` and slices number the modules anew, as PyTorch's do.
+    As in PyTorch, ``insert``, ``pop``, ``del`` and slices renumber the modules.
     """
 
     _kind = Module
@@ -207,16 +207,16 @@ class ModuleList(_List[Module, Module]):
 
 
 class ModuleDict(_Dict[Module, Module]):
-    """Modules by name, so that their parameters belong to the model; to be called one by one."""
+    """A dict of modules, whose parameters belong to the model; call them one by one."""
 
     _kind = Module
 
 
 class Sequential(_List[Module, Module], TensorModule):
-    """Modules one after another: ``Sequential(Linear(784, 100), ReLU(), Linear(100, 10))``.
+    """A chain of modules: ``Sequential(Linear(784, 100), ReLU(), Linear(100, 10))``.
 
     Takes the modules, or one ``OrderedDict`` of them. Indexing gives a module, slicing another ``Sequential``, in which
-    the modules keep their names. ``insert``, ``pop`` and ``del`` number the modules anew, as PyTorch's do.
+    the modules keep their names. As in PyTorch, ``insert``, ``pop`` and ``del`` renumber the modules.
     """
 
     _kind = Module
@@ -231,7 +231,7 @@ class Sequential(_List[Module, Module], TensorModule):
             self.register_module(name, self._admit(module, name))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Each module applied to the result of the one before it."""
+        """Applies each module to the output of the previous one."""
         for module in [value for value in vars(self).values() if isinstance(value, Module)]:
             x = module(x)
         return x
@@ -247,7 +247,7 @@ def _as_parameter(value: Any) -> Any:
 
 
 class ParameterList(_List[Parameter, Tensor]):
-    """Parameters in a list, so that they belong to the model. Plain tensors become parameters, which copies them."""
+    """A list of parameters that belong to the model. Plain tensors are copied into new parameters."""
 
     _kind = Parameter
 
@@ -260,7 +260,7 @@ class ParameterList(_List[Parameter, Tensor]):
 
 
 class ParameterDict(_Dict[Parameter, Tensor]):
-    """Parameters by name, so that they belong to the model. Plain tensors become parameters, which copies them."""
+    """A dict of parameters that belong to the model. Plain tensors are copied into new parameters."""
 
     _kind = Parameter
 

@@ -1,4 +1,4 @@
-"""Layers and losses as functions of tensors alone."""
+"""Layers and losses as functions of tensors."""
 
 from rgrad._core import (
     Tensor,

@@ -1,4 +1,4 @@
-"""Calling a module: its ``forward``, and the functions that users hook before and after it and its gradients."""
+"""Calling a module: its ``forward``, and the hooks before and after it and on its gradients."""
 
 import copy
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from rgrad import _core
 from rgrad._core import Tensor
 from rgrad.autograd import Function
 
-#: Not empty while a compiled step is being recorded on some thread: then modules say that they were called.
+#: Not empty while some thread records a compiled step: modules then report that they were called.
 RECORDINGS: list[None] = []
 
 
@@ -23,7 +23,7 @@ class _Hook:
 
 
 class RemovableHandle:
-    """Removes a hook: by ``remove``, or at the end of a ``with`` block."""
+    """Removes a hook, by ``remove`` or at the end of a ``with`` block."""
 
     def __init__(self, module: "Hooked", hooks: list[_Hook], hook: _Hook) -> None:
         self._module = module
@@ -31,7 +31,7 @@ class RemovableHandle:
         self._hook = hook
 
     def remove(self) -> None:
-        """Removes the hook; does nothing if that was done before."""
+        """Removes the hook, if it has not been removed yet."""
         if self._hook in self._hooks:
             self._hooks.remove(self._hook)
             self._module._renew_hooks()
@@ -77,7 +77,7 @@ class _Hooks:
 
 
 class _Gradients:
-    """One call of a module whose backward hooks are to see the gradients of its arguments and of its output."""
+    """One call of a module with backward hooks, which get the gradients of its arguments and of its output."""
 
     def __init__(self, module: "Hooked", hooks: list[_Hook]) -> None:
         self._module = module
@@ -87,14 +87,14 @@ class _Gradients:
         self._grad_output: _Grads = ()
 
     def enter(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The arguments that ``forward`` gets instead."""
+        """The arguments to pass to ``forward`` instead."""
         watched = _watched(args, self._see_input)
         if watched is args:
             self._grad_input = (None,) * len(args)
         return watched
 
     def leave(self, output: Any) -> Any:
-        """The output that the caller gets instead."""
+        """The output to return to the caller instead."""
         if isinstance(output, tuple):
             return _watched(output, self._see_output)
         if isinstance(output, Tensor):
@@ -136,7 +136,7 @@ def _kinds(grads: tuple[Any, ...]) -> list[Any]:
 
 
 def _watched(values: tuple[Any, ...], see: Callable[[_Grads], _Grads]) -> tuple[Any, ...]:
-    """The same values, for whose gradients ``see`` will be called; ``values`` itself if none of them requires any."""
+    """The same values, with ``see`` called on their gradients; ``values`` itself if none of them requires gradients."""
     places = [i for i, value in enumerate(values) if isinstance(value, Tensor) and value.requires_grad]
     if not places:
         return values
@@ -155,7 +155,7 @@ def _watched(values: tuple[Any, ...], see: Callable[[_Grads], _Grads]) -> tuple[
 
 
 class _Boundary(Function):
-    """The identity on several tensors, whose gradients are all there before one of them goes on."""
+    """The identity on several tensors, which waits for all of their gradients before it passes on any."""
 
     @staticmethod
     def forward(ctx: Any, replaced: Any, *tensors: Tensor) -> tuple[Tensor, ...]:
@@ -174,11 +174,11 @@ class _Boundary(Function):
 class Hooked:
     """What a module is called by."""
 
-    # An instance gets its own with its first hook: without, a call pays for one comparison.
+    # Set on an instance with its first hook, so that calls without hooks pay for one comparison.
     _hooks: _Hooks | None = None
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """Computes the output. To be written by subclasses."""
+        """Computes the output. Implemented by subclasses."""
         raise NotImplementedError(f"{type(self).__name__} has no forward method")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -195,12 +195,12 @@ class Hooked:
         """Calls ``hook(module, args)`` before every ``forward``.
 
         Args:
-            hook: Returns None, or other arguments: a tuple of them, or a single one.
-            prepend: Run it before the hooks that are there.
-            with_kwargs: Call ``hook(module, args, kwargs)``, which returns None or other ``(args, kwargs)``.
+            hook: Returns None, or replacement arguments: a tuple, or a single one.
+            prepend: Run it before the existing hooks.
+            with_kwargs: Call ``hook(module, args, kwargs)``, which returns None or a new ``(args, kwargs)``.
 
         Returns:
-            What removes the hook.
+            A handle that removes the hook.
         """
         return _add(self, self._own_hooks().before, hook, prepend, with_kwargs)
 
@@ -210,12 +210,12 @@ class Hooked:
         """Calls ``hook(module, args, output)`` after every ``forward``.
 
         Args:
-            hook: Returns None, or another output.
-            prepend: Run it before the hooks that are there.
+            hook: Returns None, or a replacement output.
+            prepend: Run it before the existing hooks.
             with_kwargs: Call ``hook(module, args, kwargs, output)``.
 
         Returns:
-            What removes the hook.
+            A handle that removes the hook.
         """
         return _add(self, self._own_hooks().after, hook, prepend, with_kwargs)
 
@@ -223,15 +223,15 @@ class Hooked:
         """Calls ``hook(module, grad_input, grad_output)`` when the gradients of the module's arguments are computed.
 
         ``grad_input`` has an entry for each positional argument, ``grad_output`` one for each result: a gradient, or
-        None for what is no tensor or requires none. If no argument requires gradients, the hook is called when those
-        of the results are there.
+        None where there is none. If no argument requires gradients, the hook is called with the gradients of the
+        results alone.
 
         Args:
-            hook: Returns None, or other gradients of the arguments to go on with.
-            prepend: Run it before the hooks that are there.
+            hook: Returns None, or replacements for the gradients of the arguments.
+            prepend: Run it before the existing hooks.
 
         Returns:
-            What removes the hook.
+            A handle that removes the hook.
         """
         return _add(self, self._own_hooks().backward, hook, prepend, False)
 
@@ -241,7 +241,7 @@ class Hooked:
         return self._hooks
 
     def _renew_hooks(self) -> None:
-        """Makes it seen that hooks were added or removed: compiled steps know a module by its attributes."""
+        """Makes the change of hooks visible to compiled steps, which compare a module's attributes."""
         self._hooks = copy.copy(self._hooks)
 
 

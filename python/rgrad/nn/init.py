@@ -1,4 +1,4 @@
-"""Initialisation of parameters: every function writes over its tensor and returns it."""
+"""Initialisation of parameters: every function overwrites its tensor and returns it."""
 
 import functools
 import math
@@ -30,7 +30,7 @@ __all__ = [
 
 
 def _initialiser(write: F) -> F:
-    """Refuses what is no tensor: it could not be written to."""
+    """Rejects anything but a tensor, which could not be written to."""
 
     @functools.wraps(write)
     def checked(tensor: Any, *args: Any, **kwargs: Any) -> Tensor:
@@ -45,23 +45,23 @@ def _initialiser(write: F) -> F:
 
 
 def _fans(tensor: Tensor) -> tuple[int, int]:
-    """Inputs and outputs of a unit of a weight (out, in)."""
+    """Fan-in and fan-out of a weight (out, in, …)."""
     if tensor.ndim < 2:
         raise ValueError(f"this initialisation needs a weight of at least 2 dimensions, got shape {tensor.shape}")
     receptive = math.prod(tensor.shape[2:])
-    # At least 1, so that nothing is divided by 0 for an empty weight, which needs no draws.
+    # At least 1: an empty weight must not divide by 0.
     return max(1, tensor.shape[1] * receptive), max(1, tensor.shape[0] * receptive)
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
-    """The factor that keeps the variance of activations behind a nonlinearity, as PyTorch has it.
+    """The recommended gain for a nonlinearity, which keeps the variance of activations; PyTorch's values.
 
     Args:
         nonlinearity: "linear", "sigmoid", "tanh", "relu", "leaky_relu" or "selu".
-        param: The negative slope of "leaky_relu", 0.01 by default; nothing else has one.
+        param: The negative slope of "leaky_relu", 0.01 by default; ignored for the others.
 
     Raises:
-        ValueError: Another nonlinearity.
+        ValueError: Unknown nonlinearity.
     """
     slope = 0.01 if param is None else param
     gains = {
@@ -97,7 +97,7 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Gene
 
 @_initialiser
 def constant_(tensor: Tensor, val: float) -> Tensor:
-    """One number everywhere."""
+    """A constant."""
     with no_grad():
         return tensor.fill_(val)
 
@@ -129,7 +129,7 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | Non
 
 @_initialiser
 def eye_(tensor: Tensor) -> Tensor:
-    """The identity: ones where row and column are the same, for a matrix of any shape."""
+    """Ones on the diagonal of a matrix of any shape, zeros elsewhere."""
     rows, columns = _sizes(tensor, "eye_")
     with no_grad():
         return tensor.copy_(_core.eye(rows, columns, dtype=tensor.dtype))
@@ -144,13 +144,13 @@ def trunc_normal_(
     b: float = 2.0,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Normal with this mean and standard deviation, on condition that the value is in [a, b].
+    """Normal with this mean and standard deviation, truncated to [a, b].
 
     Exact for any interval, however far from the mean, by rejection: Robert, Simulation of truncated normal variables,
     Statistics and Computing 5, 1995.
 
     Raises:
-        ValueError: ``std`` is not positive, ``a`` not below ``b``, or the interval beyond float64's range.
+        ValueError: ``std`` is not positive, ``a`` is not below ``b``, or the interval exceeds the range of float64.
     """
     if not (0 < std < math.inf and a < b):
         raise ValueError(f"trunc_normal_: std must be positive and a below b, got std = {std}, a = {a}, b = {b}")
@@ -177,7 +177,7 @@ def _truncated(count: int, low: float, high: float, generator: Generator | None)
 
 
 def _proposals(count: int, low: float, high: float, generator: Generator | None) -> tuple[Tensor, Tensor]:
-    """Candidates, and which of them to take; about half or more are taken whatever the interval."""
+    """Candidates, and which to accept: about half or more, for any interval."""
     if low <= 0 and high - low > math.sqrt(2 * math.pi):
         x = _core.randn(count, dtype="float64", generator=generator)
         return x, x.clamp(low, high) == x
@@ -196,10 +196,10 @@ def _proposals(count: int, low: float, high: float, generator: Generator | None)
 def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """``gain`` times a random matrix with orthonormal rows or columns, whichever are fewer.
 
-    Saxe, McClelland and Ganguli, Exact solutions to the nonlinear dynamics of learning, ICLR 2014. Further dimensions
-    count as columns. The matrix is the factor Q of a normal one, where R has a positive diagonal, which makes it
-    uniformly distributed (Mezzadri, Notices of the AMS 54, 2007). It is computed by Gram-Schmidt in float64 with
-    products whose bits are the same everywhere, which those of LAPACK are not.
+    Saxe, McClelland and Ganguli, Exact solutions to the nonlinear dynamics of learning, ICLR 2014. Trailing dimensions
+    are flattened into columns. The matrix is the factor Q of a normal one, for an R with a positive diagonal, which
+    makes it uniformly distributed (Mezzadri, Notices of the AMS 54, 2007). It is computed by Gram-Schmidt in float64
+    with matrix products that, unlike LAPACK, give the same bits everywhere.
 
     Raises:
         ValueError: The tensor has fewer than 2 dimensions.
@@ -216,9 +216,9 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None =
 
 
 def _orthonormal(vectors: Tensor) -> Tensor:
-    """The rows of ``vectors`` (k, n), k ≤ n, made orthonormal one after another."""
-    # In blocks, so that nearly all work is in products of matrices. Everything is projected twice: once leaves errors
-    # as large as the vectors are nearly dependent, twice leaves rounding (Giraud et al., Numer. Math. 101, 2005).
+    """The rows of ``vectors`` (k, n), k ≤ n, orthonormalised in order."""
+    # In blocks, so that nearly all work is matrix products. Everything is projected twice: once leaves errors that grow
+    # as the vectors become dependent, twice leaves rounding (Giraud et al., Numer. Math. 101, 2005).
     width = 32
     q = _core.empty_like(vectors)
     for start in range(0, vectors.shape[0], width):
@@ -235,12 +235,12 @@ def _orthonormal(vectors: Tensor) -> Tensor:
 
 @_initialiser
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:
-    """Normal with mean 0, of which the share ``sparsity`` of every column, rounded up, is 0.
+    """Normal with mean 0, with a fraction ``sparsity`` of every column, rounded up, set to 0.
 
     Martens, Deep learning via Hessian-free optimization, ICML 2010.
 
     Raises:
-        ValueError: The tensor is no matrix, or ``sparsity`` not from 0 to 1.
+        ValueError: The tensor is not a matrix, or ``sparsity`` is not from 0 to 1.
     """
     rows, columns = _sizes(tensor, "sparse_")
     if not 0 <= sparsity <= 1:

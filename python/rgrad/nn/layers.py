@@ -15,7 +15,8 @@ from rgrad.nn.parameter import Parameter
 class Linear(TensorModule):
     """``x @ weight.T + bias``: (…, in_features) to (…, out_features).
 
-    ``weight`` (out_features, in_features) and ``bias`` (out_features,) start uniform on ±1/√in_features, as PyTorch's.
+    ``weight`` (out_features, in_features) and ``bias`` (out_features,) are initially uniform on ±1/√in_features, as in
+    PyTorch.
     """
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True, dtype: Any = None) -> None:
@@ -42,10 +43,10 @@ class Linear(TensorModule):
 
 
 class Dropout(TensorModule):
-    """In training, sets each element to 0 with probability ``p`` and divides the others by 1 − p; else the identity.
+    """In training mode, zeroes each element with probability ``p`` and divides the others by 1 − p; else the identity.
 
-    Srivastava et al., Dropout: a simple way to prevent neural networks from overfitting, JMLR 15, 2014. It draws from
-    ``generator``, or from the default one (``rg.manual_seed``) if that is None.
+    Srivastava et al., Dropout: a simple way to prevent neural networks from overfitting, JMLR 15, 2014. Random numbers
+    come from ``generator``, or from the default one (``rg.manual_seed``) if that is None.
     """
 
     def __init__(self, p: float = 0.5, *, generator: Generator | None = None) -> None:
@@ -66,18 +67,18 @@ class Dropout(TensorModule):
 
 
 class Identity(TensorModule):
-    """Gives what it gets: a placeholder for another module. Takes and ignores any arguments."""
+    """Returns its input: a placeholder for another module. Accepts and ignores any arguments."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         pass
 
     def forward(self, x: Tensor) -> Tensor:
-        """Any tensor to itself."""
+        """Returns its input."""
         return x
 
 
 class Flatten(TensorModule):
-    """Merges dimensions ``start_dim`` to ``end_dim`` (included) into one; by default all but the first, the batch's."""
+    """Merges dimensions ``start_dim`` to ``end_dim``, inclusive, into one; by default all but the batch dimension."""
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         self.start_dim = integer("Flatten: start_dim", start_dim)
@@ -93,7 +94,7 @@ class Flatten(TensorModule):
 
 
 class Unflatten(TensorModule):
-    """Splits dimension ``dim`` into those of ``unflattened_size``; one may be −1, and follows from the others."""
+    """Splits dimension ``dim`` into ``unflattened_size``, of which one entry may be −1 to be inferred."""
 
     def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
         self.dim = integer("Unflatten: dim", dim)

@@ -1,4 +1,4 @@
-"""Losses as modules: called with the model's output and the target. Formulas and shapes are those of the functions."""
+"""Losses as modules, called with the model's output and the target; see ``nn.functional`` for formulas and shapes."""
 
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ class _Loss(Module):
 
 
 def _called(loss: Module, setting: str, value: object) -> TypeError:
-    """Says that a loss was given its input when it was made."""
+    """Points out that a loss was given its input when it was constructed."""
     name = type(loss).__name__
     return TypeError(
         f"{name}: cannot take {type(value).__name__} as {setting}: a loss is made first, and then called with input "
@@ -33,7 +33,7 @@ def _called(loss: Module, setting: str, value: object) -> TypeError:
 
 
 class _WeightedLoss(_Loss):
-    # A weight belongs to the model's state, and is converted with the model.
+    # A buffer: part of the model's state, and converted with the model.
     weight: Tensor | None
 
     def __init__(self, weight: Tensor | None, reduction: str) -> None:
@@ -45,10 +45,10 @@ class CrossEntropyLoss(_WeightedLoss):
     """Cross-entropy of softmax(input) against labels or probabilities.
 
     Args:
-        weight: (C,), of the classes.
-        ignore_index: A label that does not count.
-        reduction: "mean" (over the weights of the labels), "sum" or "none".
-        label_smoothing: The part of the target, from 0 to 1, that is spread evenly over the classes.
+        weight: (C,), a weight for each class.
+        ignore_index: A label whose examples do not contribute.
+        reduction: "mean" (weighted by the labels' weights), "sum" or "none".
+        label_smoothing: The fraction of the target, from 0 to 1, that is spread evenly over the classes.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class CrossEntropyLoss(_WeightedLoss):
 
 
 class NLLLoss(_WeightedLoss):
-    """−weight[label] · input[label] for log-probabilities; arguments as those of CrossEntropyLoss."""
+    """−weight[label] · input[label] for log-probabilities; the arguments are those of CrossEntropyLoss."""
 
     def __init__(self, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean") -> None:
         super().__init__(weight, reduction)
@@ -86,12 +86,12 @@ class NLLLoss(_WeightedLoss):
 
 
 class MultiMarginLoss(_WeightedLoss):
-    """The hinge loss of many classes: Σ max(0, margin − x[label] + x[i])ᵖ / C over the other classes i.
+    """The multi-class hinge loss: Σ max(0, margin − x[label] + x[i])ᵖ / C over the other classes i.
 
     Args:
         p: 1 or 2.
-        margin: By which the label's score should be the largest.
-        weight: (C,), of the classes.
+        margin: By how much the label's score should exceed all others.
+        weight: (C,), a weight for each class.
         reduction: "mean", "sum" or "none".
     """
 
@@ -148,7 +148,7 @@ class HuberLoss(_Loss):
 
 
 class BCELoss(_WeightedLoss):
-    """Binary cross-entropy of probabilities; their logarithms are at least −100. ``weight`` broadcasts to the input."""
+    """Binary cross-entropy of probabilities, with logarithms of at least −100. ``weight`` broadcasts to the input."""
 
     def __init__(self, weight: Tensor | None = None, reduction: str = "mean") -> None:
         super().__init__(weight, reduction)
@@ -162,9 +162,9 @@ class BCEWithLogitsLoss(_WeightedLoss):
     """Binary cross-entropy of σ(input) against probabilities, computed without overflow.
 
     Args:
-        weight: Of the elements; broadcasts to the input.
+        weight: A weight for each element; broadcasts to the input.
         reduction: "mean", "sum" or "none".
-        pos_weight: Of the positive targets; broadcasts to the input.
+        pos_weight: A weight for positive targets; broadcasts to the input.
     """
 
     pos_weight: Tensor | None
@@ -179,9 +179,9 @@ class BCEWithLogitsLoss(_WeightedLoss):
 
 
 class KLDivLoss(_Loss):
-    """Kullback–Leibler divergence of log-probabilities from probabilities, or their logarithms with ``log_target``.
+    """Kullback–Leibler divergence of log-probabilities from probabilities, or log-probabilities with ``log_target``.
 
-    ``reduction`` may also be "batchmean", which is the definition's: the sum divided by the number of examples.
+    ``reduction`` may also be "batchmean", as in the definition: the sum divided by the number of examples.
     """
 
     _reductions = ("mean", "sum", "none", "batchmean")
@@ -216,7 +216,7 @@ class SoftMarginLoss(_Loss):
 
 
 class MarginRankingLoss(_Loss):
-    """max(0, margin − target · (input1 − input2)) for targets 1 (the first shall be larger) and −1."""
+    """max(0, margin − target · (input1 − input2)) for targets 1 (input1 should be larger) and −1."""
 
     def __init__(self, margin: float = 0.0, reduction: str = "mean") -> None:
         super().__init__(reduction)

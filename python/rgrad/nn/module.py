@@ -16,9 +16,9 @@ T = TypeVar("T", bound=Tensor)
 
 
 class Module(Hooked):
-    """A part of a model. Its parameters and submodules are those among its attributes.
+    """The base class of layers and models: its parameters and submodules are attributes.
 
-    Write ``forward``, and call the module itself::
+    Define ``forward``, and call the module itself::
 
         class Net(rg.nn.Module):
             def __init__(self):
@@ -28,18 +28,18 @@ class Module(Hooked):
             def forward(self, x):
                 return self.out(rg.relu(self.hidden(x)))
 
-    Tensors that belong to a model's state but are not learned are registered with ``register_buffer``.
+    Register tensors that belong to the state but are not learned with ``register_buffer``.
     """
 
     training: bool = True
-    """Whether the module is being trained: see ``train`` and ``eval``."""
+    """Whether the module is in training mode; see ``train`` and ``eval``."""
 
-    # An instance gets its own when it first needs one, so that subclasses need not call `super().__init__()`.
+    # Created when first needed, so that subclasses need not call `super().__init__()`.
     _buffers: Mapping[str, bool] = MappingProxyType({})
     """The names of the buffers, and whether each is part of the state_dict."""
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # Else a weight replaced by a plain tensor would no longer be trained or saved, and nothing would say so.
+        # A weight replaced by a plain tensor would silently no longer be trained or saved.
         old = self.__dict__.get(name)
         for kind in (Parameter, Module):
             if isinstance(old, kind) and not (value is None or isinstance(value, kind)):
@@ -69,16 +69,16 @@ class Module(Hooked):
             del self.__dict__["_buffers"][name]
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
-        """Makes ``tensor`` an attribute that is part of the model's state without being learned, a running mean say.
+        """Adds an attribute that is part of the model's state without being learned, such as a running mean.
 
         Args:
-            name: The attribute; what is assigned to it later must be a tensor or None.
-            tensor: The buffer, or None for one that is not there (yet).
+            name: Name of the attribute; only tensors and None can be assigned to it later.
+            tensor: The buffer, or None for a buffer without a value.
             persistent: Whether it is part of ``state_dict``.
 
         Raises:
-            TypeError: ``tensor`` is no tensor, or a parameter.
-            ValueError: The name is empty, has a dot, or is that of another attribute.
+            TypeError: ``tensor`` is not a tensor, or is a parameter.
+            ValueError: The name is empty, contains a dot, or is another attribute's.
         """
         if tensor is not None and (not isinstance(tensor, Tensor) or isinstance(tensor, Parameter)):
             raise TypeError(f"register_buffer: expected a tensor or None as {name}, got {type(tensor).__name__}")
@@ -88,11 +88,11 @@ class Module(Hooked):
         setattr(self, name, tensor)
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
-        """Makes ``param`` an attribute, as an assignment does, under a name that may be no identifier.
+        """Adds an attribute, as an assignment does, under a name that need not be an identifier.
 
         Raises:
-            TypeError: ``param`` is no parameter.
-            ValueError: The name is empty, has a dot, or is that of another attribute.
+            TypeError: ``param`` is not a parameter.
+            ValueError: The name is empty, contains a dot, or is another attribute's.
         """
         if param is not None and not isinstance(param, Parameter):
             raise TypeError(f"register_parameter: expected a Parameter or None as {name}, got {type(param).__name__}")
@@ -101,11 +101,11 @@ class Module(Hooked):
         setattr(self, name, param)
 
     def register_module(self, name: str, module: "Module | None") -> None:
-        """Makes ``module`` an attribute, as an assignment does, under a name that may be no identifier.
+        """Adds an attribute, as an assignment does, under a name that need not be an identifier.
 
         Raises:
-            TypeError: ``module`` is no module.
-            ValueError: The name is empty, has a dot, or is that of another attribute.
+            TypeError: ``module`` is not a module.
+            ValueError: The name is empty, contains a dot, or is another attribute's.
         """
         if module is not None and not isinstance(module, Module):
             raise TypeError(f"register_module: expected a module or None as {name}, got {type(module).__name__}")
@@ -124,7 +124,7 @@ class Module(Hooked):
             raise ValueError(f"{what}: {type(self).__name__} has another attribute {name!r}; choose another name")
 
     def named_children(self) -> Iterator[tuple[str, "Module"]]:
-        """The modules among the attributes, each once, with their names."""
+        """The direct submodules, each once, with their names."""
         seen: set[int] = set()
         for name, child in self._own_modules():
             if id(child) not in seen:
@@ -132,7 +132,7 @@ class Module(Hooked):
                 yield name, child
 
     def children(self) -> Iterator["Module"]:
-        """The modules among the attributes, each once."""
+        """The direct submodules, each once."""
         for _, child in self.named_children():
             yield child
 
@@ -141,7 +141,7 @@ class Module(Hooked):
 
         Args:
             prefix: This module's own name.
-            remove_duplicate: Whether a module with several names is listed under its first only.
+            remove_duplicate: Whether to list a module with several names only under the first.
         """
         seen: set[int] = set()
         todo: list[tuple[str, Module, tuple[Module, ...]]] = [(prefix, self, ())]
@@ -153,7 +153,7 @@ class Module(Hooked):
             yield name, module
             path = (*above, module)
             for child_name, child in reversed(module._own_modules()):
-                # A reference back to a module above, to a parent say, is no part.
+                # A reference back to a module above, such as a parent, is not a submodule.
                 if not any(child is m for m in path):
                     todo.append((_join(name, child_name), child, path))
 
@@ -169,8 +169,8 @@ class Module(Hooked):
 
         Args:
             prefix: This module's own name.
-            recurse: Whether to list those of the modules below too.
-            remove_duplicate: Whether a parameter with several names is listed under its first only.
+            recurse: Whether to include the parameters of all modules below.
+            remove_duplicate: Whether to list a parameter with several names only under the first.
         """
         yield from self._named(Module._own_parameters, prefix, recurse, remove_duplicate)
 
@@ -182,7 +182,7 @@ class Module(Hooked):
     def named_buffers(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Tensor]]:
-        """The buffers, with dotted names; arguments as those of ``named_parameters``."""
+        """The buffers, with dotted names; the arguments are those of ``named_parameters``."""
         yield from self._named(Module._own_buffers, prefix, recurse, remove_duplicate)
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
@@ -211,11 +211,11 @@ class Module(Hooked):
                     yield _join(module_name, name), value
 
     def get_submodule(self, target: str) -> "Module":
-        """The module of that dotted name, such as ``encoder.0``; this one for an empty name.
+        """The module with a dotted name, such as ``encoder.0``; this one for an empty name.
 
         Raises:
             AttributeError: There is none.
-            TypeError: The name is no string.
+            TypeError: The name is not a string.
         """
         module, target = self, _name(target, "get_submodule")
         for i, name in enumerate(parts := target.split(".") if target else []):
@@ -227,11 +227,11 @@ class Module(Hooked):
         return module
 
     def get_parameter(self, target: str) -> Parameter:
-        """The parameter of that dotted name, such as ``0.weight``.
+        """The parameter with a dotted name, such as ``0.weight``.
 
         Raises:
             AttributeError: There is none.
-            TypeError: The name is no string.
+            TypeError: The name is not a string.
         """
         module, _, name = _name(target, "get_parameter").rpartition(".")
         found = dict(self.get_submodule(module)._own_parameters()).get(name)
@@ -240,11 +240,11 @@ class Module(Hooked):
         return found
 
     def get_buffer(self, target: str) -> Tensor:
-        """The buffer of that dotted name, such as ``1.running_mean``.
+        """The buffer with a dotted name, such as ``1.running_mean``.
 
         Raises:
             AttributeError: There is none.
-            TypeError: The name is no string.
+            TypeError: The name is not a string.
         """
         module, _, name = _name(target, "get_buffer").rpartition(".")
         found = dict(self.get_submodule(module)._own_buffers()).get(name)
@@ -253,7 +253,7 @@ class Module(Hooked):
         return found
 
     def apply(self, fn: Callable[["Module"], Any]) -> Self:
-        """Calls ``fn`` with every module below this one and then with this one, to initialise them say. Returns it."""
+        """Calls ``fn`` on every module below and then on this one, e.g. to initialise them. Returns the module."""
         self._apply(fn, ())
         return self
 
@@ -265,13 +265,13 @@ class Module(Hooked):
         fn(self)
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
-        """Sets whether the parameters get gradients: ``False`` freezes this part of a model. Returns the module."""
+        """Sets whether the parameters require gradients; ``False`` freezes them. Returns the module."""
         for parameter in self.parameters():
             parameter.requires_grad_(requires_grad)
         return self
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forgets the gradients of all parameters, or writes zeros over them."""
+        """Clears the gradients of all parameters, or overwrites them with zeros."""
         for parameter in self.parameters():
             if set_to_none:
                 parameter.grad = None
@@ -279,7 +279,7 @@ class Module(Hooked):
                 parameter.grad.detach().zero_()
 
     def train(self, mode: bool = True) -> Self:
-        """Puts this module and all below it into training mode, in which dropout drops. Returns the module."""
+        """Puts this module and all below it into training mode, which enables dropout. Returns the module."""
         if not isinstance(mode, bool):
             raise TypeError(f"train: mode must be True or False, got {mode!r}")
         for module in self.modules():
@@ -291,11 +291,11 @@ class Module(Hooked):
         return self.train(False)
 
     def state_dict(self, prefix: str = "", keep_vars: bool = False) -> dict[str, Tensor]:
-        """Parameters and persistent buffers by name; one that has several names is there under each.
+        """Parameters and persistent buffers by name; one with several names is listed under each.
 
         Args:
-            prefix: What all names start with.
-            keep_vars: Give the tensors themselves instead of ones that share their memory and require no gradients.
+            prefix: Prepended to all names.
+            keep_vars: Return the tensors themselves, not detached ones that share their memory.
         """
         state: dict[str, Tensor] = {}
         for module_name, module in self.named_modules(remove_duplicate=False):
@@ -305,29 +305,29 @@ class Module(Hooked):
         return state
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> LoadedKeys:
-        """Copies parameters and buffers from ``state_dict``, as ``Module.state_dict`` or ``rgrad.load`` give it.
+        """Copies parameters and buffers from ``state_dict``, a result of ``Module.state_dict`` or ``rgrad.load``.
 
         Args:
             state_dict: Tensors or arrays by name; other dtypes are converted.
-            strict: Whether names must match exactly; otherwise only those that both have are copied.
+            strict: Whether names must match exactly; if not, entries that only one side has are skipped.
 
         Returns:
             ``missing_keys`` and ``unexpected_keys``.
 
         Raises:
-            ValueError: Entries are missing or unexpected, of another shape, or no numbers. All are listed, and nothing
-                is copied.
+            ValueError: Entries are missing or unexpected, have another shape, or are not numeric. The message lists
+                all of them, and nothing is copied.
         """
         return load_state(type(self).__name__, self.state_dict(), state_dict, strict)
 
     def to(self, dtype: Any) -> Self:
-        """Replaces parameters and buffers of floats by ones of another float dtype, also in optimizers made before.
+        """Converts the floating-point parameters and buffers to ``dtype``, also in optimizers that hold them.
 
         Returns:
             The module.
 
         Raises:
-            TypeError: ``dtype`` is not one of floats.
+            TypeError: ``dtype`` is not a floating-point dtype.
         """
         dtype = _core.empty(0, dtype=dtype).dtype
         if not dtype.is_floating_point:
@@ -343,15 +343,15 @@ class Module(Hooked):
         return self
 
     def float(self) -> Self:
-        """As ``to(float32)``."""
+        """Same as ``to(float32)``."""
         return self.to("float32")
 
     def double(self) -> Self:
-        """As ``to(float64)``."""
+        """Same as ``to(float64)``."""
         return self.to("float64")
 
     def extra_repr(self) -> str:
-        """What stands between the brackets of the module's own line."""
+        """The text between the brackets of this module's line in its ``repr``."""
         return ""
 
     def _child_lines(self) -> list[str]:
@@ -368,15 +368,15 @@ class Module(Hooked):
 
 
 def as_tensor(x: Any) -> Tensor:
-    """``x`` itself if it is a tensor, else one of it: what ``rg.tensor`` takes, modules take."""
+    """``x`` as a tensor: modules accept whatever ``rg.tensor`` does."""
     return x if isinstance(x, Tensor) else _core.tensor(x)
 
 
 class TensorModule(Module):
-    """A module from one tensor to one tensor, so that type checkers know what calling it gives."""
+    """A module from one tensor to one tensor, which gives its calls a precise type."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Computes the output. To be written by subclasses."""
+        """Computes the output. Implemented by subclasses."""
         raise NotImplementedError(f"{type(self).__name__} has no forward method")
 
     if TYPE_CHECKING:

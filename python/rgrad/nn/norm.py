@@ -13,16 +13,16 @@ from rgrad.nn.parameter import Parameter
 class BatchNorm1d(TensorModule):
     """(x − mean) / √(var + eps) · weight + bias for every channel of (N, C) or (N, C, L).
 
-    In training the statistics are the batch's, and the running ones move towards them; in evaluation, or if they are
-    not tracked the batch's as well, they are the running ones. Ioffe and Szegedy, Batch normalization, ICML 2015.
+    Training mode uses the statistics of the batch and updates the running ones; evaluation mode uses the running ones,
+    or the batch's if none are tracked. Ioffe and Szegedy, Batch normalization, ICML 2015.
 
     Args:
         num_features: C.
         eps: Added to the variance.
-        momentum: The fraction by which running statistics move; None averages over all batches.
-        affine: Whether there are ``weight`` and ``bias``, (C,), which start at 1 and 0.
-        track_running_stats: Whether there are ``running_mean``, ``running_var``, and ``num_batches_tracked``.
-        dtype: Of the parameters and statistics; the default dtype if None.
+        momentum: Weight of the new batch in the running statistics; None averages over all batches.
+        affine: Whether to learn ``weight`` and ``bias``, (C,), initially 1 and 0.
+        track_running_stats: Whether to keep ``running_mean``, ``running_var`` and ``num_batches_tracked``.
+        dtype: Dtype of the parameters and statistics; the default dtype if None.
     """
 
     running_mean: Tensor | None
@@ -51,14 +51,14 @@ class BatchNorm1d(TensorModule):
         self.register_buffer("num_batches_tracked", _core.zeros(dtype="int64") if tracked else None)
 
     def reset_running_stats(self) -> None:
-        """Forgets the batches that were seen."""
+        """Resets the running statistics."""
         if self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None:
             self.running_mean.zero_()
             self.running_var.fill_(1.0)
             self.num_batches_tracked.zero_()
 
     def reset_parameters(self) -> None:
-        """Forgets the batches that were seen, and sets weights to 1 and biases to 0."""
+        """Resets the running statistics, and sets weights to 1 and biases to 0."""
         self.reset_running_stats()
         if self.weight is not None and self.bias is not None:
             self.weight.detach().fill_(1.0)
@@ -86,14 +86,14 @@ class BatchNorm1d(TensorModule):
             self.momentum or 0.0,
             self.eps,
         )
-        # Not before: a batch that is refused was not seen.
+        # Only now: a batch that is rejected does not count.
         if update and count is not None:
             count += 1
         return y
 
     def _averaged(self, x: Tensor, mean: Tensor, var: Tensor, count: Tensor) -> Tensor:
-        """In training, with running statistics that are the means of all batches'."""
-        # Moved all the way, they are the batch's. How far the others move is known only when a compiled step runs.
+        """Training mode, with running statistics that are averages over all batches."""
+        # With momentum 1 they become the batch's. The weight of the others is known only when a compiled step runs.
         batch_mean, batch_var = _core.zeros_like(mean), _core.zeros_like(var)
         y = _core.batch_norm(x, batch_mean, batch_var, self.weight, self.bias, True, 1.0, self.eps)
         count += 1
@@ -116,16 +116,16 @@ def _sizes(normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
 
 
 class LayerNorm(TensorModule):
-    """(x − mean) / √(var + eps) · weight + bias, with each example's statistics over the last dimensions.
+    """(x − mean) / √(var + eps) · weight + bias, with statistics over the last dimensions of each example.
 
     Ba et al., Layer normalization, 2016.
 
     Args:
         normalized_shape: The last dimensions of the input.
         eps: Added to the variance.
-        elementwise_affine: Whether there are ``weight`` and ``bias`` of that shape, which start at 1 and 0.
-        bias: Whether, if so, there is a ``bias``.
-        dtype: Of the parameters; the default dtype if None.
+        elementwise_affine: Whether to learn ``weight`` and ``bias`` of that shape, initially 1 and 0.
+        bias: Whether ``elementwise_affine`` includes a ``bias``.
+        dtype: Dtype of the parameters; the default dtype if None.
     """
 
     def __init__(
@@ -164,9 +164,9 @@ class RMSNorm(TensorModule):
 
     Args:
         normalized_shape: The last dimensions of the input.
-        eps: Added to the mean square; the distance of 1 from the next number of the input's dtype if None.
-        elementwise_affine: Whether there is a ``weight`` of that shape, which starts at 1.
-        dtype: Of the weight; the default dtype if None.
+        eps: Added to the mean square; the machine epsilon of the input's dtype if None.
+        elementwise_affine: Whether to learn a ``weight`` of that shape, initially 1.
+        dtype: Dtype of the weight; the default dtype if None.
     """
 
     def __init__(

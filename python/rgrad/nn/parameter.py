@@ -6,7 +6,7 @@ from rgrad._core import DType, Tensor
 
 
 class Parameter(Tensor):
-    """A tensor that a module learns: a leaf that requires gradients, with its own copy of ``data``."""
+    """A tensor that is learned: a leaf that requires gradients, with its own copy of ``data``."""
 
     def __new__(cls, data: Any, requires_grad: bool = True) -> Self:
         """Copies ``data``, a tensor, array or nested list of floats."""

@@ -1,4 +1,4 @@
-"""Rows of a table chosen by integers."""
+"""Embeddings: rows of a table selected by integers."""
 
 from typing import Any, Self
 
@@ -19,12 +19,12 @@ def embedding(x: Tensor | NDArray[Any], weight: Tensor, padding_idx: int | None 
     Args:
         x: Integers from 0 to n − 1.
         weight: The table.
-        padding_idx: A row that gets no gradient; negative ones count from the back.
+        padding_idx: A row that receives no gradient; negative indices count from the end.
 
     Raises:
         IndexError: An index is negative or at least n.
-        TypeError: ``x`` holds no integers, or ``weight`` is no tensor.
-        ValueError: ``weight`` is no matrix, or has no row ``padding_idx``.
+        TypeError: ``x`` does not hold integers, or ``weight`` is not a tensor.
+        ValueError: ``weight`` is not a matrix, or has no row ``padding_idx``.
     """
     if not isinstance(weight, Tensor):
         raise TypeError(f"embedding: expected a tensor (n, d) as weight, got {type(weight).__name__}")
@@ -35,7 +35,7 @@ def embedding(x: Tensor | NDArray[Any], weight: Tensor, padding_idx: int | None 
         raise TypeError(f"embedding: expected integers, got {x.dtype}; write x.to(rg.int64)")
     rows = weight.shape[0]
     padding = None if padding_idx is None else _row("embedding", padding_idx, rows)
-    # Indexing would count negative ones from the back.
+    # Indexing would accept negative ones.
     _core._check_rows(x, rows)
     chosen = weight[x]
     if padding is None:
@@ -46,13 +46,13 @@ def embedding(x: Tensor | NDArray[Any], weight: Tensor, padding_idx: int | None 
 class Embedding(TensorModule):
     """A table of vectors, looked up by integers: (…) to (…, embedding_dim).
 
-    ``weight`` (num_embeddings, embedding_dim) starts normal with mean 0 and standard deviation 1, as PyTorch's.
+    ``weight`` (num_embeddings, embedding_dim) is initialised from the standard normal distribution, as in PyTorch.
 
     Args:
-        num_embeddings: Rows of the table.
-        embedding_dim: Size of a vector.
-        padding_idx: A row that starts at 0 and gets no gradient; negative ones count from the back.
-        dtype: Of the table; the default dtype if None.
+        num_embeddings: Number of rows of the table.
+        embedding_dim: Size of each row.
+        padding_idx: A row that is initially 0 and receives no gradient; negative indices count from the end.
+        dtype: Dtype of the table; the default dtype if None.
     """
 
     def __init__(
@@ -70,8 +70,8 @@ class Embedding(TensorModule):
 
         Args:
             embeddings: (num_embeddings, embedding_dim), of floats.
-            freeze: Whether the table stays as it is.
-            padding_idx: As above; the row keeps its values.
+            freeze: Whether to exclude the table from training.
+            padding_idx: As for the class, but the row keeps its values.
         """
         embeddings = as_tensor(embeddings)
         if embeddings.ndim != 2:

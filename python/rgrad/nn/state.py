@@ -1,4 +1,4 @@
-"""Copying a saved state into the tensors of a module: all of it or nothing."""
+"""Copying a saved state into a module, all of it or nothing."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ from rgrad.autograd import no_grad
 
 
 class LoadedKeys(NamedTuple):
-    """What ``load_state_dict`` found missing and unexpected; both are empty if it was strict."""
+    """The names that ``load_state_dict`` found missing or unexpected; both are empty if it was strict."""
 
     missing_keys: list[str]
     unexpected_keys: list[str]
@@ -46,7 +46,7 @@ def load_state(owner: str, own: Mapping[str, Tensor], state: Mapping[str, Any], 
 
 
 def _as_tensor(value: Any, shape: tuple[int, ...]) -> Tensor:
-    # Lists have no shape of their own: a ragged or empty one would only be found out halfway through.
+    # Not lists: a ragged or empty one would only be noticed halfway through.
     if not hasattr(value, "shape"):
         raise TypeError(f"expected a tensor or an array of shape {shape}, got {type(value).__name__}")
     if tuple(value.shape) != shape:

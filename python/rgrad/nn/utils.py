@@ -1,4 +1,4 @@
-"""Limits on gradients, and parameters as one vector."""
+"""Gradient clipping, and parameters as one vector."""
 
 import math
 from collections.abc import Iterable
@@ -24,12 +24,12 @@ def get_total_norm(
     """The norm of all elements of all tensors together, (Σ |x|ᵖ)^(1/p), as if they were one vector.
 
     Args:
-        tensors: One tensor or several, of floats.
-        norm_type: p, positive; ``math.inf`` for the largest magnitude.
+        tensors: One or several floating-point tensors.
+        norm_type: The order p, positive; ``math.inf`` for the largest magnitude.
         error_if_nonfinite: Raise if the norm is infinite or NaN.
 
     Returns:
-        A tensor of shape (), float64 if a tensor is. It is 0 if there are no elements.
+        A scalar tensor, float64 if any of the tensors is; 0 if there are no elements.
 
     Raises:
         ValueError: ``norm_type`` is not positive.
@@ -42,9 +42,9 @@ def get_total_norm(
         if not parts:
             return _core.zeros(())
         total = _norm(parts, norm_type)
-        # Powers overflow and vanish long before the norm does.
+        # Powers overflow and underflow long before the norm does.
         if _core._is_recording():
-            # Which it is will be known when the compiled step runs.
+            # Known only when the compiled step runs.
             largest = _norm(parts, math.inf)
             lost = ((total == 0.0) | (total == math.inf)) & (largest > 0.0) & (largest < math.inf)
             scale = _core.where(lost, largest, 1.0)
@@ -65,9 +65,9 @@ def clip_grads_with_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float
     """Scales the gradients of ``parameters`` in place by max_norm / (total_norm + 10⁻⁶) where that is below 1.
 
     Args:
-        parameters: One tensor or several; those without a gradient are passed over.
-        max_norm: The largest norm that is left alone.
-        total_norm: Their norm, as ``get_total_norm`` gives it.
+        parameters: One tensor or several; those without a gradient are skipped.
+        max_norm: The largest norm allowed.
+        total_norm: The norm of the gradients, from ``get_total_norm``.
 
     Raises:
         ValueError: ``max_norm`` is negative or NaN.
@@ -84,18 +84,18 @@ def clip_grads_with_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float
 def clip_grad_norm_(
     parameters: Tensor | Iterable[Tensor], max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False
 ) -> Tensor:
-    """Scales the gradients of ``parameters`` in place so that their norm together is at most ``max_norm``.
+    """Scales the gradients of ``parameters`` in place so that their total norm is at most ``max_norm``.
 
     Pascanu, Mikolov and Bengio, On the difficulty of training recurrent neural networks, ICML 2013.
 
     Args:
-        parameters: One tensor or several; those without a gradient are passed over.
-        max_norm: The largest norm that is left alone.
-        norm_type: The norm's order p, positive; ``math.inf`` for the largest magnitude.
-        error_if_nonfinite: Raise if the norm is infinite or NaN, instead of spoiling the gradients.
+        parameters: One tensor or several; those without a gradient are skipped.
+        max_norm: The largest total norm allowed.
+        norm_type: The order p of the norm, positive; ``math.inf`` for the largest magnitude.
+        error_if_nonfinite: Raise if the norm is infinite or NaN, instead of corrupting the gradients.
 
     Returns:
-        The norm before, a tensor of shape ().
+        The total norm before clipping, a scalar tensor.
 
     Raises:
         ValueError: ``max_norm`` is negative, or ``norm_type`` not positive.
@@ -108,11 +108,11 @@ def clip_grad_norm_(
 
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
-    """Limits every element of the gradients of ``parameters``, in place, to ±``clip_value``.
+    """Clamps every element of the gradients of ``parameters``, in place, to ±``clip_value``.
 
     Args:
-        parameters: One tensor or several; those without a gradient are passed over.
-        clip_value: The largest magnitude that is left alone.
+        parameters: One tensor or several; those without a gradient are skipped.
+        clip_value: The largest magnitude allowed.
 
     Raises:
         ValueError: ``clip_value`` is negative or NaN.
@@ -125,7 +125,7 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
 
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
-    """All elements of all parameters end to end, in row-major order; gradients flow through it.
+    """Concatenates the elements of all parameters, in row-major order, differentiably.
 
     Raises:
         ValueError: There are no parameters.
@@ -134,10 +134,10 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
 
 
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
-    """Copies the elements of ``vec`` over those of the parameters, in the order of ``parameters_to_vector``.
+    """Copies the elements of ``vec`` into the parameters, in the order of ``parameters_to_vector``.
 
     Raises:
-        ValueError: ``vec`` has not one dimension, or another number of elements than the parameters have together.
+        ValueError: ``vec`` is not one-dimensional, or does not have as many elements as the parameters together.
     """
     parameters = _listed(parameters, "vector_to_parameters")
     vec = as_tensor(vec)

@@ -1,6 +1,6 @@
 """The small programs behind the lesson in ``docs/differentiation.md``: differentiation of single numbers in five ways.
 
-They are made to be read, and to count what they do. For work, use rgrad's tensors.
+They are written to be read, and count what they do. For real work, use rgrad's tensors.
 
 Examples:
     >>> from rgrad.tutorial import Trace

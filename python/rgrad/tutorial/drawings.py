@@ -5,7 +5,7 @@ from rgrad.tutorial.trace import Node, Step, Trace
 
 
 def tangent_table(trace: Trace, **direction: Scalar) -> str:
-    """Forward mode step by step: what every line is, its tangent as a formula, and both numbers.
+    """Forward mode step by step: the formula of each line and of its tangent, with their values.
 
     Args:
         trace: A computation.
@@ -21,7 +21,7 @@ def tangent_table(trace: Trace, **direction: Scalar) -> str:
 
 
 def adjoint_table(trace: Trace, output: str) -> str:
-    """Reverse mode step by step, from the output back to the inputs: what every line is, its adjoint, and both numbers.
+    """Reverse mode step by step, from the output back to the inputs: each line and its adjoint, with their values.
 
     Args:
         trace: A computation.
@@ -76,7 +76,7 @@ def _sum(terms: list[str]) -> str:
 
 
 def _number(value: Scalar) -> str:
-    # Rounded first, and 0 added: a tiny negative number is not to be printed as -0.
+    # Rounding first and adding 0 avoids printing a tiny negative number as -0.
     return f"{round(float(value), 4) + 0.0:.4f}"
 
 

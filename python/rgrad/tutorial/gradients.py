@@ -1,7 +1,6 @@
-"""The gradient of a function of many numbers in five ways, each as short as it can be.
+"""The gradient of a function of many numbers in five ways, each as short as possible.
 
-All take a function of a list of numbers to one number, and the list ``x`` where its gradient is wanted; that of a
-constant is 0.
+All take a function from a list of numbers to one number, and the point ``x``, a list; the gradient of a constant is 0.
 """
 
 from collections.abc import Callable, Sequence

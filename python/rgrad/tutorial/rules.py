@@ -26,11 +26,11 @@ class Rule:
 
 
 class Number:
-    """The operators of what stands in for a real number while a function is evaluated."""
+    """Operators of objects that replace real numbers while a function is evaluated."""
 
     rank = 0
-    """Where several kinds meet in one operation, the one of the highest rank decides what comes out."""
-    __array_ufunc__ = None  # NumPy's scalars leave operators to this class
+    """Where several kinds meet in one operation, the one of the highest rank determines the result."""
+    __array_ufunc__ = None  # NumPy's scalars defer to the operators of this class
 
     def apply(self, rule: Rule, operands: Sequence[Scalar]) -> Scalar:
         """An elementary function of ``operands``, of which at least one is of this kind and none of a higher rank."""
@@ -82,7 +82,7 @@ class Number:
 
 
 def apply(rule: Rule, *operands: Scalar) -> Scalar:
-    """The value of an elementary function, of whatever kind its operands are."""
+    """The value of an elementary function of operands of any kind."""
     for x in operands:
         if not isinstance(x, Number | Real):
             raise TypeError(
@@ -120,12 +120,12 @@ EXP = Rule("exp({0})", math.exp, (exp,), ("exp({0})",))
 
 @dataclass
 class Tally:
-    """How many multiplications were made with the numbers that count here; a square is one."""
+    """The number of multiplications of its counted numbers; a square is one."""
 
     multiplications: int = 0
 
     def number(self, value: Scalar) -> "Counted":
-        """``value`` as a number whose multiplications, and those of all results, count here."""
+        """``value`` as a counted number; its multiplications, and those of all results, are counted here."""
         return Counted(value, self)
 
 
@@ -137,7 +137,7 @@ class Counted(Number):
         self._tally = tally
 
     def apply(self, rule: Rule, operands: Sequence[Scalar]) -> "Counted":
-        """The result, which counts in the same place."""
+        """The result, counted by the same tally."""
         self._tally.multiplications += rule in (MUL, SQUARE)
         return Counted(rule.value(*[x.value if isinstance(x, Counted) else x for x in operands]), self._tally)
 

@@ -1,4 +1,4 @@
-"""Symbolic differentiation: a formula goes in, and a formula comes out."""
+"""Symbolic differentiation: from formula to formula."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 class Expression(Number):
-    """A formula, as a tree: equal parts are written, and computed, as often as they occur."""
+    """A formula, as a tree: common subexpressions are printed, and computed, as often as they occur."""
 
     rank = 1
 
@@ -36,7 +36,7 @@ class Expression(Number):
         return _derivative(self, {variable.name: Constant(1)})
 
     def evaluate(self, values: Mapping[str, Scalar]) -> Scalar:
-        """The value of the formula as it is written, given the values of the variables."""
+        """The value of the formula as written, given the values of the variables."""
         missing = [name for name in self.names() if name not in values]
         if missing:
             raise ValueError(f"evaluate: no value for {', '.join(missing)}")
@@ -97,7 +97,7 @@ ZERO, ONE = Constant(0), Constant(1)
 
 
 def symbols(names: str | int) -> list[Variable]:
-    """Variables with the given names, separated by blanks; or as many as a number says, called x₁, x₂, ….
+    """Variables with the given names, separated by spaces; or, for a number n, the variables x₁ to xₙ.
 
     Examples:
         >>> a, b = symbols("a b")
@@ -110,13 +110,13 @@ def symbols(names: str | int) -> list[Variable]:
 
 
 def total(terms: Sequence[Expression]) -> Expression:
-    """The sum of terms; terms that are 0 are left away."""
+    """The sum of terms; terms that are 0 are omitted."""
     flat = [t for x in terms for t in (x.terms if isinstance(x, Sum) else [x]) if t != ZERO]
     return Sum(tuple(flat)) if len(flat) > 1 else flat[0] if flat else ZERO
 
 
 def product(factors: Sequence[Expression]) -> Expression:
-    """The product of factors; factors that are 1 are left away, and it is 0 if one of them is."""
+    """The product of factors; factors of 1 are omitted, and a factor of 0 makes it 0."""
     flat = [f for x in factors for f in (x.factors if isinstance(x, Product) else [x]) if f != ONE]
     if ZERO in flat:
         return ZERO
@@ -129,7 +129,7 @@ def negative(part: Expression) -> Expression:
 
 
 def _derivative(formula: Expression, primes: Mapping[str, Expression]) -> Expression:
-    """The textbook's rules; ``primes`` has the variables' own derivatives, 0 for those that are missing."""
+    """The textbook rules; ``primes`` has the derivatives of the variables, 0 where missing."""
     match formula:
         case Variable(name):
             return primes.get(name, ZERO)
@@ -188,12 +188,12 @@ def _text(formula: Expression) -> str:
         case Product(factors):
             return "·".join(_within(f, Sum, Negative) for f in factors)
         case Call(rule, parts):
-            # The text of a function has brackets already, that of an operator has none.
+            # A function call has brackets of its own; an operator has none.
             kinds = () if "(" in rule.text else (Sum, Negative, Product, Call)
             return rule.text.format(*[_within(p, *kinds) for p in parts])
     raise TypeError(f"{type(formula).__name__} is no formula")
 
 
 def _within(part: Expression, *kinds: type[Expression]) -> str:
-    """A part of a formula, in brackets if it is of one of the given kinds."""
+    """A part of a formula, in brackets if it has one of the given types."""
     return f"({_text(part)})" if isinstance(part, kinds) else _text(part)

@@ -56,7 +56,7 @@ class Trace:
         return [self._append(Step(self._unused(name), value)) for name, value in values.items()]
 
     def outputs(self, **nodes: Node) -> None:
-        """Gives lines names by which derivatives can be asked for."""
+        """Names lines, so that derivatives can be computed for them."""
         for name, node in nodes.items():
             if not isinstance(node, Node) or node.trace is not self:
                 raise ValueError(f"outputs: {name} is not computed from inputs of this trace")
@@ -77,7 +77,7 @@ class Trace:
         """Forward mode: the derivative of every line along a direction, from the first line to the last.
 
         Args:
-            direction: Its components along the inputs; those that are missing are 0.
+            direction: Its components along the inputs; missing ones are 0.
         """
         found: list[Scalar] = [0] * len(self.steps)
         for name, component in direction.items():
@@ -92,7 +92,7 @@ class Trace:
 
         Args:
             output: The line to differentiate.
-            seed: Its own adjoint, by which all others are multiplied.
+            seed: Its adjoint, which scales all others.
         """
         found: list[Scalar] = [0] * len(self.steps)
         found[self.line(output)] = seed
@@ -102,7 +102,7 @@ class Trace:
         return self._by_name(found)
 
     def line(self, name: str) -> int:
-        """Where the step called ``name`` is.
+        """The index of the step called ``name``.
 
         Raises:
             ValueError: There is none.
