@@ -293,9 +293,11 @@ def operators() -> Iterator[Subject]:
               "lt", "le", "gt", "ge", "iadd", "isub", "imul", "itruediv", "ifloordiv", "imod", "ipow", "imatmul",
               "iand", "ior", "ixor", "contains", "getitem", "delitem", "lshift", "is_"]  # fmt: skip
     unary = ["neg", "pos", "abs", "invert", "index", "not_", "truth", "length_hint"]
+    # A list or a dict that is changed in place keeps what it had got when its operand raised.
+    changed = [v for v in TENSORS if isinstance(v.make(), rg.Tensor)]
     for name in binary:
-        function = getattr(operator, name)
-        yield Subject(f"operator.{name}", function, ["index" if name.endswith("item") else "value"], instances=TENSORS)
+        function, instances = getattr(operator, name), changed if name[0] == "i" else TENSORS
+        yield Subject(f"operator.{name}", function, ["index" if name[-4:] == "item" else "value"], instances=instances)
         if name in ("add", "sub", "mul", "truediv", "pow", "matmul", "floordiv", "mod", "and_", "xor", "eq", "lt"):
             yield Subject(
                 f"operator.{name} (reflected)", lambda a, b, f=function: f(b, a), ["value"], instances=TENSORS

@@ -100,5 +100,8 @@ def test_errors_point_into_the_equation(equation, shapes, message):
 def test_einsum_refuses_what_is_no_tensor():
     with pytest.raises(TypeError, match="expected a tensor, an array or a number, got str"):
         rg.einsum("i", "i")
+    for many in ([0.0] * 3, range(10**30)):
+        with pytest.raises(ValueError, match='einsum: "i,j" has 2 terms, one for every operand, and more operands'):
+            rg.einsum("i,j", many)
     with pytest.raises(ValueError, match=r"has 1 terms.* 0 operands"):
         rg.einsum("i")

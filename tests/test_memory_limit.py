@@ -91,7 +91,7 @@ import rgrad as rg
 
 class Ones(list):
     def __iter__(self):
-        return repeat(eval(sys.argv[1]))
+        return (eval(sys.argv[1]) for _ in repeat(0))
 
 call = eval(sys.argv[2])
 limit = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize() + (3 << 20)

@@ -98,14 +98,6 @@ impl Pass for RoundingMode {
     }
 }
 
-/// Appends what an iterable goes on with, of any length: `Vec::push` would end the process where memory ends.
-fn append<T>(all: &mut Vec<T>, item: T) -> PyResult<()> {
-    let room = all.try_reserve(1);
-    room.map_err(|_| PyMemoryError::new_err(format!("cannot allocate room for more than {} items", all.len())))?;
-    all.push(item);
-    Ok(())
-}
-
 /// A sequence of tensors.
 pub(crate) struct Tensors(pub(crate) Vec<EngineTensor>);
 
@@ -123,7 +115,13 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Tensors {
                 let (i, name) = (all.len(), type_name(&item));
                 return Err(PyTypeError::new_err(format!("expected tensors, got {name} at position {i}")));
             };
-            append(&mut all, t.get().inner.clone())?;
+            if all.len() == all.capacity() {
+                // The iterable may make its tensors as it goes on.
+                let mut more = room_for_tensors(2 * all.len().max(2)).map_err(to_py)?;
+                more.append(&mut all);
+                all = more;
+            }
+            all.push(t.get().inner.clone());
         }
         Ok(Self(all))
     }
@@ -136,16 +134,22 @@ impl Pass for Tensors {
     }
 }
 
-/// Operands, given one by one or as one sequence.
-pub(crate) fn operands(args: &Bound<'_, PyTuple>) -> PyResult<Vec<EngineTensor>> {
+/// An operand for every term of an equation, given one by one or as one sequence, which may have no end.
+pub(crate) fn operands(equation: &str, args: &Bound<'_, PyTuple>) -> PyResult<Vec<EngineTensor>> {
+    let terms = equation.split(',').count();
     let first = args.get_item(0).ok().filter(|first| args.len() == 1 && first.cast::<PySequence>().is_ok());
     let list = match &first {
         Some(list) => list.try_iter()?,
         None => args.try_iter()?,
     };
-    let mut all = room_for_tensors(first.as_ref().map_or(0, |list| list.len().unwrap_or(0))).map_err(to_py)?;
+    let mut all = Vec::new();
     for item in list {
-        append(&mut all, item?.extract::<Tensor>()?.0)?;
+        if all.len() == terms {
+            return Err(value_error(format!(
+                "einsum: {equation:?} has {terms} terms, one for every operand, and more operands were given"
+            )));
+        }
+        all.push(item?.extract::<Tensor>()?.0);
     }
     Ok(all)
 }
@@ -244,7 +248,10 @@ where
         if all.len() == most {
             return Err(value_error(format!("expected sizes or dimensions, got a sequence of more than {most}")));
         }
-        append(&mut all, item?.extract()?)?;
+        // `push` alone would end the process where memory ends.
+        let room = all.try_reserve(1);
+        room.map_err(|_| PyMemoryError::new_err(format!("no memory for more than {} sizes", all.len())))?;
+        all.push(item?.extract()?);
     }
     Ok(all)
 }

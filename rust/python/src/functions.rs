@@ -124,7 +124,7 @@ macro_rules! bind {
         #[pyfunction]
         #[pyo3(signature = ($text, *$operands: "Tensor | Sequence[Tensor]"))]
         pub fn $name(py: Python<'_>, $text: &str, $operands: &Bound<'_, PyTuple>) -> Out {
-            let all = operands($operands)?;
+            let all = operands($text, $operands)?;
             run(py, usize::MAX, || ops::$name($text, &all)).map(Into::into)
         }
         bind! { $($rest)* }
