@@ -12,7 +12,7 @@ from rgrad._shared.integer import integer
 from rgrad.nn import Module
 from rgrad.optim import Optimizer
 from rgrad.train.state import restored_afterwards
-from rgrad.train.steps import Rows, Step, training_step
+from rgrad.train.steps import Rows, training_step
 from rgrad.train.training import _check_loss, _check_model, _check_optimizer
 
 _SMOOTHING = 0.9
@@ -76,7 +76,7 @@ def find_lr(
     steps = integer("find_lr: steps", steps, 5)
     rows = Rows("find_lr", data, batch_size, shuffle=True)
     lrs = [lowest * (highest / lowest) ** (i / (steps - 1)) for i in range(steps)]
-    step = Step(training_step(model, loss, optimizer, {}, None), compiled=True)
+    step = training_step(model, loss, optimizer, {}, None, compiled=True)
     losses: list[float] = []
     mean, least = 0.0, math.inf
     with restored_afterwards(model, optimizer):

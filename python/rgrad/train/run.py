@@ -22,7 +22,7 @@ from rgrad.train.callbacks import Callback, Logger
 from rgrad.train.history import History
 from rgrad.train.metrics import Mean
 from rgrad.train.state import load_state, peek, save_state
-from rgrad.train.steps import ROWS, Predictor, Rows, Step, training_step
+from rgrad.train.steps import ROWS, Predictor, Rows, training_step
 
 Metric = Callable[..., float]
 Metrics = Mapping[str, Metric] | Sequence[Metric]
@@ -88,8 +88,7 @@ class Trainer:
         self.callbacks, self.logger = callbacks, logger
         self.parameters = [p for p in run.model.parameters() if p.requires_grad]
         self.row_metrics = {name: metric for name, metric in metrics.items() if isinstance(metric, Mean)}
-        step = training_step(run.model, loss, run.optimizer, self.row_metrics, max_grad_norm)
-        self.step = Step(step, compiled, self.parameters[0])
+        self.step = training_step(run.model, loss, run.optimizer, self.row_metrics, max_grad_norm, compiled)
         self.predictor = Predictor(run.model, compiled)
         self.seconds_before = 0.0
 

@@ -180,13 +180,14 @@ def training_step(
     optimizer: Optimizer,
     metrics: Mapping[str, Mean],
     max_grad_norm: float | None,
-) -> Callable[..., Results]:
-    """A function of a batch that updates the model, and gives sums over its rows: weights, losses, metrics."""
+    compiled: bool,
+) -> Step:
+    """A step that updates the model, and gives sums over the rows of its batch: weights, losses, metrics."""
     rows_of = [metric.rows for metric in metrics.values()]
     is_sum = getattr(loss, "reduction", None) == "sum"
     parameters = [p for p in model.parameters() if p.requires_grad]
 
-    def forward_backward(batch: Results) -> tuple[Tensor, Tensor]:
+    def forward_backward(*batch: Tensor) -> tuple[Tensor, Tensor]:
         outputs = model(batch[0])
         value = loss(outputs, *batch[1:])
         if not isinstance(value, Tensor) or value.ndim > 0:
@@ -206,23 +207,29 @@ def training_step(
         return weight, total, *(_sum_of_rows(rows(outputs, batch[1]), batch) for rows in rows_of)
 
     def step(*batch: Tensor) -> Results:
-        outputs, value = forward_backward(batch)
+        outputs, value = forward_backward(*batch)
         optimizer.step()
         return sums(batch, outputs, value)
 
+    if not isinstance(optimizer, LBFGS):
+        return Step(step, compiled, parameters[0])
+    # It decides by losses how to go on, which cannot be compiled; what it evaluates can.
+    evaluate = Step(forward_backward, compiled)
+
     def step_of_closure(*batch: Tensor) -> Results:
-        first: list[Any] = []
+        first: list[Tensor] = []
 
         def closure() -> Tensor:
-            outputs, value = forward_backward(batch)
+            outputs, value = evaluate(*batch)
             if not first:
                 first.extend((outputs, value))
-            return value
+            loss: Tensor = value
+            return loss
 
         optimizer.step(closure)
         return sums(batch, *first)
 
-    return step_of_closure if isinstance(optimizer, LBFGS) else step
+    return Step(step_of_closure, False)
 
 
 def _sum_of_rows(values: Tensor, batch: Results) -> Tensor:
