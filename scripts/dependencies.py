@@ -16,7 +16,7 @@ REASONS = {
     "allocation-counter": "tests only: counts allocations of a replay",
     "libc": "fork handlers and huge pages",
     "libm": "elementary functions with the same bits on every platform",
-    "proc-macro2": "procedural macros around every function that Python calls",
+    "proc-macro2": "procedural macros around every function that Python calls; the generator of operations",
     "quote": "the same",
     "syn": "the same",
     "pyo3": "the Python bindings",

@@ -6,12 +6,16 @@ import argparse
 import ast
 import builtins
 import difflib
+import inspect
 import os
 import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+
+from rgrad import _core
 
 ROOT = Path(__file__).resolve().parent.parent
 STUB = ROOT / "python/rgrad/_core.pyi"
@@ -43,11 +47,40 @@ def generate(profile: str) -> str:
         text = (Path(folder) / "rgrad/_core.pyi").read_text(encoding="utf-8")
     for pattern, replacement in MENDS:
         text = re.sub(pattern, replacement, text)
+    text = show_defaults(text)
     # Annotations that were written as strings lose their quotes; imports are sorted.
     text = run("ruff", "check", "--quiet", "--fix-only", "--select=UP", *AS_STUB, stdin=text)
     text = resolve_names(text)
     text = run("ruff", "check", "--quiet", "--fix-only", "--select=F,I,RUF022", *AS_STUB, stdin=text)
     return run("ruff", "format", *AS_STUB, stdin=text)
+
+
+def show_defaults(text: str) -> str:
+    """Gives arguments the defaults that `inspect.signature` shows, some of which PyO3's introspection has as `...`."""
+    tree = ast.parse(text)
+    owners = [(_core, tree), *((getattr(_core, c.name), c) for c in tree.body if isinstance(c, ast.ClassDef))]
+    lines = text.encode().splitlines(keepends=True)
+    edits = []
+    for owner, function in ((o, f) for o, scope in owners for f in scope.body if isinstance(f, ast.FunctionDef)):
+        shown = signature_of(getattr(owner, function.name, None))
+        a = function.args
+        plain = a.posonlyargs + a.args
+        last = plain[len(plain) - len(a.defaults) :]
+        pairs = zip(last + a.kwonlyargs, a.defaults + a.kw_defaults, strict=True)
+        edits += [(d, shown[arg.arg].default) for arg, d in pairs if d is not None and arg.arg in shown]
+    # From the back, so that what is written moves nothing that is still to be.
+    for node, value in sorted(edits, key=lambda edit: (edit[0].lineno, edit[0].col_offset), reverse=True):
+        line = lines[node.lineno - 1]
+        lines[node.lineno - 1] = line[: node.col_offset] + repr(value).encode() + line[node.end_col_offset :]
+    return b"".join(lines).decode()
+
+
+def signature_of(function: object) -> Mapping[str, inspect.Parameter]:
+    """The parameters that Python knows of a function, none if it knows nothing."""
+    try:
+        return inspect.signature(function).parameters if callable(function) else {}
+    except ValueError:
+        return {}
 
 
 def resolve_names(text: str) -> str:

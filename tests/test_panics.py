@@ -196,7 +196,7 @@ def test_every_function_that_python_calls_is_behind_the_boundary():
         if path.name == "entry.rs":
             continue
         assert not re.search(r"pyo3::(pyfunction|pymethods)\b", text), path
-        if re.search(r"#\[(pyfunction|pymethods)", text):
+        if re.search(r"#\[(pyfunction|pymethods)|include!", text):
             assert "use crate::entry::prelude::*;" in text, path
             assert "use pyo3::prelude" not in text, path
         for block in re.split(r"\n(?=\S)", text):

@@ -553,7 +553,7 @@ class Tensor:
         self,
         /,
         dim: int | Sequence[int] | None = None,
-        keepdim: bool | None = None,
+        keepdim: bool | None = False,
         *,
         axis: int | Sequence[int] | None = None,
         keepdims: bool | None = None,
@@ -565,8 +565,8 @@ class Tensor:
         self,
         /,
         other: Tensor | builtins.float | NDArray[Any],
-        rtol: SupportsFloat | SupportsIndex = 1e-5,
-        atol: SupportsFloat | SupportsIndex = 1e-8,
+        rtol: SupportsFloat | SupportsIndex = 1e-05,
+        atol: SupportsFloat | SupportsIndex = 1e-08,
         equal_nan: bool = False,
     ) -> bool:
         """
@@ -576,31 +576,53 @@ class Tensor:
         self,
         /,
         dim: int | Sequence[int] | None = None,
-        keepdim: bool | None = None,
+        keepdim: bool | None = False,
         *,
         axis: int | Sequence[int] | None = None,
         keepdims: bool | None = None,
     ) -> Tensor:
         """
-        Largest element over `dim`, or of everything; NaN if one is NaN. Ties share the gradient evenly, and so do several NaN.
+        Largest element over `dim`, or of everything; NaN if one is NaN.
+
+        Ties share the gradient evenly, and so do several NaN.
+
+        Args:
+            x: A tensor.
+            dim: One or several dimensions, or None for all.
+            keepdim: Whether the dimensions that go stay, with size 1.
+
+        Raises:
+            IndexError: if `dim` is out of range.
+            ValueError: if a dimension is named twice, or there is nothing to choose from.
         """
     def amin(
         self,
         /,
         dim: int | Sequence[int] | None = None,
-        keepdim: bool | None = None,
+        keepdim: bool | None = False,
         *,
         axis: int | Sequence[int] | None = None,
         keepdims: bool | None = None,
     ) -> Tensor:
         """
-        Smallest element over `dim`, or of everything; NaN if one is NaN. Ties share the gradient evenly, and so do several NaN.
+        Smallest element over `dim`, or of everything; NaN if one is NaN.
+
+        Ties share the gradient evenly, and so do several NaN.
+
+        Args:
+            x: A tensor.
+            dim: One or several dimensions, or None for all.
+            keepdim: Whether the dimensions that go stay, with size 1.
+
+        Raises:
+            IndexError: if `dim` is out of range.
+            ValueError: if a dimension is named twice, or there is nothing to choose from.
         """
     def any(
         self,
         /,
         dim: int | Sequence[int] | None = None,
-        keepdim: bool | None = None,
+        keepdim: bool | None = False,
         *,
         axis: int | Sequence[int] | None = None,
         keepdims: bool | None = None,
@@ -612,27 +634,45 @@ class Tensor:
         self,
         /,
         dim: SupportsIndex | None = None,
-        keepdim: bool | None = None,
+        keepdim: bool | None = False,
         *,
         axis: SupportsIndex | None = None,
         keepdims: bool | None = None,
     ) -> Tensor:
         """
         Index of the first largest element along `dim`, or in row-major order of everything; the first NaN's if there is one.
+
+        Args:
+            x: A tensor.
+            dim: A dimension, or None for all.
+            keepdim: Whether the dimension that goes stays, with size 1.
+
+        Raises:
+            IndexError: if `dim` is out of range.
+            ValueError: if there is nothing to choose from.
         """
     def argmin(
         self,
         /,
         dim: SupportsIndex | None = None,
-        keepdim: bool | None = None,
+        keepdim: bool | None = False,
         *,
         axis: SupportsIndex | None = None,
         keepdims: bool | None = None,
     ) -> Tensor:
         """
         Index of the first smallest element along `dim`, or in row-major order of everything; the first NaN's if there is one.
+
+        Args:
+            x: A tensor.
+            dim: A dimension, or None for all.
+            keepdim: Whether the dimension that goes stays, with size 1.
+
+        Raises:
+            IndexError: if `dim` is out of range.
+            ValueError: if there is nothing to choose from.
         """
-    def argsort(self, /, dim: SupportsIndex = ..., descending: bool = False, stable: bool = False) -> Tensor:
+    def argsort(self, /, dim: SupportsIndex = -1, descending: bool = False, stable: bool = False) -> Tensor:
         """
         The indices that sort the elements along `dim`; see `sort`.
         """
@@ -724,7 +764,8 @@ class Tensor:
         """
     def chunk(self, /, chunks: SupportsIndex, dim: SupportsIndex = 0) -> tuple[Tensor, ...]:
         """
-        At most `chunks` pieces along `dim`, as views; all of one size but the last, which may be smaller.
+        At most `chunks` pieces along `dim`, as views; all of one size but the last, which may be smaller. `ValueError`
+        unless `chunks` is positive.
         """
     def clamp(
         self,
@@ -733,8 +774,8 @@ class Tensor:
         max: Tensor | builtins.float | NDArray[Any] | None = None,
     ) -> Tensor:
         """
-        `x` limited to the range from `min` to `max`, either of which may be None. The derivative is 1 within the range, ends
-        included, and 0 outside.
+        `x` limited to the range from `min` to `max`, either of which may be None. The derivative is 1 within the range,
+        ends included, and 0 outside. `ValueError` if both limits are missing.
         """
     def clamp_(
         self,
@@ -777,7 +818,7 @@ class Tensor:
         self,
         /,
         dim: int | Sequence[int] | None = None,
-        keepdim: bool | None = None,
+        keepdim: bool | None = False,
         *,
         axis: int | Sequence[int] | None = None,
         keepdims: bool | None = None,
@@ -795,7 +836,14 @@ class Tensor:
     ) -> Tensor:
         """
         Products of the elements along `dim` up to each of them, itself included. Integers and bool are multiplied as int64.
-        `dtype` is that of the elements before.
+
+        Args:
+            x: A tensor.
+            dim: The dimension, which must be given.
+            dtype: To which elements are cast before they are multiplied, and the dtype of the result.
+
+        Raises:
+            IndexError: if `dim` is out of range.
         """
     def cumsum(
         self,
@@ -806,8 +854,15 @@ class Tensor:
         axis: SupportsIndex | None = None,
     ) -> Tensor:
         """
-        Sums of the elements along `dim` up to each of them, itself included. Integers and bool are summed as int64. `dtype` is
-        that of the elements before.
+        Sums of the elements along `dim` up to each of them, itself included. Integers and bool are summed as int64.
+
+        Args:
+            x: A tensor.
+            dim: The dimension, which must be given.
+            dtype: To which elements are cast before they are added, and the dtype of the result.
+
+        Raises:
+            IndexError: if `dim` is out of range.
         """
     def data_ptr(self, /) -> int:
         """
@@ -821,7 +876,7 @@ class Tensor:
         """
         A vector (n,) on a diagonal of zeros (n + |diagonal|, n + |diagonal|), or a diagonal of a matrix as a view.
         """
-    def diag_embed(self, /, offset: SupportsIndex = 0, dim1: SupportsIndex = ..., dim2: SupportsIndex = ...) -> Tensor:
+    def diag_embed(self, /, offset: SupportsIndex = 0, dim1: SupportsIndex = -2, dim2: SupportsIndex = -1) -> Tensor:
         """
         Zeros with the last dimension of `x` on the diagonal `offset` of two new dimensions, which stand at `dim1` and `dim2`.
         """
@@ -839,7 +894,7 @@ class Tensor:
         Quotient, x ÷ other.
 
         `rounding_mode` is None for the true quotient, which of integers is a float; "trunc" to round it towards 0; or "floor"
-        to round it down. The derivative of a rounded quotient is 0; integers divided by 0 are a ZeroDivisionError then.
+        to round it down. The derivative of a rounded quotient is 0; integers divided by 0 are a `ZeroDivisionError` then.
         """
     def div_(self, /, other: Any) -> Tensor:
         """
@@ -910,13 +965,14 @@ class Tensor:
         """
         Writes a number over every element, and returns this tensor. `ValueError` if the dtype cannot hold the number.
         """
-    def flatten(self, /, start_dim: SupportsIndex = 0, end_dim: SupportsIndex = ...) -> Tensor:
+    def flatten(self, /, start_dim: SupportsIndex = 0, end_dim: SupportsIndex = -1) -> Tensor:
         """
         Dimensions `start_dim` to `end_dim` (included) merged into one.
         """
     def flip(self, /, *dims: int | Sequence[int]) -> Tensor:
         """
-        The elements of dimensions `dims` in reverse order, as a copy.
+        The elements of dimensions `dims` in reverse order, as a copy. A dimension out of range is an `IndexError`, one that
+        is named twice a `ValueError`.
         """
     def float(self, /) -> Tensor:
         """
@@ -936,7 +992,7 @@ class Tensor:
         """
     def floor_divide(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
         """
-        ⌊a ÷ b⌋. The derivative is 0. Integers divided by 0 are a ZeroDivisionError.
+        ⌊a ÷ b⌋. The derivative is 0. Integers divided by 0 are a `ZeroDivisionError`.
         """
     def floor_divide_(self, /, other: Any) -> Tensor:
         """
@@ -944,12 +1000,14 @@ class Tensor:
         """
     def fmod(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
         """
-        The remainder of a ÷ b with the sign of a, as C's `fmod`. Integers divided by 0 are a ZeroDivisionError.
+        The remainder of a ÷ b with the sign of a, as C's `fmod`. Integers divided by 0 are a `ZeroDivisionError`.
         """
     def gather(self, /, dim: SupportsIndex, index: Tensor | builtins.float | NDArray[Any]) -> Tensor:
         """
         For every element of `index`, the element of `x` at that position of `dim` and the same place in the other
         dimensions; negative positions count from the back. `index` may be smaller than `x` in the other dimensions.
+        `ValueError` if the shapes do not fit, `IndexError` for positions out of range, `TypeError` unless they are
+        integers.
         """
     def ge(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
         """
@@ -982,7 +1040,8 @@ class Tensor:
         """
     def index_select(self, /, dim: SupportsIndex, index: Tensor | builtins.float | NDArray[Any]) -> Tensor:
         """
-        The positions `index` (n,) of dimension `dim`, as a copy; negative ones count from the back.
+        The positions `index` (n,) of dimension `dim`, as a copy; negative ones count from the back. `ValueError` for an
+        index of another shape, `IndexError` for positions out of range.
         """
     def inner(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
         """
@@ -1005,8 +1064,8 @@ class Tensor:
         self,
         /,
         other: Tensor | builtins.float | NDArray[Any],
-        rtol: SupportsFloat | SupportsIndex = 1e-5,
-        atol: SupportsFloat | SupportsIndex = 1e-8,
+        rtol: SupportsFloat | SupportsIndex = 1e-05,
+        atol: SupportsFloat | SupportsIndex = 1e-08,
         equal_nan: bool = False,
     ) -> Tensor:
         """
@@ -1070,7 +1129,14 @@ class Tensor:
         """
     def log_softmax(self, /, dim: SupportsIndex) -> Tensor:
         """
-        x − ln Σ exp(x) along `dim`, without overflow.
+        x − ln Σ exp(x) along `dim`, without overflow: the logarithm of `softmax`.
+
+        Args:
+            x: Numbers; integers become floats of the default dtype.
+            dim: The dimension along which the results are the logarithms of what adds up to 1.
+
+        Raises:
+            IndexError: if `dim` is out of range.
         """
     def logaddexp(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
         """
@@ -1095,6 +1161,7 @@ class Tensor:
     def logit(self, /, eps: SupportsFloat | SupportsIndex | None = None) -> Tensor:
         """
         ln(x / (1 − x)), the inverse of the logistic function. With `eps`, x is limited to [eps, 1 − eps] first.
+        `ValueError` unless `0 ≤ eps ≤ ½`.
         """
     def logsigmoid(self, /) -> Tensor:
         """
@@ -1104,13 +1171,22 @@ class Tensor:
         self,
         /,
         dim: int | Sequence[int] | None = None,
-        keepdim: bool | None = None,
+        keepdim: bool | None = False,
         *,
         axis: int | Sequence[int] | None = None,
         keepdims: bool | None = None,
     ) -> Tensor:
         """
         ln Σ exp(x) over `dim`, without overflow; −∞ where all are −∞.
+
+        Args:
+            x: A tensor.
+            dim: One or several dimensions, or None for all.
+            keepdim: Whether the dimensions that go stay, with size 1.
+
+        Raises:
+            IndexError: if `dim` is out of range.
+            ValueError: if one is named twice.
         """
     def long(self, /) -> Tensor:
         """
@@ -1129,7 +1205,7 @@ class Tensor:
         self, /, mask: Tensor | builtins.float | NDArray[Any], value: Tensor | builtins.float | NDArray[Any]
     ) -> Tensor:
         """
-        `value` where `mask` is true, elements of `x` elsewhere; both are broadcast.
+        `value` where `mask` is true, elements of `x` elsewhere; both are broadcast. `TypeError` unless the mask is of bool.
         """
     def matmul(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
         """
@@ -1140,7 +1216,7 @@ class Tensor:
         self,
         /,
         dim: int | Tensor | builtins.float | NDArray[Any] | None = None,
-        keepdim: bool | None = None,
+        keepdim: bool | None = False,
         *,
         other: Tensor | builtins.float | NDArray[Any] | None = None,
         axis: SupportsIndex | None = None,
@@ -1159,20 +1235,31 @@ class Tensor:
         self,
         /,
         dim: int | Sequence[int] | None = None,
-        keepdim: bool | None = None,
+        keepdim: bool | None = False,
         *,
         dtype: DType | DTypeLike | None = None,
         axis: int | Sequence[int] | None = None,
         keepdims: bool | None = None,
     ) -> Tensor:
         """
-        Arithmetic mean over `dim`, or over everything; NaN over nothing. `dtype` is that of the elements before.
+        Arithmetic mean over `dim`, or over everything; NaN over nothing.
+
+        Args:
+            x: A tensor of floats.
+            dim: One or several dimensions, or None for all.
+            keepdim: Whether the dimensions that go stay, with size 1.
+            dtype: To which elements are cast before, and the dtype of the result.
+
+        Raises:
+            IndexError: if `dim` is out of range.
+            TypeError: unless elements are floats, or become such by `dtype`.
+            ValueError: if one is named twice.
         """
     def min(
         self,
         /,
         dim: int | Tensor | builtins.float | NDArray[Any] | None = None,
-        keepdim: bool | None = None,
+        keepdim: bool | None = False,
         *,
         other: Tensor | builtins.float | NDArray[Any] | None = None,
         axis: SupportsIndex | None = None,
@@ -1219,7 +1306,7 @@ class Tensor:
         """
     def narrow(self, /, dim: SupportsIndex, start: SupportsIndex, length: SupportsIndex) -> Tensor:
         """
-        `length` positions of dimension `dim` from `start` on, as a view.
+        `length` positions of dimension `dim` from `start` on, as a view. `IndexError` unless they lie within it.
         """
     @property
     def nbytes(self, /) -> int:
@@ -1248,12 +1335,13 @@ class Tensor:
         The positions (n, ndim) of the elements that are not 0, in row-major order.
         """
     def norm(
-        self, /, p: builtins.float | str | None = None, dim: int | Sequence[int] | None = None, keepdim: bool = False
+        self, /, p: builtins.float | str | None = 2.0, dim: int | Sequence[int] | None = None, keepdim: bool = False
     ) -> Tensor:
         """
         The p-norm over `dim`, or over everything as one vector: (Σ |x|ᵖ)^(1/p). `p` is a number, 0 to count what is not 0,
-        `inf` and `-inf` for the largest and smallest magnitude, or "fro", which is 2. At 0 its derivatives of any order are 0,
-        and large elements do not overflow. `rg.linalg.norm` has the norms of matrices.
+        `inf` and `-inf` for the largest and smallest magnitude, or "fro", which is 2. At 0 its derivatives of any order are
+        0, and large elements do not overflow. `rg.linalg.norm` has the norms of matrices. `TypeError` unless `x` holds
+        floats, `ValueError` for p = NaN or, as there is no smallest magnitude, for infinite or negative p over nothing.
         """
     def numel(self, /) -> int:
         """
@@ -1275,7 +1363,7 @@ class Tensor:
         """
     def pow(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
         """
-        Power, aᵇ; of integers an integer, and a ValueError if one of the exponents is negative.
+        Power, aᵇ; of integers an integer, and a `ValueError` if one of the exponents is negative.
 
         The derivative to b where a = 0 is 0 for b ≥ 0.
         """
@@ -1287,7 +1375,7 @@ class Tensor:
         self,
         /,
         dim: int | Sequence[int] | None = None,
-        keepdim: bool | None = None,
+        keepdim: bool | None = False,
         *,
         dtype: DType | DTypeLike | None = None,
         axis: int | Sequence[int] | None = None,
@@ -1295,7 +1383,16 @@ class Tensor:
     ) -> Tensor:
         """
         Product over `dim`, or over everything; 1 over nothing. Integers and bool are multiplied as int64.
-        `dtype` is that of the elements before they are multiplied, and of the result.
+
+        Args:
+            x: A tensor.
+            dim: One or several dimensions, or None for all.
+            keepdim: Whether the dimensions that go stay, with size 1.
+            dtype: To which elements are cast before they are multiplied, and the dtype of the result.
+
+        Raises:
+            IndexError: if `dim` is out of range.
+            ValueError: if one is named twice.
         """
     def ravel(self, /) -> Tensor:
         """
@@ -1318,7 +1415,7 @@ class Tensor:
         """
     def remainder(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
         """
-        The remainder of a ÷ b with the sign of b, as Python's `%`. Integers divided by 0 are a ZeroDivisionError.
+        The remainder of a ÷ b with the sign of b, as Python's `%`. Integers divided by 0 are a `ZeroDivisionError`.
         """
     def remainder_(self, /, other: Any) -> Tensor:
         """
@@ -1327,6 +1424,7 @@ class Tensor:
     def repeat(self, /, *sizes: int | Sequence[int]) -> Tensor:
         """
         The tensor laid end to end `sizes[i]` times along dimension `i`; more sizes than dimensions make new ones in front.
+        `ValueError` for negative sizes, or fewer sizes than dimensions.
         """
     @property
     def requires_grad(self, /) -> bool:
@@ -1352,11 +1450,13 @@ class Tensor:
     def roll(self, /, shifts: int | Sequence[int], dims: int | Sequence[int] | None = None) -> Tensor:
         """
         The elements moved by `shifts` along `dims`, those behind the end coming in at the front; without `dims`, all
-        elements are moved as if they were one vector.
+        elements are moved as if they were one vector. `ValueError` unless there is a shift for every dimension, or one
+        alone.
         """
     def round(self, /, decimals: SupportsIndex = 0) -> Tensor:
         """
-        The nearest number with so many decimals, ties to even. The derivative is 0.
+        The nearest number with so many decimals, ties to even. The derivative is 0. `TypeError` for integers rounded to
+        tens or more.
         """
     def rsqrt(self, /) -> Tensor:
         """
@@ -1371,7 +1471,8 @@ class Tensor:
     ) -> Tensor:
         """
         A copy of `x` in which the places that `gather` would read from hold `src`, a tensor that reaches over `index` or a
-        number. Where positions repeat, the last value stays, and it alone has a gradient.
+        number. Where positions repeat, the last value stays, and it alone has a gradient. Errors as `gather`'s, and
+        `ValueError` if `src` is too small.
         """
     def scatter_add(
         self,
@@ -1381,11 +1482,12 @@ class Tensor:
         src: Tensor | builtins.float | NDArray[Any],
     ) -> Tensor:
         """
-        `x`, and added to the places that `gather` would read from the elements of `src`, which reaches over `index`.
+        `x`, and added to the places that `gather` would read from the elements of `src`, which reaches over `index`. Errors
+        as `gather`'s, and `ValueError` if `src` is too small.
         """
     def select(self, /, dim: SupportsIndex, index: SupportsIndex) -> Tensor:
         """
-        Position `index` of dimension `dim`, without that dimension, as a view.
+        Position `index` of dimension `dim`, without that dimension, as a view. `IndexError` if either is out of range.
         """
     @property
     def shape(self, /) -> tuple[int, ...]:
@@ -1415,14 +1517,24 @@ class Tensor:
     def softmax(self, /, dim: SupportsIndex) -> Tensor:
         """
         exp(x) / Σ exp(x) along `dim`, without overflow.
+
+        Args:
+            x: Numbers; integers become floats of the default dtype.
+            dim: The dimension along which the results add up to 1.
+
+        Raises:
+            IndexError: if `dim` is out of range.
+
+        >>> rg.softmax(rg.tensor([[0.0, 0.0]]), 1)
+        tensor([[0.5, 0.5]])
         """
     def softplus(
         self, /, beta: SupportsFloat | SupportsIndex = 1.0, threshold: SupportsFloat | SupportsIndex = 20.0
     ) -> Tensor:
         """
-        ln(1 + exp(beta · x)) / beta, without overflow; x itself where beta · x > threshold.
+        ln(1 + exp(beta · x)) / beta, without overflow; x itself where beta · x > threshold. `ValueError` if beta is 0.
         """
-    def sort(self, /, dim: SupportsIndex = ..., descending: bool = False, stable: bool = False) -> ValuesIndices:
+    def sort(self, /, dim: SupportsIndex = -1, descending: bool = False, stable: bool = False) -> ValuesIndices:
         """
         The elements along `dim` in increasing order, or decreasing if `descending`, and their indices. NaN is larger than
         every number. Equal elements keep their order, whether `stable` asks for it or not.
@@ -1430,6 +1542,8 @@ class Tensor:
     def split(self, /, split_size_or_sections: int | Sequence[int], dim: SupportsIndex = 0) -> tuple[Tensor, ...]:
         """
         Pieces along `dim`, as views: of one size, the last being what is left, or of the sizes that a sequence lists.
+        `ValueError` unless sizes are positive (0 is allowed in a list of sizes) and a list of sizes adds up to the
+        dimension's.
         """
     def sqrt(self, /) -> Tensor:
         """
@@ -1456,7 +1570,7 @@ class Tensor:
         /,
         dim: int | Sequence[int] | None = None,
         *,
-        keepdim: bool | None = None,
+        keepdim: bool | None = False,
         correction: SupportsFloat | SupportsIndex | None = None,
         unbiased: bool | None = None,
         axis: int | Sequence[int] | None = None,
@@ -1464,13 +1578,25 @@ class Tensor:
     ) -> Tensor:
         """
         Standard deviation over `dim`, or over everything, the root of `var`. The derivative where it is 0 is 0.
+
+        Args:
+            x: A tensor of floats.
+            dim: One or several dimensions, or None for all.
+            keepdim: Whether the dimensions that go stay, with size 1.
+            correction: What is subtracted from the number n of elements; 1 unless given.
+            unbiased: True and False stand for the corrections 1 and 0.
+
+        Raises:
+            IndexError: if `dim` is out of range.
+            TypeError: unless elements are floats.
+            ValueError: if both `correction` and `unbiased` are given, or a dimension is named twice.
         """
     def std_mean(
         self,
         /,
         dim: int | Sequence[int] | None = None,
         *,
-        keepdim: bool | None = None,
+        keepdim: bool | None = False,
         correction: SupportsFloat | SupportsIndex | None = None,
         unbiased: bool | None = None,
         axis: int | Sequence[int] | None = None,
@@ -1504,7 +1630,7 @@ class Tensor:
         self,
         /,
         dim: int | Sequence[int] | None = None,
-        keepdim: bool | None = None,
+        keepdim: bool | None = False,
         *,
         dtype: DType | DTypeLike | None = None,
         axis: int | Sequence[int] | None = None,
@@ -1512,7 +1638,19 @@ class Tensor:
     ) -> Tensor:
         """
         Sum over `dim`, or over everything. Integers and bool are summed as int64.
-        `dtype` is that of the elements before they are added, and of the result.
+
+        Args:
+            x: A tensor.
+            dim: One or several dimensions, or None for all.
+            keepdim: Whether the dimensions that go stay, with size 1.
+            dtype: To which elements are cast before they are added, and the dtype of the result.
+
+        Raises:
+            IndexError: if `dim` is out of range.
+            ValueError: if one is named twice.
+
+        >>> rg.sum(rg.tensor([[1.0, 2.0], [3.0, 4.0]]), dim=0)
+        tensor([4., 6.])
         """
     def swapaxes(self, /, axis0: SupportsIndex, axis1: SupportsIndex) -> Tensor:
         """
@@ -1535,7 +1673,7 @@ class Tensor:
         """
     def tile(self, /, *dims: int | Sequence[int]) -> Tensor:
         """
-        As `repeat`, but fewer sizes than dimensions belong to the last ones.
+        As `repeat`, but fewer sizes than dimensions belong to the last ones. `ValueError` for negative sizes.
         """
     def to(self, /, dtype: DType | DTypeLike) -> Tensor:
         """
@@ -1546,11 +1684,12 @@ class Tensor:
         The elements as nested lists of Python numbers.
         """
     def topk(
-        self, /, k: SupportsIndex, dim: SupportsIndex = ..., largest: bool = True, sorted: bool = True
+        self, /, k: SupportsIndex, dim: SupportsIndex = -1, largest: bool = True, sorted: bool = True
     ) -> ValuesIndices:
         """
         The `k` largest elements along `dim`, or smallest unless `largest`, and their indices, in decreasing (increasing)
         order, whether `sorted` asks for it or not. NaN is larger than every number; of equal elements the first are taken.
+        `ValueError` unless there are so many.
         """
     def trace(self, /) -> Tensor:
         """
@@ -1593,22 +1732,35 @@ class Tensor:
         /,
         dim: int | Sequence[int] | None = None,
         *,
-        keepdim: bool | None = None,
+        keepdim: bool | None = False,
         correction: SupportsFloat | SupportsIndex | None = None,
         unbiased: bool | None = None,
         axis: int | Sequence[int] | None = None,
         keepdims: bool | None = None,
     ) -> Tensor:
         """
-        Variance over `dim`, or over everything: Σ (x − mean)² / (n − `correction`), with `correction` 1 unless given;
-        `unbiased` True and False stand for 1 and 0. NaN where n ≤ `correction` and all differences are 0.
+        Variance over `dim`, or over everything: Σ (x − mean)² / (n − correction).
+
+        It is NaN where n ≤ correction and all differences are 0.
+
+        Args:
+            x: A tensor of floats.
+            dim: One or several dimensions, or None for all.
+            keepdim: Whether the dimensions that go stay, with size 1.
+            correction: What is subtracted from the number n of elements; 1 unless given.
+            unbiased: True and False stand for the corrections 1 and 0.
+
+        Raises:
+            IndexError: if `dim` is out of range.
+            TypeError: unless elements are floats.
+            ValueError: if both `correction` and `unbiased` are given, or a dimension is named twice.
         """
     def var_mean(
         self,
         /,
         dim: int | Sequence[int] | None = None,
         *,
-        keepdim: bool | None = None,
+        keepdim: bool | None = False,
         correction: SupportsFloat | SupportsIndex | None = None,
         unbiased: bool | None = None,
         axis: int | Sequence[int] | None = None,
@@ -1987,7 +2139,7 @@ def addmv(
 def all(
     x: Tensor | float | NDArray[Any],
     dim: int | Sequence[int] | None = None,
-    keepdim: bool | None = None,
+    keepdim: bool | None = False,
     *,
     axis: int | Sequence[int] | None = None,
     keepdims: bool | None = None,
@@ -1999,8 +2151,8 @@ def all(
 def allclose(
     x: Tensor | float | NDArray[Any],
     other: Tensor | float | NDArray[Any],
-    rtol: SupportsFloat | SupportsIndex = 1e-5,
-    atol: SupportsFloat | SupportsIndex = 1e-8,
+    rtol: SupportsFloat | SupportsIndex = 1e-05,
+    atol: SupportsFloat | SupportsIndex = 1e-08,
     equal_nan: bool = False,
 ) -> bool:
     """
@@ -2010,31 +2162,53 @@ def allclose(
 def amax(
     x: Tensor | float | NDArray[Any],
     dim: int | Sequence[int] | None = None,
-    keepdim: bool | None = None,
+    keepdim: bool | None = False,
     *,
     axis: int | Sequence[int] | None = None,
     keepdims: bool | None = None,
 ) -> Tensor:
     """
-    Largest element over `dim`, or of everything; NaN if one is NaN. Ties share the gradient evenly, and so do several NaN.
+    Largest element over `dim`, or of everything; NaN if one is NaN.
+
+    Ties share the gradient evenly, and so do several NaN.
+
+    Args:
+        x: A tensor.
+        dim: One or several dimensions, or None for all.
+        keepdim: Whether the dimensions that go stay, with size 1.
+
+    Raises:
+        IndexError: if `dim` is out of range.
+        ValueError: if a dimension is named twice, or there is nothing to choose from.
     """
 
 def amin(
     x: Tensor | float | NDArray[Any],
     dim: int | Sequence[int] | None = None,
-    keepdim: bool | None = None,
+    keepdim: bool | None = False,
     *,
     axis: int | Sequence[int] | None = None,
     keepdims: bool | None = None,
 ) -> Tensor:
     """
-    Smallest element over `dim`, or of everything; NaN if one is NaN. Ties share the gradient evenly, and so do several NaN.
+    Smallest element over `dim`, or of everything; NaN if one is NaN.
+
+    Ties share the gradient evenly, and so do several NaN.
+
+    Args:
+        x: A tensor.
+        dim: One or several dimensions, or None for all.
+        keepdim: Whether the dimensions that go stay, with size 1.
+
+    Raises:
+        IndexError: if `dim` is out of range.
+        ValueError: if a dimension is named twice, or there is nothing to choose from.
     """
 
 def any(
     x: Tensor | float | NDArray[Any],
     dim: int | Sequence[int] | None = None,
-    keepdim: bool | None = None,
+    keepdim: bool | None = False,
     *,
     axis: int | Sequence[int] | None = None,
     keepdims: bool | None = None,
@@ -2058,29 +2232,47 @@ def arange(
 def argmax(
     x: Tensor | float | NDArray[Any],
     dim: SupportsIndex | None = None,
-    keepdim: bool | None = None,
+    keepdim: bool | None = False,
     *,
     axis: SupportsIndex | None = None,
     keepdims: bool | None = None,
 ) -> Tensor:
     """
     Index of the first largest element along `dim`, or in row-major order of everything; the first NaN's if there is one.
+
+    Args:
+        x: A tensor.
+        dim: A dimension, or None for all.
+        keepdim: Whether the dimension that goes stays, with size 1.
+
+    Raises:
+        IndexError: if `dim` is out of range.
+        ValueError: if there is nothing to choose from.
     """
 
 def argmin(
     x: Tensor | float | NDArray[Any],
     dim: SupportsIndex | None = None,
-    keepdim: bool | None = None,
+    keepdim: bool | None = False,
     *,
     axis: SupportsIndex | None = None,
     keepdims: bool | None = None,
 ) -> Tensor:
     """
     Index of the first smallest element along `dim`, or in row-major order of everything; the first NaN's if there is one.
+
+    Args:
+        x: A tensor.
+        dim: A dimension, or None for all.
+        keepdim: Whether the dimension that goes stays, with size 1.
+
+    Raises:
+        IndexError: if `dim` is out of range.
+        ValueError: if there is nothing to choose from.
     """
 
 def argsort(
-    x: Tensor | float | NDArray[Any], dim: SupportsIndex = ..., descending: bool = False, stable: bool = False
+    x: Tensor | float | NDArray[Any], dim: SupportsIndex = -1, descending: bool = False, stable: bool = False
 ) -> Tensor:
     """
     The indices that sort the elements along `dim`; see `sort`.
@@ -2135,12 +2327,28 @@ def batch_norm(
     bias: Tensor | float | NDArray[Any] | None = None,
     training: bool = False,
     momentum: SupportsFloat | SupportsIndex = 0.1,
-    eps: SupportsFloat | SupportsIndex = 1e-5,
+    eps: SupportsFloat | SupportsIndex = 1e-05,
 ) -> Tensor:
     """
-    (x − mean) / √(var + eps) · weight + bias for every channel (dimension 1) of `input` (N, C) or (N, C, L…). In training the
-    statistics are the batch's, and `running_mean` and `running_var` (C,), if given, move towards them by the fraction
-    `momentum`, the variance with n − 1 in its denominator; otherwise they are `running_mean` and `running_var`.
+    (x − mean) / √(var + eps) · weight + bias for every channel (dimension 1).
+
+    Ioffe and Szegedy, Batch normalization, 2015.
+
+    Args:
+        input: Examples (N, C) or (N, C, L…) of floats.
+        running_mean: The means (C,) outside training, or None. In training they move towards the batch's, in place.
+        running_var: The variances (C,), likewise; a batch's is taken with n − 1 in its denominator for them.
+        weight: Factors (C,), or None.
+        bias: What is added, (C,), or None.
+        training: Whether the statistics are those of the batch.
+        momentum: The fraction by which the running statistics move.
+        eps: What keeps the denominator from 0.
+
+    Raises:
+        TypeError: unless `input` holds floats.
+        ValueError: if in training there is but one value for each channel, whose variance would be 0; if otherwise there
+            are no
+            running statistics; or if shapes do not fit.
     """
 
 def binary_cross_entropy(
@@ -2150,8 +2358,17 @@ def binary_cross_entropy(
     reduction: str = "mean",
 ) -> Tensor:
     """
-    −weight (t ln p + (1 − t) ln(1 − p)) for probabilities `input` and `target`, with logarithms of at least −100; reduced by
-    "mean", "sum" or "none". A ValueError unless all are from 0 to 1; a target may be NaN, whose loss is NaN.
+    −weight (t ln p + (1 − t) ln(1 − p)) for probabilities p, with logarithms of at least −100.
+
+    Args:
+        input: Probabilities of any shape.
+        target: Probabilities t of the same shape. One that is NaN has the loss NaN.
+        weight: Weights, which broadcast.
+        reduction: "mean", "sum" or "none" for one loss for each element.
+
+    Raises:
+        ValueError: unless all probabilities are from 0 to 1, if the shapes differ, or if there is no element to take a mean
+            of.
     """
 
 def binary_cross_entropy_with_logits(
@@ -2162,9 +2379,22 @@ def binary_cross_entropy_with_logits(
     pos_weight: Tensor | float | NDArray[Any] | None = None,
 ) -> Tensor:
     """
-    Binary cross-entropy of sigmoid(input) against probabilities, without overflow: −pos_weight t ln σ(x) − (1 − t) ln σ(−x),
-    times weight, reduced by "mean", "sum" or "none"; where x is infinite, the limit. The shapes must be equal; the weights
-    broadcast. As in PyTorch, targets beyond 0 and 1 are not refused.
+    Binary cross-entropy of sigmoid(input), without overflow: −`pos_weight` t ln σ(x) − (1 − t) ln σ(−x), times weight.
+
+    Where x is infinite, it is the limit.
+
+    Args:
+        input: Logits of any shape.
+        target: Probabilities t of the same shape. As in PyTorch, those beyond 0 and 1 are not refused.
+        weight: Weights, which broadcast.
+        reduction: "mean", "sum" or "none" for one loss for each element.
+        pos_weight: Weights of the first term, which broadcast.
+
+    Raises:
+        ValueError: if the shapes differ, or there is no element to take a mean of.
+
+    >>> rg.nn.functional.binary_cross_entropy_with_logits(rg.tensor([0.0]), rg.tensor([1.0]))
+    tensor(0.6931472)
     """
 
 def bitwise_and(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
@@ -2209,12 +2439,13 @@ def ceil(x: Tensor | float | NDArray[Any]) -> Tensor:
 
 def celu(input: Tensor | float | NDArray[Any], alpha: SupportsFloat | SupportsIndex = 1.0) -> Tensor:
     """
-    x where x > 0, else alpha (exp(x / alpha) − 1). The derivative at 0 is 1.
+    x where x > 0, else alpha (exp(x / alpha) − 1). The derivative at 0 is 1. `ValueError` if alpha is 0.
     """
 
 def chunk(x: Tensor | float | NDArray[Any], chunks: SupportsIndex, dim: SupportsIndex = 0) -> tuple[Tensor, ...]:
     """
-    At most `chunks` pieces along `dim`, as views; all of one size but the last, which may be smaller.
+    At most `chunks` pieces along `dim`, as views; all of one size but the last, which may be smaller. `ValueError`
+    unless `chunks` is positive.
     """
 
 def clamp(
@@ -2223,8 +2454,8 @@ def clamp(
     max: Tensor | float | NDArray[Any] | None = None,
 ) -> Tensor:
     """
-    `x` limited to the range from `min` to `max`, either of which may be None. The derivative is 1 within the range, ends
-    included, and 0 outside.
+    `x` limited to the range from `min` to `max`, either of which may be None. The derivative is 1 within the range,
+    ends included, and 0 outside. `ValueError` if both limits are missing.
     """
 
 def clamp_max(x: Tensor | float | NDArray[Any], max: Tensor | float | NDArray[Any]) -> Tensor:
@@ -2251,16 +2482,26 @@ def cosine_similarity(
     x1: Tensor | float | NDArray[Any],
     x2: Tensor | float | NDArray[Any],
     dim: SupportsIndex = 1,
-    eps: SupportsFloat | SupportsIndex = 1e-8,
+    eps: SupportsFloat | SupportsIndex = 1e-08,
 ) -> Tensor:
     """
-    x₁ · x₂ / (max(‖x₁‖, eps) max(‖x₂‖, eps)) along `dim`; the operands broadcast.
+    x₁ · x₂ / (max(‖x₁‖, eps) max(‖x₂‖, eps)) along `dim`, which goes.
+
+    Args:
+        x1: Vectors.
+        x2: Vectors; the two operands broadcast.
+        dim: The dimension along which the vectors lie.
+        eps: The smallest norm that they are divided by.
+
+    Raises:
+        ValueError: if the shapes cannot be broadcast.
+        IndexError: if `dim` is out of range.
     """
 
 def count_nonzero(
     x: Tensor | float | NDArray[Any],
     dim: int | Sequence[int] | None = None,
-    keepdim: bool | None = None,
+    keepdim: bool | None = False,
     *,
     axis: int | Sequence[int] | None = None,
     keepdims: bool | None = None,
@@ -2273,15 +2514,31 @@ def cross_entropy(
     input: Tensor | float | NDArray[Any],
     target: Tensor | float | NDArray[Any],
     weight: Tensor | float | NDArray[Any] | None = None,
-    ignore_index: SupportsIndex = ...,
+    ignore_index: SupportsIndex = -100,
     reduction: str = "mean",
     label_smoothing: SupportsFloat | SupportsIndex = 0.0,
 ) -> Tensor:
     """
-    Cross-entropy of softmax(input) against `target`: labels of integers, for (N, C) logits (N,) labels, for (C,) one, for
-    (N, C, d…) (N, d…); or probabilities of the input's shape. `weight` (C,) weighs the classes, and the mean is divided by
-    the weights of the labels; `ignore_index` is a label that does not count; `label_smoothing`, from 0 to 1, is the part of
-    the target that is spread evenly over the classes. `reduction` is "mean", "sum" or "none".
+    Cross-entropy of softmax(input) against labels or probabilities, computed from the logits without overflow.
+
+    The loss of an example is `weight[label]` (ln Σ exp(x) − `x[label]`), or with probabilities t −Σ t · weight · ln
+    softmax(x).
+
+    Args:
+        input: Logits (N, C), (C,) or (N, C, d…).
+        target: Labels (N,), () or (N, d…) of integers, or probabilities of the input's shape.
+        weight: A weight for each class, (C,). The mean over labels is divided by the sum of their weights.
+        ignore_index: A label that does not count. The mean is NaN if no label counts, as in PyTorch.
+        reduction: "mean", "sum" or "none" for one loss for each example.
+        label_smoothing: The part s, from 0 to 1, of the target that is spread evenly: (1 − s) target + s / C.
+
+    Raises:
+        TypeError: unless `input` holds floats and labels are integers.
+        ValueError: if a label is out of range (the first is named with its row), if shapes do not fit, or if there are no
+            examples to take a mean of.
+
+    >>> rg.nn.functional.cross_entropy(rg.tensor([[0.0, 0.0]]), rg.tensor([1]))
+    tensor(0.6931472)
     """
 
 def cumprod(
@@ -2293,7 +2550,14 @@ def cumprod(
 ) -> Tensor:
     """
     Products of the elements along `dim` up to each of them, itself included. Integers and bool are multiplied as int64.
-    `dtype` is that of the elements before.
+
+    Args:
+        x: A tensor.
+        dim: The dimension, which must be given.
+        dtype: To which elements are cast before they are multiplied, and the dtype of the result.
+
+    Raises:
+        IndexError: if `dim` is out of range.
     """
 
 def cumsum(
@@ -2304,8 +2568,15 @@ def cumsum(
     axis: SupportsIndex | None = None,
 ) -> Tensor:
     """
-    Sums of the elements along `dim` up to each of them, itself included. Integers and bool are summed as int64. `dtype` is
-    that of the elements before.
+    Sums of the elements along `dim` up to each of them, itself included. Integers and bool are summed as int64.
+
+    Args:
+        x: A tensor.
+        dim: The dimension, which must be given.
+        dtype: To which elements are cast before they are added, and the dtype of the result.
+
+    Raises:
+        IndexError: if `dim` is out of range.
     """
 
 def diag(x: Tensor | float | NDArray[Any], diagonal: SupportsIndex = 0) -> Tensor:
@@ -2314,7 +2585,7 @@ def diag(x: Tensor | float | NDArray[Any], diagonal: SupportsIndex = 0) -> Tenso
     """
 
 def diag_embed(
-    x: Tensor | float | NDArray[Any], offset: SupportsIndex = 0, dim1: SupportsIndex = ..., dim2: SupportsIndex = ...
+    x: Tensor | float | NDArray[Any], offset: SupportsIndex = 0, dim1: SupportsIndex = -2, dim2: SupportsIndex = -1
 ) -> Tensor:
     """
     Zeros with the last dimension of `x` on the diagonal `offset` of two new dimensions, which stand at `dim1` and `dim2`.
@@ -2335,7 +2606,7 @@ def div(
     Quotient, x ÷ other.
 
     `rounding_mode` is None for the true quotient, which of integers is a float; "trunc" to round it towards 0; or "floor"
-    to round it down. The derivative of a rounded quotient is 0; integers divided by 0 are a ZeroDivisionError then.
+    to round it down. The derivative of a rounded quotient is 0; integers divided by 0 are a `ZeroDivisionError` then.
     """
 
 def dot(x: Tensor | float | NDArray[Any], tensor: Tensor | float | NDArray[Any]) -> Tensor:
@@ -2350,10 +2621,14 @@ def dropout(x: Tensor, p: SupportsFloat | SupportsIndex = 0.5, generator: Genera
 
 def einsum(equation: str, *operands: Tensor | Sequence[Tensor]) -> Tensor:
     """
-    Sum of products of the operands' elements, as `equation` says: a letter for every dimension of every operand, separated
-    by commas, then "->" and the letters of the result: "ij,jk->ik" is a matrix product. Letters that the result does not
-    name are summed over; one that an operand names twice is its diagonal. "..." stands for any other dimensions, which
-    broadcast. Without "->", the result has those and then, in alphabetic order, the letters that appear once.
+    Sum of products of the operands' elements, as `equation` says: a letter for every dimension of every operand,
+    separated by commas, then "->" and the letters of the result: "ij,jk->ik" is a matrix product. Letters that the
+    result does not name are summed over; one that an operand names twice is its diagonal. "..." stands for any other
+    dimensions, which broadcast. Without "->", the result has those and then, in alphabetic order, the letters that
+    appear once.
+
+    `ValueError` names the position in the equation of what is wrong: a character, a term that does not fit its operand,
+    sizes that differ, a letter of the result that no operand has.
 
     >>> rg.einsum("ij,jk->ik", rg.ones(2, 3), rg.ones(3, 1)).tolist()
     [[3.0], [3.0]]
@@ -2443,14 +2718,15 @@ def eye(
     Ones on the diagonal of an (n, m) matrix of zeros; `m` is `n` unless given.
     """
 
-def flatten(x: Tensor | float | NDArray[Any], start_dim: SupportsIndex = 0, end_dim: SupportsIndex = ...) -> Tensor:
+def flatten(x: Tensor | float | NDArray[Any], start_dim: SupportsIndex = 0, end_dim: SupportsIndex = -1) -> Tensor:
     """
     Dimensions `start_dim` to `end_dim` (included) merged into one.
     """
 
 def flip(x: Tensor | float | NDArray[Any], *dims: int | Sequence[int]) -> Tensor:
     """
-    The elements of dimensions `dims` in reverse order, as a copy.
+    The elements of dimensions `dims` in reverse order, as a copy. A dimension out of range is an `IndexError`, one that
+    is named twice a `ValueError`.
     """
 
 def float_power(x: Tensor | float | NDArray[Any], exponent: Tensor | float | NDArray[Any]) -> Tensor:
@@ -2465,12 +2741,12 @@ def floor(x: Tensor | float | NDArray[Any]) -> Tensor:
 
 def floor_divide(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
     """
-    ⌊a ÷ b⌋. The derivative is 0. Integers divided by 0 are a ZeroDivisionError.
+    ⌊a ÷ b⌋. The derivative is 0. Integers divided by 0 are a `ZeroDivisionError`.
     """
 
 def fmod(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
     """
-    The remainder of a ÷ b with the sign of a, as C's `fmod`. Integers divided by 0 are a ZeroDivisionError.
+    The remainder of a ÷ b with the sign of a, as C's `fmod`. Integers divided by 0 are a `ZeroDivisionError`.
     """
 
 def from_dlpack(x: Any, *, copy: bool | None = None) -> Tensor:
@@ -2513,6 +2789,8 @@ def gather(x: Tensor | float | NDArray[Any], dim: SupportsIndex, index: Tensor |
     """
     For every element of `index`, the element of `x` at that position of `dim` and the same place in the other
     dimensions; negative positions count from the back. `index` may be smaller than `x` in the other dimensions.
+    `ValueError` if the shapes do not fit, `IndexError` for positions out of range, `TypeError` unless they are
+    integers.
     """
 
 def ge(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
@@ -2522,8 +2800,9 @@ def ge(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -
 
 def gelu(input: Tensor | float | NDArray[Any], approximate: str = "none") -> Tensor:
     """
-    x Φ(x), with the normal distribution Φ; or, with `approximate` "tanh" instead of "none", x/2 (1 + tanh(√(2/π) (x + 0.044715
-    x³))).
+    x Φ(x), with the normal distribution Φ; or, with `approximate` "tanh" instead of "none", x/2 (1 + tanh(√(2/π) (x +
+    0.044715 x³))).
+    `ValueError` for another `approximate`. Hendrycks and Gimpel, Gaussian error linear units, 2016.
     """
 
 def get_default_dtype() -> DType:
@@ -2563,11 +2842,11 @@ def hardswish(input: Tensor | float | NDArray[Any]) -> Tensor:
 
 def hardtanh(
     input: Tensor | float | NDArray[Any],
-    min_val: SupportsFloat | SupportsIndex = ...,
+    min_val: SupportsFloat | SupportsIndex = -1.0,
     max_val: SupportsFloat | SupportsIndex = 1.0,
 ) -> Tensor:
     """
-    x limited to the range from min_val to max_val. The derivative at both ends is 0.
+    x limited to the range from `min_val` to `max_val`. The derivative at both ends is 0. `ValueError` for an empty range.
     """
 
 def hinge_embedding_loss(
@@ -2577,8 +2856,16 @@ def hinge_embedding_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """
-    x where target is 1, max(0, margin − x) where it is −1; reduced by "mean", "sum" or "none". A ValueError for other
-    targets.
+    x where target is 1, max(0, margin − x) where it is −1.
+
+    Args:
+        input: Distances of any shape.
+        target: 1 and −1, of the same shape. One that is NaN has the loss NaN.
+        margin: How large distances with the target −1 are to be.
+        reduction: "mean", "sum" or "none" for one loss for each element.
+
+    Raises:
+        ValueError: for another target, if the shapes differ, or if there is no element to take a mean of.
     """
 
 def huber_loss(
@@ -2588,7 +2875,16 @@ def huber_loss(
     delta: SupportsFloat | SupportsIndex = 1.0,
 ) -> Tensor:
     """
-    d² / 2 for differences d of at most delta, else delta (|d| − delta / 2); reduced by "mean", "sum" or "none".
+    d² / 2 for differences d of at most delta, else delta (|d| − delta / 2).
+
+    Args:
+        input: Predictions of any shape.
+        target: What they should be, of the same shape; nothing broadcasts.
+        reduction: "mean", "sum" or "none" for one loss for each element.
+        delta: Where the parabola ends.
+
+    Raises:
+        ValueError: unless delta is positive, if the shapes differ, or if there is no element to take a mean of.
     """
 
 def hypot(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
@@ -2604,7 +2900,8 @@ def index_put(x: Tensor | float | NDArray[Any], index: Any, value: Tensor | floa
 
 def index_select(x: Tensor | float | NDArray[Any], dim: SupportsIndex, index: Tensor | float | NDArray[Any]) -> Tensor:
     """
-    The positions `index` (n,) of dimension `dim`, as a copy; negative ones count from the back.
+    The positions `index` (n,) of dimension `dim`, as a copy; negative ones count from the back. `ValueError` for an
+    index of another shape, `IndexError` for positions out of range.
     """
 
 def inner(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
@@ -2625,8 +2922,8 @@ def isa() -> str:
 def isclose(
     x: Tensor | float | NDArray[Any],
     other: Tensor | float | NDArray[Any],
-    rtol: SupportsFloat | SupportsIndex = 1e-5,
-    atol: SupportsFloat | SupportsIndex = 1e-8,
+    rtol: SupportsFloat | SupportsIndex = 1e-05,
+    atol: SupportsFloat | SupportsIndex = 1e-08,
     equal_nan: bool = False,
 ) -> Tensor:
     """
@@ -2656,9 +2953,17 @@ def kl_div(
     log_target: bool = False,
 ) -> Tensor:
     """
-    Kullback–Leibler divergence t (ln t − input) of log-probabilities `input` from probabilities `target`, or from their
-    logarithms with `log_target`; 0 where t is 0, a ValueError if one is negative. `reduction` may also be "batchmean", the
-    sum divided by the first size.
+    Kullback–Leibler divergence t (ln t − input), and 0, with derivatives 0, where the probability t is 0.
+
+    Args:
+        input: Log-probabilities of any shape.
+        target: Probabilities t of the same shape, or their logarithms with `log_target`.
+        reduction: "mean", "sum", "none" for one term for each element, or "batchmean" for the sum divided by the first
+            size.
+        log_target: Whether the target holds logarithms.
+
+    Raises:
+        ValueError: for a negative probability, if the shapes differ, or if there is no element to take a mean of.
     """
 
 def kron(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
@@ -2670,7 +2975,15 @@ def l1_loss(
     input: Tensor | float | NDArray[Any], target: Tensor | float | NDArray[Any], reduction: str = "mean"
 ) -> Tensor:
     """
-    Absolute error |input − target|, reduced by "mean", "sum" or "none". The derivative at 0 is 0.
+    Absolute error |input − target|. The derivative at 0 is 0.
+
+    Args:
+        input: Predictions of any shape.
+        target: What they should be, of the same shape; nothing broadcasts.
+        reduction: "mean", "sum" or "none" for one loss for each element.
+
+    Raises:
+        ValueError: if the shapes differ, or there is no element to take a mean of.
     """
 
 def layer_norm(
@@ -2678,11 +2991,26 @@ def layer_norm(
     normalized_shape: int | Sequence[int],
     weight: Tensor | float | NDArray[Any] | None = None,
     bias: Tensor | float | NDArray[Any] | None = None,
-    eps: SupportsFloat | SupportsIndex = 1e-5,
+    eps: SupportsFloat | SupportsIndex = 1e-05,
 ) -> Tensor:
     """
-    (x − mean) / √(var + eps) · weight + bias, with the statistics of each example over the last dimensions, which are
-    `normalized_shape`; so are the shapes of `weight` and `bias`.
+    (x − mean) / √(var + eps) · weight + bias, with the statistics of each example over the last dimensions.
+
+    Ba, Kiros and Hinton, Layer normalization, 2016.
+
+    Args:
+        input: Examples of floats, whose last dimensions are `normalized_shape`.
+        normalized_shape: The sizes of these dimensions.
+        weight: Factors of that shape, or None.
+        bias: What is added, of that shape, or None.
+        eps: What keeps the denominator from 0.
+
+    Raises:
+        TypeError: unless `input` holds floats.
+        ValueError: if the shapes do not fit.
+
+    >>> rg.nn.functional.layer_norm(rg.tensor([[1.0, 3.0]]), 2, eps=0.0)
+    tensor([[-1.,  1.]])
     """
 
 def le(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
@@ -2692,7 +3020,7 @@ def le(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -
 
 def leaky_relu(input: Tensor | float | NDArray[Any], negative_slope: SupportsFloat | SupportsIndex = 0.01) -> Tensor:
     """
-    x where x > 0, else negative_slope · x. The derivative at 0 is negative_slope.
+    x where x > 0, else `negative_slope` · x. The derivative at 0 is `negative_slope`.
     """
 
 def lerp(
@@ -2753,7 +3081,14 @@ def log2(x: Tensor | float | NDArray[Any]) -> Tensor:
 
 def log_softmax(x: Tensor | float | NDArray[Any], dim: SupportsIndex) -> Tensor:
     """
-    x − ln Σ exp(x) along `dim`, without overflow.
+    x − ln Σ exp(x) along `dim`, without overflow: the logarithm of `softmax`.
+
+    Args:
+        x: Numbers; integers become floats of the default dtype.
+        dim: The dimension along which the results are the logarithms of what adds up to 1.
+
+    Raises:
+        IndexError: if `dim` is out of range.
     """
 
 def logaddexp(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
@@ -2784,6 +3119,7 @@ def logical_xor(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArra
 def logit(x: Tensor | float | NDArray[Any], eps: SupportsFloat | SupportsIndex | None = None) -> Tensor:
     """
     ln(x / (1 − x)), the inverse of the logistic function. With `eps`, x is limited to [eps, 1 − eps] first.
+    `ValueError` unless `0 ≤ eps ≤ ½`.
     """
 
 def logsigmoid(x: Tensor | float | NDArray[Any]) -> Tensor:
@@ -2806,13 +3142,22 @@ def logspace(
 def logsumexp(
     x: Tensor | float | NDArray[Any],
     dim: int | Sequence[int] | None = None,
-    keepdim: bool | None = None,
+    keepdim: bool | None = False,
     *,
     axis: int | Sequence[int] | None = None,
     keepdims: bool | None = None,
 ) -> Tensor:
     """
     ln Σ exp(x) over `dim`, without overflow; −∞ where all are −∞.
+
+    Args:
+        x: A tensor.
+        dim: One or several dimensions, or None for all.
+        keepdim: Whether the dimensions that go stay, with size 1.
+
+    Raises:
+        IndexError: if `dim` is out of range.
+        ValueError: if one is named twice.
     """
 
 def lt(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
@@ -2833,15 +3178,24 @@ def margin_ranking_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """
-    max(0, margin − target · (input1 − input2)) for targets 1 and −1, or 0 for a tie, whose loss is the margin; reduced by
-    "mean", "sum" or "none". A ValueError for other targets.
+    max(0, margin − target · (input1 − input2)).
+
+    Args:
+        input1: Scores of any shape.
+        input2: Scores of the same shape.
+        target: 1 where the first score is to be larger, −1 where the second is, and 0 for a tie, whose loss is the margin.
+        margin: By how much it is to be larger.
+        reduction: "mean", "sum" or "none" for one loss for each element.
+
+    Raises:
+        ValueError: for another target, if the shapes differ, or if there is no element to take a mean of.
     """
 
 def masked_fill(
     x: Tensor | float | NDArray[Any], mask: Tensor | float | NDArray[Any], value: Tensor | float | NDArray[Any]
 ) -> Tensor:
     """
-    `value` where `mask` is true, elements of `x` elsewhere; both are broadcast.
+    `value` where `mask` is true, elements of `x` elsewhere; both are broadcast. `TypeError` unless the mask is of bool.
     """
 
 def matmul(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
@@ -2853,7 +3207,7 @@ def matmul(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any
 def max(
     x: Tensor | float | NDArray[Any],
     dim: int | Tensor | float | NDArray[Any] | None = None,
-    keepdim: bool | None = None,
+    keepdim: bool | None = False,
     *,
     other: Tensor | float | NDArray[Any] | None = None,
     axis: SupportsIndex | None = None,
@@ -2873,14 +3227,25 @@ def maximum(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[An
 def mean(
     x: Tensor | float | NDArray[Any],
     dim: int | Sequence[int] | None = None,
-    keepdim: bool | None = None,
+    keepdim: bool | None = False,
     *,
     dtype: DType | DTypeLike | None = None,
     axis: int | Sequence[int] | None = None,
     keepdims: bool | None = None,
 ) -> Tensor:
     """
-    Arithmetic mean over `dim`, or over everything; NaN over nothing. `dtype` is that of the elements before.
+    Arithmetic mean over `dim`, or over everything; NaN over nothing.
+
+    Args:
+        x: A tensor of floats.
+        dim: One or several dimensions, or None for all.
+        keepdim: Whether the dimensions that go stay, with size 1.
+        dtype: To which elements are cast before, and the dtype of the result.
+
+    Raises:
+        IndexError: if `dim` is out of range.
+        TypeError: unless elements are floats, or become such by `dtype`.
+        ValueError: if one is named twice.
     """
 
 def memory_stats() -> dict[str, int]:
@@ -2900,7 +3265,7 @@ def meshgrid(*tensors: Tensor | Sequence[Tensor], indexing: str = "ij") -> tuple
 def min(
     x: Tensor | float | NDArray[Any],
     dim: int | Tensor | float | NDArray[Any] | None = None,
-    keepdim: bool | None = None,
+    keepdim: bool | None = False,
     *,
     other: Tensor | float | NDArray[Any] | None = None,
     axis: SupportsIndex | None = None,
@@ -2936,7 +3301,18 @@ def mse_loss(
     input: Tensor | float | NDArray[Any], target: Tensor | float | NDArray[Any], reduction: str = "mean"
 ) -> Tensor:
     """
-    Squared error (input − target)², reduced by "mean", "sum" or "none". The shapes must be equal.
+    Squared error (input − target)².
+
+    Args:
+        input: Predictions of any shape.
+        target: What they should be, of the same shape; nothing broadcasts.
+        reduction: "mean", "sum" or "none" for one loss for each element.
+
+    Raises:
+        ValueError: if the shapes differ, or there is no element to take a mean of.
+
+    >>> rg.nn.functional.mse_loss(rg.tensor([1.0, 2.0]), rg.tensor([1.0, 4.0]))
+    tensor(2.)
     """
 
 def mul(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
@@ -2953,8 +3329,20 @@ def multi_margin_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """
-    The hinge loss of many classes: Σ max(0, margin − x[label] + x[i])ᵖ / C over the classes i that are not the label, times
-    weight[label]; `p` is 1 or 2. Shapes (N, C) and (N,), or (C,) and ().
+    Hinge loss of many classes: Σ max(0, margin − `x[label]` + `x[i]`)ᵖ / C over the classes i other than the label.
+
+    The derivative at 0 is 0.
+
+    Args:
+        input: Scores (N, C) or (C,).
+        target: Labels (N,) or () of integers.
+        p: The power, 1 or 2.
+        margin: How much larger than the others the score of the label is to be.
+        weight: A weight for each class, (C,), by which an example's loss is multiplied.
+        reduction: "mean", "sum" or "none" for one loss for each example.
+
+    Raises:
+        ValueError: unless `p` is 1 or 2, if a label is out of range, or if shapes do not fit.
     """
 
 def mv(x: Tensor | float | NDArray[Any], vec: Tensor | float | NDArray[Any]) -> Tensor:
@@ -2974,7 +3362,7 @@ def nan_to_num(
 
 def narrow(x: Tensor | float | NDArray[Any], dim: SupportsIndex, start: SupportsIndex, length: SupportsIndex) -> Tensor:
     """
-    `length` positions of dimension `dim` from `start` on, as a view.
+    `length` positions of dimension `dim` from `start` on, as a view. `IndexError` unless they lie within it.
     """
 
 def ne(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
@@ -2991,12 +3379,22 @@ def nll_loss(
     input: Tensor | float | NDArray[Any],
     target: Tensor | float | NDArray[Any],
     weight: Tensor | float | NDArray[Any] | None = None,
-    ignore_index: SupportsIndex = ...,
+    ignore_index: SupportsIndex = -100,
     reduction: str = "mean",
 ) -> Tensor:
     """
-    −weight[label] · input[label] for log-probabilities `input` and labels; shapes, `weight`, `ignore_index` and
-    `reduction` as in cross_entropy.
+    −`weight[label]` · `input[label]` for log-probabilities and labels: `cross_entropy` behind `log_softmax`.
+
+    Args:
+        input: Log-probabilities (N, C), (C,) or (N, C, d…).
+        target: Labels (N,), () or (N, d…) of integers.
+        weight: A weight for each class, (C,). The mean is divided by the sum of the labels' weights.
+        ignore_index: A label that does not count. The mean is NaN if no label counts, as in PyTorch.
+        reduction: "mean", "sum" or "none" for one loss for each example.
+
+    Raises:
+        TypeError: unless labels are integers.
+        ValueError: if a label is out of range, if shapes do not fit, or if there are no examples to take a mean of.
     """
 
 def nonzero(x: Tensor | float | NDArray[Any]) -> Tensor:
@@ -3006,14 +3404,15 @@ def nonzero(x: Tensor | float | NDArray[Any]) -> Tensor:
 
 def norm(
     x: Tensor | float | NDArray[Any],
-    p: float | str | None = None,
+    p: float | str | None = 2.0,
     dim: int | Sequence[int] | None = None,
     keepdim: bool = False,
 ) -> Tensor:
     """
     The p-norm over `dim`, or over everything as one vector: (Σ |x|ᵖ)^(1/p). `p` is a number, 0 to count what is not 0,
-    `inf` and `-inf` for the largest and smallest magnitude, or "fro", which is 2. At 0 its derivatives of any order are 0,
-    and large elements do not overflow. `rg.linalg.norm` has the norms of matrices.
+    `inf` and `-inf` for the largest and smallest magnitude, or "fro", which is 2. At 0 its derivatives of any order are
+    0, and large elements do not overflow. `rg.linalg.norm` has the norms of matrices. `TypeError` unless `x` holds
+    floats, `ValueError` for p = NaN or, as there is no smallest magnitude, for infinite or negative p over nothing.
     """
 
 def normalize(
@@ -3024,11 +3423,22 @@ def normalize(
 ) -> Tensor:
     """
     x / max(‖x‖ₚ, eps) along `dim`; vectors of zeros stay so.
+
+    Args:
+        input: Vectors of floats.
+        p: The order of the norm.
+        dim: The dimension along which the vectors lie.
+        eps: The smallest norm that vectors are divided by.
+
+    Raises:
+        TypeError: unless `input` holds floats.
+        IndexError: if `dim` is out of range.
     """
 
-def one_hot(tensor: Tensor | float | NDArray[Any], num_classes: SupportsIndex = ...) -> Tensor:
+def one_hot(tensor: Tensor | float | NDArray[Any], num_classes: SupportsIndex = -1) -> Tensor:
     """
-    1 at each label, 0 elsewhere: integers (…) to int64 (…, num_classes); with −1, one more class than the largest label.
+    1 at each label, 0 elsewhere: integers (…) to int64 (…, `num_classes`); with −1, one more class than the largest
+    label. `TypeError` unless `tensor` holds integers; `ValueError` if a label is negative or not below `num_classes`.
     """
 
 def ones(*size: int | Sequence[int], dtype: DType | DTypeLike | None = None, requires_grad: bool = False) -> Tensor:
@@ -3055,8 +3465,20 @@ def pad(
     value: SupportsFloat | SupportsIndex | None = None,
 ) -> Tensor:
     """
-    `input` with borders. `pad` has pairs of widths (before, after), the last dimension's first; negative ones cut off.
-    `mode` is "constant", with `value`, "reflect", "replicate" or "circular".
+    `input` with borders of a number or of its own elements.
+
+    Args:
+        input: A tensor.
+        pad: Pairs of widths (before, after), the last dimension's first; negative ones cut off.
+        mode: "constant", "reflect" (mirrored at the outermost elements), "replicate" (which repeats them), or "circular"
+            (from the
+            other end).
+        value: The number of "constant"; 0 unless given.
+
+    Raises:
+        ValueError: if there are more widths than dimensions, if a dimension would have a negative size, or if a border of
+            its own
+            elements would need more than there are.
     """
 
 def permute(x: Tensor | float | NDArray[Any], *dims: int | Sequence[int]) -> Tensor:
@@ -3066,21 +3488,21 @@ def permute(x: Tensor | float | NDArray[Any], *dims: int | Sequence[int]) -> Ten
 
 def pow(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
     """
-    Power, aᵇ; of integers an integer, and a ValueError if one of the exponents is negative.
+    Power, aᵇ; of integers an integer, and a `ValueError` if one of the exponents is negative.
 
     The derivative to b where a = 0 is 0 for b ≥ 0.
     """
 
 def prelu(input: Tensor | float | NDArray[Any], weight: Tensor | float | NDArray[Any]) -> Tensor:
     """
-    x where x > 0, else weight · x, with one weight, or one for each channel (dimension 1) of `input`. The derivative at 0
-    is the weight.
+    x where x > 0, else weight · x, with one weight, or one for each channel (dimension 1) of `input`. The derivative at
+    0 is the weight. `ValueError` for another number of weights.
     """
 
 def prod(
     x: Tensor | float | NDArray[Any],
     dim: int | Sequence[int] | None = None,
-    keepdim: bool | None = None,
+    keepdim: bool | None = False,
     *,
     dtype: DType | DTypeLike | None = None,
     axis: int | Sequence[int] | None = None,
@@ -3088,7 +3510,16 @@ def prod(
 ) -> Tensor:
     """
     Product over `dim`, or over everything; 1 over nothing. Integers and bool are multiplied as int64.
-    `dtype` is that of the elements before they are multiplied, and of the result.
+
+    Args:
+        x: A tensor.
+        dim: One or several dimensions, or None for all.
+        keepdim: Whether the dimensions that go stay, with size 1.
+        dtype: To which elements are cast before they are multiplied, and the dtype of the result.
+
+    Raises:
+        IndexError: if `dim` is out of range.
+        ValueError: if one is named twice.
     """
 
 def rand(
@@ -3170,12 +3601,13 @@ def relu6(input: Tensor | float | NDArray[Any]) -> Tensor:
 
 def remainder(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
     """
-    The remainder of a ÷ b with the sign of b, as Python's `%`. Integers divided by 0 are a ZeroDivisionError.
+    The remainder of a ÷ b with the sign of b, as Python's `%`. Integers divided by 0 are a `ZeroDivisionError`.
     """
 
 def repeat(x: Tensor | float | NDArray[Any], *sizes: int | Sequence[int]) -> Tensor:
     """
     The tensor laid end to end `sizes[i]` times along dimension `i`; more sizes than dimensions make new ones in front.
+    `ValueError` for negative sizes, or fewer sizes than dimensions.
     """
 
 def reshape(x: Tensor | float | NDArray[Any], *shape: int | Sequence[int]) -> Tensor:
@@ -3191,8 +3623,19 @@ def rms_norm(
     eps: SupportsFloat | SupportsIndex | None = None,
 ) -> Tensor:
     """
-    x / √(mean of x² + eps) · weight over the last dimensions, which are `normalized_shape`; `eps` is by default the distance
-    of 1 from the next number of the dtype.
+    x / √(mean of x² + eps) · weight over the last dimensions.
+
+    Zhang and Sennrich, Root mean square layer normalization, 2019.
+
+    Args:
+        input: Examples of floats, whose last dimensions are `normalized_shape`.
+        normalized_shape: The sizes of these dimensions.
+        weight: Factors of that shape, or None.
+        eps: What keeps the denominator from 0: by default the distance of 1 from the next number of the dtype.
+
+    Raises:
+        TypeError: unless `input` holds floats.
+        ValueError: if the shapes do not fit.
     """
 
 def roll(
@@ -3200,12 +3643,14 @@ def roll(
 ) -> Tensor:
     """
     The elements moved by `shifts` along `dims`, those behind the end coming in at the front; without `dims`, all
-    elements are moved as if they were one vector.
+    elements are moved as if they were one vector. `ValueError` unless there is a shift for every dimension, or one
+    alone.
     """
 
 def round(x: Tensor | float | NDArray[Any], decimals: SupportsIndex = 0) -> Tensor:
     """
-    The nearest number with so many decimals, ties to even. The derivative is 0.
+    The nearest number with so many decimals, ties to even. The derivative is 0. `TypeError` for integers rounded to
+    tens or more.
     """
 
 def rsqrt(x: Tensor | float | NDArray[Any]) -> Tensor:
@@ -3230,7 +3675,8 @@ def scatter(
 ) -> Tensor:
     """
     A copy of `x` in which the places that `gather` would read from hold `src`, a tensor that reaches over `index` or a
-    number. Where positions repeat, the last value stays, and it alone has a gradient.
+    number. Where positions repeat, the last value stays, and it alone has a gradient. Errors as `gather`'s, and
+    `ValueError` if `src` is too small.
     """
 
 def scatter_add(
@@ -3240,12 +3686,13 @@ def scatter_add(
     src: Tensor | float | NDArray[Any],
 ) -> Tensor:
     """
-    `x`, and added to the places that `gather` would read from the elements of `src`, which reaches over `index`.
+    `x`, and added to the places that `gather` would read from the elements of `src`, which reaches over `index`. Errors
+    as `gather`'s, and `ValueError` if `src` is too small.
     """
 
 def select(x: Tensor | float | NDArray[Any], dim: SupportsIndex, index: SupportsIndex) -> Tensor:
     """
-    Position `index` of dimension `dim`, without that dimension, as a view.
+    Position `index` of dimension `dim`, without that dimension, as a view. `IndexError` if either is out of range.
     """
 
 def selu(input: Tensor | float | NDArray[Any]) -> Tensor:
@@ -3300,25 +3747,60 @@ def smooth_l1_loss(
     beta: SupportsFloat | SupportsIndex = 1.0,
 ) -> Tensor:
     """
-    d² / (2 beta) for differences d of less than beta, else |d| − beta / 2; reduced by "mean", "sum" or "none".
+    d² / (2 beta) for differences d of less than beta, else |d| − beta / 2.
+
+    Args:
+        input: Predictions of any shape.
+        target: What they should be, of the same shape; nothing broadcasts.
+        reduction: "mean", "sum" or "none" for one loss for each element.
+        beta: Where the parabola ends; 0 gives the absolute error.
+
+    Raises:
+        ValueError: if beta is negative, if the shapes differ, or if there is no element to take a mean of.
     """
 
 def soft_margin_loss(
     input: Tensor | float | NDArray[Any], target: Tensor | float | NDArray[Any], reduction: str = "mean"
 ) -> Tensor:
     """
-    ln(1 + exp(−target · input)) for targets 1 and −1, without overflow; reduced by "mean", "sum" or "none". A ValueError
-    for targets of 0, as in labels 0 and 1.
+    ln(1 + exp(−target · input)), without overflow.
+
+    Args:
+        input: Scores of any shape.
+        target: 1 and −1, of the same shape.
+        reduction: "mean", "sum" or "none" for one loss for each element.
+
+    Raises:
+        ValueError: for targets of 0 (labels 0 and 1 would teach nothing about the former), if the shapes differ, or if
+            there is no
+            element to take a mean of.
     """
 
 def softmax(x: Tensor | float | NDArray[Any], dim: SupportsIndex) -> Tensor:
     """
     exp(x) / Σ exp(x) along `dim`, without overflow.
+
+    Args:
+        x: Numbers; integers become floats of the default dtype.
+        dim: The dimension along which the results add up to 1.
+
+    Raises:
+        IndexError: if `dim` is out of range.
+
+    >>> rg.softmax(rg.tensor([[0.0, 0.0]]), 1)
+    tensor([[0.5, 0.5]])
     """
 
 def softmin(input: Tensor | float | NDArray[Any], dim: SupportsIndex) -> Tensor:
     """
     exp(−x) / Σ exp(−x) along `dim`, without overflow.
+
+    Args:
+        input: Numbers; integers become floats of the default dtype.
+        dim: The dimension along which the results add up to 1.
+
+    Raises:
+        IndexError: if `dim` is out of range.
     """
 
 def softplus(
@@ -3327,12 +3809,12 @@ def softplus(
     threshold: SupportsFloat | SupportsIndex = 20.0,
 ) -> Tensor:
     """
-    ln(1 + exp(beta · x)) / beta, without overflow; x itself where beta · x > threshold.
+    ln(1 + exp(beta · x)) / beta, without overflow; x itself where beta · x > threshold. `ValueError` if beta is 0.
     """
 
 def softshrink(input: Tensor | float | NDArray[Any], lambd: SupportsFloat | SupportsIndex = 0.5) -> Tensor:
     """
-    x moved towards 0 by lambd, or 0 where |x| ≤ lambd. The derivative there is 0.
+    x moved towards 0 by lambd, or 0 where |x| ≤ lambd. The derivative there is 0. `ValueError` if lambd is negative.
     """
 
 def softsign(input: Tensor | float | NDArray[Any]) -> Tensor:
@@ -3341,7 +3823,7 @@ def softsign(input: Tensor | float | NDArray[Any]) -> Tensor:
     """
 
 def sort(
-    x: Tensor | float | NDArray[Any], dim: SupportsIndex = ..., descending: bool = False, stable: bool = False
+    x: Tensor | float | NDArray[Any], dim: SupportsIndex = -1, descending: bool = False, stable: bool = False
 ) -> ValuesIndices:
     """
     The elements along `dim` in increasing order, or decreasing if `descending`, and their indices. NaN is larger than
@@ -3353,6 +3835,8 @@ def split(
 ) -> tuple[Tensor, ...]:
     """
     Pieces along `dim`, as views: of one size, the last being what is left, or of the sizes that a sequence lists.
+    `ValueError` unless sizes are positive (0 is allowed in a list of sizes) and a list of sizes adds up to the
+    dimension's.
     """
 
 def sqrt(x: Tensor | float | NDArray[Any]) -> Tensor:
@@ -3379,7 +3863,7 @@ def std(
     x: Tensor | float | NDArray[Any],
     dim: int | Sequence[int] | None = None,
     *,
-    keepdim: bool | None = None,
+    keepdim: bool | None = False,
     correction: SupportsFloat | SupportsIndex | None = None,
     unbiased: bool | None = None,
     axis: int | Sequence[int] | None = None,
@@ -3387,13 +3871,25 @@ def std(
 ) -> Tensor:
     """
     Standard deviation over `dim`, or over everything, the root of `var`. The derivative where it is 0 is 0.
+
+    Args:
+        x: A tensor of floats.
+        dim: One or several dimensions, or None for all.
+        keepdim: Whether the dimensions that go stay, with size 1.
+        correction: What is subtracted from the number n of elements; 1 unless given.
+        unbiased: True and False stand for the corrections 1 and 0.
+
+    Raises:
+        IndexError: if `dim` is out of range.
+        TypeError: unless elements are floats.
+        ValueError: if both `correction` and `unbiased` are given, or a dimension is named twice.
     """
 
 def std_mean(
     x: Tensor | float | NDArray[Any],
     dim: int | Sequence[int] | None = None,
     *,
-    keepdim: bool | None = None,
+    keepdim: bool | None = False,
     correction: SupportsFloat | SupportsIndex | None = None,
     unbiased: bool | None = None,
     axis: int | Sequence[int] | None = None,
@@ -3415,7 +3911,7 @@ def sub(
 def sum(
     x: Tensor | float | NDArray[Any],
     dim: int | Sequence[int] | None = None,
-    keepdim: bool | None = None,
+    keepdim: bool | None = False,
     *,
     dtype: DType | DTypeLike | None = None,
     axis: int | Sequence[int] | None = None,
@@ -3423,7 +3919,19 @@ def sum(
 ) -> Tensor:
     """
     Sum over `dim`, or over everything. Integers and bool are summed as int64.
-    `dtype` is that of the elements before they are added, and of the result.
+
+    Args:
+        x: A tensor.
+        dim: One or several dimensions, or None for all.
+        keepdim: Whether the dimensions that go stay, with size 1.
+        dtype: To which elements are cast before they are added, and the dtype of the result.
+
+    Raises:
+        IndexError: if `dim` is out of range.
+        ValueError: if one is named twice.
+
+    >>> rg.sum(rg.tensor([[1.0, 2.0], [3.0, 4.0]]), dim=0)
+    tensor([4., 6.])
     """
 
 def swapaxes(x: Tensor | float | NDArray[Any], axis0: SupportsIndex, axis1: SupportsIndex) -> Tensor:
@@ -3465,11 +3973,12 @@ def tensor(data: Any, dtype: DType | DTypeLike | None = None, requires_grad: boo
 def tensordot(
     x: Tensor | float | NDArray[Any],
     other: Tensor | float | NDArray[Any],
-    dims: int | Sequence[int | Sequence[int]] = ...,
+    dims: int | Sequence[int | Sequence[int]] = 2,
 ) -> Tensor:
     """
     Sum of products over pairs of dimensions: over the last `dims` of `x` and the first of `other`, or over the dims of
-    `x` in `dims[0]` and those of `other` in `dims[1]`.
+    `x` in `dims[0]` and those of `other` in `dims[1]`. `ValueError` unless paired sizes are equal, `IndexError` for
+    dims out of range.
     """
 
 def threshold(
@@ -3481,19 +3990,20 @@ def threshold(
 
 def tile(x: Tensor | float | NDArray[Any], *dims: int | Sequence[int]) -> Tensor:
     """
-    As `repeat`, but fewer sizes than dimensions belong to the last ones.
+    As `repeat`, but fewer sizes than dimensions belong to the last ones. `ValueError` for negative sizes.
     """
 
 def topk(
     x: Tensor | float | NDArray[Any],
     k: SupportsIndex,
-    dim: SupportsIndex = ...,
+    dim: SupportsIndex = -1,
     largest: bool = True,
     sorted: bool = True,
 ) -> ValuesIndices:
     """
     The `k` largest elements along `dim`, or smallest unless `largest`, and their indices, in decreasing (increasing)
     order, whether `sorted` asks for it or not. NaN is larger than every number; of equal elements the first are taken.
+    `ValueError` unless there are so many.
     """
 
 def trace(x: Tensor | float | NDArray[Any]) -> Tensor:
@@ -3540,22 +4050,35 @@ def var(
     x: Tensor | float | NDArray[Any],
     dim: int | Sequence[int] | None = None,
     *,
-    keepdim: bool | None = None,
+    keepdim: bool | None = False,
     correction: SupportsFloat | SupportsIndex | None = None,
     unbiased: bool | None = None,
     axis: int | Sequence[int] | None = None,
     keepdims: bool | None = None,
 ) -> Tensor:
     """
-    Variance over `dim`, or over everything: Σ (x − mean)² / (n − `correction`), with `correction` 1 unless given;
-    `unbiased` True and False stand for 1 and 0. NaN where n ≤ `correction` and all differences are 0.
+    Variance over `dim`, or over everything: Σ (x − mean)² / (n − correction).
+
+    It is NaN where n ≤ correction and all differences are 0.
+
+    Args:
+        x: A tensor of floats.
+        dim: One or several dimensions, or None for all.
+        keepdim: Whether the dimensions that go stay, with size 1.
+        correction: What is subtracted from the number n of elements; 1 unless given.
+        unbiased: True and False stand for the corrections 1 and 0.
+
+    Raises:
+        IndexError: if `dim` is out of range.
+        TypeError: unless elements are floats.
+        ValueError: if both `correction` and `unbiased` are given, or a dimension is named twice.
     """
 
 def var_mean(
     x: Tensor | float | NDArray[Any],
     dim: int | Sequence[int] | None = None,
     *,
-    keepdim: bool | None = None,
+    keepdim: bool | None = False,
     correction: SupportsFloat | SupportsIndex | None = None,
     unbiased: bool | None = None,
     axis: int | Sequence[int] | None = None,

@@ -1,19 +1,16 @@
-//! `PyO3`'s attributes for what Python calls, with one thing added: the body of each function runs inside
-//! `crate::entry::boundary`, which turns a panic into an exception. Its result becomes a `PyResult`, if it is none.
+//! The mark of an operation, [`op`]; and `PyO3`'s attributes for what Python calls, with one thing added: the body of each
+//! function runs inside `crate::entry::boundary`, which turns a panic into an exception. Its result becomes a `PyResult`, if it
+//! is none.
 
 use proc_macro::TokenStream;
-use proc_macro2::{Delimiter, Group, TokenTree};
 use quote::quote;
-use syn::{
-    Attribute, Block, ImplItem, ItemFn, ItemImpl, Meta, ReturnType, Signature, Type, parse_macro_input, parse_quote,
-};
+use syn::{Block, ImplItem, ItemFn, ItemImpl, ReturnType, Signature, Type, parse_macro_input, parse_quote};
 
 /// `#[pyo3::pyfunction]` behind the boundary.
 #[proc_macro_attribute]
 pub fn pyfunction(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let mut function = parse_macro_input!(item as ItemFn);
     enclose(&mut function.sig, &mut function.block);
-    show_defaults(&mut function.attrs);
     let arguments = proc_macro2::TokenStream::from(arguments);
     quote!(#[::pyo3::pyfunction(#arguments)] #function).into()
 }
@@ -32,6 +29,25 @@ pub fn conversion(_: TokenStream, item: TokenStream) -> TokenStream {
     quote!(#methods).into()
 }
 
+/// Marks a function of the engine as an operation of Python's; it stays what it is. `rust/python/build` writes the Python side,
+/// whose arguments have the same names and order, and whose documentation is that of the function.
+///
+/// `#[op(function)]` makes a function, and the others a method of `Tensor` as well:
+///
+/// - `#[op(method)]`;
+/// - `#[op(reduction)]`, whose `dim` and `keepdim` are None and False by default, and may be called `axis` and `keepdims`;
+/// - `#[op(cumulation)]`, which has only `dim`, and needs it;
+/// - `#[op(extremum, whole = …, pairwise = …)]`: a reduction along one `dim`, that without one is the function `whole`, and
+///   with another tensor the function `pairwise`.
+///
+/// Further items are defaults of arguments (`dim = -1`), `*shape` for an argument whose items may be given one by one, `dtype`
+/// for one more argument of a reduction, the dtype to which elements are cast before, and `name = "where"`, if Python's
+/// name is another.
+#[proc_macro_attribute]
+pub fn op(_: TokenStream, item: TokenStream) -> TokenStream {
+    item
+}
+
 fn enclosed(mut methods: ItemImpl) -> ItemImpl {
     for item in &mut methods.items {
         if let ImplItem::Fn(method) = item
@@ -40,34 +56,8 @@ fn enclosed(mut methods: ItemImpl) -> ItemImpl {
         {
             enclose(&mut method.sig, &mut method.block);
         }
-        if let ImplItem::Fn(method) = item {
-            show_defaults(&mut method.attrs);
-        }
     }
     methods
-}
-
-/// Lets `PyO3` see the default values of arguments that come out of a `macro_rules!` macro, which wraps them in groups without
-/// delimiters: signatures would show `...`.
-fn show_defaults(attributes: &mut [Attribute]) {
-    for attribute in attributes.iter_mut().filter(|attribute| attribute.path().is_ident("pyo3")) {
-        if let Meta::List(list) = &mut attribute.meta {
-            list.tokens = without_groups(std::mem::take(&mut list.tokens));
-        }
-    }
-}
-
-fn without_groups(tokens: proc_macro2::TokenStream) -> proc_macro2::TokenStream {
-    let flat = |tree| match tree {
-        TokenTree::Group(group) if group.delimiter() == Delimiter::None => without_groups(group.stream()),
-        TokenTree::Group(group) => {
-            let mut inner = Group::new(group.delimiter(), without_groups(group.stream()));
-            inner.set_span(group.span());
-            TokenTree::from(inner).into()
-        }
-        other => other.into(),
-    };
-    tokens.into_iter().map(flat).collect()
 }
 
 fn enclose(signature: &mut Signature, block: &mut Block) {

@@ -1,7 +1,5 @@
 //! Arguments as Python users write them, and what the engine takes.
 
-#![allow(non_camel_case_types, reason = "the rows of the operations' tables spell Python's types")]
-
 use pyo3::exceptions::{PyMemoryError, PyOverflowError, PyTypeError};
 use pyo3::inspect::PyStaticExpr;
 use pyo3::types::{PyBool, PyInt, PySequence, PyString, PyTuple};
@@ -14,20 +12,8 @@ use crate::entry::boundary;
 use crate::entry::prelude::*;
 use crate::error::{room, to_py};
 use crate::interop;
-use crate::operands::{no_operand, number, settle, type_name};
+use crate::operands::{no_operand, number, type_name};
 use crate::tensor::PyTensor;
-
-/// What an argument of the bindings becomes for the engine.
-pub(crate) trait Pass {
-    type As<'a>
-    where
-        Self: 'a;
-    fn pass(&self) -> PyResult<Self::As<'_>>;
-    /// The operand that it is.
-    fn operand(&mut self) -> Option<&mut EngineTensor> {
-        None
-    }
-}
 
 /// An operand: a tensor, an array or NumPy scalar, or a Python number, whose dtype adapts.
 pub(crate) struct Tensor(pub(crate) EngineTensor);
@@ -57,44 +43,16 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Tensor {
     }
 }
 
-impl Tensor {
-    /// The only operand.
-    pub(crate) fn alone(mut self) -> PyResult<EngineTensor> {
-        settle(None, [Some(&mut self.0)])?;
-        Ok(self.0)
-    }
-}
+/// How a quotient is rounded, by its name.
+pub(crate) struct Rounding(pub(crate) ops::Rounding);
 
-impl Pass for Tensor {
-    type As<'a> = &'a EngineTensor;
-    fn pass(&self) -> PyResult<&EngineTensor> {
-        Ok(&self.0)
-    }
-    fn operand(&mut self) -> Option<&mut EngineTensor> {
-        Some(&mut self.0)
-    }
-}
+#[conversion]
+impl<'a, 'py> FromPyObject<'a, 'py> for Rounding {
+    type Error = PyErr;
+    const INPUT_TYPE: PyStaticExpr = String::INPUT_TYPE;
 
-/// An operand that may be None.
-pub(crate) type OptionalTensor = Option<Tensor>;
-
-impl Pass for Option<Tensor> {
-    type As<'a> = Option<&'a EngineTensor>;
-    fn pass(&self) -> PyResult<Option<&EngineTensor>> {
-        Ok(self.as_ref().map(|t| &t.0))
-    }
-    fn operand(&mut self) -> Option<&mut EngineTensor> {
-        self.as_mut().map(|t| &mut t.0)
-    }
-}
-
-/// How a quotient is rounded, by its name or None.
-pub(crate) type RoundingMode = Option<String>;
-
-impl Pass for RoundingMode {
-    type As<'a> = Option<ops::Rounding>;
-    fn pass(&self) -> PyResult<Option<ops::Rounding>> {
-        self.as_deref().map(ops::Rounding::from_name).transpose().map_err(to_py)
+    fn extract(ob: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        ops::Rounding::from_name(&ob.extract::<String>()?).map(Self).map_err(to_py)
     }
 }
 
@@ -127,15 +85,8 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Tensors {
     }
 }
 
-impl Pass for Tensors {
-    type As<'a> = &'a [EngineTensor];
-    fn pass(&self) -> PyResult<&[EngineTensor]> {
-        Ok(&self.0)
-    }
-}
-
 /// An operand for every term of an equation, given one by one or as one sequence, which may have no end.
-pub(crate) fn operands(equation: &str, args: &Bound<'_, PyTuple>) -> PyResult<Vec<EngineTensor>> {
+pub(crate) fn operands_of(equation: &str, args: &Bound<'_, PyTuple>) -> PyResult<Vec<EngineTensor>> {
     let terms = equation.split(',').count();
     let first = args.get_item(0).ok().filter(|first| args.len() == 1 && first.cast::<PySequence>().is_ok());
     let list = match &first {
@@ -156,7 +107,7 @@ pub(crate) fn operands(equation: &str, args: &Bound<'_, PyTuple>) -> PyResult<Ve
 
 /// An integer of Python or NumPy, or a tensor of one, but no truth value: `var(x, True)` is not meant to be along dimension 1.
 #[derive(Clone, Copy)]
-pub(crate) struct Int<T>(pub(crate) T);
+pub(crate) struct Int<T = isize>(pub(crate) T);
 
 #[conversion]
 impl<'a, 'py, T: FromPyObject<'a, 'py, Error = PyErr>> FromPyObject<'a, 'py> for Int<T> {
@@ -171,7 +122,7 @@ impl<'a, 'py, T: FromPyObject<'a, 'py, Error = PyErr>> FromPyObject<'a, 'py> for
 
 /// An [`Int`] whose default is written as a number.
 pub(crate) fn integer(ob: &Bound<'_, PyAny>) -> PyResult<isize> {
-    ob.extract::<Int<isize>>().map(|int| int.0)
+    ob.extract::<Int>().map(|int| int.0)
 }
 
 fn refuse_truth(ob: &Bound<'_, PyAny>) -> PyResult<()> {
@@ -182,58 +133,25 @@ fn refuse_truth(ob: &Bound<'_, PyAny>) -> PyResult<()> {
     )))
 }
 
-pub(crate) type int = Int<isize>;
-
-impl Pass for int {
-    type As<'a> = isize;
-    fn pass(&self) -> PyResult<isize> {
-        Ok(self.0)
-    }
-}
-
-impl Pass for isize {
-    type As<'a> = isize;
-    fn pass(&self) -> PyResult<isize> {
-        Ok(*self)
-    }
-}
-
 /// The longest sequence of sizes: that of the pieces of a split.
 const MOST_DIMS: usize = 1 << 20;
 
-/// One or several dimensions.
-pub(crate) struct DimList(Vec<isize>);
-
-/// One or several integers.
-pub(crate) type Ints = DimList;
-
-impl Pass for DimList {
-    type As<'a> = &'a [isize];
-    fn pass(&self) -> PyResult<&[isize]> {
-        Ok(&self.0)
-    }
-}
+/// One or several integers: dimensions, or sizes.
+pub(crate) struct Ints(pub(crate) Vec<isize>);
 
 /// The size of every piece, or the sizes of the pieces.
-pub(crate) struct Sections(ops::Sections);
+pub(crate) struct Sections(pub(crate) ops::Sections);
 
 #[conversion]
 impl<'a, 'py> FromPyObject<'a, 'py> for Sections {
     type Error = PyErr;
-    const INPUT_TYPE: PyStaticExpr = DimList::INPUT_TYPE;
+    const INPUT_TYPE: PyStaticExpr = Ints::INPUT_TYPE;
 
     fn extract(ob: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
-        if let Ok(size) = ob.extract::<int>() {
+        if let Ok(size) = ob.extract::<Int>() {
             return Ok(Self(ops::Sections::Every(size.0)));
         }
-        ob.extract::<DimList>().map(|sizes| Self(ops::Sections::Each(sizes.0)))
-    }
-}
-
-impl Pass for Sections {
-    type As<'a> = &'a ops::Sections;
-    fn pass(&self) -> PyResult<&ops::Sections> {
-        Ok(&self.0)
+        ob.extract::<Ints>().map(|sizes| Self(ops::Sections::Each(sizes.0)))
     }
 }
 
@@ -256,11 +174,8 @@ where
     Ok(all)
 }
 
-/// One or several dimensions, or None for all.
-pub(crate) type Dims = Option<DimList>;
-
 #[conversion]
-impl<'a, 'py> FromPyObject<'a, 'py> for DimList {
+impl<'a, 'py> FromPyObject<'a, 'py> for Ints {
     type Error = PyErr;
     const INPUT_TYPE: PyStaticExpr = type_hint_union!(
         type_hint_identifier!("builtins", "int"),
@@ -275,7 +190,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for DimList {
         if let Ok(one) = ob.extract::<isize>() {
             return Ok(Self(vec![one]));
         }
-        let error = match few::<int>(&ob, MOST_DIMS) {
+        let error = match few::<Int>(&ob, MOST_DIMS) {
             Ok(all) => return Ok(Self(all.into_iter().map(|int| int.0).collect())),
             Err(error) => error,
         };
@@ -291,19 +206,12 @@ impl<'a, 'py> FromPyObject<'a, 'py> for DimList {
     }
 }
 
-impl Pass for Dims {
-    type As<'a> = Option<&'a [isize]>;
-    fn pass(&self) -> PyResult<Option<&[isize]>> {
-        Ok(self.as_ref().map(|d| d.0.as_slice()))
-    }
-}
-
 /// Sizes or dimensions, given one by one or as one sequence: `reshape(2, 3)` or `reshape((2, 3))`.
 pub(crate) fn sequence(args: &Bound<'_, PyTuple>) -> PyResult<Vec<isize>> {
     if args.len() == 1 {
-        return Ok(args.get_item(0)?.extract::<DimList>()?.0);
+        return Ok(args.get_item(0)?.extract::<Ints>()?.0);
     }
-    Ok(args.extract::<DimList>()?.0)
+    Ok(args.extract::<Ints>()?.0)
 }
 
 /// A shape: an integer or a sequence of them, none negative.
@@ -312,10 +220,10 @@ pub(crate) struct Shape(pub(crate) Vec<usize>);
 #[conversion]
 impl<'a, 'py> FromPyObject<'a, 'py> for Shape {
     type Error = PyErr;
-    const INPUT_TYPE: PyStaticExpr = DimList::INPUT_TYPE;
+    const INPUT_TYPE: PyStaticExpr = Ints::INPUT_TYPE;
 
     fn extract(ob: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
-        sizes(&ob.extract::<DimList>()?.0).map(Self)
+        sizes(&ob.extract::<Ints>()?.0).map(Self)
     }
 }
 
@@ -331,56 +239,28 @@ pub(crate) fn sizes(all: &[isize]) -> PyResult<Vec<usize>> {
     Ok(found)
 }
 
-pub(crate) type float = f64;
-
-impl Pass for f64 {
-    type As<'a> = f64;
-    fn pass(&self) -> PyResult<f64> {
-        Ok(*self)
-    }
-}
-
-pub(crate) type OptionalFloat = Option<float>;
-
-impl Pass for OptionalFloat {
-    type As<'a> = Option<f64>;
-    fn pass(&self) -> PyResult<Option<f64>> {
-        Ok(*self)
-    }
-}
-
-/// One of the names that an argument may have.
-pub(crate) type Name<'a> = &'a str;
-
-impl Pass for &str {
-    type As<'a>
-        = &'a str
-    where
-        Self: 'a;
-    fn pass(&self) -> PyResult<&str> {
-        Ok(self)
-    }
-}
-
-impl Pass for bool {
-    type As<'a> = bool;
-    fn pass(&self) -> PyResult<bool> {
-        Ok(*self)
-    }
-}
-
 /// The order of a norm: a number, or "fro" for 2, which is also what None stands for.
-pub(crate) struct OrderOf(f64);
+pub(crate) struct Order(pub(crate) f64);
 
-pub(crate) type Order = Option<OrderOf>;
+impl From<f64> for Order {
+    fn from(p: f64) -> Self {
+        Self(p)
+    }
+}
 
 #[conversion]
-impl<'a, 'py> FromPyObject<'a, 'py> for OrderOf {
+impl<'a, 'py> FromPyObject<'a, 'py> for Order {
     type Error = PyErr;
-    const INPUT_TYPE: PyStaticExpr =
-        type_hint_union!(type_hint_identifier!("builtins", "float"), type_hint_identifier!("builtins", "str"));
+    const INPUT_TYPE: PyStaticExpr = type_hint_union!(
+        type_hint_identifier!("builtins", "float"),
+        type_hint_identifier!("builtins", "str"),
+        type_hint_identifier!("builtins", "None")
+    );
 
     fn extract(ob: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        if ob.is_none() {
+            return Ok(Self(2.0));
+        }
         let Ok(name) = ob.cast::<PyString>() else { return ob.extract().map(Self) };
         match &*name.to_cow()? {
             "fro" => Ok(Self(2.0)),
@@ -392,19 +272,12 @@ impl<'a, 'py> FromPyObject<'a, 'py> for OrderOf {
     }
 }
 
-impl Pass for Order {
-    type As<'a> = f64;
-    fn pass(&self) -> PyResult<f64> {
-        Ok(self.as_ref().map_or(2.0, |order| order.0))
-    }
-}
-
 /// Which dimensions a contraction sums over: how many, or those of the one and those of the other operand.
-pub(crate) struct Pairing(ops::Pairing);
+pub(crate) struct Pairing(pub(crate) ops::Pairing);
 
-impl Pairing {
+impl From<isize> for Pairing {
     /// As many of the last as of the first.
-    pub(crate) fn last(n: isize) -> Self {
+    fn from(n: isize) -> Self {
         Self(ops::Pairing::Last(n))
     }
 }
@@ -414,16 +287,16 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Pairing {
     type Error = PyErr;
     const INPUT_TYPE: PyStaticExpr = type_hint_union!(
         type_hint_identifier!("builtins", "int"),
-        type_hint_subscript!(type_hint_identifier!("collections.abc", "Sequence"), DimList::INPUT_TYPE)
+        type_hint_subscript!(type_hint_identifier!("collections.abc", "Sequence"), Ints::INPUT_TYPE)
     );
 
     fn extract(ob: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
         refuse_truth(&ob)?;
         if let Ok(n) = ob.extract::<isize>() {
-            return Ok(Self::last(n));
+            return Ok(n.into());
         }
-        match ob.extract::<(DimList, DimList)>().or_else(|_| {
-            let [a, b] = <[DimList; 2]>::try_from(few(&ob, 2)?)
+        match ob.extract::<(Ints, Ints)>().or_else(|_| {
+            let [a, b] = <[Ints; 2]>::try_from(few(&ob, 2)?)
                 .map_err(|all| value_error(format!("expected two lists of dims, got {}", all.len())))?;
             PyResult::Ok((a, b))
         }) {
@@ -433,12 +306,5 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Pairing {
                 ob.repr()?
             ))),
         }
-    }
-}
-
-impl Pass for Pairing {
-    type As<'a> = &'a ops::Pairing;
-    fn pass(&self) -> PyResult<&ops::Pairing> {
-        Ok(&self.0)
     }
 }

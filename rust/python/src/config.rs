@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use pyo3::exceptions::PyValueError;
 use rgrad_kernels::{buffer, simd, threads};
 
-use crate::args::int;
+use crate::args::Int;
 use crate::entry::prelude::*;
 
 /// More threads than any machine that this library is for: a mistake, and one that would start them all.
@@ -13,7 +13,7 @@ const MOST_THREADS: usize = 1024;
 
 /// Sets how many threads an operation may use. `ValueError` unless it is 1 to 1024.
 #[pyfunction]
-pub fn set_num_threads(n: int) -> PyResult<()> {
+pub fn set_num_threads(n: Int) -> PyResult<()> {
     let n = n.0;
     match usize::try_from(n) {
         Ok(n) if (1..=MOST_THREADS).contains(&n) => {

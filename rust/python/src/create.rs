@@ -9,7 +9,7 @@ use rgrad_engine::ops;
 use rgrad_engine::random::{Generator, State};
 use rgrad_engine::{DType, Number, Tensor};
 
-use crate::args::{self, Int, Shape, int, sequence, sizes};
+use crate::args::{self, Int, Shape, sequence, sizes};
 use crate::dtype::AnyDType;
 use crate::entry::prelude::*;
 use crate::error::{run, to_py};
@@ -109,14 +109,14 @@ pub fn full_like(x: args::Tensor, fill_value: Num, dtype: Option<AnyDType>, requ
 }
 
 /// A number of elements, which must not be negative.
-fn count(n: int) -> PyResult<usize> {
+fn count(n: Int) -> PyResult<usize> {
     Ok(sizes(&[n.0])?[0])
 }
 
 /// Ones on the diagonal of an (n, m) matrix of zeros; `m` is `n` unless given.
 #[pyfunction]
 #[pyo3(signature = (n, m=None, dtype=None, requires_grad=false))]
-pub fn eye(n: int, m: Option<int>, dtype: Option<AnyDType>, requires_grad: bool) -> Out {
+pub fn eye(n: Int, m: Option<Int>, dtype: Option<AnyDType>, requires_grad: bool) -> Out {
     finish(ops::eye(count(n)?, count(m.unwrap_or(n))?, or_default(dtype)).map_err(to_py)?, requires_grad)
 }
 
@@ -141,14 +141,14 @@ pub fn arange(start: Num, end: Option<Num>, step: Option<Num>, dtype: Option<Any
 /// `steps` numbers from `start` to `end`, both included, evenly spaced.
 #[pyfunction]
 #[pyo3(signature = (start, end, steps, dtype=None, requires_grad=false))]
-pub fn linspace(start: f64, end: f64, steps: int, dtype: Option<AnyDType>, requires_grad: bool) -> Out {
+pub fn linspace(start: f64, end: f64, steps: Int, dtype: Option<AnyDType>, requires_grad: bool) -> Out {
     finish(ops::linspace(start, end, count(steps)?, dtype.map(|d| d.0)).map_err(to_py)?, requires_grad)
 }
 
 /// `steps` powers of `base`, with exponents evenly spaced from `start` to `end`, both included.
 #[pyfunction]
 #[pyo3(signature = (start, end, steps, base=10.0, dtype=None, requires_grad=false))]
-pub fn logspace(start: f64, end: f64, steps: int, base: f64, dtype: Option<AnyDType>, requires_grad: bool) -> Out {
+pub fn logspace(start: f64, end: f64, steps: Int, base: f64, dtype: Option<AnyDType>, requires_grad: bool) -> Out {
     finish(ops::logspace(start, end, count(steps)?, base, dtype.map(|d| d.0)).map_err(to_py)?, requires_grad)
 }
 
@@ -313,7 +313,7 @@ pub fn randint(
 /// The integers 0 to n − 1 in random order.
 #[pyfunction]
 #[pyo3(signature = (n, *, dtype=None, generator=None))]
-pub fn randperm(py: Python<'_>, n: int, dtype: Option<AnyDType>, generator: Option<&Bound<'_, PyGenerator>>) -> Out {
+pub fn randperm(py: Python<'_>, n: Int, dtype: Option<AnyDType>, generator: Option<&Bound<'_, PyGenerator>>) -> Out {
     let (n, dtype) = (count(n)?, dtype.map_or(DType::Int64, |d| d.0));
     draw(py, generator, usize::MAX, |g| g.randperm(n, dtype)).map(Into::into)
 }

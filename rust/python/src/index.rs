@@ -7,7 +7,6 @@ use pyo3::types::{PyBool, PyEllipsis, PyInt, PyList, PyRange, PySlice, PyTuple};
 use rgrad_engine::ops::{self, Index};
 use rgrad_engine::{DType, Number, Tensor};
 
-use crate::args::Pass;
 use crate::entry::prelude::*;
 use crate::error::{run, to_py};
 use crate::interop;
@@ -27,13 +26,6 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Indices {
             Ok(all) => all.iter().map(|i| item(&i)).collect::<PyResult<_>>().map(Self),
             Err(_) => Ok(Self(vec![item(&index)?])),
         }
-    }
-}
-
-impl Pass for Indices {
-    type As<'a> = &'a [Index];
-    fn pass(&self) -> PyResult<&[Index]> {
-        Ok(&self.0)
     }
 }
 

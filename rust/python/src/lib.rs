@@ -1,9 +1,8 @@
 //! Python bindings of rgrad: the extension module `rgrad._core`.
 //!
 //! Nothing is computed here: arguments are converted, the interpreter is released around long work, the engine is called,
-//! and errors become exceptions. Functions and methods of the operations come from the engine's tables (`functions.rs`).
+//! and errors become exceptions. Functions and methods of the operations are generated from the engine's (`build`).
 
-#![recursion_limit = "512"]
 // PyO3 hands arguments over by value, and docstrings are written for Python's readers.
 #![allow(clippy::needless_pass_by_value, clippy::trivially_copy_pass_by_ref, clippy::unused_self, clippy::doc_markdown)]
 #![allow(unsafe_op_in_unsafe_fn, reason = "PyO3's own code, where a macro of ours writes the method")]
@@ -38,13 +37,10 @@ mod tensor;
 mod transforms;
 mod turn;
 
-/// Writes the module: what stands here, and every operation of the tables.
+/// Writes the module: what stands here, and the functions of the operations.
 macro_rules! module {
-    ($($(#[$doc:meta])* $kind:ident $name:ident($($args:tt)*) $(= $python:literal)? $(-> $out:ident)?;)*) => {
+    ($($name:ident)*) => {
         use pyo3::prelude::*;
-
-        const COUNT: usize = [$(stringify!($name)),*].len();
-        const NAMES: [&str; COUNT] = [$(module!(@name $name $($python)?)),*];
 
         /// The compiled part of rgrad. Use it through the package `rgrad`.
         #[pymodule]
@@ -93,19 +89,15 @@ macro_rules! module {
             use crate::places::PyPlaces;
             #[pymodule_export]
             use crate::tensor::{PyTensor, _rebuild};
-            $(
-                #[pymodule_export]
-                use crate::functions::$name;
-            )*
+            #[pymodule_export]
+            use crate::functions::{$($name),*};
             #[pymodule_export]
             const VERSION: &str = env!("CARGO_PKG_VERSION");
             /// The names of the operations.
             #[pymodule_export]
-            const OPS: [&str; crate::COUNT] = crate::NAMES;
+            const OPS: [&str; crate::functions::OPS.len()] = crate::functions::OPS;
         }
     };
-    (@name $name:ident) => { stringify!($name) };
-    (@name $name:ident $python:literal) => { $python };
 }
 
-rgrad_engine::for_each_op!(module);
+functions::operations!(module);

@@ -2,7 +2,7 @@
 
 use rgrad_engine::shape::normalize_dim;
 
-use crate::args::{Int, int};
+use crate::args::Int;
 use crate::entry::prelude::*;
 use crate::error::to_py;
 use crate::tensor::{PyTensor, Sizes};
@@ -11,7 +11,7 @@ use crate::tensor::{PyTensor, Sizes};
 impl PyTensor {
     /// Distances of neighbours along every dimension, or along dimension `dim`, in elements.
     #[pyo3(signature = (dim=None) -> "int | tuple[int, ...]")]
-    fn stride(&self, py: Python<'_>, dim: Option<int>) -> PyResult<Py<PyAny>> {
+    fn stride(&self, py: Python<'_>, dim: Option<Int>) -> PyResult<Py<PyAny>> {
         let strides = &self.inner.layout().strides;
         let Some(Int(dim)) = dim else { return Ok(Sizes(strides.to_vec()).into_pyobject(py)?.into_any().unbind()) };
         let at = normalize_dim("stride", dim, strides.len()).map_err(to_py)?;

@@ -2,7 +2,7 @@
 
 use rgrad_engine::{Tensor, ops};
 
-use crate::args::{self, OptionalTensor, Pass, int};
+use crate::args::{self, Int};
 use crate::entry::prelude::*;
 use crate::error::run;
 use crate::operands::{beside, no_operand};
@@ -185,7 +185,7 @@ impl PyTensor {
         run(py, self.inner.numel(), || ops::bitwise_not(&self.inner)).map(Into::into)
     }
     #[pyo3(signature = (ndigits=None))]
-    fn __round__(&self, py: Python<'_>, ndigits: Option<int>) -> Out {
+    fn __round__(&self, py: Python<'_>, ndigits: Option<Int>) -> Out {
         run(py, self.inner.numel(), || ops::rounded(&self.inner, ndigits.map_or(0, |n| n.0))).map(Into::into)
     }
     fn __pow__(&self, other: &Bound<'_, PyAny>, modulo: Option<&Bound<'_, PyAny>>) -> PyResult<Py<PyAny>> {
@@ -210,8 +210,8 @@ impl PyTensor {
     }
     /// Writes `clamp(self, min, max)` over this tensor's elements, and returns it.
     #[pyo3(signature = (min=None, max=None))]
-    fn clamp_(slf: Bound<'_, Self>, min: OptionalTensor, max: OptionalTensor) -> PyResult<Bound<'_, Self>> {
-        let (min, max) = (min.pass()?, max.pass()?);
+    fn clamp_(slf: Bound<'_, Self>, min: Option<args::Tensor>, max: Option<args::Tensor>) -> PyResult<Bound<'_, Self>> {
+        let (min, max) = (min.as_ref().map(|t| &t.0), max.as_ref().map(|t| &t.0));
         Self::overwrite(&slf, |t| ops::clamp(t, min, max))?;
         Ok(slf)
     }

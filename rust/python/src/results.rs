@@ -8,7 +8,7 @@ use pyo3::types::{PyTuple, PyType};
 use pyo3::{PyTypeInfo, type_hint_identifier, type_hint_subscript, type_hint_union};
 use rgrad_engine::{Result, Tensor};
 
-use crate::args::{self, OptionalTensor, int};
+use crate::args::{self, Int};
 use crate::dtype::value_error;
 use crate::entry::prelude::*;
 use crate::error::run;
@@ -116,7 +116,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for DimOrTensor {
 
     fn extract(ob: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
         if ob.cast::<PyTensor>().is_err()
-            && let Ok(dim) = ob.extract::<int>()
+            && let Ok(dim) = ob.extract::<Int>()
         {
             return Ok(Self::Dim(dim.0));
         }
@@ -133,8 +133,8 @@ impl<'a, 'py> FromPyObject<'a, 'py> for DimOrTensor {
 pub(crate) struct Asked {
     pub(crate) dim: Option<DimOrTensor>,
     pub(crate) keepdim: Option<bool>,
-    pub(crate) other: OptionalTensor,
-    pub(crate) axis: Option<int>,
+    pub(crate) other: Option<args::Tensor>,
+    pub(crate) axis: Option<Int>,
     pub(crate) keepdims: Option<bool>,
 }
 

@@ -1,4 +1,4 @@
-//! The class `Tensor`: everything that is not generated from the tables of operations.
+//! The class `Tensor`: everything that is no operation of the engine's.
 
 use pyo3::PyTypeInfo;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
@@ -10,7 +10,7 @@ use pyo3::{type_hint_identifier, type_hint_subscript};
 use rgrad_engine::ops;
 use rgrad_engine::{DType, Number, Tensor, tape};
 
-use crate::args::{self, Int, int, sequence};
+use crate::args::{self, Int, sequence};
 use crate::create::Num;
 use crate::dtype::{AnyDType, PyDType};
 use crate::entry::prelude::*;
@@ -87,7 +87,7 @@ impl PyTensor {
     }
     /// Size of every dimension, or of dimension `dim`.
     #[pyo3(signature = (dim=None) -> "int | tuple[int, ...]")]
-    fn size(&self, py: Python<'_>, dim: Option<int>) -> PyResult<Py<PyAny>> {
+    fn size(&self, py: Python<'_>, dim: Option<Int>) -> PyResult<Py<PyAny>> {
         let Some(Int(dim)) = dim else {
             return Ok(Sizes(self.inner.shape().to_vec()).into_pyobject(py)?.into_any().unbind());
         };

@@ -6,60 +6,16 @@
 //! gradient. Integers become floats.
 
 use rgrad_kernels::map::{Compare, Curve};
+use rgrad_macros::op;
 
+use super::cast;
 use super::curve::curve;
 use super::elementwise::{abs, add, clamp, compare, div, floats, mul, neg, number, relu, sub, tanh, where_};
 use super::softmax::softmax;
 use super::views::reshape_to;
-use super::{cast, op_table};
 use crate::error::{Result, fail};
 use crate::shape::{Dims, Show};
 use crate::tensor::Tensor;
-
-op_table! { $ activation_ops
-    /// min(max(x, 0), 6). The derivative at 0 and 6 is 0.
-    function relu6(input: Tensor);
-    /// x where x > 0, else negative_slope · x. The derivative at 0 is negative_slope.
-    function leaky_relu(input: Tensor, negative_slope: float = 0.01);
-    /// x where x > 0, else weight · x, with one weight, or one for each channel (dimension 1) of `input`. The derivative at 0
-    /// is the weight.
-    function prelu(input: Tensor, weight: Tensor);
-    /// x where x > 0, else alpha (eˣ − 1). The derivative at 0 is alpha.
-    function elu(input: Tensor, alpha: float = 1.0);
-    /// scale · x where x > 0, else scale · alpha (eˣ − 1), with the constants that keep mean 0 and variance 1.
-    function selu(input: Tensor);
-    /// x where x > 0, else alpha (exp(x / alpha) − 1). The derivative at 0 is 1.
-    function celu(input: Tensor, alpha: float = 1.0);
-    /// x Φ(x), with the normal distribution Φ; or, with `approximate` "tanh" instead of "none", x/2 (1 + tanh(√(2/π) (x + 0.044715
-    /// x³))).
-    function gelu(input: Tensor, approximate: Name = "none");
-    /// x σ(x), also called swish.
-    function silu(input: Tensor);
-    /// x tanh(softplus(x)).
-    function mish(input: Tensor);
-    /// ln(1 / (1 + e⁻ˣ)), without overflow.
-    method logsigmoid(x: Tensor);
-    /// ln(1 + exp(beta · x)) / beta, without overflow; x itself where beta · x > threshold.
-    method softplus(x: Tensor, beta: float = 1.0, threshold: float = 20.0);
-    /// x / (1 + |x|).
-    function softsign(input: Tensor);
-    /// x limited to the range from min_val to max_val. The derivative at both ends is 0.
-    function hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0);
-    /// min(max(x + 3, 0), 6) / 6. The derivative at −3 and 3 is 0.
-    function hardsigmoid(input: Tensor);
-    /// x min(max(x + 3, 0), 6) / 6. The derivative is 0 at −3 and 1 at 3.
-    function hardswish(input: Tensor);
-    /// x − tanh x.
-    function tanhshrink(input: Tensor);
-    /// x moved towards 0 by lambd, or 0 where |x| ≤ lambd. The derivative there is 0.
-    function softshrink(input: Tensor, lambd: float = 0.5);
-    /// x where |x| > lambd, else 0. The derivative there is 0.
-    function hardshrink(input: Tensor, lambd: float = 0.5);
-    /// x where x > threshold, else value. The derivative at the threshold is 0.
-    function threshold(input: Tensor, threshold: float, value: float);
-    /// exp(−x) / Σ exp(−x) along `dim`, without overflow.
-    function softmin(input: Tensor, dim: int);
-}
 
 /// Klambauer et al., Self-normalizing neural networks, 2017, appendix A.
 const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
@@ -75,17 +31,21 @@ fn size_is(x: &Tensor, order: Compare, bound: f64) -> Result<Tensor> {
     is(&abs(&x.without_history())?, order, bound)
 }
 
-/// min(max(x, 0), 6).
+/// min(max(x, 0), 6). The derivative at 0 and 6 is 0.
+#[op(function)]
 pub fn relu6(input: &Tensor) -> Result<Tensor> {
     hardtanh(input, 0.0, 6.0)
 }
 
-/// x where x > 0, else `negative_slope` · x.
+/// x where x > 0, else `negative_slope` · x. The derivative at 0 is `negative_slope`.
+#[op(function, negative_slope = 0.01)]
 pub fn leaky_relu(input: &Tensor, negative_slope: f64) -> Result<Tensor> {
     curve("leaky_relu", Curve::LeakyRelu(negative_slope), input)
 }
 
-/// x where x > 0, else `weight` · x, with one weight or one for each channel. `ValueError` for another number of weights.
+/// x where x > 0, else weight · x, with one weight, or one for each channel (dimension 1) of `input`. The derivative at
+/// 0 is the weight. `ValueError` for another number of weights.
+#[op(function)]
 pub fn prelu(input: &Tensor, weight: &Tensor) -> Result<Tensor> {
     let x = floats(input)?;
     let channels = x.shape().get(1).copied().unwrap_or(1);
@@ -107,17 +67,20 @@ pub fn prelu(input: &Tensor, weight: &Tensor) -> Result<Tensor> {
     where_(&positive, &x, &mul(&reshape_to(&weight, &shape)?, &below)?)
 }
 
-/// x where x > 0, else `alpha` (eˣ − 1).
+/// x where x > 0, else alpha (eˣ − 1). The derivative at 0 is alpha.
+#[op(function, alpha = 1.0)]
 pub fn elu(input: &Tensor, alpha: f64) -> Result<Tensor> {
     curve("elu", Curve::Elu { alpha, scale: 1.0, rate: 1.0 }, input)
 }
 
-/// `elu` scaled so that it keeps mean 0 and variance 1.
+/// scale · x where x > 0, else scale · alpha (eˣ − 1), with the constants that keep mean 0 and variance 1.
+#[op(function)]
 pub fn selu(input: &Tensor) -> Result<Tensor> {
     curve("selu", Curve::Elu { alpha: SELU_ALPHA, scale: SELU_SCALE, rate: 1.0 }, input)
 }
 
-/// x where x > 0, else `alpha` (exp(x / alpha) − 1). `ValueError` if alpha is 0.
+/// x where x > 0, else alpha (exp(x / alpha) − 1). The derivative at 0 is 1. `ValueError` if alpha is 0.
+#[op(function, alpha = 1.0)]
 pub fn celu(input: &Tensor, alpha: f64) -> Result<Tensor> {
     if alpha == 0.0 {
         fail!(Value, "celu: alpha must not be 0");
@@ -125,8 +88,10 @@ pub fn celu(input: &Tensor, alpha: f64) -> Result<Tensor> {
     curve("celu", Curve::Elu { alpha, scale: 1.0, rate: 1.0 / alpha }, input)
 }
 
-/// x Φ(x), or its approximation by the hyperbolic tangent. `ValueError` for another `approximate` than "none" and "tanh".
-/// Hendrycks and Gimpel, Gaussian error linear units, 2016.
+/// x Φ(x), with the normal distribution Φ; or, with `approximate` "tanh" instead of "none", x/2 (1 + tanh(√(2/π) (x +
+/// 0.044715 x³))).
+/// `ValueError` for another `approximate`. Hendrycks and Gimpel, Gaussian error linear units, 2016.
+#[op(function, approximate = "none")]
 pub fn gelu(input: &Tensor, approximate: &str) -> Result<Tensor> {
     match approximate {
         "none" => curve("gelu", Curve::Gelu, input),
@@ -135,22 +100,26 @@ pub fn gelu(input: &Tensor, approximate: &str) -> Result<Tensor> {
     }
 }
 
-/// x σ(x).
+/// x σ(x), also called swish.
+#[op(function)]
 pub fn silu(input: &Tensor) -> Result<Tensor> {
     curve("silu", Curve::Silu, input)
 }
 
 /// x tanh(softplus(x)).
+#[op(function)]
 pub fn mish(input: &Tensor) -> Result<Tensor> {
     curve("mish", Curve::Mish, input)
 }
 
 /// ln(1 / (1 + e⁻ˣ)), without overflow.
+#[op(method)]
 pub fn logsigmoid(x: &Tensor) -> Result<Tensor> {
     curve("logsigmoid", Curve::LogSigmoid, x)
 }
 
-/// ln(1 + exp(`beta` · x)) / `beta`; x itself where `beta` · x > `threshold`. `ValueError` if beta is 0.
+/// ln(1 + exp(beta · x)) / beta, without overflow; x itself where beta · x > threshold. `ValueError` if beta is 0.
+#[op(method, beta = 1.0, threshold = 20.0)]
 pub fn softplus(x: &Tensor, beta: f64, threshold: f64) -> Result<Tensor> {
     if beta == 0.0 {
         fail!(Value, "softplus: beta must not be 0");
@@ -159,12 +128,14 @@ pub fn softplus(x: &Tensor, beta: f64, threshold: f64) -> Result<Tensor> {
 }
 
 /// x / (1 + |x|).
+#[op(function)]
 pub fn softsign(input: &Tensor) -> Result<Tensor> {
     let x = floats(input)?;
     div(&x, &add(&abs(&x)?, &number(&x, 1.0)?)?)
 }
 
-/// x limited to the range from `min_val` to `max_val`, with derivative 0 at its ends. `ValueError` for an empty range.
+/// x limited to the range from `min_val` to `max_val`. The derivative at both ends is 0. `ValueError` for an empty range.
+#[op(function, min_val = -1.0, max_val = 1.0)]
 pub fn hardtanh(input: &Tensor, min_val: f64, max_val: f64) -> Result<Tensor> {
     if min_val > max_val {
         fail!(Value, "hardtanh: min_val {min_val} is above max_val {max_val}");
@@ -174,14 +145,16 @@ pub fn hardtanh(input: &Tensor, min_val: f64, max_val: f64) -> Result<Tensor> {
     where_(&is(&x, Compare::Le, min_val)?, &number(&x, min_val)?, &below_max)
 }
 
-/// min(max(x + 3, 0), 6) / 6.
+/// min(max(x + 3, 0), 6) / 6. The derivative at −3 and 3 is 0.
+#[op(function)]
 pub fn hardsigmoid(input: &Tensor) -> Result<Tensor> {
     let x = floats(input)?;
     let shifted = relu6(&add(&x, &number(&x, 3.0)?)?)?;
     div(&shifted, &number(&x, 6.0)?)
 }
 
-/// x min(max(x + 3, 0), 6) / 6.
+/// x min(max(x + 3, 0), 6) / 6. The derivative is 0 at −3 and 1 at 3.
+#[op(function)]
 pub fn hardswish(input: &Tensor) -> Result<Tensor> {
     let x = floats(input)?;
     let inside = size_is(&x, Compare::Lt, 3.0)?;
@@ -191,12 +164,14 @@ pub fn hardswish(input: &Tensor) -> Result<Tensor> {
 }
 
 /// x − tanh x.
+#[op(function)]
 pub fn tanhshrink(input: &Tensor) -> Result<Tensor> {
     let x = floats(input)?;
     sub(&x, &tanh(&x)?)
 }
 
-/// x moved towards 0 by `lambd`, or 0 where |x| ≤ `lambd`. `ValueError` if lambd is negative.
+/// x moved towards 0 by lambd, or 0 where |x| ≤ lambd. The derivative there is 0. `ValueError` if lambd is negative.
+#[op(function, lambd = 0.5)]
 pub fn softshrink(input: &Tensor, lambd: f64) -> Result<Tensor> {
     if lambd.is_nan() || lambd < 0.0 {
         fail!(Value, "softshrink: lambd must not be negative, got {lambd}");
@@ -205,19 +180,29 @@ pub fn softshrink(input: &Tensor, lambd: f64) -> Result<Tensor> {
     sub(&x, &clamp(&x, Some(&number(&x, -lambd)?), Some(&number(&x, lambd)?))?)
 }
 
-/// x where |x| > `lambd`, else 0.
+/// x where |x| > lambd, else 0. The derivative there is 0.
+#[op(function, lambd = 0.5)]
 pub fn hardshrink(input: &Tensor, lambd: f64) -> Result<Tensor> {
     let x = floats(input)?;
     where_(&size_is(&x, Compare::Le, lambd)?, &number(&x, 0.0)?, &x)
 }
 
-/// x where x > `threshold`, else `value`.
+/// x where x > threshold, else value. The derivative at the threshold is 0.
+#[op(function)]
 pub fn threshold(input: &Tensor, threshold: f64, value: f64) -> Result<Tensor> {
     let x = floats(input)?;
     where_(&is(&x, Compare::Le, threshold)?, &number(&x, value)?, &x)
 }
 
-/// exp(−x) / Σ exp(−x) along `dim`.
+/// exp(−x) / Σ exp(−x) along `dim`, without overflow.
+///
+/// Args:
+///     input: Numbers; integers become floats of the default dtype.
+///     dim: The dimension along which the results add up to 1.
+///
+/// Raises:
+///     IndexError: if `dim` is out of range.
+#[op(function)]
 pub fn softmin(input: &Tensor, dim: isize) -> Result<Tensor> {
     softmax(&neg(&floats(input)?)?, dim)
 }

@@ -1,27 +1,16 @@
 //! The same elements in another order, or several times. The results are copies.
 
 use rgrad_kernels::flip as kernels;
+use rgrad_macros::op;
 
 use super::pieces::narrow;
 use super::views::{distinct, expand_to, ravel, reshape_to};
-use super::{cat, clone, only, op_table};
+use super::{cat, clone, only};
 use crate::dtype::match_any;
 use crate::error::{Result, fail};
 use crate::op::{Grads, Op, Out, Saved, Want, apply};
 use crate::shape::{Dims, Show, checked_numel, normalize_dim};
 use crate::tensor::Tensor;
-
-op_table! { $ arrange_ops
-    /// The elements of dimensions `dims` in reverse order, as a copy.
-    method flip(x: Tensor, *dims: Shape);
-    /// The elements moved by `shifts` along `dims`, those behind the end coming in at the front; without `dims`, all
-    /// elements are moved as if they were one vector.
-    method roll(x: Tensor, shifts: Ints, dims: Dims = None);
-    /// The tensor laid end to end `sizes[i]` times along dimension `i`; more sizes than dimensions make new ones in front.
-    method repeat(x: Tensor, *sizes: Shape);
-    /// As `repeat`, but fewer sizes than dimensions belong to the last ones.
-    method tile(x: Tensor, *dims: Shape);
-}
 
 /// The elements of some dimensions in reverse order.
 #[derive(Clone)]
@@ -48,8 +37,9 @@ impl Op for Flip {
     }
 }
 
-/// The elements of dimensions `dims` in reverse order, as a copy. A dimension out of range is an `IndexError`, one that is
-/// named twice a `ValueError`.
+/// The elements of dimensions `dims` in reverse order, as a copy. A dimension out of range is an `IndexError`, one that
+/// is named twice a `ValueError`.
+#[op(method, *dims)]
 pub fn flip(x: &Tensor, dims: &[isize]) -> Result<Tensor> {
     flip_dims(x, distinct("flip", dims, x.ndim())?)
 }
@@ -59,8 +49,10 @@ pub(super) fn flip_dims(x: &Tensor, dims: Dims) -> Result<Tensor> {
     apply(Flip(dims), &[x])
 }
 
-/// The elements moved by `shifts` along `dims`, which may repeat, or as one vector without `dims`. `ValueError` unless there is
-/// a shift for every dimension, or one alone.
+/// The elements moved by `shifts` along `dims`, those behind the end coming in at the front; without `dims`, all
+/// elements are moved as if they were one vector. `ValueError` unless there is a shift for every dimension, or one
+/// alone.
+#[op(method, dims = None)]
 pub fn roll(x: &Tensor, shifts: &[isize], dims: Option<&[isize]>) -> Result<Tensor> {
     let Some(dims) = dims else {
         if shifts.len() != 1 {
@@ -84,8 +76,9 @@ pub fn roll(x: &Tensor, shifts: &[isize], dims: Option<&[isize]>) -> Result<Tens
     owned(x, y)
 }
 
-/// The tensor laid end to end `sizes[i]` times along dimension `i`. `ValueError` for negative sizes, or fewer sizes than
-/// dimensions.
+/// The tensor laid end to end `sizes[i]` times along dimension `i`; more sizes than dimensions make new ones in front.
+/// `ValueError` for negative sizes, or fewer sizes than dimensions.
+#[op(method, *sizes)]
 pub fn repeat(x: &Tensor, sizes: &[isize]) -> Result<Tensor> {
     if sizes.len() < x.ndim() {
         let (given, shape) = (sizes.len(), Show(x.shape()));
@@ -94,7 +87,8 @@ pub fn repeat(x: &Tensor, sizes: &[isize]) -> Result<Tensor> {
     repeated("repeat", x, sizes)
 }
 
-/// As [`repeat`], but fewer sizes than dimensions belong to the last ones. `ValueError` for negative sizes.
+/// As `repeat`, but fewer sizes than dimensions belong to the last ones. `ValueError` for negative sizes.
+#[op(method, *dims)]
 pub fn tile(x: &Tensor, dims: &[isize]) -> Result<Tensor> {
     let mut sizes = vec![1; x.ndim().saturating_sub(dims.len())];
     sizes.extend_from_slice(dims);

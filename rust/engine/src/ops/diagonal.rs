@@ -1,29 +1,15 @@
 //! Diagonals and triangles of matrices.
 
+use rgrad_macros::op;
+
 use super::elementwise::{ge, le, number, where_};
 use super::reduce::sum;
-use super::{embed, only, op_table};
+use super::{embed, only};
 use crate::error::{Result, fail};
 use crate::op::{Grads, Op, Out, Saved, Want, apply};
 use crate::ops::arange;
 use crate::shape::{Dims, Layout, Show, checked_numel, normalize_dim};
 use crate::tensor::{Number, Tensor};
-
-op_table! { $ diagonal_ops
-    /// The elements of `x` where the index along `dim2` is that along `dim1` plus `offset`, as a view: the two dimensions go,
-    /// and the diagonal is the last one.
-    method diagonal(x: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1);
-    /// Zeros with the last dimension of `x` on the diagonal `offset` of two new dimensions, which stand at `dim1` and `dim2`.
-    method diag_embed(x: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1);
-    /// A vector (n,) on a diagonal of zeros (n + |diagonal|, n + |diagonal|), or a diagonal of a matrix as a view.
-    method diag(x: Tensor, diagonal: int = 0);
-    /// Sum of the main diagonal of a matrix; int64 for integers.
-    method trace(x: Tensor);
-    /// The lower triangle of the last two dimensions, up to the diagonal `diagonal`, and zeros above it.
-    method tril(x: Tensor, diagonal: int = 0);
-    /// The upper triangle of the last two dimensions, from the diagonal `diagonal` on, and zeros below it.
-    method triu(x: Tensor, diagonal: int = 0);
-}
 
 /// Where a diagonal lies: `dim1` and `dim2` differ.
 #[derive(Clone, Copy)]
@@ -107,14 +93,16 @@ fn place(op: &str, rank: usize, offset: isize, dim1: isize, dim2: isize) -> Resu
     Ok(place)
 }
 
-/// The elements of `x` where the index along `dim2` is that along `dim1` plus `offset`, as a view whose last dimension is
-/// the diagonal.
+/// The elements of `x` where the index along `dim2` is that along `dim1` plus `offset`, as a view: the two dimensions go,
+/// and the diagonal is the last one.
+#[op(method, offset = 0, dim1 = 0, dim2 = 1)]
 pub fn diagonal(x: &Tensor, offset: isize, dim1: isize, dim2: isize) -> Result<Tensor> {
     let place = place("diagonal", x.ndim(), offset, dim1, dim2)?;
     apply(Diagonal { place, from: x.shape().into() }, &[x])
 }
 
-/// Zeros with the last dimension of `x` on a diagonal of two new dimensions.
+/// Zeros with the last dimension of `x` on the diagonal `offset` of two new dimensions, which stand at `dim1` and `dim2`.
+#[op(method, offset = 0, dim1 = -2, dim2 = -1)]
 pub fn diag_embed(x: &Tensor, offset: isize, dim1: isize, dim2: isize) -> Result<Tensor> {
     let Some((&n, rest)) = x.shape().split_last() else {
         fail!(Value, "diag_embed: expected at least one dimension, got a tensor of shape ()");
@@ -128,16 +116,18 @@ pub fn diag_embed(x: &Tensor, offset: isize, dim1: isize, dim2: isize) -> Result
     apply(Embed { place, to }, &[x])
 }
 
-/// A vector on a diagonal of zeros, or a diagonal of a matrix as a view.
-pub fn diag(x: &Tensor, offset: isize) -> Result<Tensor> {
+/// A vector (n,) on a diagonal of zeros (n + |diagonal|, n + |diagonal|), or a diagonal of a matrix as a view.
+#[op(method, diagonal = 0)]
+pub fn diag(x: &Tensor, diagonal: isize) -> Result<Tensor> {
     match x.ndim() {
-        1 => diag_embed(x, offset, 0, 1),
-        2 => diagonal(x, offset, 0, 1),
+        1 => diag_embed(x, diagonal, 0, 1),
+        2 => self::diagonal(x, diagonal, 0, 1),
         _ => fail!(Value, "diag: expected a vector or a matrix, got {}; write diagonal or diag_embed", Show(x.shape())),
     }
 }
 
-/// Sum of the main diagonal of a matrix.
+/// Sum of the main diagonal of a matrix; int64 for integers.
+#[op(method)]
 pub fn trace(x: &Tensor) -> Result<Tensor> {
     if x.ndim() != 2 {
         fail!(Value, "trace: expected a matrix, got {}; write x.diagonal(dim1=-2, dim2=-1).sum(-1)", Show(x.shape()));
@@ -158,12 +148,14 @@ fn triangle(op: &str, x: &Tensor, offset: isize, keep: fn(&Tensor, &Tensor) -> R
     where_(&keep(&numbers(0, cols)?, &row)?, x, &zero)
 }
 
-/// The lower triangle of the last two dimensions, up to the diagonal `offset`, and zeros above it.
-pub fn tril(x: &Tensor, offset: isize) -> Result<Tensor> {
-    triangle("tril", x, offset, le)
+/// The lower triangle of the last two dimensions, up to the diagonal `diagonal`, and zeros above it.
+#[op(method, diagonal = 0)]
+pub fn tril(x: &Tensor, diagonal: isize) -> Result<Tensor> {
+    triangle("tril", x, diagonal, le)
 }
 
-/// The upper triangle of the last two dimensions, from the diagonal `offset` on, and zeros below it.
-pub fn triu(x: &Tensor, offset: isize) -> Result<Tensor> {
-    triangle("triu", x, offset, ge)
+/// The upper triangle of the last two dimensions, from the diagonal `diagonal` on, and zeros below it.
+#[op(method, diagonal = 0)]
+pub fn triu(x: &Tensor, diagonal: isize) -> Result<Tensor> {
+    triangle("triu", x, diagonal, ge)
 }

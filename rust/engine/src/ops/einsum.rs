@@ -1,28 +1,17 @@
 //! Sums of products by Einstein's convention. Operands are contracted in pairs from the left, each pair by one product of
 //! matrices; what only one operand of a pair has is summed before.
 
+use rgrad_macros::op;
+
+use super::cast;
 use super::diagonal::diagonal;
 use super::elementwise::mul;
 use super::matmul::matmul;
 use super::reduce::sum_over;
 use super::views::{permute, reshape_to};
-use super::{cast, op_table};
 use crate::error::{Result, fail};
 use crate::shape::{Dims, Show};
 use crate::tensor::{Tensor, result_dtype};
-
-op_table! { $ einsum_ops
-    /// Sum of products of the operands' elements, as `equation` says: a letter for every dimension of every operand, separated
-    /// by commas, then "->" and the letters of the result: "ij,jk->ik" is a matrix product. Letters that the result does not
-    /// name are summed over; one that an operand names twice is its diagonal. "..." stands for any other dimensions, which
-    /// broadcast. Without "->", the result has those and then, in alphabetic order, the letters that appear once.
-    ///
-    /// >>> rg.einsum("ij,jk->ik", rg.ones(2, 3), rg.ones(3, 1)).tolist()
-    /// [[3.0], [3.0]]
-    /// >>> rg.einsum("ii", rg.eye(3)).item()
-    /// 3.0
-    function einsum(equation: Text, *operands: Tensors);
-}
 
 /// One subscript: a letter, or [`ELLIPSIS`], and its position in the equation.
 #[derive(Clone, Copy)]
@@ -241,10 +230,20 @@ fn sizes(equation: &Equation, operands: &[Operand]) -> Result<Vec<(Label, usize)
     Ok(all)
 }
 
-/// Sum of products of the operands' elements, as `equation` says: see the table above.
+/// Sum of products of the operands' elements, as `equation` says: a letter for every dimension of every operand,
+/// separated by commas, then "->" and the letters of the result: "ij,jk->ik" is a matrix product. Letters that the
+/// result does not name are summed over; one that an operand names twice is its diagonal. "..." stands for any other
+/// dimensions, which broadcast. Without "->", the result has those and then, in alphabetic order, the letters that
+/// appear once.
 ///
-/// Sizes of 1 broadcast. `ValueError` names the position in the equation of what is wrong: a character, a term that does not
-/// fit its operand, sizes that differ, a letter of the result that no operand has.
+/// `ValueError` names the position in the equation of what is wrong: a character, a term that does not fit its operand,
+/// sizes that differ, a letter of the result that no operand has.
+///
+/// >>> rg.einsum("ij,jk->ik", rg.ones(2, 3), rg.ones(3, 1)).tolist()
+/// [[3.0], [3.0]]
+/// >>> rg.einsum("ii", rg.eye(3)).item()
+/// 3.0
+#[op(function, *operands)]
 pub fn einsum(equation: &str, operands: &[Tensor]) -> Result<Tensor> {
     let equation = Equation::parse(equation)?;
     if equation.inputs.len() != operands.len() {

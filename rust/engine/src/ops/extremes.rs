@@ -2,11 +2,12 @@
 
 use rgrad_kernels::map::Compare;
 use rgrad_kernels::reduce::{self as kernels, Axes, Reduce};
+use rgrad_macros::op;
 
 use super::elementwise::{compare, div, eq, number, where_};
 use super::reduce::{Split, sum_over};
 use super::views::reshape_to;
-use super::{cast, only, op_table};
+use super::{ValuesIndices, cast, only};
 use crate::dtype::{DType, match_any};
 use crate::error::Result;
 use crate::op;
@@ -14,23 +15,6 @@ use crate::op::{Grads, Op, Out, Saved, Saves, Want, apply};
 use crate::ops::arange;
 use crate::shape::Dims;
 use crate::tensor::{Number, Tensor};
-
-op_table! { $ extreme_ops
-    /// Largest element over `dim`, or of everything; NaN if one is NaN. Ties share the gradient evenly, and so do several NaN.
-    reduction amax(x: Tensor);
-    /// Smallest element over `dim`, or of everything; NaN if one is NaN. Ties share the gradient evenly, and so do several NaN.
-    reduction amin(x: Tensor);
-    /// Index of the first largest element along `dim`, or in row-major order of everything; the first NaN's if there is one.
-    index_reduction argmax(x: Tensor);
-    /// Index of the first smallest element along `dim`, or in row-major order of everything; the first NaN's if there is one.
-    index_reduction argmin(x: Tensor);
-    /// The largest element; or with `dim` the largest elements along it (the first of ties, to which the gradient goes) and
-    /// their indices; or with `other` the larger of two tensors, element by element, as `maximum`.
-    extremum max(amax, max_dim, maximum);
-    /// The smallest element; or with `dim` the smallest elements along it (the first of ties, to which the gradient goes) and
-    /// their indices; or with `other` the smaller of two tensors, element by element, as `minimum`.
-    extremum min(amin, min_dim, minimum);
-}
 
 #[derive(Clone)]
 struct Extremum {
@@ -80,14 +64,38 @@ fn extremum(name: &'static str, kind: Reduce, x: &Tensor, dims: Option<&[isize]>
     apply(Extremum { name, kind, split }, &[x])
 }
 
-/// Largest element over `dims`, or of everything; NaN if one is NaN.
-pub fn amax(x: &Tensor, dims: Option<&[isize]>, keepdim: bool) -> Result<Tensor> {
-    extremum("amax", Reduce::Max, x, dims, keepdim)
+/// Largest element over `dim`, or of everything; NaN if one is NaN.
+///
+/// Ties share the gradient evenly, and so do several NaN.
+///
+/// Args:
+///     x: A tensor.
+///     dim: One or several dimensions, or None for all.
+///     keepdim: Whether the dimensions that go stay, with size 1.
+///
+/// Raises:
+///     IndexError: if `dim` is out of range.
+///     ValueError: if a dimension is named twice, or there is nothing to choose from.
+#[op(reduction)]
+pub fn amax(x: &Tensor, dim: Option<&[isize]>, keepdim: bool) -> Result<Tensor> {
+    extremum("amax", Reduce::Max, x, dim, keepdim)
 }
 
-/// Smallest element over `dims`, or of everything; NaN if one is NaN.
-pub fn amin(x: &Tensor, dims: Option<&[isize]>, keepdim: bool) -> Result<Tensor> {
-    extremum("amin", Reduce::Min, x, dims, keepdim)
+/// Smallest element over `dim`, or of everything; NaN if one is NaN.
+///
+/// Ties share the gradient evenly, and so do several NaN.
+///
+/// Args:
+///     x: A tensor.
+///     dim: One or several dimensions, or None for all.
+///     keepdim: Whether the dimensions that go stay, with size 1.
+///
+/// Raises:
+///     IndexError: if `dim` is out of range.
+///     ValueError: if a dimension is named twice, or there is nothing to choose from.
+#[op(reduction)]
+pub fn amin(x: &Tensor, dim: Option<&[isize]>, keepdim: bool) -> Result<Tensor> {
+    extremum("amin", Reduce::Min, x, dim, keepdim)
 }
 
 fn arg_extremum(op: &'static str, max: bool, x: &Tensor, dim: Option<isize>, keepdim: bool) -> Result<Tensor> {
@@ -109,12 +117,32 @@ fn positions(op: &str, max: bool, x: &Tensor, split: &Split, out: &mut Out<'_>) 
     })
 }
 
-/// Index of the first largest element along `dim`, or in row-major order of everything.
+/// Index of the first largest element along `dim`, or in row-major order of everything; the first NaN's if there is one.
+///
+/// Args:
+///     x: A tensor.
+///     dim: A dimension, or None for all.
+///     keepdim: Whether the dimension that goes stays, with size 1.
+///
+/// Raises:
+///     IndexError: if `dim` is out of range.
+///     ValueError: if there is nothing to choose from.
+#[op(reduction)]
 pub fn argmax(x: &Tensor, dim: Option<isize>, keepdim: bool) -> Result<Tensor> {
     arg_extremum("argmax", true, x, dim, keepdim)
 }
 
-/// Index of the first smallest element along `dim`, or in row-major order of everything.
+/// Index of the first smallest element along `dim`, or in row-major order of everything; the first NaN's if there is one.
+///
+/// Args:
+///     x: A tensor.
+///     dim: A dimension, or None for all.
+///     keepdim: Whether the dimension that goes stays, with size 1.
+///
+/// Raises:
+///     IndexError: if `dim` is out of range.
+///     ValueError: if there is nothing to choose from.
+#[op(reduction)]
 pub fn argmin(x: &Tensor, dim: Option<isize>, keepdim: bool) -> Result<Tensor> {
     arg_extremum("argmin", false, x, dim, keepdim)
 }
@@ -159,7 +187,7 @@ impl Pick {
     }
 }
 
-fn pick(op: &'static str, max: bool, x: &Tensor, dim: isize, keepdim: bool) -> Result<(Tensor, Tensor)> {
+fn pick(op: &'static str, max: bool, x: &Tensor, dim: isize, keepdim: bool) -> Result<ValuesIndices> {
     let (split, kind) = (Split::new(op, x, Some(&[dim]), keepdim)?, if max { Reduce::Max } else { Reduce::Min });
     if x.ndim() == 0 {
         return Ok((x.clone(), Tensor::full(&[], Number::Int(0), DType::Int64)?));
@@ -172,12 +200,16 @@ fn pick(op: &'static str, max: bool, x: &Tensor, dim: isize, keepdim: bool) -> R
     Ok((apply(Pick { name: op, kind, split }, &[x, &index])?, index))
 }
 
-/// Largest elements along `dim` and their indices. The gradient goes to the first of ties.
-pub fn max_dim(x: &Tensor, dim: isize, keepdim: bool) -> Result<(Tensor, Tensor)> {
+/// The largest element; or with `dim` the largest elements along it (the first of ties, to which the gradient goes) and
+/// their indices; or with `other` the larger of two tensors, element by element, as `maximum`.
+#[op(extremum, name = "max", whole = amax, pairwise = maximum)]
+pub fn max_dim(x: &Tensor, dim: isize, keepdim: bool) -> Result<ValuesIndices> {
     pick("max", true, x, dim, keepdim)
 }
 
-/// Smallest elements along `dim` and their indices. The gradient goes to the first of ties.
-pub fn min_dim(x: &Tensor, dim: isize, keepdim: bool) -> Result<(Tensor, Tensor)> {
+/// The smallest element; or with `dim` the smallest elements along it (the first of ties, to which the gradient goes) and
+/// their indices; or with `other` the smaller of two tensors, element by element, as `minimum`.
+#[op(extremum, name = "min", whole = amin, pairwise = minimum)]
+pub fn min_dim(x: &Tensor, dim: isize, keepdim: bool) -> Result<ValuesIndices> {
     pick("min", false, x, dim, keepdim)
 }

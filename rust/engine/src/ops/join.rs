@@ -1,23 +1,17 @@
 //! Joining tensors.
 
 use rgrad_kernels::copy::copy_into;
+use rgrad_macros::op;
 use smallvec::SmallVec;
 
+use super::cast;
 use super::elementwise::zeros_like;
 use super::views::{Range, slice, unsqueeze};
-use super::{cast, op_table};
 use crate::dtype::match_any;
 use crate::error::{Result, fail};
 use crate::op::{Grads, Op, Out, Saved, Want, apply};
 use crate::shape::{Dims, Show, checked_numel, contiguous_strides, normalize_dim};
 use crate::tensor::{Tensor, result_dtype};
-
-op_table! { $ join_ops
-    /// Tensors of one shape, but for `dim`, laid end to end along `dim`.
-    function cat(tensors: Tensors, dim: int = 0);
-    /// Tensors of one shape, joined along a new dimension before position `dim`.
-    function stack(tensors: Tensors, dim: int = 0);
-}
 
 #[derive(Clone)]
 struct Cat {
@@ -71,6 +65,7 @@ fn promoted(op: &str, tensors: &[Tensor]) -> Result<Vec<Tensor>> {
 }
 
 /// Tensors of one shape, but for `dim`, laid end to end along `dim`.
+#[op(function, dim = 0)]
 pub fn cat(tensors: &[Tensor], dim: isize) -> Result<Tensor> {
     let tensors = promoted("cat", tensors)?;
     let first = tensors[0].shape();
@@ -90,6 +85,7 @@ pub fn cat(tensors: &[Tensor], dim: isize) -> Result<Tensor> {
 }
 
 /// Tensors of one shape, joined along a new dimension before position `dim`.
+#[op(function, dim = 0)]
 pub fn stack(tensors: &[Tensor], dim: isize) -> Result<Tensor> {
     let tensors = promoted("stack", tensors)?;
     for t in &tensors[1..] {

@@ -1,40 +1,15 @@
 //! Products of vectors, matrices and stacks of matrices under PyTorch's names: strict forms of `matmul`, and contractions.
 
+use rgrad_macros::op;
+
+use super::cast;
 use super::elementwise::{add, mul};
 use super::matmul::matmul;
 use super::reduce::{scale, sum};
 use super::views::{expand_to, permute, reshape_to};
-use super::{cast, op_table};
 use crate::error::{Result, fail};
 use crate::shape::{Dims, Show, broadcast, normalize_dim};
 use crate::tensor::{Tensor, result_dtype};
-
-op_table! { $ linalg_ops
-    /// Product of two matrices: (m, k) with (k, n) gives (m, n). Nothing broadcasts; see `matmul`.
-    method mm(x: Tensor, mat2: Tensor);
-    /// Product of a matrix and a vector: (m, k) with (k,) gives (m,).
-    method mv(x: Tensor, vec: Tensor);
-    /// Products of two stacks of matrices: (b, m, k) with (b, k, n) gives (b, m, n). Nothing broadcasts; see `matmul`.
-    method bmm(x: Tensor, mat2: Tensor);
-    /// Scalar product of two vectors of one size.
-    method dot(x: Tensor, tensor: Tensor);
-    /// Sum of products over the last dimension of both: (…, k) with (***, k) gives (…, ***); a number multiplies.
-    method inner(x: Tensor, other: Tensor);
-    /// All products of the elements of two vectors: (m,) with (n,) gives (m, n).
-    method outer(x: Tensor, vec2: Tensor);
-    /// Sum of products over pairs of dimensions: over the last `dims` of `x` and the first of `other`, or over the dims of
-    /// `x` in `dims[0]` and those of `other` in `dims[1]`.
-    function tensordot(x: Tensor, other: Tensor, dims: Pairing = Pairing::last(2));
-    /// `beta` · x + `alpha` · (mat1 @ mat2), where x broadcasts to the product of the two matrices. With `beta` 0, x is not
-    /// looked at, and may hold NaN.
-    method addmm(x: Tensor, mat1: Tensor, mat2: Tensor, beta: float = 1.0, alpha: float = 1.0);
-    /// `beta` · x + `alpha` · (mat @ vec), where x broadcasts to the product of matrix and vector.
-    method addmv(x: Tensor, mat: Tensor, vec: Tensor, beta: float = 1.0, alpha: float = 1.0);
-    /// `beta` · x + `alpha` · (batch1 @ batch2), where x broadcasts to the products of the two stacks of matrices.
-    method baddbmm(x: Tensor, batch1: Tensor, batch2: Tensor, beta: float = 1.0, alpha: float = 1.0);
-    /// Kronecker product: every element of `x` times all of `other`. Sizes multiply, dimension by dimension from the last.
-    method kron(x: Tensor, other: Tensor);
-}
 
 /// Refuses operands unless they have these numbers of dimensions.
 fn ranks(op: &str, a: (&Tensor, usize), b: (&Tensor, usize), form: &str, instead: &str) -> Result<()> {
@@ -82,31 +57,36 @@ fn stacks(op: &str, a: &Tensor, b: &Tensor) -> Result<Tensor> {
     matmul(a, b)
 }
 
-/// Product of two matrices: (m, k) with (k, n) gives (m, n).
+/// Product of two matrices: (m, k) with (k, n) gives (m, n). Nothing broadcasts; see `matmul`.
+#[op(method)]
 pub fn mm(x: &Tensor, mat2: &Tensor) -> Result<Tensor> {
     matrices("mm", x, mat2)
 }
 
 /// Product of a matrix and a vector: (m, k) with (k,) gives (m,).
+#[op(method)]
 pub fn mv(x: &Tensor, vec: &Tensor) -> Result<Tensor> {
     matrix_vector("mv", x, vec)
 }
 
-/// Products of two stacks of matrices: (b, m, k) with (b, k, n) gives (b, m, n).
+/// Products of two stacks of matrices: (b, m, k) with (b, k, n) gives (b, m, n). Nothing broadcasts; see `matmul`.
+#[op(method)]
 pub fn bmm(x: &Tensor, mat2: &Tensor) -> Result<Tensor> {
     stacks("bmm", x, mat2)
 }
 
 /// Scalar product of two vectors of one size.
-pub fn dot(x: &Tensor, other: &Tensor) -> Result<Tensor> {
-    ranks("dot", (x, 1), (other, 1), "two vectors", "for other shapes write matmul, or (a * b).sum()")?;
-    same("dot", x, other, (x.numel(), other.numel()))?;
-    let products = mul(x, other)?;
+#[op(method)]
+pub fn dot(x: &Tensor, tensor: &Tensor) -> Result<Tensor> {
+    ranks("dot", (x, 1), (tensor, 1), "two vectors", "for other shapes write matmul, or (a * b).sum()")?;
+    same("dot", x, tensor, (x.numel(), tensor.numel()))?;
+    let products = mul(x, tensor)?;
     // Integers stay what they are, as those that are multiplied do.
     cast(&sum(&products, None, false)?, products.dtype())
 }
 
-/// Sum of products over the last dimension of both.
+/// Sum of products over the last dimension of both: (…, k) with (***, k) gives (…, ***); a number multiplies.
+#[op(method)]
 pub fn inner(x: &Tensor, other: &Tensor) -> Result<Tensor> {
     let (m, n) = (x.ndim(), other.ndim());
     if m == 0 || n == 0 {
@@ -117,6 +97,7 @@ pub fn inner(x: &Tensor, other: &Tensor) -> Result<Tensor> {
 }
 
 /// All products of the elements of two vectors: (m,) with (n,) gives (m, n).
+#[op(method)]
 pub fn outer(x: &Tensor, vec2: &Tensor) -> Result<Tensor> {
     ranks("outer", (x, 1), (vec2, 1), "two vectors", "for other shapes write x.flatten(), or tensordot(a, b, 0)")?;
     mul(&reshape_to(x, &[x.numel(), 1])?, vec2)
@@ -131,7 +112,10 @@ pub enum Pairing {
     Lists(Vec<isize>, Vec<isize>),
 }
 
-/// Sum of products over pairs of dimensions. `ValueError` unless paired sizes are equal, `IndexError` for dims out of range.
+/// Sum of products over pairs of dimensions: over the last `dims` of `x` and the first of `other`, or over the dims of
+/// `x` in `dims[0]` and those of `other` in `dims[1]`. `ValueError` unless paired sizes are equal, `IndexError` for
+/// dims out of range.
+#[op(function, dims = 2)]
 pub fn tensordot(x: &Tensor, other: &Tensor, dims: &Pairing) -> Result<Tensor> {
     let (left, right): (Vec<isize>, Vec<isize>) = match dims {
         Pairing::Last(n) if !(0..=x.ndim().min(other.ndim()) as isize).contains(n) => {
@@ -201,22 +185,27 @@ fn plus(op: &str, x: &Tensor, product: &Tensor, beta: f64, alpha: f64) -> Result
     add(&expand_to(&if beta == 1.0 { x } else { scale(&x, beta)? }, product.shape())?, &product)
 }
 
-/// `beta` · x + `alpha` · (mat1 @ mat2).
+/// `beta` · x + `alpha` · (mat1 @ mat2), where x broadcasts to the product of the two matrices. With `beta` 0, x is not
+/// looked at, and may hold NaN.
+#[op(method, beta = 1.0, alpha = 1.0)]
 pub fn addmm(x: &Tensor, mat1: &Tensor, mat2: &Tensor, beta: f64, alpha: f64) -> Result<Tensor> {
     plus("addmm", x, &matrices("addmm", mat1, mat2)?, beta, alpha)
 }
 
-/// `beta` · x + `alpha` · (mat @ vec).
+/// `beta` · x + `alpha` · (mat @ vec), where x broadcasts to the product of matrix and vector.
+#[op(method, beta = 1.0, alpha = 1.0)]
 pub fn addmv(x: &Tensor, mat: &Tensor, vec: &Tensor, beta: f64, alpha: f64) -> Result<Tensor> {
     plus("addmv", x, &matrix_vector("addmv", mat, vec)?, beta, alpha)
 }
 
-/// `beta` · x + `alpha` · (batch1 @ batch2).
+/// `beta` · x + `alpha` · (batch1 @ batch2), where x broadcasts to the products of the two stacks of matrices.
+#[op(method, beta = 1.0, alpha = 1.0)]
 pub fn baddbmm(x: &Tensor, batch1: &Tensor, batch2: &Tensor, beta: f64, alpha: f64) -> Result<Tensor> {
     plus("baddbmm", x, &stacks("baddbmm", batch1, batch2)?, beta, alpha)
 }
 
-/// Kronecker product: every element of `x` times all of `other`; missing dimensions come first, with size 1.
+/// Kronecker product: every element of `x` times all of `other`. Sizes multiply, dimension by dimension from the last.
+#[op(method)]
 pub fn kron(x: &Tensor, other: &Tensor) -> Result<Tensor> {
     // Before views are made, in which Python numbers are no longer known as such.
     let dtype = result_dtype(&[x, other]);

@@ -1,27 +1,20 @@
 //! Matrix products.
 
 use rgrad_kernels::gemm::{self, Epilogue, Mat};
+use rgrad_macros::op;
 use smallvec::SmallVec;
 
 use super::linalg::dot;
 use super::reduce::sum;
 use super::total;
 use super::views::{expand_to, reshape_to, transpose};
-use super::{cast, op_table, strides_over};
+use super::{cast, strides_over};
 use crate::dtype::match_float;
 use crate::error::{Result, fail};
 use crate::op::Kind;
 use crate::op::{Grads, Op, Out, Saved, Saves, Want, apply};
 use crate::shape::{Dims, Show, broadcast, places};
 use crate::tensor::{Tensor, result_dtype};
-
-op_table! { $ matmul_ops
-    /// Matrix product, as NumPy's `@`: (…, m, k) with (…, k, n) gives (…, m, n), and dimensions before the last two
-    /// broadcast. A vector counts as one row on the left, as one column on the right, and leaves no dimension behind.
-    method matmul(x: Tensor, other: Tensor);
-    /// x Wᵀ + b, with `x` (…, in), `weight` (out, in) and `bias` (out,) or None: (…, out).
-    function linear(x: Tensor, weight: Tensor, bias: OptionalTensor = None);
-}
 
 /// A product of two matrices, or of two stacks of equally many.
 #[derive(Clone, Copy)]
@@ -94,33 +87,40 @@ impl Op for Matmul {
     }
 }
 
-/// Matrix product, as NumPy's `@`.
-pub fn matmul(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    if a.ndim() == 0 || b.ndim() == 0 {
-        fail!(Value, "matmul: expected vectors or matrices, got {} @ {}", Show(a.shape()), Show(b.shape()));
+/// Matrix product, as NumPy's `@`: (…, m, k) with (…, k, n) gives (…, m, n), and dimensions before the last two
+/// broadcast. A vector counts as one row on the left, as one column on the right, and leaves no dimension behind.
+#[op(method)]
+pub fn matmul(x: &Tensor, other: &Tensor) -> Result<Tensor> {
+    if x.ndim() == 0 || other.ndim() == 0 {
+        fail!(Value, "matmul: expected vectors or matrices, got {} @ {}", Show(x.shape()), Show(other.shape()));
     }
-    let dtype = result_dtype(&[a, b]);
-    let (mut a, mut b) = (cast(a, dtype)?, cast(b, dtype)?);
-    let (row, column) = (a.ndim() == 1, b.ndim() == 1);
-    let (k, last) = (a.shape()[a.ndim() - 1], b.shape()[b.ndim().saturating_sub(2)]);
+    let dtype = result_dtype(&[x, other]);
+    let (mut x, mut other) = (cast(x, dtype)?, cast(other, dtype)?);
+    let (row, column) = (x.ndim() == 1, other.ndim() == 1);
+    let (k, last) = (x.shape()[x.ndim() - 1], other.shape()[other.ndim().saturating_sub(2)]);
     if k != last {
-        fail!(Value, "matmul: the inner sizes differ: {} @ {} needs {k} = {last}", Show(a.shape()), Show(b.shape()));
+        fail!(
+            Value,
+            "matmul: the inner sizes differ: {} @ {} needs {k} = {last}",
+            Show(x.shape()),
+            Show(other.shape())
+        );
     }
     if row && column {
-        return dot(&a, &b);
+        return dot(&x, &other);
     }
     if row {
-        a = reshape_to(&a, &[1, k])?;
+        x = reshape_to(&x, &[1, k])?;
     }
     if column {
-        b = reshape_to(&b, &[k, 1])?;
+        other = reshape_to(&other, &[k, 1])?;
     }
     // A stack times one matrix is one product of taller matrices.
-    let stack: Option<Dims> = (a.ndim() > 2 && b.ndim() == 2).then(|| a.shape()[..a.ndim() - 1].into());
+    let stack: Option<Dims> = (x.ndim() > 2 && other.ndim() == 2).then(|| x.shape()[..x.ndim() - 1].into());
     if let Some(rows) = &stack {
-        a = reshape_to(&a, &[rows.iter().product(), k])?;
+        x = reshape_to(&x, &[rows.iter().product(), k])?;
     }
-    let y = apply(Matmul, &[&a, &b])?;
+    let y = apply(Matmul, &[&x, &other])?;
     let n = y.ndim();
     let mut shape: Dims = stack.unwrap_or_else(|| y.shape()[..n - 1].into());
     shape.push(y.shape()[n - 1]);
@@ -176,7 +176,8 @@ impl Op for Linear {
     }
 }
 
-/// x Wᵀ + b, with `x` (…, in), `weight` (out, in) and `bias` (out,): (…, out).
+/// x Wᵀ + b, with `x` (…, in), `weight` (out, in) and `bias` (out,) or None: (…, out).
+#[op(function, bias = None)]
 pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
     let (sx, sw) = (x.shape(), weight.shape());
     let fits = !sx.is_empty() && sw.len() == 2 && sx[sx.len() - 1] == sw[1];

@@ -1,9 +1,17 @@
-//! Every operation: shape rule, value and derivative rules in one place, beside the row from which the Python function, the
-//! method, the entry in `_core.OPS` and the stub are generated.
+//! Every operation: shape rule, value and derivative rules in one place.
 //!
-//! To add one, write it in the file of its kind with a row in that file's table, and a case in the table of that kind in
-//! `tests`; a test fails while the case is missing. The functions of this module are the same that Python users call, and
-//! the derivative rules are written with them.
+//! The functions of this module are the same that Python users call, and the derivative rules are written with them. One that
+//! is marked [`op`](rgrad_macros::op) becomes a function of Python, with the names of its arguments and its documentation, and
+//! an entry in `_core.OPS` and the stub: `rust/python/build` writes it.
+//!
+//! To add one, write it in the file of its kind, and a case in the table of that kind in `tests`; a test fails while the case
+//! is missing.
+
+#![allow(
+    clippy::doc_markdown,
+    clippy::doc_lazy_continuation,
+    reason = "the documentation of operations is Python's, too"
+)]
 
 mod activation;
 mod arrange;
@@ -64,45 +72,8 @@ use crate::shape::Layout;
 use crate::tensor::Tensor;
 use rgrad_kernels::{View, copy as kernels};
 
-/// A table of operations: every row is a Python signature, in Rust's spelling, of the function of that name beside it.
-/// A `method` is also one of `Tensor`, a `function` is not, a `reduction` takes `dim` and `keepdim`, an
-/// `index_reduction` likewise for a single dimension, a `typed_reduction` `dtype` too, a `statistic` `correction`; a
-/// `cumulation` takes `dim` and `dtype`; an
-/// `extremum` has the three forms of `max`. `-> Tuple` marks those that give a `Vec` of tensors; `-> Pair` and
-/// `-> ValuesIndices` those that give two.
-///
-/// `$export!{ [rest of the tables] callback { rows so far } }` hands the rows on to the next table, and the last table
-/// hands them all to the callback: so the bindings see one list, though every file keeps its own part.
-macro_rules! op_table {
-    ($d:tt $export:ident $($rows:tt)*) => {
-        #[doc(hidden)]
-        #[macro_export]
-        macro_rules! $export {
-            ([$d next:ident $d($d rest:ident)*] $d callback:ident { $d($d rows:tt)* }) => {
-                $d crate::$d next! { [$d($d rest)*] $d callback { $d($d rows)* $($rows)* } }
-            };
-            ([] $d callback:ident { $d($d rows:tt)* }) => {
-                $d callback! { $d($d rows)* $($rows)* }
-            };
-        }
-    };
-}
-pub(crate) use op_table;
-
-/// Calls `$callback!` with the rows of every table.
-#[macro_export]
-macro_rules! for_each_op {
-    ($callback:ident) => {
-        $crate::unary_ops! {
-            [
-                binary_ops choice_ops compare_ops logic_ops composed_ops reduce_ops extreme_ops statistic_ops norm_ops
-                scan_ops sort_ops softmax_ops activation_ops matmul_ops linalg_ops einsum_ops diagonal_ops
-                normalize_ops loss_ops pad_ops
-                view_ops piece_ops arrange_ops join_ops along_ops
-            ] $callback {}
-        }
-    };
-}
+/// What an operation finds, and the indices at which it stood.
+pub type ValuesIndices = (Tensor, Tensor);
 
 /// `x` with its elements in a new row-major block; no history.
 pub(crate) fn copy(x: &Tensor) -> Result<Tensor> {

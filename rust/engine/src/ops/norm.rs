@@ -2,24 +2,18 @@
 
 use rgrad_kernels::map::{self, Unary};
 use rgrad_kernels::reduce::{self as kernels, Axes, Reduce};
+use rgrad_macros::op;
 
 use super::elementwise::{abs, div, eq, mul, mul_grad, ne, number, pow, sqrt, square, where_};
 use super::extremes::{amax, amin};
 use super::reduce::{Split, sum, sum_over};
 use super::views::reshape_to;
-use super::{cast, only, op_table};
+use super::{cast, only};
 use crate::dtype::match_float;
 use crate::error::{Result, fail};
 use crate::op::{Grads, Op, Out, Saved, Saves, Want, apply};
 use crate::shape::{Layout, normalize_dims};
 use crate::tensor::{Tensor, scratch};
-
-op_table! { $ norm_ops
-    /// The p-norm over `dim`, or over everything as one vector: (Σ |x|ᵖ)^(1/p). `p` is a number, 0 to count what is not 0,
-    /// `inf` and `-inf` for the largest and smallest magnitude, or "fro", which is 2. At 0 its derivatives of any order are 0,
-    /// and large elements do not overflow. `rg.linalg.norm` has the norms of matrices.
-    method norm(x: Tensor, p: Order = None, dim: Dims = None, keepdim: bool = false);
-}
 
 /// √Σ x², with derivatives 0, of any order, where it is 0.
 #[derive(Clone)]
@@ -113,16 +107,20 @@ fn general(x: &Tensor, p: f64, dims: &[isize], keepdim: bool) -> Result<Tensor> 
     if keepdim { Ok(y) } else { super::views::squeeze(&y, Some(dims)) }
 }
 
-/// The p-norm over `dims`, or over everything as one vector: (Σ |x|ᵖ)^(1/p).
-///
-/// Derivatives of any order are 0 at x = 0; for p = ±∞, ties share evenly. `TypeError` unless `x` holds floats, `ValueError` for p = NaN
-/// or, as there is no smallest magnitude, for infinite or negative p over nothing.
-pub fn norm(x: &Tensor, p: f64, dims: Option<&[isize]>, keepdim: bool) -> Result<Tensor> {
+/// The order p of a norm, which may also be "fro", for 2, in Python.
+pub type Order = f64;
+
+/// The p-norm over `dim`, or over everything as one vector: (Σ |x|ᵖ)^(1/p). `p` is a number, 0 to count what is not 0,
+/// `inf` and `-inf` for the largest and smallest magnitude, or "fro", which is 2. At 0 its derivatives of any order are
+/// 0, and large elements do not overflow. `rg.linalg.norm` has the norms of matrices. `TypeError` unless `x` holds
+/// floats, `ValueError` for p = NaN or, as there is no smallest magnitude, for infinite or negative p over nothing.
+#[op(method, p = 2.0, dim = None, keepdim = false)]
+pub fn norm(x: &Tensor, p: Order, dim: Option<&[isize]>, keepdim: bool) -> Result<Tensor> {
     if !x.dtype().is_float() {
         fail!(Type, "norm: expected a tensor of floats, got {}; write x.to(rg.float32)", x.dtype());
     }
-    let dims = normalize_dims("norm", dims, x.ndim())?;
-    let signed: Vec<isize> = dims.iter().map(|&d| d as isize).collect();
+    let dim = normalize_dims("norm", dim, x.ndim())?;
+    let signed: Vec<isize> = dim.iter().map(|&d| d as isize).collect();
     let over = Some(signed.as_slice());
     let split = Split::new("norm", x, over, keepdim)?;
     if p.is_infinite() || p < 0.0 {

@@ -1,39 +1,17 @@
 //! Normalisation: by the statistics of a batch or of each example, and by the length of vectors.
 
+use rgrad_macros::op;
+
 use super::elementwise::{add, clamp, div, mul, number, sqrt};
 use super::reduce::{scale, sum};
 use super::standardize::{Standardize, scaled};
 use super::views::{expand_to, permute, reshape_to};
-use super::{cast, clone, contiguous, norm, op_table};
+use super::{cast, clone, contiguous, norm};
 use crate::dtype::DType;
 use crate::error::{Result, fail};
 use crate::op::with_grad_enabled;
 use crate::shape::{Dims, Show, normalize_dim};
 use crate::tensor::Tensor;
-
-op_table! { $ normalize_ops
-    /// (x − mean) / √(var + eps) · weight + bias for every channel (dimension 1) of `input` (N, C) or (N, C, L…). In training the
-    /// statistics are the batch's, and `running_mean` and `running_var` (C,), if given, move towards them by the fraction
-    /// `momentum`, the variance with n − 1 in its denominator; otherwise they are `running_mean` and `running_var`.
-    function batch_norm(
-        input: Tensor, running_mean: OptionalTensor, running_var: OptionalTensor, weight: OptionalTensor = None,
-        bias: OptionalTensor = None, training: bool = false, momentum: float = 0.1, eps: float = 1e-5
-    );
-    /// (x − mean) / √(var + eps) · weight + bias, with the statistics of each example over the last dimensions, which are
-    /// `normalized_shape`; so are the shapes of `weight` and `bias`.
-    function layer_norm(
-        input: Tensor, normalized_shape: Ints, weight: OptionalTensor = None, bias: OptionalTensor = None, eps: float = 1e-5
-    );
-    /// x / √(mean of x² + eps) · weight over the last dimensions, which are `normalized_shape`; `eps` is by default the distance
-    /// of 1 from the next number of the dtype.
-    function rms_norm(
-        input: Tensor, normalized_shape: Ints, weight: OptionalTensor = None, eps: OptionalFloat = None
-    );
-    /// x / max(‖x‖ₚ, eps) along `dim`; vectors of zeros stay so.
-    function normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12);
-    /// x₁ · x₂ / (max(‖x₁‖, eps) max(‖x₂‖, eps)) along `dim`; the operands broadcast.
-    function cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8);
-}
 
 fn affine(y: Tensor, weight: Option<&Tensor>, bias: Option<&Tensor>) -> Result<Tensor> {
     let y = match weight {
@@ -83,10 +61,26 @@ fn channels_second(y: &Tensor, shape: &[usize]) -> Result<Tensor> {
     contiguous(&permute(&reshape_to(y, &last)?, &order)?)
 }
 
-/// (x − mean) / √(var + eps) · `weight` + `bias` for every channel.
+/// (x − mean) / √(var + eps) · weight + bias for every channel (dimension 1).
 ///
-/// In training, `running_mean` and `running_var` are written to, without being taped. `ValueError` if there is then but one
-/// value for each channel, whose variance would be 0, or if, not in training, there are no running statistics.
+/// Ioffe and Szegedy, Batch normalization, 2015.
+///
+/// Args:
+///     input: Examples (N, C) or (N, C, L…) of floats.
+///     running_mean: The means (C,) outside training, or None. In training they move towards the batch's, in place.
+///     running_var: The variances (C,), likewise; a batch's is taken with n − 1 in its denominator for them.
+///     weight: Factors (C,), or None.
+///     bias: What is added, (C,), or None.
+///     training: Whether the statistics are those of the batch.
+///     momentum: The fraction by which the running statistics move.
+///     eps: What keeps the denominator from 0.
+///
+/// Raises:
+///     TypeError: unless `input` holds floats.
+///     ValueError: if in training there is but one value for each channel, whose variance would be 0; if otherwise there
+///         are no
+///         running statistics; or if shapes do not fit.
+#[op(function, weight = None, bias = None, training = false, momentum = 0.1, eps = 1e-5)]
 #[allow(clippy::too_many_arguments, reason = "the signature is PyTorch's")]
 pub fn batch_norm(
     input: &Tensor,
@@ -180,7 +174,24 @@ fn over_last(
     reshape_to(&op.apply(&rows, &statistics, weight.as_ref(), bias.as_ref())?, x.shape())
 }
 
-/// (x − mean) / √(var + `eps`) · `weight` + `bias` over the last dimensions.
+/// (x − mean) / √(var + eps) · weight + bias, with the statistics of each example over the last dimensions.
+///
+/// Ba, Kiros and Hinton, Layer normalization, 2016.
+///
+/// Args:
+///     input: Examples of floats, whose last dimensions are `normalized_shape`.
+///     normalized_shape: The sizes of these dimensions.
+///     weight: Factors of that shape, or None.
+///     bias: What is added, of that shape, or None.
+///     eps: What keeps the denominator from 0.
+///
+/// Raises:
+///     TypeError: unless `input` holds floats.
+///     ValueError: if the shapes do not fit.
+///
+/// >>> rg.nn.functional.layer_norm(rg.tensor([[1.0, 3.0]]), 2, eps=0.0)
+/// tensor([[-1.,  1.]])
+#[op(function, weight = None, bias = None, eps = 1e-5)]
 pub fn layer_norm(
     input: &Tensor,
     normalized_shape: &[isize],
@@ -193,8 +204,20 @@ pub fn layer_norm(
     over_last(op, input, normalized_shape.len(), weight, bias)
 }
 
-/// x / √(mean of x² + `eps`) · `weight` over the last dimensions. Zhang and Sennrich, Root mean square layer normalization,
-/// 2019.
+/// x / √(mean of x² + eps) · weight over the last dimensions.
+///
+/// Zhang and Sennrich, Root mean square layer normalization, 2019.
+///
+/// Args:
+///     input: Examples of floats, whose last dimensions are `normalized_shape`.
+///     normalized_shape: The sizes of these dimensions.
+///     weight: Factors of that shape, or None.
+///     eps: What keeps the denominator from 0: by default the distance of 1 from the next number of the dtype.
+///
+/// Raises:
+///     TypeError: unless `input` holds floats.
+///     ValueError: if the shapes do not fit.
+#[op(function, weight = None, eps = None)]
 pub fn rms_norm(
     input: &Tensor,
     normalized_shape: &[isize],
@@ -212,14 +235,36 @@ fn unit(x: &Tensor, p: f64, dim: isize, eps: f64) -> Result<Tensor> {
     div(x, &clamp(&norm(x, p, Some(&[dim]), true)?, Some(&number(x, eps)?), None)?)
 }
 
-/// x / max(‖x‖ₚ, `eps`) along `dim`.
+/// x / max(‖x‖ₚ, eps) along `dim`; vectors of zeros stay so.
+///
+/// Args:
+///     input: Vectors of floats.
+///     p: The order of the norm.
+///     dim: The dimension along which the vectors lie.
+///     eps: The smallest norm that vectors are divided by.
+///
+/// Raises:
+///     TypeError: unless `input` holds floats.
+///     IndexError: if `dim` is out of range.
+#[op(function, p = 2.0, dim = 1, eps = 1e-12)]
 pub fn normalize(input: &Tensor, p: f64, dim: isize, eps: f64) -> Result<Tensor> {
     floats("normalize", input)?;
     normalize_dim("normalize", dim, input.ndim())?;
     unit(input, p, dim, eps)
 }
 
-/// x₁ · x₂ / (max(‖x₁‖, `eps`) max(‖x₂‖, `eps`)) along `dim` of the operands broadcast to one shape.
+/// x₁ · x₂ / (max(‖x₁‖, eps) max(‖x₂‖, eps)) along `dim`, which goes.
+///
+/// Args:
+///     x1: Vectors.
+///     x2: Vectors; the two operands broadcast.
+///     dim: The dimension along which the vectors lie.
+///     eps: The smallest norm that they are divided by.
+///
+/// Raises:
+///     ValueError: if the shapes cannot be broadcast.
+///     IndexError: if `dim` is out of range.
+#[op(function, dim = 1, eps = 1e-8)]
 pub fn cosine_similarity(x1: &Tensor, x2: &Tensor, dim: isize, eps: f64) -> Result<Tensor> {
     const OP: &str = "cosine_similarity";
     floats(OP, x1)?;

@@ -1,25 +1,19 @@
 //! Borders around tensors, and labels as rows of zeros and ones.
 
+use rgrad_macros::op;
+
 use smallvec::SmallVec;
 
 use super::elementwise::where_;
 use super::index_select;
 use super::loss::indicator;
 use super::views::{Range, reshape_to, slice, unslice};
-use super::{cast, contiguous, op_table};
+use super::{cast, contiguous};
 use crate::dtype::DType;
 use crate::error::{Result, fail};
 use crate::op;
 use crate::shape::{Dims, Show};
 use crate::tensor::{Number, Tensor};
-
-op_table! { $ pad_ops
-    /// `input` with borders. `pad` has pairs of widths (before, after), the last dimension's first; negative ones cut off.
-    /// `mode` is "constant", with `value`, "reflect", "replicate" or "circular".
-    function pad(input: Tensor, pad: Ints, mode: Name = "constant", value: OptionalFloat = None);
-    /// 1 at each label, 0 elsewhere: integers (…) to int64 (…, num_classes); with −1, one more class than the largest label.
-    function one_hot(tensor: Tensor, num_classes: int = -1);
-}
 
 /// The widths before and after every dimension of `x`.
 fn widths(x: &Tensor, pad: &[isize]) -> Result<Vec<(isize, isize)>> {
@@ -70,10 +64,21 @@ fn source(mode: &str, i: isize, n: isize) -> isize {
     }
 }
 
-/// `input` with borders: of `value`, or of its own elements, mirrored at the outermost, repeating it, or from the other end.
+/// `input` with borders of a number or of its own elements.
 ///
-/// `ValueError` if there are more widths than dimensions, if a dimension would have a negative size, or if a border of its own
-/// elements would need more than there are.
+/// Args:
+///     input: A tensor.
+///     pad: Pairs of widths (before, after), the last dimension's first; negative ones cut off.
+///     mode: "constant", "reflect" (mirrored at the outermost elements), "replicate" (which repeats them), or "circular"
+///         (from the
+///         other end).
+///     value: The number of "constant"; 0 unless given.
+///
+/// Raises:
+///     ValueError: if there are more widths than dimensions, if a dimension would have a negative size, or if a border of
+///         its own
+///         elements would need more than there are.
+#[op(function, mode = "constant", value = None)]
 pub fn pad(input: &Tensor, pad: &[isize], mode: &str, value: Option<f64>) -> Result<Tensor> {
     let all = widths(input, pad)?;
     let most = |n: isize| match mode {
@@ -109,8 +114,9 @@ pub fn pad(input: &Tensor, pad: &[isize], mode: &str, value: Option<f64>) -> Res
     Ok(y)
 }
 
-/// 1 at each label, 0 elsewhere. `TypeError` unless `tensor` holds integers; `ValueError` if a label is negative or not below
-/// `num_classes`.
+/// 1 at each label, 0 elsewhere: integers (…) to int64 (…, `num_classes`); with −1, one more class than the largest
+/// label. `TypeError` unless `tensor` holds integers; `ValueError` if a label is negative or not below `num_classes`.
+#[op(function, num_classes = -1)]
 pub fn one_hot(tensor: &Tensor, num_classes: isize) -> Result<Tensor> {
     if tensor.dtype().is_float() || tensor.dtype() == DType::Bool {
         fail!(Type, "one_hot: expected integer labels, got {}; write x.to(rg.int64)", tensor.dtype());

@@ -1,25 +1,13 @@
 //! Parts of a tensor along one dimension, as views.
 
+use rgrad_macros::op;
+
 use smallvec::SmallVec;
 
-use super::op_table;
 use super::views::{Range, reshape_to, slice};
 use crate::error::{Result, fail};
 use crate::shape::{Dims, normalize_dim};
 use crate::tensor::{Tensor, room_for_tensors};
-
-op_table! { $ piece_ops
-    /// `length` positions of dimension `dim` from `start` on, as a view.
-    method narrow(x: Tensor, dim: int, start: int, length: int);
-    /// Position `index` of dimension `dim`, without that dimension, as a view.
-    method select(x: Tensor, dim: int, index: int);
-    /// Pieces along `dim`, as views: of one size, the last being what is left, or of the sizes that a sequence lists.
-    method split(x: Tensor, split_size_or_sections: Sections, dim: int = 0) -> Tuple;
-    /// At most `chunks` pieces along `dim`, as views; all of one size but the last, which may be smaller.
-    method chunk(x: Tensor, chunks: int, dim: int = 0) -> Tuple;
-    /// Every position of dimension `dim`, without that dimension, as views.
-    method unbind(x: Tensor, dim: int = 0) -> Tuple;
-}
 
 /// How a dimension is split.
 #[derive(Clone, Debug)]
@@ -38,6 +26,7 @@ fn part(x: &Tensor, d: usize, start: usize, len: usize) -> Result<Tensor> {
 }
 
 /// `length` positions of dimension `dim` from `start` on, as a view. `IndexError` unless they lie within it.
+#[op(method)]
 pub fn narrow(x: &Tensor, dim: isize, start: isize, length: isize) -> Result<Tensor> {
     let d = normalize_dim("narrow", dim, x.ndim())?;
     let n = x.shape()[d] as isize;
@@ -49,6 +38,7 @@ pub fn narrow(x: &Tensor, dim: isize, start: isize, length: isize) -> Result<Ten
 }
 
 /// Position `index` of dimension `dim`, without that dimension, as a view. `IndexError` if either is out of range.
+#[op(method)]
 pub fn select(x: &Tensor, dim: isize, index: isize) -> Result<Tensor> {
     let d = normalize_dim("select", dim, x.ndim())?;
     let n = x.shape()[d] as isize;
@@ -64,12 +54,14 @@ fn position(x: &Tensor, d: usize, at: usize) -> Result<Tensor> {
     reshape_to(&part(x, d, at, 1)?, &shape)
 }
 
-/// Pieces along `dim`, as views. `ValueError` unless sizes are positive (0 is allowed in a list of sizes) and a list of sizes
-/// adds up to the dimension's.
-pub fn split(x: &Tensor, sections: &Sections, dim: isize) -> Result<Vec<Tensor>> {
+/// Pieces along `dim`, as views: of one size, the last being what is left, or of the sizes that a sequence lists.
+/// `ValueError` unless sizes are positive (0 is allowed in a list of sizes) and a list of sizes adds up to the
+/// dimension's.
+#[op(method, dim = 0)]
+pub fn split(x: &Tensor, split_size_or_sections: &Sections, dim: isize) -> Result<Vec<Tensor>> {
     let d = normalize_dim("split", dim, x.ndim())?;
     let n = x.shape()[d];
-    match sections {
+    match split_size_or_sections {
         Sections::Every(size) => match usize::try_from(*size) {
             Ok(size) if size > 0 => every(x, d, size, n.div_ceil(size).max(1)),
             _ => fail!(Value, "split: expected pieces of a positive size, got {size}"),
@@ -105,7 +97,9 @@ fn all(count: usize, piece: impl FnMut(usize) -> Result<Tensor>) -> Result<Vec<T
     Ok(pieces)
 }
 
-/// At most `chunks` pieces along `dim`, as views, all of one size but the last. `ValueError` unless `chunks` is positive.
+/// At most `chunks` pieces along `dim`, as views; all of one size but the last, which may be smaller. `ValueError`
+/// unless `chunks` is positive.
+#[op(method, dim = 0)]
 pub fn chunk(x: &Tensor, chunks: isize, dim: isize) -> Result<Vec<Tensor>> {
     let d = normalize_dim("chunk", dim, x.ndim())?;
     let n = x.shape()[d];
@@ -118,6 +112,7 @@ pub fn chunk(x: &Tensor, chunks: isize, dim: isize) -> Result<Vec<Tensor>> {
 }
 
 /// Every position of dimension `dim`, without that dimension, as views.
+#[op(method, dim = 0)]
 pub fn unbind(x: &Tensor, dim: isize) -> Result<Vec<Tensor>> {
     let d = normalize_dim("unbind", dim, x.ndim())?;
     all(x.shape()[d], |at| position(x, d, at))

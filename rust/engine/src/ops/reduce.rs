@@ -2,10 +2,11 @@
 
 use rgrad_kernels::reduce::{self as kernels, Axes, Reduce};
 use rgrad_kernels::simd::Real;
+use rgrad_macros::op;
 
 use super::elementwise::{div, mul, number};
 use super::views::{expand_to, reshape_to};
-use super::{cast, only, op_table};
+use super::{cast, only};
 use crate::dtype::{DType, match_float, match_int};
 use crate::error::{Result, fail};
 use crate::op::{self, Kind};
@@ -178,31 +179,43 @@ impl Op for Mean {
     }
 }
 
-op_table! { $ reduce_ops
-    /// Sum over `dim`, or over everything. Integers and bool are summed as int64.
-    /// `dtype` is that of the elements before they are added, and of the result.
-    typed_reduction sum(x: Tensor);
-    /// Arithmetic mean over `dim`, or over everything; NaN over nothing. `dtype` is that of the elements before.
-    typed_reduction mean(x: Tensor);
-    /// Whether all elements over `dim`, or of everything, are true (not 0; NaN is not 0); true over nothing.
-    reduction all(x: Tensor);
-    /// Whether any element over `dim`, or of everything, is true (not 0; NaN is not 0); false over nothing.
-    reduction any(x: Tensor);
-    /// Number of elements over `dim`, or of everything, that are not 0, as int64.
-    reduction count_nonzero(x: Tensor);
+/// Sum over `dim`, or over everything. Integers and bool are summed as int64.
+///
+/// Args:
+///     x: A tensor.
+///     dim: One or several dimensions, or None for all.
+///     keepdim: Whether the dimensions that go stay, with size 1.
+///     dtype: To which elements are cast before they are added, and the dtype of the result.
+///
+/// Raises:
+///     IndexError: if `dim` is out of range.
+///     ValueError: if one is named twice.
+///
+/// >>> rg.sum(rg.tensor([[1.0, 2.0], [3.0, 4.0]]), dim=0)
+/// tensor([4., 6.])
+#[op(reduction, dtype)]
+pub fn sum(x: &Tensor, dim: Option<&[isize]>, keepdim: bool) -> Result<Tensor> {
+    apply(Sum(Split::new("sum", x, dim, keepdim)?), &[x])
 }
 
-/// Sum over `dims`, or over everything. Integers and bool are summed as int64.
-pub fn sum(x: &Tensor, dims: Option<&[isize]>, keepdim: bool) -> Result<Tensor> {
-    apply(Sum(Split::new("sum", x, dims, keepdim)?), &[x])
-}
-
-/// Arithmetic mean over `dims`, or over everything; NaN over nothing.
-pub fn mean(x: &Tensor, dims: Option<&[isize]>, keepdim: bool) -> Result<Tensor> {
+/// Arithmetic mean over `dim`, or over everything; NaN over nothing.
+///
+/// Args:
+///     x: A tensor of floats.
+///     dim: One or several dimensions, or None for all.
+///     keepdim: Whether the dimensions that go stay, with size 1.
+///     dtype: To which elements are cast before, and the dtype of the result.
+///
+/// Raises:
+///     IndexError: if `dim` is out of range.
+///     TypeError: unless elements are floats, or become such by `dtype`.
+///     ValueError: if one is named twice.
+#[op(reduction, dtype)]
+pub fn mean(x: &Tensor, dim: Option<&[isize]>, keepdim: bool) -> Result<Tensor> {
     if !x.dtype().is_float() {
         fail!(Type, "mean: expected a tensor of floats, got {}; write x.mean(dtype=rg.float32)", x.dtype());
     }
-    apply(Mean(Split::new("mean", x, dims, keepdim)?), &[x])
+    apply(Mean(Split::new("mean", x, dim, keepdim)?), &[x])
 }
 
 /// Whether elements are true, the largest or smallest of each group deciding.
@@ -212,19 +225,22 @@ fn truth(op: &'static str, kind: Reduce, x: &Tensor, dims: Option<&[isize]>, kee
     cast(&split.run_plain(op, kind, &bits)?, DType::Bool)
 }
 
-/// Whether all elements over `dims`, or of everything, are true; true over nothing.
-pub fn all(x: &Tensor, dims: Option<&[isize]>, keepdim: bool) -> Result<Tensor> {
-    truth("all", Reduce::Min, x, dims, keepdim)
+/// Whether all elements over `dim`, or of everything, are true (not 0; NaN is not 0); true over nothing.
+#[op(reduction)]
+pub fn all(x: &Tensor, dim: Option<&[isize]>, keepdim: bool) -> Result<Tensor> {
+    truth("all", Reduce::Min, x, dim, keepdim)
 }
 
-/// Whether any element over `dims`, or of everything, is true; false over nothing.
-pub fn any(x: &Tensor, dims: Option<&[isize]>, keepdim: bool) -> Result<Tensor> {
-    truth("any", Reduce::Max, x, dims, keepdim)
+/// Whether any element over `dim`, or of everything, is true (not 0; NaN is not 0); false over nothing.
+#[op(reduction)]
+pub fn any(x: &Tensor, dim: Option<&[isize]>, keepdim: bool) -> Result<Tensor> {
+    truth("any", Reduce::Max, x, dim, keepdim)
 }
 
-/// Number of elements over `dims`, or of everything, that are not 0.
-pub fn count_nonzero(x: &Tensor, dims: Option<&[isize]>, keepdim: bool) -> Result<Tensor> {
-    let split = Split::new("count_nonzero", x, dims, keepdim)?;
+/// Number of elements over `dim`, or of everything, that are not 0, as int64.
+#[op(reduction)]
+pub fn count_nonzero(x: &Tensor, dim: Option<&[isize]>, keepdim: bool) -> Result<Tensor> {
+    let split = Split::new("count_nonzero", x, dim, keepdim)?;
     let bits = cast(&x.without_history(), DType::Bool)?;
     op::plain("count_nonzero", &[&bits], move |x, out| split.sum_int(x[0], out))
 }

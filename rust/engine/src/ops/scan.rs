@@ -4,31 +4,20 @@
 
 use rgrad_kernels::reduce::Reduce;
 use rgrad_kernels::scan;
+use rgrad_macros::op;
 
 use super::elementwise::{add, mul, mul_grad, mul_grads, number, zeros_like};
 use super::join::cat;
 use super::pieces::narrow;
 use super::reduce::{Split, sum_over};
 use super::views::{expand_to, permute, reshape_to};
-use super::{cast, contiguous, only, op_table};
+use super::{cast, contiguous, only};
 use crate::dtype::{DType, match_float};
 use crate::error::Result;
 use crate::op;
 use crate::op::{Grads, Op, Out, Saved, Saves, Want, apply};
 use crate::shape::{Dims, normalize_dims};
 use crate::tensor::{Number, Tensor};
-
-op_table! { $ scan_ops
-    /// Product over `dim`, or over everything; 1 over nothing. Integers and bool are multiplied as int64.
-    /// `dtype` is that of the elements before they are multiplied, and of the result.
-    typed_reduction prod(x: Tensor);
-    /// Sums of the elements along `dim` up to each of them, itself included. Integers and bool are summed as int64. `dtype` is
-    /// that of the elements before.
-    cumulation cumsum(x: Tensor);
-    /// Products of the elements along `dim` up to each of them, itself included. Integers and bool are multiplied as int64.
-    /// `dtype` is that of the elements before.
-    cumulation cumprod(x: Tensor);
-}
 
 /// sₖ = aₖ sₖ₋₁ + bₖ along the last dimension of `b` and, unless all factors are 1, of `a`; from the back if `reverse`.
 #[derive(Clone, Copy)]
@@ -160,10 +149,21 @@ impl Op for Prod {
     }
 }
 
-/// Product over `dims`, or over everything; 1 over nothing. Integers and bool are multiplied as int64.
-pub fn prod(x: &Tensor, dims: Option<&[isize]>, keepdim: bool) -> Result<Tensor> {
+/// Product over `dim`, or over everything; 1 over nothing. Integers and bool are multiplied as int64.
+///
+/// Args:
+///     x: A tensor.
+///     dim: One or several dimensions, or None for all.
+///     keepdim: Whether the dimensions that go stay, with size 1.
+///     dtype: To which elements are cast before they are multiplied, and the dtype of the result.
+///
+/// Raises:
+///     IndexError: if `dim` is out of range.
+///     ValueError: if one is named twice.
+#[op(reduction, dtype)]
+pub fn prod(x: &Tensor, dim: Option<&[isize]>, keepdim: bool) -> Result<Tensor> {
     let x = if x.dtype().is_float() { x.clone() } else { cast(x, DType::Int64)? };
-    apply(Prod(Split::new("prod", &x, dims, keepdim)?), &[&x])
+    apply(Prod(Split::new("prod", &x, dim, keepdim)?), &[&x])
 }
 
 /// Runs `f`, which keeps the order of dimensions, on `x` with dimension `dim` last; a number is a row of one element.
@@ -191,7 +191,16 @@ fn cumulated_int(op: &'static str, x: &Tensor, product: bool) -> Result<Tensor> 
     })
 }
 
-/// Sums of the elements along `dim` up to each of them. Integers and bool are summed as int64.
+/// Sums of the elements along `dim` up to each of them, itself included. Integers and bool are summed as int64.
+///
+/// Args:
+///     x: A tensor.
+///     dim: The dimension, which must be given.
+///     dtype: To which elements are cast before they are added, and the dtype of the result.
+///
+/// Raises:
+///     IndexError: if `dim` is out of range.
+#[op(cumulation, dtype)]
 pub fn cumsum(x: &Tensor, dim: isize) -> Result<Tensor> {
     along("cumsum", x, dim, |x| {
         if !x.dtype().is_float() {
@@ -201,7 +210,16 @@ pub fn cumsum(x: &Tensor, dim: isize) -> Result<Tensor> {
     })
 }
 
-/// Products of the elements along `dim` up to each of them. Integers and bool are multiplied as int64.
+/// Products of the elements along `dim` up to each of them, itself included. Integers and bool are multiplied as int64.
+///
+/// Args:
+///     x: A tensor.
+///     dim: The dimension, which must be given.
+///     dtype: To which elements are cast before they are multiplied, and the dtype of the result.
+///
+/// Raises:
+///     IndexError: if `dim` is out of range.
+#[op(cumulation, dtype)]
 pub fn cumprod(x: &Tensor, dim: isize) -> Result<Tensor> {
     along("cumprod", x, dim, |x| {
         if !x.dtype().is_float() {

@@ -1,26 +1,18 @@
 //! Softmax and its relatives along one dimension.
 
 use rgrad_kernels::softmax as kernels;
+use rgrad_macros::op;
 
 use super::elementwise::{exp, mul_grad, mul_grads, neg, sub};
 use super::reduce::sum;
 use super::total;
 use super::views::{move_dim, reshape_to};
-use super::{cast, contiguous, only, op_table};
+use super::{cast, contiguous, only};
 use crate::dtype::match_float;
 use crate::error::Result;
 use crate::op::{Grads, Op, Out, Saved, Saves, Want, apply};
 use crate::shape::{Dims, normalize_dim, normalize_dims};
 use crate::tensor::Tensor;
-
-op_table! { $ softmax_ops
-    /// exp(x) / Σ exp(x) along `dim`, without overflow.
-    method softmax(x: Tensor, dim: int);
-    /// x − ln Σ exp(x) along `dim`, without overflow.
-    method log_softmax(x: Tensor, dim: int);
-    /// ln Σ exp(x) over `dim`, without overflow; −∞ where all are −∞.
-    reduction logsumexp(x: Tensor);
-}
 
 /// Row-wise kernels over the last dimension of contiguous tensors of one shape.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -145,12 +137,31 @@ fn move_last(y: &Tensor, to: usize) -> Result<Tensor> {
     move_dim(&front, to, true)
 }
 
-/// exp(x) / Σ exp(x) along `dim`.
+/// exp(x) / Σ exp(x) along `dim`, without overflow.
+///
+/// Args:
+///     x: Numbers; integers become floats of the default dtype.
+///     dim: The dimension along which the results add up to 1.
+///
+/// Raises:
+///     IndexError: if `dim` is out of range.
+///
+/// >>> rg.softmax(rg.tensor([[0.0, 0.0]]), 1)
+/// tensor([[0.5, 0.5]])
+#[op(method)]
 pub fn softmax(x: &Tensor, dim: isize) -> Result<Tensor> {
     along(Rows::Softmax, x, dim)
 }
 
-/// x − ln Σ exp(x) along `dim`.
+/// x − ln Σ exp(x) along `dim`, without overflow: the logarithm of `softmax`.
+///
+/// Args:
+///     x: Numbers; integers become floats of the default dtype.
+///     dim: The dimension along which the results are the logarithms of what adds up to 1.
+///
+/// Raises:
+///     IndexError: if `dim` is out of range.
+#[op(method)]
 pub fn log_softmax(x: &Tensor, dim: isize) -> Result<Tensor> {
     along(Rows::LogSoftmax, x, dim)
 }
@@ -185,14 +196,24 @@ impl Op for LogSumExp {
     }
 }
 
-/// ln Σ exp(x) over `dims`, or over everything.
-pub fn logsumexp(x: &Tensor, dims: Option<&[isize]>, keepdim: bool) -> Result<Tensor> {
+/// ln Σ exp(x) over `dim`, without overflow; −∞ where all are −∞.
+///
+/// Args:
+///     x: A tensor.
+///     dim: One or several dimensions, or None for all.
+///     keepdim: Whether the dimensions that go stay, with size 1.
+///
+/// Raises:
+///     IndexError: if `dim` is out of range.
+///     ValueError: if one is named twice.
+#[op(reduction)]
+pub fn logsumexp(x: &Tensor, dim: Option<&[isize]>, keepdim: bool) -> Result<Tensor> {
     let x = cast(x, x.dtype().or_float())?;
-    let dims = normalize_dims("logsumexp", dims, x.ndim())?;
-    let shape = crate::shape::reduced(x.shape(), &dims, keepdim);
-    let cols = dims.iter().map(|&d| x.shape()[d]).product();
+    let dim = normalize_dims("logsumexp", dim, x.ndim())?;
+    let shape = crate::shape::reduced(x.shape(), &dim, keepdim);
+    let cols = dim.iter().map(|&d| x.shape()[d]).product();
     let order: Vec<isize> =
-        (0..x.ndim()).filter(|d| !dims.contains(d)).chain(dims.iter().copied()).map(|d| d as isize).collect();
+        (0..x.ndim()).filter(|d| !dim.contains(d)).chain(dim.iter().copied()).map(|d| d as isize).collect();
     let matrix: Dims = [shape.iter().product(), cols].into_iter().collect();
     let flat = contiguous(&reshape_to(&super::views::permute(&x, &order)?, &matrix)?)?;
     reshape_to(&apply(LogSumExp, &[&flat])?, &shape)

@@ -1,23 +1,13 @@
 //! Variances and standard deviations.
 
+use rgrad_macros::op;
+
 use super::elementwise::{eq, mul_grad, number, sqrt, sub, where_};
+use super::only;
 use super::reduce::{Split, mean, scale, sum_over};
-use super::{only, op_table};
 use crate::error::{Result, fail};
 use crate::op::{Grads, Op, Out, Saved, Saves, Want, apply};
 use crate::tensor::Tensor;
-
-op_table! { $ statistic_ops
-    /// Variance over `dim`, or over everything: Σ (x − mean)² / (n − `correction`), with `correction` 1 unless given;
-    /// `unbiased` True and False stand for 1 and 0. NaN where n ≤ `correction` and all differences are 0.
-    statistic var(x: Tensor);
-    /// Standard deviation over `dim`, or over everything, the root of `var`. The derivative where it is 0 is 0.
-    statistic std(x: Tensor);
-    /// Variance and mean over `dim`, or over everything, as a pair; see `var`.
-    statistic var_mean(x: Tensor) -> Pair;
-    /// Standard deviation and mean over `dim`, or over everything, as a pair; see `std`.
-    statistic std_mean(x: Tensor) -> Pair;
-}
 
 /// Σ (x − mean)² / divisor.
 #[derive(Clone)]
@@ -84,47 +74,76 @@ pub(super) fn root(x: &Tensor) -> Result<Tensor> {
     where_(&zero, &number(x, 0.0)?, &sqrt(&where_(&zero, &number(x, 1.0)?, x)?)?)
 }
 
-/// Variance over `dims`, or over everything: Σ (x − mean)² / (n − `correction`). `correction` is 1 unless given, or
-/// `unbiased` is false.
+/// Variance over `dim`, or over everything: Σ (x − mean)² / (n − correction).
+///
+/// It is NaN where n ≤ correction and all differences are 0.
+///
+/// Args:
+///     x: A tensor of floats.
+///     dim: One or several dimensions, or None for all.
+///     keepdim: Whether the dimensions that go stay, with size 1.
+///     correction: What is subtracted from the number n of elements; 1 unless given.
+///     unbiased: True and False stand for the corrections 1 and 0.
+///
+/// Raises:
+///     IndexError: if `dim` is out of range.
+///     TypeError: unless elements are floats.
+///     ValueError: if both `correction` and `unbiased` are given, or a dimension is named twice.
+#[op(reduction, correction = None, unbiased = None)]
 pub fn var(
     x: &Tensor,
-    dims: Option<&[isize]>,
+    dim: Option<&[isize]>,
     keepdim: bool,
     correction: Option<f64>,
     unbiased: Option<bool>,
 ) -> Result<Tensor> {
-    variance("var", x, dims, keepdim, correction, unbiased)
+    variance("var", x, dim, keepdim, correction, unbiased)
 }
 
-/// Standard deviation over `dims`, or over everything, the root of [`var`]. The derivative where it is 0 is 0.
+/// Standard deviation over `dim`, or over everything, the root of `var`. The derivative where it is 0 is 0.
+///
+/// Args:
+///     x: A tensor of floats.
+///     dim: One or several dimensions, or None for all.
+///     keepdim: Whether the dimensions that go stay, with size 1.
+///     correction: What is subtracted from the number n of elements; 1 unless given.
+///     unbiased: True and False stand for the corrections 1 and 0.
+///
+/// Raises:
+///     IndexError: if `dim` is out of range.
+///     TypeError: unless elements are floats.
+///     ValueError: if both `correction` and `unbiased` are given, or a dimension is named twice.
+#[op(reduction, correction = None, unbiased = None)]
 pub fn std(
     x: &Tensor,
-    dims: Option<&[isize]>,
+    dim: Option<&[isize]>,
     keepdim: bool,
     correction: Option<f64>,
     unbiased: Option<bool>,
 ) -> Result<Tensor> {
-    root(&variance("std", x, dims, keepdim, correction, unbiased)?)
+    root(&variance("std", x, dim, keepdim, correction, unbiased)?)
 }
 
-/// Variance and mean; see [`var`].
+/// Variance and mean over `dim`, or over everything, as a pair; see `var`.
+#[op(reduction, correction = None, unbiased = None)]
 pub fn var_mean(
     x: &Tensor,
-    dims: Option<&[isize]>,
+    dim: Option<&[isize]>,
     keepdim: bool,
     correction: Option<f64>,
     unbiased: Option<bool>,
 ) -> Result<(Tensor, Tensor)> {
-    Ok((variance("var_mean", x, dims, keepdim, correction, unbiased)?, mean(x, dims, keepdim)?))
+    Ok((variance("var_mean", x, dim, keepdim, correction, unbiased)?, mean(x, dim, keepdim)?))
 }
 
-/// Standard deviation and mean; see [`std`].
+/// Standard deviation and mean over `dim`, or over everything, as a pair; see `std`.
+#[op(reduction, correction = None, unbiased = None)]
 pub fn std_mean(
     x: &Tensor,
-    dims: Option<&[isize]>,
+    dim: Option<&[isize]>,
     keepdim: bool,
     correction: Option<f64>,
     unbiased: Option<bool>,
 ) -> Result<(Tensor, Tensor)> {
-    Ok((root(&variance("std_mean", x, dims, keepdim, correction, unbiased)?)?, mean(x, dims, keepdim)?))
+    Ok((root(&variance("std_mean", x, dim, keepdim, correction, unbiased)?)?, mean(x, dim, keepdim)?))
 }

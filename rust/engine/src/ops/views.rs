@@ -1,8 +1,9 @@
 //! Views: reshaping, permuting, repeating and slicing. None copies elements, unless strides cannot express the result.
 
+use rgrad_macros::op;
 use smallvec::SmallVec;
 
-use super::{add, cast, contiguous, embed, only, op_table};
+use super::{add, cast, contiguous, embed, only};
 use crate::error::{Result, fail};
 use crate::op::{Grads, Op, Out, Saved, Want, apply, is_grad_enabled};
 use crate::shape::{Dims, Layout, Show, broadcast, checked_numel, normalize_dim, normalize_dims};
@@ -152,36 +153,6 @@ pub(super) fn reshape_to(x: &Tensor, shape: &[usize]) -> Result<Tensor> {
     apply(ViewOp::Reshape { from: x.shape().into(), to }, &[x])
 }
 
-op_table! { $ view_ops
-    /// The elements in row-major order under another shape; one size may be −1, and follows from the others. A view where
-    /// strides allow it, else a copy.
-    method reshape(x: Tensor, *shape: Shape);
-    /// Dimensions `start_dim` to `end_dim` (included) merged into one.
-    method flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1);
-    /// All elements in row-major order as one dimension: a view where strides allow it, else a copy.
-    method ravel(x: Tensor);
-    /// Dimension `dim` taken apart into dimensions of these sizes, one of which may be −1.
-    method unflatten(x: Tensor, dim: int, sizes: Ints);
-    /// Two dimensions exchanged, as a view.
-    method transpose(x: Tensor, dim0: int, dim1: int);
-    /// Two dimensions exchanged, as a view: NumPy's name for `transpose`.
-    method swapaxes(x: Tensor, axis0: int, axis1: int);
-    /// Dimensions `source` moved to the places `destination`, as a view; the others keep their order.
-    method movedim(x: Tensor, source: Ints, destination: Ints);
-    /// Dimensions reordered, as a view: dimension `i` of the result is dimension `dims[i]` of `x`.
-    method permute(x: Tensor, *dims: Shape);
-    /// Dimensions of size 1 repeated to `shape`, as a view; −1 keeps a size, and new dimensions come first.
-    method expand(x: Tensor, *shape: Shape);
-    /// Dimensions of size 1 repeated to the shape of `other`, as a view.
-    method expand_as(x: Tensor, other: Tensor);
-    /// `x` repeated to `shape` as broadcasting would, as a view.
-    method broadcast_to(x: Tensor, *shape: Shape);
-    /// Without the dimensions of size 1, or without those of `dim` that have size 1.
-    method squeeze(x: Tensor, dim: Dims = None);
-    /// With a new dimension of size 1 before position `dim`.
-    method unsqueeze(x: Tensor, dim: int);
-}
-
 /// Sizes with `n` elements together, where one that is −1 follows from the others; `None` if there are none.
 fn complete(n: usize, sizes: &[isize]) -> Option<Dims> {
     let others = sizes.iter().filter(|&&s| s != -1).map(|&s| usize::try_from(s).ok()).collect::<Option<Dims>>()?;
@@ -199,7 +170,9 @@ fn list(sizes: &[isize]) -> String {
     sizes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// The elements in row-major order under another shape; one size may be −1.
+/// The elements in row-major order under another shape; one size may be −1, and follows from the others. A view where
+/// strides allow it, else a copy.
+#[op(method, *shape)]
 pub fn reshape(x: &Tensor, shape: &[isize]) -> Result<Tensor> {
     let known: Dims = shape.iter().filter_map(|&s| usize::try_from(s).ok()).collect();
     checked_numel("reshape", &known)?;
@@ -211,6 +184,7 @@ pub fn reshape(x: &Tensor, shape: &[isize]) -> Result<Tensor> {
 }
 
 /// Dimensions `start_dim` to `end_dim` (included) merged into one.
+#[op(method, start_dim = 0, end_dim = -1)]
 pub fn flatten(x: &Tensor, start_dim: isize, end_dim: isize) -> Result<Tensor> {
     if x.ndim() == 0 {
         return reshape_to(x, &[1]);
@@ -226,12 +200,14 @@ pub fn flatten(x: &Tensor, start_dim: isize, end_dim: isize) -> Result<Tensor> {
     reshape_to(x, &out)
 }
 
-/// All elements in row-major order as one dimension.
+/// All elements in row-major order as one dimension: a view where strides allow it, else a copy.
+#[op(method)]
 pub fn ravel(x: &Tensor) -> Result<Tensor> {
     reshape_to(x, &[x.numel()])
 }
 
 /// Dimension `dim` taken apart into dimensions of these sizes, one of which may be −1.
+#[op(method)]
 pub fn unflatten(x: &Tensor, dim: isize, sizes: &[isize]) -> Result<Tensor> {
     let d = normalize_dim("unflatten", dim, x.ndim())?;
     let Some(parts) = complete(x.shape()[d], sizes) else {
@@ -244,11 +220,13 @@ pub fn unflatten(x: &Tensor, dim: isize, sizes: &[isize]) -> Result<Tensor> {
 }
 
 /// Two dimensions exchanged, as a view.
+#[op(method)]
 pub fn transpose(x: &Tensor, dim0: isize, dim1: isize) -> Result<Tensor> {
     exchange("transpose", x, dim0, dim1)
 }
 
-/// Two dimensions exchanged, as a view: NumPy's name for [`transpose`].
+/// Two dimensions exchanged, as a view: NumPy's name for `transpose`.
+#[op(method)]
 pub fn swapaxes(x: &Tensor, axis0: isize, axis1: isize) -> Result<Tensor> {
     exchange("swapaxes", x, axis0, axis1)
 }
@@ -273,7 +251,8 @@ pub(super) fn distinct(op: &str, dims: &[isize], rank: usize) -> Result<Dims> {
     Ok(order)
 }
 
-/// Dimensions reordered, as a view.
+/// Dimensions reordered, as a view: dimension `i` of the result is dimension `dims[i]` of `x`.
+#[op(method, *dims)]
 pub fn permute(x: &Tensor, dims: &[isize]) -> Result<Tensor> {
     let order = distinct("permute", dims, x.ndim())?;
     if order.len() != x.ndim() {
@@ -283,6 +262,7 @@ pub fn permute(x: &Tensor, dims: &[isize]) -> Result<Tensor> {
 }
 
 /// Dimensions `source` moved to the places `destination`, as a view; the others keep their order.
+#[op(method)]
 pub fn movedim(x: &Tensor, source: &[isize], destination: &[isize]) -> Result<Tensor> {
     let (from, to) = (distinct("movedim", source, x.ndim())?, distinct("movedim", destination, x.ndim())?);
     if from.len() != to.len() {
@@ -308,19 +288,22 @@ pub(super) fn move_dim(x: &Tensor, dim: usize, back: bool) -> Result<Tensor> {
     apply(ViewOp::Permute { order }, &[x])
 }
 
-/// Dimensions of size 1 repeated to `shape`; −1 keeps a size.
+/// Dimensions of size 1 repeated to `shape`, as a view; −1 keeps a size, and new dimensions come first.
+#[op(method, *shape)]
 pub fn expand(x: &Tensor, shape: &[isize]) -> Result<Tensor> {
     expanded("expand", x, shape)
 }
 
-/// Dimensions of size 1 repeated to the shape of `other`.
+/// Dimensions of size 1 repeated to the shape of `other`, as a view.
+#[op(method)]
 pub fn expand_as(x: &Tensor, other: &Tensor) -> Result<Tensor> {
     // A Python number has no dtype of its own, and takes none from a shape.
     let x = if x.is_weak() { cast(x, result_dtype(&[x]))? } else { x.clone() };
     expanded("expand_as", &x, &other.shape().iter().map(|&n| n as isize).collect::<Vec<_>>())
 }
 
-/// `x` repeated to `shape` as broadcasting would; −1 keeps a size.
+/// `x` repeated to `shape` as broadcasting would, as a view.
+#[op(method, *shape)]
 pub fn broadcast_to(x: &Tensor, shape: &[isize]) -> Result<Tensor> {
     expanded("broadcast_to", x, shape)
 }
@@ -355,15 +338,17 @@ pub(super) fn expand_to(x: &Tensor, shape: &[usize]) -> Result<Tensor> {
     apply(ViewOp::Expand { to: shape.into() }, &[x])
 }
 
-/// Without the dimensions of size 1, or without those of `dims` that have size 1.
-pub fn squeeze(x: &Tensor, dims: Option<&[isize]>) -> Result<Tensor> {
-    let chosen = normalize_dims("squeeze", dims, x.ndim())?;
+/// Without the dimensions of size 1, or without those of `dim` that have size 1.
+#[op(method, dim = None)]
+pub fn squeeze(x: &Tensor, dim: Option<&[isize]>) -> Result<Tensor> {
+    let chosen = normalize_dims("squeeze", dim, x.ndim())?;
     let keep = |(i, &n): (usize, &usize)| (n != 1 || !chosen.contains(&i)).then_some(n);
     let shape: Dims = x.shape().iter().enumerate().filter_map(keep).collect();
     reshape_to(x, &shape)
 }
 
 /// With a new dimension of size 1 before position `dim`.
+#[op(method)]
 pub fn unsqueeze(x: &Tensor, dim: isize) -> Result<Tensor> {
     let at = normalize_dim("unsqueeze", dim, x.ndim() + 1)?;
     let mut shape: Dims = x.shape().into();

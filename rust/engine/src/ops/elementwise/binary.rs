@@ -1,6 +1,7 @@
 //! Element-wise functions of two tensors.
 
 use rgrad_kernels::map::{self, Binary, Compare, IntBinary};
+use rgrad_macros::op;
 
 use super::super::total;
 use super::choice::{compare, where_};
@@ -12,7 +13,7 @@ use crate::error::{Result, fail};
 use crate::op::{self, Kind};
 use crate::op::{Grads, Op, Out, Saved, Saves, Want, apply};
 use crate::ops::views::expand_to;
-use crate::ops::{cast, op_table, strides_over, view_of};
+use crate::ops::{cast, strides_over, view_of};
 use crate::shape::{Dims, broadcast};
 use crate::tensor::{Number, Tensor, result_dtype};
 
@@ -153,10 +154,10 @@ fn any(bits: &Tensor) -> bool {
 
 /// The table: name, kernel, what integers become, what the rule saves, and `g · ∂f/∂a`, `g · ∂f/∂b`.
 macro_rules! binary {
-    ($($(#[$doc:meta])* $visibility:vis fn $name:ident = $kernel:ident, $integers:ident, $saves:expr, $wrt_a:expr, $wrt_b:expr;)*) => {
+    ($($(#[$doc:meta])* $visibility:vis fn $name:ident($a:ident, $b:ident) = $kernel:ident, $integers:ident, $saves:expr, $wrt_a:expr, $wrt_b:expr;)*) => {
         $(
             $(#[$doc])*
-            $visibility fn $name(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+            $visibility fn $name($a: &Tensor, $b: &Tensor) -> Result<Tensor> {
                 static RULE: BinaryRule = BinaryRule {
                     name: stringify!($name),
                     kernel: Binary::$kernel,
@@ -165,7 +166,7 @@ macro_rules! binary {
                     wrt_a: $wrt_a,
                     wrt_b: $wrt_b,
                 };
-                apply_binary(&RULE, a, b)
+                apply_binary(&RULE, $a, $b)
             }
         )*
     };
@@ -178,117 +179,103 @@ const SECOND_AND_OUTPUT: Saves = Saves { inputs: 2, output: true };
 
 binary! {
     /// Sum, a + b.
-    pub fn add = Add, Stay, Saves::NOTHING, |g, _| Ok(g.clone()), |g, _| Ok(g.clone());
+    pub fn add(x, other) = Add, Stay, Saves::NOTHING, |g, _| Ok(g.clone()), |g, _| Ok(g.clone());
     /// Difference, a − b.
-    pub fn sub = Sub, Stay, Saves::NOTHING, |g, _| Ok(g.clone()), |g, _| neg(g);
+    pub fn sub(x, other) = Sub, Stay, Saves::NOTHING, |g, _| Ok(g.clone()), |g, _| neg(g);
     /// Product, a × b.
-    pub fn mul = Mul, Stay, Saves::INPUTS, |g, s| mul_grad(g, s.input(1)), |g, s| mul_grad(g, s.input(0));
+    #[op(method)]
+    pub fn mul(x, other) = Mul, Stay, Saves::INPUTS, |g, s| mul_grad(g, s.input(1)), |g, s| mul_grad(g, s.input(0));
     /// True quotient, a ÷ b: integers give floats.
-    pub fn div = Div, BecomeFloats, SECOND_AND_OUTPUT,
+    pub fn div(x, other) = Div, BecomeFloats, SECOND_AND_OUTPUT,
         |g, s| div_grad(g, s.input(1)),
         |g, s| neg(&div_grad(&mul_grad(g, s.output())?, s.input(1))?);
-    /// ⌊a ÷ b⌋. The derivative is 0.
-    pub fn floor_divide = FloorDivide, Stay, Saves::NOTHING, |g, _| zeros_like(g), |g, _| zeros_like(g);
-    /// The remainder of a ÷ b with the sign of b, as Python's `%`.
-    pub fn remainder = Remainder, Stay, Saves::INPUTS,
+    /// ⌊a ÷ b⌋. The derivative is 0. Integers divided by 0 are a `ZeroDivisionError`.
+    #[op(method)]
+    pub fn floor_divide(x, other) = FloorDivide, Stay, Saves::NOTHING, |g, _| zeros_like(g), |g, _| zeros_like(g);
+    /// The remainder of a ÷ b with the sign of b, as Python's `%`. Integers divided by 0 are a `ZeroDivisionError`.
+    #[op(method)]
+    pub fn remainder(x, other) = Remainder, Stay, Saves::INPUTS,
         |g, _| Ok(g.clone()),
         |g, s| neg(&mul_grad(g, &floor_divide(s.input(0), s.input(1))?)?);
-    /// The remainder of a ÷ b with the sign of a, as C's `fmod`.
-    pub fn fmod = Fmod, Stay, Saves::INPUTS,
+    /// The remainder of a ÷ b with the sign of a, as C's `fmod`. Integers divided by 0 are a `ZeroDivisionError`.
+    #[op(method)]
+    pub fn fmod(x, other) = Fmod, Stay, Saves::INPUTS,
         |g, _| Ok(g.clone()),
         |g, s| neg(&mul_grad(g, &trunc(&div(s.input(0), s.input(1))?)?)?);
-    /// Power, aᵇ. The derivative to b where a = 0 is 0 for b ≥ 0.
-    pub fn pow = Pow, Stay, Saves { inputs: 3, output: true },
+    /// Power, aᵇ; of integers an integer, and a `ValueError` if one of the exponents is negative.
+    ///
+    /// The derivative to b where a = 0 is 0 for b ≥ 0.
+    #[op(method)]
+    pub fn pow(x, other) = Pow, Stay, Saves { inputs: 3, output: true },
         |g, s| pow_wrt_base(g, s.input(0), s.input(1)),
         |g, s| pow_wrt_exponent(g, s.input(0), s.input(1), s.output());
-    /// √(a² + b²), without overflow.
-    pub fn hypot = Hypot, BecomeFloats, Saves { inputs: 3, output: true },
+    /// √(x² + other²), without overflow. The derivative at (0, 0) is 0.
+    #[op(method)]
+    pub fn hypot(x, other) = Hypot, BecomeFloats, Saves { inputs: 3, output: true },
         |g, s| mul_grad(g, &div(s.input(0), &or_one(s.output())?)?),
         |g, s| mul_grad(g, &div(s.input(1), &or_one(s.output())?)?);
-    /// The angle of the point with ordinate a and abscissa b.
-    pub fn atan2 = Atan2, BecomeFloats, Saves::INPUTS,
+    /// The angle of the point with ordinate x and abscissa other, in radians. The derivative at (0, 0) is 0.
+    #[op(method)]
+    pub fn atan2(x, other) = Atan2, BecomeFloats, Saves::INPUTS,
         |g, s| turn(g, s.input(1), s),
         |g, s| neg(&turn(g, s.input(0), s)?);
-    /// ln(eᵃ + eᵇ), without overflow.
-    pub fn logaddexp = Logaddexp, BecomeFloats, Saves::INPUTS,
+    /// ln(eᵃ + eᵇ), without overflow. Equal infinities get half of the gradient each.
+    #[op(method)]
+    pub fn logaddexp(x, other) = Logaddexp, BecomeFloats, Saves::INPUTS,
         |g, s| mul_grad(g, &sigmoid(&apart(s.input(0), s.input(1))?)?),
         |g, s| mul_grad(g, &sigmoid(&apart(s.input(1), s.input(0))?)?);
-    /// a ln b, and 0 where a = 0 unless b is NaN.
-    pub fn xlogy = Xlogy, BecomeFloats, Saves::INPUTS,
+    /// x ln other, and 0 where x = 0 unless other is NaN.
+    #[op(method)]
+    pub fn xlogy(x, other) = Xlogy, BecomeFloats, Saves::INPUTS,
         |g, s| xlogy_wrt_factor(g, s.input(0), s.input(1)),
         |g, s| div_grad(&mul_grad(g, s.input(0))?, s.input(1));
-    /// The larger of two; NaN if either is NaN. Where they are equal or both NaN, each gets half of the gradient.
-    pub fn maximum = Maximum, Stay, Saves { inputs: 3, output: true },
+    /// The larger of two; NaN if either is NaN. Where they are equal or both NaN, each gets half of the gradient; else all of it
+    /// goes to the one that was chosen.
+    #[op(method)]
+    pub fn maximum(x, other) = Maximum, Stay, Saves { inputs: 3, output: true },
         |g, s| chosen(g, s.input(0), s.input(1), s.output()),
         |g, s| chosen(g, s.input(1), s.input(0), s.output());
-    /// The smaller of two; NaN if either is NaN. Where they are equal or both NaN, each gets half of the gradient.
-    pub fn minimum = Minimum, Stay, Saves { inputs: 3, output: true },
+    /// The smaller of two; NaN if either is NaN. Where they are equal or both NaN, each gets half of the gradient; else all of it
+    /// goes to the one that was chosen.
+    #[op(method)]
+    pub fn minimum(x, other) = Minimum, Stay, Saves { inputs: 3, output: true },
         |g, s| chosen(g, s.input(0), s.input(1), s.output()),
         |g, s| chosen(g, s.input(1), s.input(0), s.output());
     /// `g` where `y > 0`, else 0: the derivative of ReLU applied, in one pass.
-    pub(crate) fn relu_grad = ReluGrad, BecomeFloats, SECOND,
+    pub(crate) fn relu_grad(g, y) = ReluGrad, BecomeFloats, SECOND,
         |g, s| relu_grad(g, s.input(1)),
         |g, _| zeros_like(g);
     /// `g (1 − y²)`: the derivative of tanh applied, in one pass.
-    pub(crate) fn tanh_grad = TanhGrad, BecomeFloats, Saves::INPUTS,
+    pub(crate) fn tanh_grad(g, y) = TanhGrad, BecomeFloats, Saves::INPUTS,
         |g, s| tanh_grad(g, s.input(1)),
         |g, s| mul_grad(&mul_grads(g, s.input(0))?, &mul(s.input(1), &number(g, -2.0)?)?);
     /// `g y (1 − y)`: the derivative of the logistic function applied, in one pass.
-    pub(crate) fn sigmoid_grad = SigmoidGrad, BecomeFloats, Saves::INPUTS,
+    pub(crate) fn sigmoid_grad(g, y) = SigmoidGrad, BecomeFloats, Saves::INPUTS,
         |g, s| sigmoid_grad(g, s.input(1)),
         |g, s| {
             let slope = sub(&number(g, 1.0)?, &add(s.input(1), s.input(1))?)?;
             mul_grad(&mul_grads(g, s.input(0))?, &slope)
         };
     /// `g · slope`, and 0 where `g` is 0 however steep the function is: what was not selected has no gradient, not NaN.
-    pub(crate) fn mul_grad = MulGrad, BecomeFloats, Saves::INPUTS,
+    pub(crate) fn mul_grad(g, slope) = MulGrad, BecomeFloats, Saves::INPUTS,
         |g, s| mul_grad(g, s.input(1)),
         |g, s| mul_grads(g, s.input(0));
     /// `g ÷ x`, and 0 where `g` is 0, likewise.
-    pub(crate) fn div_grad = DivGrad, BecomeFloats, Saves::INPUTS,
+    pub(crate) fn div_grad(g, x) = DivGrad, BecomeFloats, Saves::INPUTS,
         |g, s| div_grad(g, s.input(1)),
         |g, s| neg(&div_grad(&div_grad(&mul_grads(g, s.input(0))?, s.input(1))?, s.input(1))?);
     /// `ln(1 + eˣ) − x t`: the binary cross-entropy of `σ(x)` against `t`, with its limits where `x` is infinite.
-    pub(crate) fn logits_cross_entropy = LogitsCrossEntropy, BecomeFloats, Saves::INPUTS,
+    pub(crate) fn logits_cross_entropy(x, t) = LogitsCrossEntropy, BecomeFloats, Saves::INPUTS,
         |g, s| mul_grad(g, &logits_slope(s.input(0), s.input(1))?),
         |g, s| neg(&mul_grad(g, s.input(0))?);
     /// `σ(x) − t`, its slope.
-    pub(crate) fn logits_slope = LogitsSlope, BecomeFloats, Saves { inputs: 1, output: false },
+    pub(crate) fn logits_slope(x, t) = LogitsSlope, BecomeFloats, Saves { inputs: 1, output: false },
         |g, s| sigmoid_grad(g, &sigmoid(s.input(0))?),
         |g, _| neg(g);
     /// The product of two gradients, and 0 where either is 0: a bilinear function, unlike a choice of 0.
-    pub(crate) fn mul_grads = MulGrads, BecomeFloats, Saves::INPUTS,
+    pub(crate) fn mul_grads(g, h) = MulGrads, BecomeFloats, Saves::INPUTS,
         |g, s| mul_grads(g, s.input(1)),
         |g, s| mul_grads(g, s.input(0));
-}
-
-op_table! { $ binary_ops
-    /// Product, a × b.
-    method mul(x: Tensor, other: Tensor);
-    /// ⌊a ÷ b⌋. The derivative is 0. Integers divided by 0 are a ZeroDivisionError.
-    method floor_divide(x: Tensor, other: Tensor);
-    /// The remainder of a ÷ b with the sign of b, as Python's `%`. Integers divided by 0 are a ZeroDivisionError.
-    method remainder(x: Tensor, other: Tensor);
-    /// The remainder of a ÷ b with the sign of a, as C's `fmod`. Integers divided by 0 are a ZeroDivisionError.
-    method fmod(x: Tensor, other: Tensor);
-    /// Power, aᵇ; of integers an integer, and a ValueError if one of the exponents is negative.
-    ///
-    /// The derivative to b where a = 0 is 0 for b ≥ 0.
-    method pow(x: Tensor, other: Tensor);
-    /// √(x² + other²), without overflow. The derivative at (0, 0) is 0.
-    method hypot(x: Tensor, other: Tensor);
-    /// The angle of the point with ordinate x and abscissa other, in radians. The derivative at (0, 0) is 0.
-    method atan2(x: Tensor, other: Tensor);
-    /// ln(eᵃ + eᵇ), without overflow. Equal infinities get half of the gradient each.
-    method logaddexp(x: Tensor, other: Tensor);
-    /// x ln other, and 0 where x = 0 unless other is NaN.
-    method xlogy(x: Tensor, other: Tensor);
-    /// The larger of two; NaN if either is NaN. Where they are equal or both NaN, each gets half of the gradient; else all of it
-    /// goes to the one that was chosen.
-    method maximum(x: Tensor, other: Tensor);
-    /// The smaller of two; NaN if either is NaN. Where they are equal or both NaN, each gets half of the gradient; else all of it
-    /// goes to the one that was chosen.
-    method minimum(x: Tensor, other: Tensor);
 }
 
 /// `b · aᵇ⁻¹`, and 0 where b = 0, where a = 0 would give 0 · ∞.

@@ -1,6 +1,7 @@
 //! Comparisons, and choices between tensors.
 
 use rgrad_kernels::map::{self, Compare};
+use rgrad_macros::op;
 
 use super::{isnan, logical_or, number};
 use crate::dtype::{DType, match_any};
@@ -8,21 +9,9 @@ use crate::error::{Result, fail};
 use crate::op::{self, Kind};
 use crate::op::{Grads, Op, Out, Saved, Saves, Want, apply};
 use crate::ops::views::expand_to;
-use crate::ops::{cast, op_table, strides_over, view_of};
+use crate::ops::{cast, strides_over, view_of};
 use crate::shape::{Dims, broadcast};
 use crate::tensor::{Number, Tensor, result_dtype};
-
-op_table! { $ choice_ops
-    /// `x` limited to the range from `min` to `max`, either of which may be None. The derivative is 1 within the range, ends
-    /// included, and 0 outside.
-    method clamp(x: Tensor, min: OptionalTensor = None, max: OptionalTensor = None);
-    /// `x` limited from below. The derivative to `x` at the limit is 1.
-    method clamp_min(x: Tensor, min: Tensor);
-    /// `x` limited from above. The derivative to `x` at the limit is 1.
-    method clamp_max(x: Tensor, max: Tensor);
-    /// Elements of `x` where `condition` is true, elements of `other` elsewhere.
-    function where_(condition: Tensor, x: Tensor, other: Tensor) = "where";
-}
 
 const FIRST: Saves = Saves { inputs: 1, output: false };
 
@@ -61,30 +50,33 @@ fn compared(name: &str, op: Compare, a: &Tensor, b: &Tensor, out: &mut Out<'_>) 
 }
 
 macro_rules! comparisons {
-    ($($(#[$doc:meta])* fn $name:ident = $op:ident;)*) => {
-        $(
-            $(#[$doc])*
-            pub fn $name(x: &Tensor, other: &Tensor) -> Result<Tensor> {
-                compare(Compare::$op, x, other)
-            }
-        )*
-        op_table! { $ compare_ops $( $(#[$doc])* method $name(x: Tensor, other: Tensor); )* }
-    };
+    ($($(#[$meta:meta])* pub fn $name:ident($x:ident, $other:ident) = $op:ident;)*) => {$(
+        $(#[$meta])*
+        pub fn $name($x: &Tensor, $other: &Tensor) -> Result<Tensor> {
+            compare(Compare::$op, $x, $other)
+        }
+    )*};
 }
 
 comparisons! {
     /// Whether a < b, as a tensor of bool.
-    fn lt = Lt;
+    #[op(method)]
+    pub fn lt(x, other) = Lt;
     /// Whether a ≤ b, as a tensor of bool.
-    fn le = Le;
+    #[op(method)]
+    pub fn le(x, other) = Le;
     /// Whether a > b, as a tensor of bool.
-    fn gt = Gt;
+    #[op(method)]
+    pub fn gt(x, other) = Gt;
     /// Whether a ≥ b, as a tensor of bool.
-    fn ge = Ge;
+    #[op(method)]
+    pub fn ge(x, other) = Ge;
     /// Whether a = b, as a tensor of bool.
-    fn eq = Eq;
+    #[op(method)]
+    pub fn eq(x, other) = Eq;
     /// Whether a ≠ b, as a tensor of bool.
-    fn ne = Ne;
+    #[op(method)]
+    pub fn ne(x, other) = Ne;
 }
 
 #[derive(Clone, Copy)]
@@ -128,9 +120,8 @@ impl Op for Where {
     }
 }
 
-/// Elements of `x` where `condition` is true, elements of `other` elsewhere; all three broadcast.
-///
-/// The gradient of what was not selected is 0, even where that side's own derivative is infinite or NaN.
+/// Elements of `x` where `condition` is true, elements of `other` elsewhere.
+#[op(function, name = "where")]
 pub fn where_(condition: &Tensor, x: &Tensor, other: &Tensor) -> Result<Tensor> {
     if condition.dtype() != DType::Bool {
         fail!(Type, "where: the condition must be of bool, got {}; write condition != 0", condition.dtype());
@@ -139,11 +130,9 @@ pub fn where_(condition: &Tensor, x: &Tensor, other: &Tensor) -> Result<Tensor> 
     apply(Where, &[condition, &cast(x, dtype)?, &cast(other, dtype)?])
 }
 
-/// `x` limited to the range from `min` to `max`, either of which may be missing.
-///
-/// NaN stays NaN, and a limit that is NaN makes NaN. The derivative to `x` is 1 within the range, ends included, and 0 outside,
-/// as in PyTorch. `ValueError` if both limits
-/// are missing.
+/// `x` limited to the range from `min` to `max`, either of which may be None. The derivative is 1 within the range,
+/// ends included, and 0 outside. `ValueError` if both limits are missing.
+#[op(method, min = None, max = None)]
 pub fn clamp(x: &Tensor, min: Option<&Tensor>, max: Option<&Tensor>) -> Result<Tensor> {
     if min.is_none() && max.is_none() {
         fail!(Value, "clamp: give min, max or both");
@@ -171,12 +160,14 @@ fn beyond(side: Compare, y: &Tensor, limit: &Tensor) -> Result<Tensor> {
     if is_nan { logical_or(&beyond, &isnan(limit)?) } else { Ok(beyond) }
 }
 
-/// `x` limited from below, as [`clamp`].
+/// `x` limited from below. The derivative to `x` at the limit is 1.
+#[op(method)]
 pub fn clamp_min(x: &Tensor, min: &Tensor) -> Result<Tensor> {
     clamp(x, Some(min), None)
 }
 
-/// `x` limited from above, as [`clamp`].
+/// `x` limited from above. The derivative to `x` at the limit is 1.
+#[op(method)]
 pub fn clamp_max(x: &Tensor, max: &Tensor) -> Result<Tensor> {
     clamp(x, None, Some(max))
 }

@@ -1,6 +1,7 @@
 //! Element-wise functions that are made of others: their derivatives of any order and mode follow.
 
 use rgrad_kernels::map::Compare;
+use rgrad_macros::op;
 
 use super::binary::{add, div, floor_divide, fmod, mul, pow, sub};
 use super::choice::{clamp, compare, where_};
@@ -9,33 +10,8 @@ use super::unary::{abs, log, log1p, nearest, neg, trunc};
 use super::{floats, number};
 use crate::dtype::DType;
 use crate::error::{Result, fail};
-use crate::ops::{cast, op_table};
+use crate::ops::cast;
 use crate::tensor::{Tensor, result_dtype};
-
-op_table! { $ composed_ops
-    /// Sum, x + alpha × other.
-    method add_scaled(x: Tensor, other: Tensor, alpha: OptionalTensor = None) = "add";
-    /// Difference, x − alpha × other.
-    method sub_scaled(x: Tensor, other: Tensor, alpha: OptionalTensor = None) = "sub";
-    /// Quotient, x ÷ other.
-    ///
-    /// `rounding_mode` is None for the true quotient, which of integers is a float; "trunc" to round it towards 0; or "floor"
-    /// to round it down. The derivative of a rounded quotient is 0; integers divided by 0 are a ZeroDivisionError then.
-    method div_rounded(x: Tensor, other: Tensor, rounding_mode: RoundingMode = None) = "div";
-    /// Power, xᵃ, computed in float64.
-    method float_power(x: Tensor, exponent: Tensor);
-    /// ln(x / (1 − x)), the inverse of the logistic function. With `eps`, x is limited to [eps, 1 − eps] first.
-    method logit(x: Tensor, eps: OptionalFloat = None);
-    /// x + weight × (end − x), exactly `end` where weight is 1.
-    method lerp(x: Tensor, end: Tensor, weight: Tensor);
-    /// The nearest number with so many decimals, ties to even. The derivative is 0.
-    method rounded(x: Tensor, decimals: int = 0) = "round";
-    /// `x` with NaN, ∞ and −∞ replaced, by default by 0 and by the largest and lowest finite numbers of its dtype.
-    method nan_to_num(x: Tensor, nan: OptionalFloat = None, posinf: OptionalFloat = None, neginf: OptionalFloat = None);
-    /// Whether |x − other| ≤ atol + rtol × |other|, element by element, as a tensor of bool. Equal infinities are close, and NaN
-    /// to NaN if `equal_nan` says so.
-    method isclose(x: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = false);
-}
 
 /// How a quotient becomes an integer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +38,8 @@ fn scaled(x: &Tensor, other: &Tensor, alpha: &Tensor) -> Result<Tensor> {
     mul(&cast(other, result_dtype(&[x, other]))?, alpha)
 }
 
-/// `x + alpha × other`.
+/// Sum, x + alpha × other.
+#[op(method, name = "add", alpha = None)]
 pub fn add_scaled(x: &Tensor, other: &Tensor, alpha: Option<&Tensor>) -> Result<Tensor> {
     match alpha {
         None => add(x, other),
@@ -70,7 +47,8 @@ pub fn add_scaled(x: &Tensor, other: &Tensor, alpha: Option<&Tensor>) -> Result<
     }
 }
 
-/// `x − alpha × other`.
+/// Difference, x − alpha × other.
+#[op(method, name = "sub", alpha = None)]
 pub fn sub_scaled(x: &Tensor, other: &Tensor, alpha: Option<&Tensor>) -> Result<Tensor> {
     match alpha {
         None => sub(x, other),
@@ -78,7 +56,11 @@ pub fn sub_scaled(x: &Tensor, other: &Tensor, alpha: Option<&Tensor>) -> Result<
     }
 }
 
-/// `x ÷ other`, rounded or not.
+/// Quotient, x ÷ other.
+///
+/// `rounding_mode` is None for the true quotient, which of integers is a float; "trunc" to round it towards 0; or "floor"
+/// to round it down. The derivative of a rounded quotient is 0; integers divided by 0 are a `ZeroDivisionError` then.
+#[op(method, name = "div", rounding_mode = None)]
 pub fn div_rounded(x: &Tensor, other: &Tensor, rounding_mode: Option<Rounding>) -> Result<Tensor> {
     match rounding_mode {
         None => div(x, other),
@@ -89,12 +71,15 @@ pub fn div_rounded(x: &Tensor, other: &Tensor, rounding_mode: Option<Rounding>) 
     }
 }
 
-/// `x` to the power `exponent`, in float64.
+/// Power, xᵃ, computed in float64.
+#[op(method)]
 pub fn float_power(x: &Tensor, exponent: &Tensor) -> Result<Tensor> {
     pow(&cast(x, DType::Float64)?, &cast(exponent, DType::Float64)?)
 }
 
-/// `ln x − ln(1 − x)`, of `x` limited to `[eps, 1 − eps]` if there is `eps`. `ValueError` unless `0 ≤ eps ≤ ½`.
+/// ln(x / (1 − x)), the inverse of the logistic function. With `eps`, x is limited to [eps, 1 − eps] first.
+/// `ValueError` unless `0 ≤ eps ≤ ½`.
+#[op(method, eps = None)]
 pub fn logit(x: &Tensor, eps: Option<f64>) -> Result<Tensor> {
     let mut x = floats(x)?;
     if let Some(eps) = eps {
@@ -106,7 +91,8 @@ pub fn logit(x: &Tensor, eps: Option<f64>) -> Result<Tensor> {
     sub(&log(&x)?, &log1p(&neg(&x)?)?)
 }
 
-/// `x + weight × (end − x)`, computed from the nearer end.
+/// x + weight × (end − x), exactly `end` where weight is 1.
+#[op(method)]
 pub fn lerp(x: &Tensor, end: &Tensor, weight: &Tensor) -> Result<Tensor> {
     let dtype = result_dtype(&[x, end, weight]).or_float();
     let (x, end, weight) = (cast(x, dtype)?, cast(end, dtype)?, cast(weight, dtype)?);
@@ -116,7 +102,9 @@ pub fn lerp(x: &Tensor, end: &Tensor, weight: &Tensor) -> Result<Tensor> {
     where_(&near, &add(&x, &mul(&weight, &way)?)?, &from_end)
 }
 
-/// The nearest number with so many decimals, ties to even. `TypeError` for integers rounded to tens or more.
+/// The nearest number with so many decimals, ties to even. The derivative is 0. `TypeError` for integers rounded to
+/// tens or more.
+#[op(method, name = "round", decimals = 0)]
 pub fn rounded(x: &Tensor, decimals: isize) -> Result<Tensor> {
     if !x.dtype().is_float() && decimals < 0 {
         fail!(Type, "round: decimals={decimals} of {}; write x.to(rg.float64)", x.dtype());
@@ -130,6 +118,7 @@ pub fn rounded(x: &Tensor, decimals: isize) -> Result<Tensor> {
 }
 
 /// `x` with NaN, ∞ and −∞ replaced, by default by 0 and by the largest and lowest finite numbers of its dtype.
+#[op(method, nan = None, posinf = None, neginf = None)]
 pub fn nan_to_num(x: &Tensor, nan: Option<f64>, posinf: Option<f64>, neginf: Option<f64>) -> Result<Tensor> {
     if !x.dtype().is_float() {
         return Ok(x.clone());
@@ -144,7 +133,9 @@ pub fn nan_to_num(x: &Tensor, nan: Option<f64>, posinf: Option<f64>, neginf: Opt
     Ok(y)
 }
 
-/// Whether |x − other| ≤ atol + rtol · |other|, or both are equal.
+/// Whether |x − other| ≤ atol + rtol × |other|, element by element, as a tensor of bool. Equal infinities are close, and NaN
+/// to NaN if `equal_nan` says so.
+#[op(method, rtol = 1e-5, atol = 1e-8, equal_nan = false)]
 pub fn isclose(x: &Tensor, other: &Tensor, rtol: f64, atol: f64, equal_nan: bool) -> Result<Tensor> {
     if rtol.is_nan() || atol.is_nan() || rtol < 0.0 || atol < 0.0 {
         fail!(Value, "isclose: rtol and atol must not be negative, got {rtol} and {atol}");

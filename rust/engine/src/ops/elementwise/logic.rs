@@ -1,6 +1,7 @@
 //! Logic of truth values, of bits, and of floats that are no numbers. Results have no gradient.
 
 use rgrad_kernels::map::{self, Compare, IntBinary};
+use rgrad_macros::op;
 
 use super::binary::operand;
 use super::choice::compare;
@@ -9,46 +10,24 @@ use super::unary::abs;
 use crate::dtype::DType;
 use crate::error::{Result, fail};
 use crate::op::{self, Out};
-use crate::ops::{cast, op_table, strides_over, view_of};
+use crate::ops::{cast, strides_over, view_of};
 use crate::shape::{Dims, broadcast};
 use crate::tensor::{Number, Tensor, result_dtype};
 
-op_table! { $ logic_ops
-    /// Whether an element is NaN, as a tensor of bool.
-    method isnan(x: Tensor);
-    /// Whether an element is ∞ or −∞, as a tensor of bool.
-    method isinf(x: Tensor);
-    /// Whether an element is neither infinite nor NaN, as a tensor of bool.
-    method isfinite(x: Tensor);
-    /// Whether both are true, as a tensor of bool; any number but 0 is true.
-    method logical_and(x: Tensor, other: Tensor);
-    /// Whether at least one is true, as a tensor of bool; any number but 0 is true.
-    method logical_or(x: Tensor, other: Tensor);
-    /// Whether exactly one is true, as a tensor of bool; any number but 0 is true.
-    method logical_xor(x: Tensor, other: Tensor);
-    /// Whether an element is false, as a tensor of bool; any number but 0 is true.
-    method logical_not(x: Tensor);
-    /// The bits that are set in both, of integers or bool.
-    method bitwise_and(x: Tensor, other: Tensor);
-    /// The bits that are set in at least one, of integers or bool.
-    method bitwise_or(x: Tensor, other: Tensor);
-    /// The bits that are set in exactly one, of integers or bool.
-    method bitwise_xor(x: Tensor, other: Tensor);
-    /// All bits inverted, of integers or bool.
-    method bitwise_not(x: Tensor);
-}
-
-/// Whether an element is NaN.
+/// Whether an element is NaN, as a tensor of bool.
+#[op(method)]
 pub fn isnan(x: &Tensor) -> Result<Tensor> {
     compare(Compare::Ne, x, x)
 }
 
-/// Whether an element is ∞ or −∞.
+/// Whether an element is ∞ or −∞, as a tensor of bool.
+#[op(method)]
 pub fn isinf(x: &Tensor) -> Result<Tensor> {
     size_is(Compare::Eq, x)
 }
 
-/// Whether an element is neither infinite nor NaN.
+/// Whether an element is neither infinite nor NaN, as a tensor of bool.
+#[op(method)]
 pub fn isfinite(x: &Tensor) -> Result<Tensor> {
     size_is(Compare::Lt, x)
 }
@@ -62,32 +41,41 @@ fn size_is(order: Compare, x: &Tensor) -> Result<Tensor> {
 }
 
 macro_rules! bitwise {
-    ($($(#[$doc:meta])* fn $bits:ident, $(#[$logic:meta])* fn $truth:ident = $kernel:ident;)*) => {$(
-        $(#[$doc])*
-        pub fn $bits(x: &Tensor, other: &Tensor) -> Result<Tensor> {
-            bitwise(stringify!($bits), IntBinary::$kernel, x, other)
+    ($(
+        $(#[$of_bits:meta])* pub fn $bits:ident($x:ident, $other:ident),
+        $(#[$of_truth:meta])* pub fn $truth:ident($p:ident, $q:ident) = $kernel:ident;
+    )*) => {$(
+        $(#[$of_bits])*
+        pub fn $bits($x: &Tensor, $other: &Tensor) -> Result<Tensor> {
+            bitwise(stringify!($bits), IntBinary::$kernel, $x, $other)
         }
-        $(#[$logic])*
-        pub fn $truth(x: &Tensor, other: &Tensor) -> Result<Tensor> {
-            let (x, other) = (x.without_history(), other.without_history());
-            bitwise(stringify!($truth), IntBinary::$kernel, &cast(&x, DType::Bool)?, &cast(&other, DType::Bool)?)
+        $(#[$of_truth])*
+        pub fn $truth($p: &Tensor, $q: &Tensor) -> Result<Tensor> {
+            let (p, q) = ($p.without_history(), $q.without_history());
+            bitwise(stringify!($truth), IntBinary::$kernel, &cast(&p, DType::Bool)?, &cast(&q, DType::Bool)?)
         }
     )*};
 }
 
 bitwise! {
-    /// The bits that are set in both.
-    fn bitwise_and,
-    /// Whether both are true.
-    fn logical_and = And;
-    /// The bits that are set in at least one.
-    fn bitwise_or,
-    /// Whether at least one is true.
-    fn logical_or = Or;
-    /// The bits that are set in exactly one.
-    fn bitwise_xor,
-    /// Whether exactly one is true.
-    fn logical_xor = Xor;
+    /// The bits that are set in both, of integers or bool.
+    #[op(method)]
+    pub fn bitwise_and(x, other),
+    /// Whether both are true, as a tensor of bool; any number but 0 is true.
+    #[op(method)]
+    pub fn logical_and(x, other) = And;
+    /// The bits that are set in at least one, of integers or bool.
+    #[op(method)]
+    pub fn bitwise_or(x, other),
+    /// Whether at least one is true, as a tensor of bool; any number but 0 is true.
+    #[op(method)]
+    pub fn logical_or(x, other) = Or;
+    /// The bits that are set in exactly one, of integers or bool.
+    #[op(method)]
+    pub fn bitwise_xor(x, other),
+    /// Whether exactly one is true, as a tensor of bool; any number but 0 is true.
+    #[op(method)]
+    pub fn logical_xor(x, other) = Xor;
 }
 
 fn bitwise(name: &'static str, kernel: IntBinary, a: &Tensor, b: &Tensor) -> Result<Tensor> {
@@ -123,12 +111,14 @@ fn combined(name: &str, kernel: IntBinary, a: &Tensor, b: &Tensor, out: &mut Out
     }
 }
 
-/// Whether an element is false.
+/// Whether an element is false, as a tensor of bool; any number but 0 is true.
+#[op(method)]
 pub fn logical_not(x: &Tensor) -> Result<Tensor> {
     compare(Compare::Eq, x, &number(x, 0.0)?)
 }
 
-/// All bits inverted; of truth values the opposite.
+/// All bits inverted, of integers or bool.
+#[op(method)]
 pub fn bitwise_not(x: &Tensor) -> Result<Tensor> {
     match x.dtype() {
         DType::Bool => logical_not(x),

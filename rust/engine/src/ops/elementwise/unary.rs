@@ -3,6 +3,7 @@
 use std::f64::consts::{FRAC_2_SQRT_PI, LN_2, LN_10};
 
 use rgrad_kernels::map::{self, IntUnary, Unary};
+use rgrad_macros::op;
 
 use super::binary::{add, div_grad, hypot, mul, mul_grad, relu_grad, sigmoid_grad, sub, tanh_grad};
 use super::{number, zeros_like};
@@ -10,7 +11,7 @@ use crate::dtype::{DType, match_float, match_int};
 use crate::error::{Result, fail};
 use crate::op::Kind;
 use crate::op::{Grads, Op, Out, Saved, Saves, Want, apply};
-use crate::ops::{cast, only, op_table};
+use crate::ops::{cast, only};
 use crate::tensor::Tensor;
 
 /// What integers become.
@@ -96,13 +97,9 @@ impl Op for &'static UnaryRule {
 
 /// The table: name, kernel, what integers become, and `g · f′` in terms of `x`, of `y = f(x)`, or of `g` alone.
 macro_rules! unary {
-    ($($(#[$doc:meta])* fn $name:ident = $kernel:ident, $integers:ident, |$g:ident $(, $read:ident)?| $derivative:expr;)*) => {
-        $(unary! { @define $(#[$doc])* pub fn $name = $kernel, $integers, |$g $(, $read)?| $derivative })*
-        op_table! { $ unary_ops $( $(#[$doc])* method $name(x: Tensor); )* }
-    };
-    (@define $(#[$doc:meta])* $visibility:vis fn $name:ident = $kernel:ident, $integers:ident, |$g:ident $(, $read:ident)?| $derivative:expr) => {
-        $(#[$doc])*
-        $visibility fn $name(x: &Tensor) -> Result<Tensor> {
+    ($($(#[$meta:meta])* $visibility:vis fn $name:ident($x:ident) = $kernel:ident, $integers:ident, |$g:ident $(, $read:ident)?| $derivative:expr;)*) => {$(
+        $(#[$meta])*
+        $visibility fn $name($x: &Tensor) -> Result<Tensor> {
             static RULE: UnaryRule = UnaryRule {
                 name: stringify!($name),
                 kernel: Unary::$kernel,
@@ -111,15 +108,15 @@ macro_rules! unary {
                 derivative: |$g, unary!(@arg $($read)?)| $derivative,
             };
             match RULE.integers {
-                _ if x.dtype().is_float() && !x.is_weak() => apply(&RULE, &[x]),
-                Integers::Stay(_) | Integers::Unchanged if x.dtype().is_float() => apply(&RULE, &[&cast(x, DType::default_float())?]),
-                Integers::Stay(_) => apply(&RULE, &[x]),
+                _ if $x.dtype().is_float() && !$x.is_weak() => apply(&RULE, &[$x]),
+                Integers::Stay(_) | Integers::Unchanged if $x.dtype().is_float() => apply(&RULE, &[&cast($x, DType::default_float())?]),
+                Integers::Stay(_) => apply(&RULE, &[$x]),
                 // Not the same handle: a Python number's tensor would go on adapting to others.
-                Integers::Unchanged => Ok(x.detach()),
-                Integers::BecomeFloats => apply(&RULE, &[&cast(x, DType::default_float())?]),
+                Integers::Unchanged => Ok($x.detach()),
+                Integers::BecomeFloats => apply(&RULE, &[&cast($x, DType::default_float())?]),
             }
         }
-    };
+    )*};
     (@integers Stay $kernel:ident) => { Integers::Stay(IntUnary::$kernel) };
     (@integers $other:ident $kernel:ident) => { Integers::$other };
     (@reads) => { Reads::Nothing };
@@ -132,79 +129,109 @@ macro_rules! unary {
 // A slope that may be infinite or NaN meets the gradient in `mul_grad` or `div_grad`, never in `mul` or `div`.
 unary! {
     /// Negation, −x.
-    fn neg = Neg, Stay, |g| neg(g);
+    #[op(method)]
+    pub fn neg(x) = Neg, Stay, |g| neg(g);
     /// Absolute value, |x|. The derivative at 0 is 0.
-    fn abs = Abs, Stay, |g, x| mul_grad(g, &sign(x)?);
+    #[op(method)]
+    pub fn abs(x) = Abs, Stay, |g, x| mul_grad(g, &sign(x)?);
     /// Sign: −1, 0 or 1, and NaN for NaN. The derivative is 0.
-    fn sign = Sign, Stay, |g| zeros_like(g);
+    #[op(method)]
+    pub fn sign(x) = Sign, Stay, |g| zeros_like(g);
     /// Square, x².
-    fn square = Square, Stay, |g, x| mul_grad(g, &add(x, x)?);
+    #[op(method)]
+    pub fn square(x) = Square, Stay, |g, x| mul_grad(g, &add(x, x)?);
     /// Reciprocal, 1/x.
-    fn reciprocal = Reciprocal, BecomeFloats, |g, y| neg(&mul_grad(g, &square(y)?)?);
+    #[op(method)]
+    pub fn reciprocal(x) = Reciprocal, BecomeFloats, |g, y| neg(&mul_grad(g, &square(y)?)?);
     /// Square root, √x.
-    fn sqrt = Sqrt, BecomeFloats, |g, y| div_grad(g, &add(y, y)?);
+    #[op(method)]
+    pub fn sqrt(x) = Sqrt, BecomeFloats, |g, y| div_grad(g, &add(y, y)?);
     /// Reciprocal of the square root, 1/√x.
-    fn rsqrt = Rsqrt, BecomeFloats, |g, y| mul_grad(g, &mul(&square(y)?, &times(y, -0.5)?)?);
+    #[op(method)]
+    pub fn rsqrt(x) = Rsqrt, BecomeFloats, |g, y| mul_grad(g, &mul(&square(y)?, &times(y, -0.5)?)?);
     /// Exponential, eˣ.
-    fn exp = Exp, BecomeFloats, |g, y| mul_grad(g, y);
+    #[op(method)]
+    pub fn exp(x) = Exp, BecomeFloats, |g, y| mul_grad(g, y);
     /// Power of two, 2ˣ.
-    fn exp2 = Exp2, BecomeFloats, |g, y| mul_grad(g, &times(y, LN_2)?);
+    #[op(method)]
+    pub fn exp2(x) = Exp2, BecomeFloats, |g, y| mul_grad(g, &times(y, LN_2)?);
     /// eˣ − 1, accurate near 0.
-    fn expm1 = Expm1, BecomeFloats, |g, y| add(g, &mul_grad(g, y)?);
+    #[op(method)]
+    pub fn expm1(x) = Expm1, BecomeFloats, |g, y| add(g, &mul_grad(g, y)?);
     /// Natural logarithm, ln x: NaN below 0, −∞ at 0.
-    fn log = Log, BecomeFloats, |g, x| div_grad(g, x);
+    #[op(method)]
+    pub fn log(x) = Log, BecomeFloats, |g, x| div_grad(g, x);
     /// Logarithm to base 2.
-    fn log2 = Log2, BecomeFloats, |g, x| div_grad(g, &times(x, LN_2)?);
+    #[op(method)]
+    pub fn log2(x) = Log2, BecomeFloats, |g, x| div_grad(g, &times(x, LN_2)?);
     /// Logarithm to base 10.
-    fn log10 = Log10, BecomeFloats, |g, x| div_grad(g, &times(x, LN_10)?);
+    #[op(method)]
+    pub fn log10(x) = Log10, BecomeFloats, |g, x| div_grad(g, &times(x, LN_10)?);
     /// ln(1 + x), accurate near 0.
-    fn log1p = Log1p, BecomeFloats, |g, x| div_grad(g, &plus(x, 1.0)?);
+    #[op(method)]
+    pub fn log1p(x) = Log1p, BecomeFloats, |g, x| div_grad(g, &plus(x, 1.0)?);
     /// Sine of an angle in radians.
-    fn sin = Sin, BecomeFloats, |g, x| mul_grad(g, &cos(x)?);
+    #[op(method)]
+    pub fn sin(x) = Sin, BecomeFloats, |g, x| mul_grad(g, &cos(x)?);
     /// Cosine of an angle in radians.
-    fn cos = Cos, BecomeFloats, |g, x| neg(&mul_grad(g, &sin(x)?)?);
+    #[op(method)]
+    pub fn cos(x) = Cos, BecomeFloats, |g, x| neg(&mul_grad(g, &sin(x)?)?);
     /// Tangent of an angle in radians.
-    fn tan = Tan, BecomeFloats, |g, y| mul_grad(g, &plus(&square(y)?, 1.0)?);
+    #[op(method)]
+    pub fn tan(x) = Tan, BecomeFloats, |g, y| mul_grad(g, &plus(&square(y)?, 1.0)?);
     /// Inverse of the sine, in radians: NaN outside [−1, 1].
-    fn asin = Asin, BecomeFloats, |g, x| div_grad(g, &sqrt(&one_less_square(x)?)?);
+    #[op(method)]
+    pub fn asin(x) = Asin, BecomeFloats, |g, x| div_grad(g, &sqrt(&one_less_square(x)?)?);
     /// Inverse of the cosine, in radians: NaN outside [−1, 1].
-    fn acos = Acos, BecomeFloats, |g, x| neg(&div_grad(g, &sqrt(&one_less_square(x)?)?)?);
+    #[op(method)]
+    pub fn acos(x) = Acos, BecomeFloats, |g, x| neg(&div_grad(g, &sqrt(&one_less_square(x)?)?)?);
     /// Inverse of the tangent, in radians.
-    fn atan = Atan, BecomeFloats, |g, x| div_grad(g, &plus(&square(x)?, 1.0)?);
+    #[op(method)]
+    pub fn atan(x) = Atan, BecomeFloats, |g, x| div_grad(g, &plus(&square(x)?, 1.0)?);
     /// Hyperbolic sine.
-    fn sinh = Sinh, BecomeFloats, |g, x| mul_grad(g, &cosh(x)?);
+    #[op(method)]
+    pub fn sinh(x) = Sinh, BecomeFloats, |g, x| mul_grad(g, &cosh(x)?);
     /// Hyperbolic cosine.
-    fn cosh = Cosh, BecomeFloats, |g, x| mul_grad(g, &sinh(x)?);
+    #[op(method)]
+    pub fn cosh(x) = Cosh, BecomeFloats, |g, x| mul_grad(g, &sinh(x)?);
     /// Hyperbolic tangent.
-    fn tanh = Tanh, BecomeFloats, |g, y| tanh_grad(g, y);
+    #[op(method)]
+    pub fn tanh(x) = Tanh, BecomeFloats, |g, y| tanh_grad(g, y);
     /// Inverse of the hyperbolic sine.
-    fn asinh = Asinh, BecomeFloats, |g, x| div_grad(g, &hypot(x, &number(x, 1.0)?)?);
+    #[op(method)]
+    pub fn asinh(x) = Asinh, BecomeFloats, |g, x| div_grad(g, &hypot(x, &number(x, 1.0)?)?);
     /// Inverse of the hyperbolic cosine: NaN below 1.
-    fn acosh = Acosh, BecomeFloats, |g, x| div_grad(g, &mul(&sqrt(&plus(x, -1.0)?)?, &sqrt(&plus(x, 1.0)?)?)?);
+    #[op(method)]
+    pub fn acosh(x) = Acosh, BecomeFloats, |g, x| div_grad(g, &mul(&sqrt(&plus(x, -1.0)?)?, &sqrt(&plus(x, 1.0)?)?)?);
     /// Inverse of the hyperbolic tangent: NaN outside [−1, 1].
-    fn atanh = Atanh, BecomeFloats, |g, x| div_grad(g, &one_less_square(x)?);
+    #[op(method)]
+    pub fn atanh(x) = Atanh, BecomeFloats, |g, x| div_grad(g, &one_less_square(x)?);
     /// Error function, 2/√π ∫₀ˣ exp(−t²) dt.
-    fn erf = Erf, BecomeFloats, |g, x| mul_grad(g, &bell(x)?);
+    #[op(method)]
+    pub fn erf(x) = Erf, BecomeFloats, |g, x| mul_grad(g, &bell(x)?);
     /// 1 − erf x, accurate where that is small.
-    fn erfc = Erfc, BecomeFloats, |g, x| neg(&mul_grad(g, &bell(x)?)?);
+    #[op(method)]
+    pub fn erfc(x) = Erfc, BecomeFloats, |g, x| neg(&mul_grad(g, &bell(x)?)?);
     /// Inverse of the error function: NaN outside [−1, 1].
-    fn erfinv = Erfinv, BecomeFloats, |g, y| div_grad(g, &bell(y)?);
+    #[op(method)]
+    pub fn erfinv(x) = Erfinv, BecomeFloats, |g, y| div_grad(g, &bell(y)?);
     /// Logistic function, 1 / (1 + e⁻ˣ).
-    fn sigmoid = Sigmoid, BecomeFloats, |g, y| sigmoid_grad(g, y);
+    #[op(method)]
+    pub fn sigmoid(x) = Sigmoid, BecomeFloats, |g, y| sigmoid_grad(g, y);
     /// Rectified linear unit, max(x, 0). The derivative at 0 is 0.
-    fn relu = Relu, Stay, |g, y| relu_grad(g, y);
+    #[op(method)]
+    pub fn relu(x) = Relu, Stay, |g, y| relu_grad(g, y);
     /// The largest integer that is not above x. The derivative is 0.
-    fn floor = Floor, Unchanged, |g| zeros_like(g);
+    #[op(method)]
+    pub fn floor(x) = Floor, Unchanged, |g| zeros_like(g);
     /// The smallest integer that is not below x. The derivative is 0.
-    fn ceil = Ceil, Unchanged, |g| zeros_like(g);
+    #[op(method)]
+    pub fn ceil(x) = Ceil, Unchanged, |g| zeros_like(g);
     /// The integer next to x on the side of 0. The derivative is 0.
-    fn trunc = Trunc, Unchanged, |g| zeros_like(g);
-}
-
-unary! {
-    @define
+    #[op(method)]
+    pub fn trunc(x) = Trunc, Unchanged, |g| zeros_like(g);
     /// The nearest integer, ties to even.
-    pub(super) fn nearest = Round, Unchanged, |g| zeros_like(g)
+    pub(super) fn nearest(x) = Round, Unchanged, |g| zeros_like(g);
 }
 
 fn times(x: &Tensor, by: f64) -> Result<Tensor> {

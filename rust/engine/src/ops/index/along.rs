@@ -1,6 +1,7 @@
 //! Elements and positions picked along one dimension, and written back.
 
 use rgrad_kernels::gather as kernels;
+use rgrad_macros::op;
 
 use super::read::{gather_rows, scatter_rows};
 use super::{Index, check_range, index_put, out_of_range, places};
@@ -8,32 +9,9 @@ use crate::dtype::DType;
 use crate::error::{Result, fail};
 use crate::op;
 use crate::ops::views::{Range, expand_to, ravel, reshape_to, slice};
-use crate::ops::{add, cast, contiguous, ne, op_table, stack, where_};
+use crate::ops::{add, cast, contiguous, ne, stack, where_};
 use crate::shape::{Dims, Show, broadcast, normalize_dim};
 use crate::tensor::{Number, Tensor};
-
-op_table! { $ along_ops
-    /// The positions `index` (n,) of dimension `dim`, as a copy; negative ones count from the back.
-    method index_select(x: Tensor, dim: int, index: Tensor);
-    /// For every element of `index`, the element of `x` at that position of `dim` and the same place in the other
-    /// dimensions; negative positions count from the back. `index` may be smaller than `x` in the other dimensions.
-    method gather(x: Tensor, dim: int, index: Tensor);
-    /// As `gather`, where the other dimensions of `x` and `index` are broadcast; without `dim`, over all elements in
-    /// row-major order.
-    method take_along_dim(x: Tensor, indices: Tensor, dim: Dim = None);
-    /// A copy of `x` in which the places that `gather` would read from hold `src`, a tensor that reaches over `index` or a
-    /// number. Where positions repeat, the last value stays, and it alone has a gradient.
-    method scatter(x: Tensor, dim: int, index: Tensor, src: Tensor);
-    /// `x`, and added to the places that `gather` would read from the elements of `src`, which reaches over `index`.
-    method scatter_add(x: Tensor, dim: int, index: Tensor, src: Tensor);
-    /// `value` where `mask` is true, elements of `x` elsewhere; both are broadcast.
-    method masked_fill(x: Tensor, mask: Tensor, value: Tensor);
-    /// A copy of `x` in which `x[index]` is `value`: `x[index] = value` as a function, through which gradients flow to both.
-    /// Where positions repeat, the last value stays, and it alone has a gradient.
-    method index_put(x: Tensor, index: Indices, value: Tensor);
-    /// The positions (n, ndim) of the elements that are not 0, in row-major order.
-    method nonzero(x: Tensor);
-}
 
 /// Positions as int64. `TypeError` unless they are integers.
 fn integers(op: &str, index: &Tensor) -> Result<Tensor> {
@@ -53,8 +31,9 @@ pub fn check_rows(op: &'static str, index: &Tensor, n: usize) -> Result<()> {
     })
 }
 
-/// The positions `index` (n,) of dimension `dim`, as a copy. `ValueError` for an index of another shape, `IndexError` for
-/// positions out of range.
+/// The positions `index` (n,) of dimension `dim`, as a copy; negative ones count from the back. `ValueError` for an
+/// index of another shape, `IndexError` for positions out of range.
+#[op(method)]
 pub fn index_select(x: &Tensor, dim: isize, index: &Tensor) -> Result<Tensor> {
     let at = normalize_dim("index_select", dim, x.ndim())?;
     let index = integers("index_select", index)?;
@@ -92,8 +71,11 @@ fn elements(op: &'static str, shape: &[usize], dim: isize, index: &Tensor) -> Re
     })
 }
 
-/// For every element of `index`, the element of `x` at that position of `dim` and the same place in the other dimensions.
-/// `ValueError` if the shapes do not fit, `IndexError` for positions out of range, `TypeError` unless they are integers.
+/// For every element of `index`, the element of `x` at that position of `dim` and the same place in the other
+/// dimensions; negative positions count from the back. `index` may be smaller than `x` in the other dimensions.
+/// `ValueError` if the shapes do not fit, `IndexError` for positions out of range, `TypeError` unless they are
+/// integers.
+#[op(method)]
 pub fn gather(x: &Tensor, dim: isize, index: &Tensor) -> Result<Tensor> {
     picked(x, &elements("gather", x.shape(), dim, index)?, index.shape())
 }
@@ -102,7 +84,9 @@ fn picked(x: &Tensor, elements: &Tensor, shape: &[usize]) -> Result<Tensor> {
     reshape_to(&gather_rows(&reshape_to(x, &[1, x.numel(), 1])?, elements)?, shape)
 }
 
-/// As [`gather`], where the other dimensions of `x` and `indices` are broadcast, or over all elements without `dim`.
+/// As `gather`, where the other dimensions of `x` and `index` are broadcast; without `dim`, over all elements in
+/// row-major order.
+#[op(method, dim = None)]
 pub fn take_along_dim(x: &Tensor, indices: &Tensor, dim: Option<isize>) -> Result<Tensor> {
     const OP: &str = "take_along_dim";
     let Some(dim) = dim else {
@@ -139,9 +123,10 @@ fn source(op: &str, x: &Tensor, index: &Tensor, src: &Tensor) -> Result<Tensor> 
     ravel(&slice(&src, want.iter().map(|&n| Range::all(n)).collect())?)
 }
 
-/// A copy of `x` in which the places that [`gather`] would read from hold `src`, a tensor at least as large as `index` in every
-/// dimension or a single number. Where positions repeat, the last value stays, and it alone has a gradient. Errors as
-/// [`gather`]'s, and `ValueError` if `src` is too small.
+/// A copy of `x` in which the places that `gather` would read from hold `src`, a tensor that reaches over `index` or a
+/// number. Where positions repeat, the last value stays, and it alone has a gradient. Errors as `gather`'s, and
+/// `ValueError` if `src` is too small.
+#[op(method)]
 pub fn scatter(x: &Tensor, dim: isize, index: &Tensor, src: &Tensor) -> Result<Tensor> {
     src.check_number_fits("scatter", x.dtype())?;
     let to = elements("scatter", x.shape(), dim, index)?;
@@ -149,8 +134,9 @@ pub fn scatter(x: &Tensor, dim: isize, index: &Tensor, src: &Tensor) -> Result<T
     reshape_to(&index_put(&ravel(x)?, &[Index::Tensor(to)], &src)?, x.shape())
 }
 
-/// `x`, and added to the places that [`gather`] would read from the elements of `src`, which is at least as large as `index` in
-/// every dimension. Errors as [`gather`]'s, and `ValueError` if `src` is too small.
+/// `x`, and added to the places that `gather` would read from the elements of `src`, which reaches over `index`. Errors
+/// as `gather`'s, and `ValueError` if `src` is too small.
+#[op(method)]
 pub fn scatter_add(x: &Tensor, dim: isize, index: &Tensor, src: &Tensor) -> Result<Tensor> {
     let to = elements("scatter_add", x.shape(), dim, index)?;
     let src = source("scatter_add", x, index, src)?;
@@ -158,8 +144,8 @@ pub fn scatter_add(x: &Tensor, dim: isize, index: &Tensor, src: &Tensor) -> Resu
     add(x, &reshape_to(&sums, x.shape())?)
 }
 
-/// `value`, a number, where `mask` is true, and elements of `x` elsewhere, in the dtype of `x`. `TypeError` unless the mask is of
-/// bool.
+/// `value` where `mask` is true, elements of `x` elsewhere; both are broadcast. `TypeError` unless the mask is of bool.
+#[op(method)]
 pub fn masked_fill(x: &Tensor, mask: &Tensor, value: &Tensor) -> Result<Tensor> {
     if mask.dtype() != DType::Bool {
         fail!(Type, "masked_fill: the mask must be of bool, got {}; write mask != 0", mask.dtype());
@@ -174,6 +160,7 @@ pub fn masked_fill(x: &Tensor, mask: &Tensor, value: &Tensor) -> Result<Tensor> 
 }
 
 /// The positions (n, ndim) of the elements that are not 0, in row-major order.
+#[op(method)]
 pub fn nonzero(x: &Tensor) -> Result<Tensor> {
     let mask = ne(x, &Tensor::scalar(Number::Int(0), x.dtype())?)?;
     if mask.ndim() == 0 {

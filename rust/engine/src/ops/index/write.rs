@@ -1,5 +1,7 @@
 //! `x[index] = value`, and the same as a function.
 
+use rgrad_macros::op;
+
 use smallvec::SmallVec;
 
 use super::read::{Selection, getitem};
@@ -206,8 +208,9 @@ impl Op for IndexPut {
     }
 }
 
-/// A copy of `x` in which `x[index]` is `value`: what [`setitem`] writes, as a function of both, through which gradients flow.
+/// A copy of `x` in which `x[index]` is `value`: `x[index] = value` as a function, through which gradients flow to both.
 /// Where positions repeat, the last value stays, and it alone has a gradient.
+#[op(method)]
 pub fn index_put(x: &Tensor, index: &[Index], value: &Tensor) -> Result<Tensor> {
     value.check_number_fits("index_put", x.dtype())?;
     let own = |item: &Index| match item {

@@ -1,5 +1,7 @@
 //! Losses against labels of classes, and what they share: rows of scores, labels, weights of classes.
 
+use rgrad_macros::op;
+
 use super::super::arange;
 use super::super::elementwise::{add, div, eq, mul, neg, number, relu, square, sub, where_};
 use super::super::index::index_select;
@@ -176,7 +178,19 @@ pub(super) fn reduced(reduction: Reduction, losses: &Tensor, weights: &Tensor, t
     }
 }
 
-/// −`weight`[label] · `input`[label]. The mean is NaN if all labels are ignored, as in PyTorch.
+/// −`weight[label]` · `input[label]` for log-probabilities and labels: `cross_entropy` behind `log_softmax`.
+///
+/// Args:
+///     input: Log-probabilities (N, C), (C,) or (N, C, d…).
+///     target: Labels (N,), () or (N, d…) of integers.
+///     weight: A weight for each class, (C,). The mean is divided by the sum of the labels' weights.
+///     ignore_index: A label that does not count. The mean is NaN if no label counts, as in PyTorch.
+///     reduction: "mean", "sum" or "none" for one loss for each example.
+///
+/// Raises:
+///     TypeError: unless labels are integers.
+///     ValueError: if a label is out of range, if shapes do not fit, or if there are no examples to take a mean of.
+#[op(function, weight = None, ignore_index = -100, reduction = "mean")]
 pub fn nll_loss(
     input: &Tensor,
     target: &Tensor,
@@ -203,8 +217,21 @@ pub(in crate::ops) fn indicator(labels: &Tensor, classes: usize) -> Result<Tenso
     eq(&positions, &column)
 }
 
-/// Σ max(0, `margin` − x\[label\] + x\[i\])ᵖ / C over the classes i that are not the label, times `weight`\[label\].
-/// The derivative at 0 is 0. `ValueError` unless `p` is 1 or 2.
+/// Hinge loss of many classes: Σ max(0, margin − `x[label]` + `x[i]`)ᵖ / C over the classes i other than the label.
+///
+/// The derivative at 0 is 0.
+///
+/// Args:
+///     input: Scores (N, C) or (C,).
+///     target: Labels (N,) or () of integers.
+///     p: The power, 1 or 2.
+///     margin: How much larger than the others the score of the label is to be.
+///     weight: A weight for each class, (C,), by which an example's loss is multiplied.
+///     reduction: "mean", "sum" or "none" for one loss for each example.
+///
+/// Raises:
+///     ValueError: unless `p` is 1 or 2, if a label is out of range, or if shapes do not fit.
+#[op(function, p = 1, margin = 1.0, weight = None, reduction = "mean")]
 pub fn multi_margin_loss(
     input: &Tensor,
     target: &Tensor,

@@ -2,6 +2,7 @@
 
 use rgrad_kernels::reduce::{Axes, Reduce, reduce};
 use rgrad_kernels::softmax as kernels;
+use rgrad_macros::op;
 
 use super::super::elementwise::{add, mul, mul_grad, number, sub};
 use super::super::reduce::{scale, sum};
@@ -171,15 +172,27 @@ fn fused(scores: &Scores, labels: &Tensor, ignored: Option<i64>, reduction: Redu
     apply(CrossEntropy { reduction, ignored }, &[&scores.rows, labels])
 }
 
-/// Cross-entropy of softmax(input) against labels or probabilities.
+/// Cross-entropy of softmax(input) against labels or probabilities, computed from the logits without overflow.
 ///
-/// `input` (N, C), (C,) or (N, C, d…). With integer labels (N,), () or (N, d…) each loss is `weight`\[label\] (ln Σ exp(x) −
-/// x\[label\]), 0 for the label `ignore_index`, and the mean is over the sum of the weights of the labels that count: NaN, as
-/// in PyTorch, if none does. With probabilities t of the input's shape it is Σ −t · weight · ln softmax(x), and the mean is
-/// over the examples. `label_smoothing` replaces the target by (1 − s) target + s / C.
+/// The loss of an example is `weight[label]` (ln Σ exp(x) − `x[label]`), or with probabilities t −Σ t · weight · ln
+/// softmax(x).
 ///
-/// `TypeError` unless the input holds floats and labels are integers; `ValueError` if a label is out of range (the first is
-/// named with its row), if shapes do not fit, or if there are no examples to take a mean of.
+/// Args:
+///     input: Logits (N, C), (C,) or (N, C, d…).
+///     target: Labels (N,), () or (N, d…) of integers, or probabilities of the input's shape.
+///     weight: A weight for each class, (C,). The mean over labels is divided by the sum of their weights.
+///     ignore_index: A label that does not count. The mean is NaN if no label counts, as in PyTorch.
+///     reduction: "mean", "sum" or "none" for one loss for each example.
+///     label_smoothing: The part s, from 0 to 1, of the target that is spread evenly: (1 − s) target + s / C.
+///
+/// Raises:
+///     TypeError: unless `input` holds floats and labels are integers.
+///     ValueError: if a label is out of range (the first is named with its row), if shapes do not fit, or if there are no
+///         examples to take a mean of.
+///
+/// >>> rg.nn.functional.cross_entropy(rg.tensor([[0.0, 0.0]]), rg.tensor([1]))
+/// tensor(0.6931472)
+#[op(function, weight = None, ignore_index = -100, reduction = "mean", label_smoothing = 0.0)]
 pub fn cross_entropy(
     input: &Tensor,
     target: &Tensor,

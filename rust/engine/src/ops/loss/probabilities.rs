@@ -1,6 +1,7 @@
 //! Losses against probabilities.
 
 use rgrad_kernels::map::{Binary, Compare, binary};
+use rgrad_macros::op;
 
 use super::super::curve::log1p_exp;
 use super::super::elementwise::{
@@ -134,7 +135,18 @@ fn number_of(x: &Tensor) -> Result<f64> {
     })
 }
 
-/// −`weight` (t ln p + (1 − t) ln(1 − p)) for probabilities p and t. `ValueError` if one is not from 0 to 1.
+/// −weight (t ln p + (1 − t) ln(1 − p)) for probabilities p, with logarithms of at least −100.
+///
+/// Args:
+///     input: Probabilities of any shape.
+///     target: Probabilities t of the same shape. One that is NaN has the loss NaN.
+///     weight: Weights, which broadcast.
+///     reduction: "mean", "sum" or "none" for one loss for each element.
+///
+/// Raises:
+///     ValueError: unless all probabilities are from 0 to 1, if the shapes differ, or if there is no element to take a mean
+///         of.
+#[op(function, weight = None, reduction = "mean")]
 pub fn binary_cross_entropy(
     input: &Tensor,
     target: &Tensor,
@@ -165,8 +177,23 @@ pub fn binary_cross_entropy(
     reduction.apply(weighted(apply(BinaryCrossEntropy, &[&p, &t])?, weight)?)
 }
 
-/// Binary cross-entropy of sigmoid(input) against probabilities: −`pos_weight` t ln σ(x) − (1 − t) ln σ(−x), whose limits are
-/// taken where x is infinite.
+/// Binary cross-entropy of sigmoid(input), without overflow: −`pos_weight` t ln σ(x) − (1 − t) ln σ(−x), times weight.
+///
+/// Where x is infinite, it is the limit.
+///
+/// Args:
+///     input: Logits of any shape.
+///     target: Probabilities t of the same shape. As in PyTorch, those beyond 0 and 1 are not refused.
+///     weight: Weights, which broadcast.
+///     reduction: "mean", "sum" or "none" for one loss for each element.
+///     pos_weight: Weights of the first term, which broadcast.
+///
+/// Raises:
+///     ValueError: if the shapes differ, or there is no element to take a mean of.
+///
+/// >>> rg.nn.functional.binary_cross_entropy_with_logits(rg.tensor([0.0]), rg.tensor([1.0]))
+/// tensor(0.6931472)
+#[op(function, weight = None, reduction = "mean", pos_weight = None)]
 pub fn binary_cross_entropy_with_logits(
     input: &Tensor,
     target: &Tensor,
@@ -188,8 +215,18 @@ pub fn binary_cross_entropy_with_logits(
     reduction.apply(weighted(loss, weight)?)
 }
 
-/// t (ln t − `input`), or eᵗ (t − `input`) with `log_target`; 0, with derivatives 0, where the probability is 0. `ValueError`
-/// for a negative one.
+/// Kullback–Leibler divergence t (ln t − input), and 0, with derivatives 0, where the probability t is 0.
+///
+/// Args:
+///     input: Log-probabilities of any shape.
+///     target: Probabilities t of the same shape, or their logarithms with `log_target`.
+///     reduction: "mean", "sum", "none" for one term for each element, or "batchmean" for the sum divided by the first
+///         size.
+///     log_target: Whether the target holds logarithms.
+///
+/// Raises:
+///     ValueError: for a negative probability, if the shapes differ, or if there is no element to take a mean of.
+#[op(function, reduction = "mean", log_target = false)]
 pub fn kl_div(input: &Tensor, target: &Tensor, reduction: &str, log_target: bool) -> Result<Tensor> {
     const OP: &str = "kl_div";
     let batch = reduction == "batchmean";
