@@ -27,6 +27,8 @@ REASONS = {
     "numpy": "the only runtime dependency: conversion of arrays, printing",
     "matplotlib": "figures (the extra `plot`)",
     "tqdm": "progress bars (the extra `progress`)",
+    "pandas": "Parquet files (the extra `tables`)",
+    "pyarrow": "the same",
 }
 
 

@@ -22,7 +22,7 @@ import hostile_states
 import numpy as np
 
 import rgrad as rg
-from rgrad._cli.tables import read_table
+from rgrad._cli.loading import load
 from rgrad.datasets import mnist
 
 # What a process may take beside what it has taken before it reads anything: bombs that go off take more.
@@ -83,12 +83,17 @@ def check_mnist(path):
 
 
 def check_table(path):
-    def load():
-        data = read_table(path, 0.3, 0).data
-        if not np.isfinite(data.train_x.numpy()).all() or int(data.train_y.max()) >= len(data.class_names):
+    def read():
+        samples = load(path, test=0.3, validation=0).samples
+        x, y = (tensor.numpy() for tensor in samples.train[:2])
+        if (
+            not np.isfinite(x).all()
+            or not np.isfinite(y).all()
+            or (samples.target.classes and y.max() >= samples.target.size)
+        ):
             raise Failure("a value that is not finite, or a class without a name")
 
-    return refused(load, path.name)
+    return refused(read, path.name)
 
 
 def draw_file(name, rng):

@@ -26,6 +26,7 @@ EXCLUDED = {
     "rgrad.datasets.mnist": "downloads",
     "rgrad.tutorial": "computes with whatever numbers Python has, of any size, by Python's own arithmetic",
     "rgrad.data.Dataset": "a protocol",
+    "rgrad.plot": "draws with matplotlib, an optional dependency that keeps what it has drawn",
     "rgrad.set_num_threads": "really starts the threads that it is asked for",
     "rgrad.nn.Module.register_module": "a module may be made a part of itself, and then has no end",
 }

@@ -38,7 +38,7 @@ for i in range(int(sys.argv[1])):
 LIMITED = """
 import resource, sys
 from pathlib import Path
-import rgrad as rg, rgrad._cli, rgrad._cli.run, rgrad._cli.plots
+import rgrad as rg, rgrad._cli, rgrad._cli.run, rgrad._cli.pictures
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 most = used + int(sys.argv.pop(1))
 resource.setrlimit(resource.RLIMIT_AS, (most, most))

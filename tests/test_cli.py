@@ -18,7 +18,7 @@ from rgrad._cli import main, run
 from rgrad._shared import progress
 from rgrad.datasets import _mnist
 
-RESULTS = ["metrics.json", "weights.safetensors"]
+RESULTS = ["metrics.json", "model.safetensors", "state.safetensors"]
 
 
 @pytest.fixture(autouse=True)
@@ -71,6 +71,11 @@ def metrics(out):
     return json.loads((out / "metrics.json").read_text(encoding="utf-8"))
 
 
+def weights(out):
+    """The bits of the model's weights."""
+    return {name: value.numpy().tobytes() for name, value in rg.load(out / "model.safetensors").items()}
+
+
 def files(out):
     return sorted(path.name for path in out.iterdir())
 
@@ -86,7 +91,7 @@ def test_version_and_info():
 
 def test_help_describes_files_and_columns():
     text = shell("train", "--help").stdout
-    assert all(word in text for word in ("FILE.csv", "FILE.npz", "train loss", "--preset", "mnist"))
+    assert all(word in text for word in ("FILE.csv", "FILE.npz", "train loss", "--preset", "mnist", "--resume"))
 
 
 def test_train_writes_results_and_prints_a_table(folder, capsys, no_pictures):
@@ -103,18 +108,20 @@ def test_train_writes_results_and_prints_a_table(folder, capsys, no_pictures):
     assert [row["epoch"] for row in content["epochs"]] == [1, 2, 3]
     assert content["last"] == content["epochs"][-1]
     assert content["settings"]["lr"] == 0.01
-    weights = rg.load(results / "weights.safetensors")
-    assert {name: tuple(value.shape) for name, value in weights.items()} == {"0.weight": (3, 4), "0.bias": (3,)}
+    found = rg.load(results / "model.safetensors")
+    assert {name: tuple(value.shape) for name, value in found.items()} == {"0.weight": (3, 4), "0.bias": (3,)}
 
 
 def test_weights_and_scaling_give_the_error_in_the_metrics(folder, no_pictures):
     assert cli("train iris --model softmax --epochs 20 --quiet --out out") == 0
     content, data = metrics(folder / "out"), rg.datasets.iris()
-    scaling = content["data"]["standardised_with"]
-    x = (data.test_x.numpy() - scaling["mean"]) / scaling["std"]
-    weights = {name: value.numpy() for name, value in rg.load(folder / "out" / "weights.safetensors").items()}
-    predicted = (x @ weights["0.weight"].T + weights["0.bias"]).argmax(1)
-    assert content["last"]["test_error"] == 100 * np.mean(predicted != data.test_y.numpy())
+    mean, std = (np.array([column[what] for column in content["data"]["columns"]]) for what in ("mean", "std"))
+    x = (data.test_x.numpy() - mean) / std
+    held = {name: value.numpy() for name, value in rg.load(folder / "out" / "model.safetensors").items()}
+    predicted = (x @ held["0.weight"].T + held["0.bias"]).argmax(1)
+    error = 100 * np.mean(predicted != data.test_y.numpy())
+    assert content["last"]["test_error"] == pytest.approx(error)
+    assert content["test"]["error"] == pytest.approx(error)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +145,7 @@ def test_pictures_of_odd_data(folder):
     # Names that look like formulas, and a feature that never changes.
     rows = "".join(f"{i},7,{'$x_{$' if i % 2 else '_%'}\n" for i in range(20))
     (folder / "odd.csv").write_text(f"$\\a,b\u00b2,kind\n{rows}", encoding="utf-8")
-    assert cli("train odd.csv --model softmax --epochs 1 --quiet --out out") == 0
+    assert cli("train odd.csv --model softmax --features 1,2 --epochs 1 --quiet --out out") == 0
     assert files(folder / "out") == sorted([*RESULTS, "curves.png", "confusion.png", "boundaries.png"])
 
 
@@ -164,15 +171,16 @@ def test_the_lecture_stops_when_the_gradient_is_small(folder, no_pictures):
     assert rows[-1]["epoch"] < content["settings"]["epochs"]
     assert rows[-1]["gradient_norm"] < 0.001 <= rows[-2]["gradient_norm"]
     assert rows[-1]["test_error"] < 10
-    assert content["data"]["feature_names"] == ["petal length (cm)", "petal width (cm)"]
-    assert rg.load(folder / "runs" / "iris-lecture" / "weights.safetensors")["0.weight"].shape[0] == 16
+    names = [column["name"] for column in content["data"]["columns"]]
+    assert names == ["petal length (cm)", "petal width (cm)"]
+    assert rg.load(folder / "runs" / "iris-lecture" / "model.safetensors")["0.weight"].shape[0] == 16
 
 
 def test_options_override_the_preset(folder, no_pictures):
     assert cli("train iris --preset lecture --hidden 3,2 --epochs 2 --features 1 --quiet --out out") == 0
     settings = metrics(folder / "out")["settings"]
     assert (settings["hidden"], settings["epochs"], settings["activation"]) == ([3, 2], 2, "sigmoid")
-    assert tuple(rg.load(folder / "out" / "weights.safetensors")["0.weight"].shape) == (3, 1)
+    assert tuple(rg.load(folder / "out" / "model.safetensors")["0.weight"].shape) == (3, 1)
 
 
 @pytest.mark.parametrize(
@@ -195,8 +203,7 @@ def test_one_seed_gives_one_result_for_any_number_of_threads(folder, no_pictures
         out = f"{seed}-{threads}"
         assert cli(f"train digits --quiet --epochs 2 --seed {seed} --threads {threads} --out {out}") == 0
         assert metrics(folder / out)["machine"]["threads"] == threads
-    weights = {name: (folder / name / "weights.safetensors").read_bytes() for name in ("1-1", "1-2", "2-1")}
-    assert weights["1-1"] == weights["1-2"] != weights["2-1"]
+    assert weights(folder / "1-1") == weights(folder / "1-2") != weights(folder / "2-1")
 
 
 @pytest.mark.parametrize(
@@ -214,7 +221,7 @@ def test_compiled_and_eager_runs_give_the_same_bits(folder, no_pictures, monkeyp
         monkeypatch.setattr(rg.config, "compile", True)
         assert cli(f"train {options} --epochs 3 --quiet --out {out} {eager}") == 0
         rows = [{**row, "seconds": None} for row in metrics(folder / out)["epochs"]]
-        results.append((rows, (folder / out / "weights.safetensors").read_bytes()))
+        results.append((rows, weights(folder / out)))
     assert results[0] == results[1]
     assert not rg.config.compile
 
@@ -262,20 +269,22 @@ def test_a_csv_file(folder, no_pictures):
     (folder / "points.csv").write_text("".join(["width,height,kind\n", *lines]))
     assert cli("train points.csv --epochs 1 --features height,1 --test-fraction 0.5 --quiet") == 0
     data = metrics(folder / "runs" / "points-mlp")["data"]
-    assert (data["train_samples"], data["test_samples"]) == (10, 10)
-    assert (data["feature_names"], data["class_names"]) == (["height", "width"], ["a", "b"])
+    assert (data["train_samples"], data["validation_samples"], data["test_samples"]) == (8, 2, 10)
+    assert ([column["name"] for column in data["columns"]], data["class_names"]) == (["height", "width"], ["a", "b"])
 
 
 def test_an_npz_file(folder, no_pictures):
     np.savez("images.npz", x=np.full((20, 4, 5), 200, np.uint8), y=np.arange(20) % 2)
     assert cli("train images.npz --epochs 1 --quiet --model softmax") == 0
     data = metrics(folder / "runs" / "images-softmax")["data"]
-    assert (data["image_shape"], data["standardised_with"]) == ([4, 5], None)
+    assert data["image_shape"] == [4, 5]
+    assert "columns" not in data
 
 
 def test_an_error_in_a_file_names_the_place(folder, capsys):
     (folder / "bad.csv").write_text("1,2,a\n3,x,b\n")
-    assert refusal(capsys, "train bad.csv") == "rgrad: error: bad.csv, line 2, column 2: 'x' is not a number\n"
+    expected = "rgrad: error: bad.csv, line 2, column 2: 'x' is not a number, as others in the column are\n"
+    assert refusal(capsys, "train bad.csv") == expected
     assert files(folder) == ["bad.csv"]
 
 
@@ -285,10 +294,12 @@ def test_an_error_in_a_file_names_the_place(folder, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("", "required"),
         ("run", "invalid choice: 'run'"),
         ("train", "required: DATA"),
-        ("train cats", "'cats' is none of digits, iris, mnist, FILE.csv and FILE.npz"),
+        (
+            "train cats",
+            "'cats' is none of digits, iris, mnist and FILE.csv, FILE.tsv, FILE.txt, FILE.parquet, FILE.npz",
+        ),
         ("train missing.csv", "missing.csv: No such file or directory"),
         ("train missing.npz", "missing.npz: No such file or directory"),
         ("train iris --lr nan", "--lr: must be a positive, finite number, not 'nan'"),
@@ -316,6 +327,15 @@ def test_an_error_in_a_file_names_the_place(folder, capsys):
         ("train iris --tolerance 0.1", "--tolerance: a batch's gradient never vanishes; it needs --batch-size full"),
         ("train iris --test-fraction 0.5", "--test-fraction: iris has a test set of its own"),
         ("train a.csv --test-fraction 1", "--test-fraction: must be a number between 0 and 1, not '1'"),
+        ("train iris --validation-fraction 0.1", "--validation-fraction: iris is trained on as a whole"),
+        ("train iris --patience 3", "--patience: iris has no validation set to stop by"),
+        ("train iris --target 1", "--target: iris has classes of its own"),
+        ("train a.csv --patience 3 --validation-fraction 0", "--patience: without a validation set"),
+        ("train a.csv --folds 1", "--folds: must be an integer from 2 to 100, not '1'"),
+        ("train --resume out", "there is nothing to resume in out: it has no metrics.json"),
+        ("predict", "required: MODEL, DATA"),
+        ("predict model.safetensors data.doc", "'data.doc' is no file of a kind that can be read"),
+        ("show missing.safetensors", "missing.safetensors: No such file or directory"),
         ("train digits --preset lecture", "--preset: lecture is for iris, not for digits"),
         ("train digits --features 1", "--features: digits holds images"),
         ("train iris --features 5", "'5' is neither a column nor a number from 1 to 4"),
@@ -384,7 +404,7 @@ def test_errors_in_a_process_of_their_own(folder):
 def test_a_reader_that_has_seen_enough(folder):
     command = f"{sys.executable} -m rgrad train iris --epochs 3000 | head -n 1"
     result = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=120, check=False)
-    assert result.stdout.startswith("Dataset('iris'")
+    assert result.stdout.startswith("iris: 120 + 30 samples")
     assert result.stderr == ""
 
 
@@ -410,7 +430,7 @@ def test_ctrl_c_keeps_what_was_written(folder, options):
     assert err == f"rgrad: interrupted; out keeps the results of epoch {last}\n"
     assert last >= 3
     assert files(folder / "out") == RESULTS
-    assert set(rg.load(folder / "out" / "weights.safetensors")) == {"0.weight", "0.bias", "2.weight", "2.bias"}
+    assert set(rg.load(folder / "out" / "model.safetensors")) == {"0.weight", "0.bias", "2.weight", "2.bias"}
 
 
 # ----- how well it learns -----
@@ -453,14 +473,14 @@ def test_mnist_mean_of_three_seeds(folder, no_pictures, model, limit):
     assert mean_error(folder, model, [1, 2, 3]) <= limit
 
 
-def test_weights_are_set_aside_once(tmp_path, monkeypatch, no_pictures):
+def test_files_are_written_one_after_the_other(tmp_path, monkeypatch, no_pictures):
     """A process that is killed while it saves leaves one unfinished file, not two."""
-    saved, save = [], rg.save
+    begun, begin = [], rg._core._begin_file
 
-    def watched(tensors, path):
-        saved.append((Path(path).name, *tmp_path.rglob("*.part")))
-        save(tensors, path)
+    def watched(path):
+        begun.append((Path(path).name, *tmp_path.rglob("*.part")))
+        return begin(path)
 
-    monkeypatch.setattr(rg, "save", watched)
+    monkeypatch.setattr(rg._core, "_begin_file", watched)
     assert cli(f"train iris --model softmax --epochs 2 --quiet --out {tmp_path / 'run'}") == 0
-    assert set(saved) == {("weights.safetensors",)}
+    assert set(begun) == {(name,) for name in RESULTS}

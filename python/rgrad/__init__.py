@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         linalg as linalg,
         nn as nn,
         optim as optim,
+        plot as plot,
         testing as testing,
         train as train,
         transforms as transforms,
@@ -85,8 +86,8 @@ def _apply_environment() -> None:
 try:
     _apply_environment()
 except ValueError as error:
-    # `python -m rgrad` imports the package, with "-m" as argv[0], before its own code could catch the error.
-    if _sys.argv[:1] != ["-m"]:
+    # The command line imports the package, with "-m" or the script as argv[0], before its own code could catch this.
+    if _os.path.basename(_sys.argv[0] if _sys.argv else "") not in ("-m", "rgrad", "rgrad.exe"):
         raise
     print(f"rgrad: error: {error}", file=_sys.stderr)
     raise SystemExit(2) from None
@@ -103,6 +104,7 @@ _ROOMS = {
     "linalg",
     "nn",
     "optim",
+    "plot",
     "testing",
     "train",
     "transforms",

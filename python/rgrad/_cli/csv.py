@@ -1,191 +1,146 @@
-"""CSV files: numbers in all columns but the last, which holds the class; what is header and index is found out."""
+"""Tables in text files: what is header and index, what columns hold, and their rows in blocks."""
 
 from __future__ import annotations
 
-import csv
-from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
+from rgrad._cli.dialect import lines_of, sniff
+from rgrad._cli.source import (
+    BLOCK_ROWS,
+    MISSING,
+    Profile,
+    Values,
+    column_place,
+    integer,
+    number,
+    numbers_of,
+    texts_of,
+)
 from rgrad._shared.files import shortened
 
 # What pandas calls the index of a frame that it has saved and read again.
-_UNNAMED = ("", "Unnamed: 0")
+UNNAMED = ("", "Unnamed: 0")
+_SAMPLE = 1000
 
 
-@dataclass(slots=True)
-class Table:
-    """What a CSV file holds.
+class TextTable:
+    """A table in a text file. Opening it finds out how it is written, and whether its first line is the header.
 
-    Attributes:
-        features: the name of each column but the last.
-        x: their values, float32, one sample per row.
-        labels: the text in the last column of each row.
-        lines: the line of the file that each row ends in.
-        decisions: what was decided about the file, for the user to read.
-    """
-
-    features: list[str]
-    x: NDArray[np.float32]
-    labels: list[str]
-    lines: list[int]
-    decisions: list[str]
-
-
-@dataclass(slots=True)
-class _Rows:
-    """The rows below the first line, and that line, of which it is open at first whether it is one of them."""
-
-    path: Path
-    first: list[str] = field(default_factory=list)
-    first_line: int = 0
-    names: list[str] = field(default_factory=list)
-    values: array[float] = field(default_factory=lambda: array("d"))
-    labels: list[str] = field(default_factory=list)
-    lines: list[int] = field(default_factory=list)
-
-    def append(self, cells: list[str], line: int) -> None:
-        """Add the numbers of one row; the label must be there, but is not read."""
-        if len(cells) != len(self.first):
-            raise ValueError(
-                f"{self.path}, line {line}: {len(cells)} columns, but the first line has {len(self.first)}"
-            )
-        if not cells[-1].strip():
-            raise ValueError(f"{self.place(line, len(cells) - 1)}: the label is missing")
-        try:
-            self.values.extend(map(float, cells[:-1]))
-        except ValueError:
-            position = next(i for i, cell in enumerate(cells) if number(cell) is None)
-            cell = cells[position].strip()
-            problem = f"'{shortened(cell)}' is not a number" if cell else "the value is missing"
-            raise ValueError(f"{self.place(line, position)}: {problem}") from None
-        self.labels.append(cells[-1].strip())
-        self.lines.append(line)
-
-    def prepend_first(self) -> None:
-        """The first line is a row, too."""
-        below, self.values = self.values, array("d")
-        self.append(self.first, self.first_line)
-        self.values.extend(below)
-        self.labels.insert(0, self.labels.pop())
-        self.lines.insert(0, self.lines.pop())
-
-    def column(self, position: int) -> array[float]:
-        return self.values[position :: len(self.first) - 1]
-
-    def place(self, line: int, position: int) -> str:
-        plain = f"column {position + 1}"
-        name = self.names[position] if self.names else ""
-        return (
-            f"{self.path}, line {line}, {plain}"
-            if name in ("", plain)
-            else f"{self.path}, line {line}, {plain} ({shortened(name)})"
-        )
-
-
-def read_csv(path: Path) -> Table:
-    """Read a CSV file in UTF-8 with commas.
-
-    The first line is the header if its cells, but for the last, are no numbers. If they are (years, say), it is the
-    header if it differs from the rows: by a name above integer labels, by whole numbers above names that all come
-    again where its own does not, or by counting its columns. A first column without a name above different integers is
-    the index of a saved frame, and left out.
+    Args:
+        path: the file.
+        header: whether the first line has the names; None to find out.
+        known: names that the header has if there is one.
+        least: how many columns there must be.
 
     Raises:
-        ValueError: the content is not as described; the message says where.
-        OSError: the file cannot be read.
+        ValueError: it holds no table; the message says where it goes wrong.
+        OSError: it cannot be read.
     """
-    rows = _Rows(path)
-    for cells, line in _lines(path):
-        if rows.first:
-            rows.append(cells, line)
-            continue
-        if len(cells) < 2:
-            raise ValueError(f"{path}, line {line}: only one column; is it separated by commas?")
-        rows.first, rows.first_line = cells, line
-        if any(cells[:-1]) and all(number(cell) is None for cell in cells[:-1]):
-            rows.names = [cell.strip() for cell in cells]
-    decisions = []
-    if not rows.names and rows.labels and _is_header(rows):
-        rows.names = [cell.strip() for cell in rows.first]
-        decisions.append(f"line {rows.first_line} is the header, though it has numbers")
-    if not rows.names:
-        rows.names = [f"column {position + 1}" for position in range(len(rows.first))]
-        if rows.first:
-            rows.prepend_first()
-            decisions.append("no header")
-    if not rows.lines:
-        raise ValueError(f"{path} holds no rows")
-    with np.errstate(over="ignore", invalid="ignore"):
-        x = np.array(rows.values, np.float64).reshape(len(rows.lines), -1).astype(np.float32)
-    if not np.isfinite(x).all():
-        row, position = np.argwhere(~np.isfinite(x))[0]
-        raise ValueError(f"{rows.place(rows.lines[row], position)}: the value is not a finite float32")
-    features = rows.names[:-1]
-    if len(features) > 1 and features[0] in _UNNAMED and _is_index(rows.column(0)):
-        features, x = features[1:], x[:, 1:]
-        decisions.append("column 1, without a name, numbers the rows and is left out")
-    return Table(features, x, rows.labels, rows.lines, decisions)
 
+    def __init__(self, path: Path, header: bool | None = None, known: Sequence[str] = (), least: int = 2) -> None:
+        self.path, self.dialect = path, sniff(path)
+        self.decisions = self.dialect.decisions()
+        rows = list(islice(lines_of(path, self.dialect), _SAMPLE + 1))
+        if not rows:
+            raise ValueError(f"{path} holds no rows")
+        first, self._first_line = rows[0]
+        if len(first) < least:
+            raise ValueError(f"{path}, line {self._first_line}: only one column; is it separated by commas?")
+        cells = [cell.strip() for cell in first]
+        below = [row for row, _ in rows[1:] if len(row) == len(first)]
+        texts = [cell for cell in cells if number(cell, self.dialect.decimal) is None]
+        is_known = bool(known) and (any(cell in known for cell in texts) or set(known) <= set(cells))
+        found = (is_known or self._is_header(cells, below)) if header is None else header
+        if found and header is None and any(number(cell, self.dialect.decimal) is not None for cell in cells):
+            self.decisions.append(f"line {self._first_line} is the header, though it has numbers")
+        self.has_header = found
+        self.names = self._names(cells) if found else [f"column {i + 1}" for i in range(len(cells))]
+        if not found and header is None:
+            self.decisions.append("no header")
+        if found and len(rows) == 1:
+            raise ValueError(f"{path} holds no rows")
 
-def _lines(path: Path) -> Iterator[tuple[list[str], int]]:
-    """The cells and the number of each line that is not blank."""
-    line = 0
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            for cells in reader:
-                line = reader.line_num
-                if any("\0" in cell for cell in cells):
-                    raise ValueError(f"{path}, line {line}: it has a NUL character; is the file saved as UTF-16?")
-                if len(cells) > 1 or "".join(cells).strip():
-                    yield cells, line
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not a text file in UTF-8: {error}") from None
-    except csv.Error as error:
-        raise ValueError(f"{path}, line {line + 1}: {error}") from None
+    def _names(self, cells: list[str]) -> list[str]:
+        """The names of a header; a column without one is called by its place."""
+        twice = [name for name, count in Counter(filter(None, cells)).items() if count > 1]
+        if twice:
+            raise ValueError(
+                f"{self.path}, line {self._first_line}: two columns are called '{shortened(twice[0])}'; rename one"
+            )
+        return [cell or ("" if i == 0 else f"column {i + 1}") for i, cell in enumerate(cells)]
 
-
-def _is_header(rows: _Rows) -> bool:
-    """Whether the first line, some of whose cells are numbers, differs from the rows as a header does."""
-    cells = [cell.strip() for cell in rows.first]
-    label, features = cells[-1], cells[:-1]
-    if len(set(cells)) < len(cells) or not label:
-        return False
-    if features[0] in _UNNAMED and _is_index(rows.column(0)):
-        return True
-    counts = Counter(rows.labels)
-    if label in counts:
-        return False
-    if number(label) is None:
-        if all(number(other) is not None for other in counts):
+    def _is_header(self, cells: list[str], below: list[list[str]]) -> bool:
+        """Whether the first line differs from the rows as a header does."""
+        decimal = self.dialect.decimal
+        are_numbers = [number(cell, decimal) is not None for cell in cells]
+        if any(are_numbers) and len(set(cells)) < len(cells):
+            return False
+        if not below:
+            return not any(are_numbers)
+        if cells[0] in UNNAMED:
             return True
-        return all(integer(cell) is not None for cell in features) and min(counts.values()) > 1
-    start = integer(cells[0])
-    return start in (0, 1) and cells == [str(start + i) for i in range(len(cells))]
+        columns = [[cell.strip() for cell in column] for column in zip(*below, strict=True)]
+        texts = [(cell, column) for cell, column, n in zip(cells, columns, are_numbers, strict=True) if not n]
+        if any(cell in column for cell, column in texts):
+            return False
+        if not any(are_numbers):
+            return True
+        if not texts:
+            start = integer(cells[0])
+            return (
+                start in (0, 1)
+                and cells == [str(start + i) for i in range(len(cells))]
+                and cells[-1] not in columns[-1]
+            )
+        # Of a first line some of whose cells are numbers, such as years.
+        are_whole = all(integer(cell) is not None for cell, n in zip(cells, are_numbers, strict=True) if n)
+        above_numbers = any(len(column) > 1 and _are_numbers(column, decimal) for _, column in texts)
+        if above_numbers and (are_whole or not are_numbers[-1]):
+            return True
+        return are_whole and any(min(Counter(column).values()) > 1 for _, column in texts)
+
+    def _rows(self) -> Iterator[tuple[list[list[str]], list[int]]]:
+        """Rows below the header in blocks, with their lines."""
+        lines = lines_of(self.path, self.dialect)
+        if self.has_header:
+            next(lines)
+        count = len(self.names)
+        while block := list(islice(lines, BLOCK_ROWS)):
+            for cells, line in block:
+                if len(cells) != count:
+                    raise ValueError(f"{self.path}, line {line}: {len(cells)} columns, but the first line has {count}")
+            yield [cells for cells, _ in block], [line for _, line in block]
+
+    def profiles(self) -> list[Profile]:
+        """What the columns hold."""
+        found = [Profile(name) for name in self.names]
+        for rows, lines in self._rows():
+            for profile, cells in zip(found, zip(*rows, strict=True), strict=True):
+                profile.count(cells, lines, self.dialect.decimal)
+        return [profile.finished() for profile in found]
+
+    def blocks(self, kinds: Mapping[str, str]) -> Iterator[tuple[dict[str, Values], Sequence[int]]]:
+        """Rows in blocks, of the columns named."""
+        places = {name: self.names.index(name) for name in kinds}
+        for rows, lines in self._rows():
+            block: dict[str, Values] = {}
+            for name, kind in kinds.items():
+                cells = [row[places[name]] for row in rows]
+                is_number = kind == "number"
+                block[name] = (
+                    numbers_of(self, name, cells, lines, self.dialect.decimal) if is_number else texts_of(cells)
+                )
+            yield block, lines
+
+    def place(self, line: int, name: str) -> str:
+        """A cell, as messages name it."""
+        return column_place(self.path, line, self.names, name)
 
 
-def _is_index(column: Sequence[float]) -> bool:
-    return all(map(float.is_integer, column)) and len(set(column)) == len(column)
-
-
-def number(text: str) -> float | None:
-    """The number that `text` spells, if it does."""
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
-def integer(text: str) -> int | None:
-    """The integer that `text` spells, perhaps as a float such as 3.0."""
-    try:
-        return int(text)  # exactly, where a float would round numbers above 2**53
-    except ValueError:
-        value = number(text)
-        return int(value) if value is not None and value.is_integer() else None
+def _are_numbers(column: list[str], decimal: str) -> bool:
+    """Whether nine in ten of the cells that are not missing are numbers."""
+    present = [cell for cell in column if cell.lower() not in MISSING]
+    return bool(present) and sum(number(cell, decimal) is not None for cell in present) >= 0.9 * len(present)

@@ -59,6 +59,7 @@ class EarlyStopping(Callback):
     Attributes:
         best: the best value so far; None before there is one.
         best_epoch: its epoch.
+        best_weights: the model's state then; None if it is not kept.
 
     Example:
         >>> stopping = rg.train.EarlyStopping(patience=5)
@@ -95,7 +96,7 @@ class EarlyStopping(Callback):
         self.best: float | None = None
         self.best_epoch = 0
         self._waited = 0
-        self._weights: dict[str, Tensor] | None = None
+        self.best_weights: dict[str, Tensor] | None = None
 
     def on_train_begin(self, run: Run) -> None:
         """Forgets an earlier run."""
@@ -116,7 +117,7 @@ class EarlyStopping(Callback):
         if is_number and (self.best is None or sign * (self.best - value) > self.min_delta):
             self.best, self.best_epoch, self._waited = float(value), run.epoch, 0
             if self.restore_best:
-                self._weights = {name: t.detach().clone() for name, t in run.model.state_dict().items()}
+                self.best_weights = {name: t.detach().clone() for name, t in run.model.state_dict().items()}
             return
         self._waited += 1
         if self.patience is not None and self._waited >= self.patience:
@@ -125,15 +126,15 @@ class EarlyStopping(Callback):
 
     def on_train_end(self, run: Run) -> None:
         """Brings the best weights back."""
-        if self._weights is not None:
-            run.model.load_state_dict(self._weights)
+        if self.best_weights is not None:
+            run.model.load_state_dict(self.best_weights)
 
     def state_dict(self) -> dict[str, Any]:
         """Best value, epoch and weights, and epochs waited since."""
-        weights = None if self._weights is None else dict(self._weights)
+        weights = None if self.best_weights is None else dict(self.best_weights)
         return {"best": self.best, "best_epoch": self.best_epoch, "waited": self._waited, "weights": weights}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restores what `state_dict` gave."""
         self.best, self.best_epoch, self._waited = state["best"], state["best_epoch"], state["waited"]
-        self._weights = copy.copy(state["weights"])
+        self.best_weights = copy.copy(state["weights"])

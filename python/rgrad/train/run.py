@@ -42,6 +42,7 @@ class Run:
 
     def __init__(self, model: Module, optimizer: Optimizer, epochs: int, history: History) -> None:
         self.model, self.optimizer, self.epochs, self.history = model, optimizer, epochs, history
+        self.progress: Progress | None = None
 
     @property
     def epoch(self) -> int:
@@ -57,6 +58,13 @@ class Run:
     def is_stopped(self) -> bool:
         """Whether there will be no further epoch."""
         return bool(self.history.stopped) or self.epoch >= self.epochs
+
+    def print(self, line: str) -> None:
+        """Prints a line without tearing the progress bar."""
+        if self.progress is None:
+            print(line)
+        else:
+            self.progress.print(line)
 
     def stop(self, reason: str = "a callback stopped it") -> None:
         """Ends training after this epoch; `history.stopped` keeps the reason."""
@@ -97,10 +105,11 @@ class Trainer:
         parts = {"model": self.run.model, "optimizer": self.run.optimizer, "history": self.run.history}
         if self.scheduler is not None:
             parts["scheduler"] = self.scheduler
-        generators = (self.train.generator, getattr(self.train.loader, "generator", None))
-        generator = next((g for g in generators if isinstance(g, Generator)), None)
-        if generator is not None:
-            parts["generator"] = generator
+        loader = self.train.loader
+        holders = (self.train, loader, getattr(loader, "sampler", None), *self.run.model.modules())
+        found = [getattr(holder, "generator", None) for holder in holders]
+        generators = {id(generator): generator for generator in found if isinstance(generator, Generator)}
+        parts |= {f"generator_{i}": generator for i, generator in enumerate(generators.values())}
         return parts | {
             f"callback_{i}": callback
             for i, callback in enumerate(self.callbacks)

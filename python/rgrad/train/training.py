@@ -148,6 +148,7 @@ def _train(trainer: Trainer, path: Path | None, every: int, resume: bool, progre
         if resume and path is not None and path.exists():
             trainer.load(path)
         with Progress("training", (run.epochs - run.epoch) * batches, "batch", not progress) as bar:
+            run.progress = bar
             trainer.go(bar, path, every)
         for callback in trainer.callbacks:
             if hasattr(callback, "on_train_end"):
