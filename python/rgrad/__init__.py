@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         tutorial as tutorial,
     )
     from rgrad._compile import compile as compile
+    from rgrad._summary import summary as summary
     from rgrad.autograd import (
         enable_grad as enable_grad,
         no_grad as no_grad,
@@ -110,7 +111,7 @@ _ROOMS = {
     "transforms",
     "tutorial",
 }
-_FUNCTIONS = {"compile": "_compile"}
+_FUNCTIONS = {"compile": "_compile", "summary": "_summary"}
 _FUNCTIONS |= dict.fromkeys(("enable_grad", "no_grad", "set_grad_enabled"), "autograd")
 _FUNCTIONS |= dict.fromkeys(
     ("grad", "hessian", "hvp", "jacfwd", "jacrev", "jvp", "value_and_grad", "vjp"), "transforms"
@@ -179,6 +180,7 @@ __all__ = [
     "set_grad_enabled",
     "set_num_threads",
     "set_rng_state",
+    "summary",
     "tensor",
     "value_and_grad",
     "vjp",

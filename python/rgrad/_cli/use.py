@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 import rgrad as rg
 from rgrad import train
 from rgrad._cli.arrays import ArchiveOfSamples, npy_array, npz_inputs
+from rgrad._cli.csv import UNNAMED
 from rgrad._cli.inputs import Columns, Number, Pixels
 from rgrad._cli.loading import open_table
 from rgrad._cli.model import Model
@@ -63,7 +64,7 @@ def _matched(source: Source, names: Sequence[str], target: str) -> dict[str, str
         extra = [name for name in source.names if name not in names and name != target]
         has = f"; it has {_listed(extra)} instead" if extra else ""
         raise ValueError(f"{source.path} lacks {_listed(missing)}, which the model needs{has}")
-    extra = [name for name in source.names if name not in names and name != target]
+    extra = [name for name in source.names if name not in (*names, target, *UNNAMED)]
     if extra:
         source.decisions.append(f"not used: {_listed(extra)}")
     return {name: name for name in names}
