@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import rgrad as rg
-from rgrad._cli import main, run
+from rgrad._cli import csv as table_of_text, main, run
 from rgrad._cli.dialect import Dialect, sniff
 
 DATA = Path(__file__).resolve().parent / "data"
@@ -162,6 +162,29 @@ def test_options_that_do_not_fit_the_table(capsys, options, message):
 def test_separators(text, dialect):
     write("odd.txt", text)
     assert sniff(Path("odd.txt")) == dialect
+
+
+def test_numbers_are_read_in_blocks_as_cell_by_cell(monkeypatch):
+    """Blocks that are plain, have a missing cell, or quotes that go on in the next one."""
+    rng = np.random.default_rng(0)
+    rows = [
+        [f"{value:.17g}" for value in row] for row in rng.normal(size=(50, 3)) * 10.0 ** rng.integers(-9, 9, (50, 3))
+    ]
+    for i, cell in ((12, "NA"), (22, '"1\n"'), (33, " 5 ")):
+        rows[i][1] = cell
+    write("rows.csv", "u,v,w\n" + "\n".join(map(",".join, rows)) + "\n\n")
+    expected = [[float(cell.strip('"\n').replace("NA", "nan")) for cell in row] for row in rows]
+    for size in (1, 7, 10, 8192):
+        monkeypatch.setattr(table_of_text, "BLOCK_ROWS", size)
+        table = table_of_text.TextTable(Path("rows.csv"))
+        blocks = list(table.blocks({"w": "number", "u": "number", "v": "number"}))
+        found = np.concatenate([np.stack([block[name] for name in "uvw"], 1) for block, _ in blocks])
+        assert np.array_equal(found, expected, equal_nan=True)
+        lines = [line for _, lines in blocks for line in lines]
+        assert (lines[:13], lines[-1]) == ([*range(2, 15)], 52)
+    write("rows.csv", "u,v\n" + "1,2\n" * 20 + "1,2,3\n")
+    with pytest.raises(ValueError, match=r"rows\.csv, line 22: 3 columns, but the first line has 2"):
+        list(table_of_text.TextTable(Path("rows.csv")).blocks({"u": "number"}))
 
 
 def test_utf_16_with_its_mark_is_read(capsys):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
-from rgrad._cli.dialect import lines_of, sniff
+import numpy as np
+from numpy.typing import NDArray
+
+from rgrad._cli.dialect import cells_of, lines_of, sniff
 from rgrad._cli.source import (
     BLOCK_ROWS,
     MISSING,
@@ -102,11 +105,14 @@ class TextTable:
             return True
         return are_whole and any(min(Counter(column).values()) > 1 for _, column in texts)
 
-    def _rows(self) -> Iterator[tuple[list[list[str]], list[int]]]:
-        """Rows below the header in blocks, with their lines."""
-        lines = lines_of(self.path, self.dialect)
-        if self.has_header:
-            next(lines)
+    def _rows(
+        self, lines: Iterator[tuple[list[str], int]] | None = None
+    ) -> Iterator[tuple[list[list[str]], list[int]]]:
+        """Rows below the header in blocks, with their lines; or those of the lines."""
+        if lines is None:
+            lines = lines_of(self.path, self.dialect)
+            if self.has_header:
+                next(lines)
         count = len(self.names)
         while block := list(islice(lines, BLOCK_ROWS)):
             for cells, line in block:
@@ -124,16 +130,54 @@ class TextTable:
 
     def blocks(self, kinds: Mapping[str, str]) -> Iterator[tuple[dict[str, Values], Sequence[int]]]:
         """Rows in blocks, of the columns named."""
-        places = {name: self.names.index(name) for name in kinds}
+        are_plain = self.dialect.decimal == "." and self.dialect.separator != " "
+        if are_plain and all(kind == "number" for kind in kinds.values()):
+            yield from self._blocks_of_numbers(kinds)
+            return
         for rows, lines in self._rows():
-            block: dict[str, Values] = {}
-            for name, kind in kinds.items():
-                cells = [row[places[name]] for row in rows]
-                is_number = kind == "number"
-                block[name] = (
-                    numbers_of(self, name, cells, lines, self.dialect.decimal) if is_number else texts_of(cells)
-                )
-            yield block, lines
+            yield self._block(kinds, rows, lines), lines
+
+    def _block(self, kinds: Mapping[str, str], rows: list[list[str]], lines: Sequence[int]) -> dict[str, Values]:
+        block: dict[str, Values] = {}
+        for name, kind in kinds.items():
+            place = self.names.index(name)
+            cells = [row[place] for row in rows]
+            is_number = kind == "number"
+            block[name] = numbers_of(self, name, cells, lines, self.dialect.decimal) if is_number else texts_of(cells)
+        return block
+
+    def _blocks_of_numbers(self, kinds: Mapping[str, str]) -> Iterator[tuple[dict[str, Values], Sequence[int]]]:
+        """The same if all columns are numbers: NumPy reads whole blocks, where nothing is quoted, missing or wrong."""
+        places = [self.names.index(name) for name in kinds]
+        before = self._first_line if self.has_header else 0
+        with self.path.open(encoding=self.dialect.encoding, newline="") as file:
+            for _ in islice(file, before):
+                pass
+            while lines := list(islice(file, BLOCK_ROWS)):
+                values = self._numbers(lines, places)
+                if values is not None:
+                    numbers = range(before + 1, before + 1 + len(lines))
+                    yield dict(zip(kinds, values.T, strict=True)), numbers
+                    before += len(lines)
+                    continue
+                # A quoted cell may go on in the next block.
+                rest = chain(lines, file) if any('"' in line for line in lines) else lines
+                for rows, numbered in self._rows(cells_of(rest, self.path, self.dialect, before)):
+                    yield self._block(kinds, rows, numbered), numbered
+                before += len(lines)
+
+    def _numbers(self, lines: list[str], places: list[int]) -> NDArray[np.float64] | None:
+        """The cells of these columns; None if they must be looked at one by one."""
+        separator, count = self.dialect.separator, len(self.names) - 1
+        if any(line.count(separator) != count or '"' in line for line in lines):
+            return None
+        try:
+            values = np.loadtxt(lines, delimiter=separator, usecols=places, comments=None, ndmin=2)
+        except ValueError:
+            return None
+        with np.errstate(over="ignore"):
+            is_fit = len(values) == len(lines) and not np.isinf(values.astype(np.float32)).any()
+        return np.asarray(values) if is_fit else None
 
     def place(self, line: int, name: str) -> str:
         """A cell, as messages name it."""

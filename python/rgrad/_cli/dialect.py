@@ -6,7 +6,7 @@ import codecs
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,57 +71,57 @@ def lines_of(path: Path, dialect: Dialect) -> Iterator[tuple[list[str], int]]:
     Raises:
         ValueError: a line cannot be split into cells; the message names it.
     """
-    line = 0
     try:
         with path.open(encoding=dialect.encoding, newline="") as file:
-            if dialect.separator == " ":
-                for line, text in enumerate(file, 1):
-                    if text.strip():
-                        yield text.split(), line
-                return
-            reader = csv.reader(file, delimiter=dialect.separator, strict=True)
-            for cells in reader:
-                line = reader.line_num
-                if len(cells) > 1 or "".join(cells).strip():
-                    yield cells, line
+            yield from cells_of(file, path, dialect)
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not a text file in {dialect.encoding}: {error}") from None
+
+
+def cells_of(lines: Iterable[str], path: Path, dialect: Dialect, before: int = 0) -> Iterator[tuple[list[str], int]]:
+    """The same, of some lines of the file that come after so many others."""
+    if dialect.separator == " ":
+        for line, text in enumerate(lines, before + 1):
+            if text.strip():
+                yield text.split(), line
+        return
+    reader = csv.reader(lines, delimiter=dialect.separator, strict=True)
+    try:
+        for cells in reader:
+            if len(cells) > 1 or "".join(cells).strip():
+                yield cells, before + reader.line_num
     except csv.Error as error:
-        raise ValueError(f"{path}, line {line + 1}: {error}") from None
+        raise ValueError(f"{path}, line {before + max(reader.line_num, 1)}: {error}") from None
 
 
 def _encoding(path: Path) -> str:
     """By the byte order mark; else UTF-8 if all of the file is, else Latin-1 or Windows' form of it."""
     with path.open("rb") as file:
         start = file.read(4)
-        if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) and start[:4] != codecs.BOM_UTF32_LE:
-            return "utf-16"
-        file.seek(0)
-        decoders = {name: codecs.getincrementaldecoder(name)() for name in ("utf-8-sig", "cp1252", "latin-1")}
-        line = 1
+    if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) and start[:4] != codecs.BOM_UTF32_LE:
+        return "utf-16"
+    for encoding in ("utf-8-sig", "cp1252", "latin-1"):
+        if _is_text(path, encoding):
+            return encoding
+    raise ValueError(f"{path} is not a text file in UTF-8, UTF-16 or Latin-1; save it as CSV in UTF-8")
+
+
+def _is_text(path: Path, encoding: str) -> bool:
+    """Whether the file can be decoded; what always can must have no control characters."""
+    decoder, line = codecs.getincrementaldecoder(encoding)(), 1
+    with path.open("rb") as file:
         while block := file.read(_BLOCK):
             if b"\0" in block:
                 line += block[: block.index(b"\0")].count(b"\n")
                 raise ValueError(f"{path}, line {line}: it has a NUL character; is the file saved as UTF-16?")
             line += block.count(b"\n")
-            for name, decoder in list(decoders.items()):
-                try:
-                    text = decoder.decode(block)
-                except UnicodeDecodeError:
-                    del decoders[name]
-                    continue
-                if name != "utf-8-sig" and _CONTROLS.search(text):
-                    del decoders[name]
-            if not decoders:
-                break
-        if "utf-8-sig" in decoders:
             try:
-                decoders["utf-8-sig"].decode(b"", True)
+                text = decoder.decode(block, final=len(block) < _BLOCK)
             except UnicodeDecodeError:
-                del decoders["utf-8-sig"]
-    if not decoders:
-        raise ValueError(f"{path} is not a text file in UTF-8, UTF-16 or Latin-1; save it as CSV in UTF-8")
-    return next(iter(decoders))
+                return False
+            if encoding != "utf-8-sig" and _CONTROLS.search(text):
+                return False
+    return True
 
 
 def _first_lines(path: Path, encoding: str) -> list[str]:
