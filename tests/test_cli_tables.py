@@ -294,6 +294,19 @@ def test_a_matrix_in_an_npy_file(capsys):
     assert np.allclose([float(row[0]) for row in rows[1:]], x[:4, 2], atol=0.1)
 
 
+def test_parquet_files_are_read_where_pandas_and_pyarrow_are(capsys, monkeypatch):
+    write("rows.parquet", "none of it")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert cli("train rows.parquet") == 2
+    expected = "rows.parquet: Parquet files are read by pandas and pyarrow: pip install 'rgrad[tables]'"
+    assert expected in capsys.readouterr().err
+    monkeypatch.undo()
+    pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    assert cli("train rows.parquet") == 2
+    assert "rows.parquet is not a Parquet file" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("content", ["weights", "metadata", "text"])
 def test_what_is_no_model_is_refused(trained, capsys, content):
     if content == "weights":

@@ -136,21 +136,11 @@ def parquet_table(path: Path) -> Arrays:
     """The columns of a Parquet file, which pandas reads."""
     try:
         import pandas as pd
-
-        with path.open("rb"), understanding(f"{path} is not a Parquet file"):
-            try:
-                frame = pd.read_parquet(path)
-            except ImportError:
-                raise
-            except Exception as error:
-                raise ValueError(str(error)) from None
-    except (ImportError, ValueError) as error:
-        is_missing = isinstance(error, ImportError) or ("pyarrow" in str(error) and "install" in str(error).lower())
-        if is_missing:
-            raise ValueError(
-                f"{path}: Parquet files are read by pandas and pyarrow: pip install pandas pyarrow"
-            ) from None
-        raise
+        import pyarrow  # noqa: F401 - what pandas reads with
+    except ImportError:
+        raise ValueError(f"{path}: Parquet files are read by pandas and pyarrow: pip install 'rgrad[tables]'") from None
+    with path.open("rb") as file, understanding(f"{path} is not a Parquet file"):
+        frame = pd.read_parquet(file, engine="pyarrow")
     columns: dict[str, Any] = {}
     for name in frame.columns:
         series = frame[name]
