@@ -294,17 +294,28 @@ def test_a_matrix_in_an_npy_file(capsys):
     assert np.allclose([float(row[0]) for row in rows[1:]], x[:4, 2], atol=0.1)
 
 
-def test_parquet_files_are_read_where_pandas_and_pyarrow_are(capsys, monkeypatch):
+def test_without_pyarrow_a_parquet_file_says_what_to_install(capsys, monkeypatch):
     write("rows.parquet", "none of it")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     assert cli("train rows.parquet") == 2
     expected = "rows.parquet: Parquet files are read by pandas and pyarrow: pip install 'rgrad[tables]'"
     assert expected in capsys.readouterr().err
-    monkeypatch.undo()
-    pytest.importorskip("pandas")
+
+
+def test_a_parquet_file(capsys):
+    pd = pytest.importorskip("pandas")
     pytest.importorskip("pyarrow")
-    assert cli("train rows.parquet") == 2
-    assert "rows.parquet is not a Parquet file" in capsys.readouterr().err
+    kinds, ages = ["a", "b", "c"] * 40, [None if i == 7 else i % 9 for i in range(120)]
+    frame = pd.DataFrame(
+        {"kind": pd.Categorical(kinds), "age": pd.array(ages, "Int64"), "good": [k != "b" for k in kinds]}
+    )
+    frame.to_parquet("rows.parquet")
+    assert cli("train rows.parquet --out out --quiet --epochs 30") == 0
+    rows, _ = predicted("rows.parquet", capsys)
+    assert [row[0] for row in rows[1:]] == ["false" if kind == "b" else "true" for kind in kinds]
+    write("bad.parquet", "none of it")
+    assert cli("train bad.parquet") == 2
+    assert "bad.parquet is not a Parquet file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("content", ["weights", "metadata", "text"])

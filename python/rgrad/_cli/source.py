@@ -203,6 +203,13 @@ def texts_of(cells: Sequence[str]) -> list[str]:
     return ["" if (text := cell.strip()).lower() in MISSING else text for cell in cells]
 
 
+def _text(value: Any) -> str:
+    """A value of an array as a text table would have it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None or value != value else str(value)
+
+
 class Arrays:
     """A table in memory: arrays of numbers, or lists of text, by name."""
 
@@ -213,11 +220,9 @@ class Arrays:
 
     def _texts(self, name: str, start: int = 0, stop: int | None = None) -> list[str]:
         column = self._columns[name][start:stop]
-        if column.dtype.kind == "b":
-            return ["true" if value else "false" for value in column.tolist()]
         if column.dtype.kind == "f":
             return ["" if value != value else repr(value) for value in column.tolist()]
-        return ["" if value is None or value != value else str(value) for value in column.tolist()]
+        return [_text(value) for value in column.tolist()]
 
     def profiles(self) -> list[Profile]:
         """What the columns hold."""
