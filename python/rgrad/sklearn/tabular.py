@@ -15,9 +15,6 @@ from rgrad.sklearn._networks import Scale, realmlp
 from rgrad.sklearn._parameters import BOOLEAN, NONE, RULES, either, keep, one_of, sizes
 from rgrad.sklearn._targets import Classifier, Regressor
 
-# Fewer rows have none to spare: what is set aside is missed more than the best epoch of a few rows helps.
-_ROWS_TO_SET_ASIDE = 100
-
 
 class Tabular(Estimator):
     """The recipe that `TabularClassifier` and `TabularRegressor` share."""
@@ -33,6 +30,8 @@ class Tabular(Estimator):
     shuffle = True
     _activation: str
     _learning_rate: float
+    _rows_to_spare: int
+    """From so many rows on some are set aside: of fewer, the score says less than learning from them helps."""
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -58,7 +57,7 @@ class Tabular(Estimator):
         return features
 
     def _stops_early(self, rows: int) -> bool:
-        return rows >= _ROWS_TO_SET_ASIDE if self.early_stopping == "auto" else bool(self.early_stopping)
+        return rows >= self._rows_to_spare if self.early_stopping == "auto" else bool(self.early_stopping)
 
     def _new_network(self, inputs: int, outputs: int) -> nn.Module:
         units = [inputs, *map(int, sizes(self.hidden_layer_sizes)), outputs]
@@ -119,7 +118,7 @@ class TabularClassifier(Tabular, Classifier):
         categorical_features: positions or names of columns, or a mask of them; `"from_dtype"` for columns of strings
             and categories.
         early_stopping: whether to set rows aside and keep the weights of the epoch that is best for them; `"auto"`
-            does if there are at least 100.
+            does if there are at least 1000.
         validation_fraction: the part of the rows that is set aside.
         scoring: what the best epoch is best at: a name, or a function of estimator, rows and labels; accuracy if
             `None`.
@@ -140,6 +139,7 @@ class TabularClassifier(Tabular, Classifier):
 
     _activation = "selu"
     _learning_rate = 0.04
+    _rows_to_spare = 1000  # the accuracy of two hundred rows is coarse
 
     def __init__(
         self,
@@ -215,6 +215,7 @@ class TabularRegressor(Tabular, Regressor):
 
     _activation = "mish"
     _learning_rate = 0.07
+    _rows_to_spare = 100
 
     def __init__(
         self,
