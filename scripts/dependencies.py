@@ -29,6 +29,7 @@ REASONS = {
     "tqdm": "progress bars (the extra `progress`)",
     "pandas": "Parquet files (the extra `tables`)",
     "pyarrow": "the same",
+    "scikit-learn": "the estimators (the extra `sklearn`)",
 }
 
 
