@@ -334,6 +334,8 @@ def test_what_is_no_model_is_refused(trained, capsys, content):
 
 
 def test_folds_give_an_error_of_each_and_their_mean(folder, capsys):
+    # Also in a folder that has the results of another run.
+    assert cli(f"train {DATA / 'bom.csv'} --epochs 1 --quiet --out out") == 0
     assert cli(f"train {DATA / 'bom.csv'} --folds 3 --epochs 5 --out out") == 0
     out = capsys.readouterr().out
     assert [line[:11] for line in out.splitlines() if line.startswith("fold")] == [f"fold {i} of 3" for i in (1, 2, 3)]

@@ -170,7 +170,7 @@ def _train(args: argparse.Namespace) -> None:
     if loaded.decisions and not args.quiet:
         print(f"{args.data}: {'; '.join(loaded.decisions)}")
     try:
-        folds = _folds(args, settings, loaded) if args.folds and not (out / STATE).exists() else None
+        folds = _folds(args, settings, loaded) if args.folds and not resumed else None
         if not resumed:
             (out / STATE).unlink(missing_ok=True)
         run(Training(loaded.samples, settings), out, _given(args), args.quiet, folds or resumed.get("folds"))
