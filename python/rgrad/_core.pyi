@@ -330,7 +330,7 @@ class DType:
 @final
 class Generator:
     """
-    A stream of random numbers: the same numbers for a seed on every platform, instruction set and number of threads.
+    A random number generator: a seed gives the same numbers on every platform, instruction set and number of threads.
     """
     def __new__(cls, /, seed: SupportsIndex = 0) -> Self: ...
     def __reduce__(self, /) -> tuple[type, tuple[int], tuple[int, int]]: ...
@@ -342,31 +342,31 @@ class Generator:
         """
     def initial_seed(self, /) -> int:
         """
-        What the stream is made from.
+        The seed.
         """
     def manual_seed(self, /, seed: SupportsIndex) -> Generator:
         """
-        Starts the stream of this seed from its beginning, and returns this generator.
+        Reseeds the generator, and returns it.
         """
     def set_state(self, /, state: tuple[SupportsIndex, SupportsIndex]) -> None:
         """
-        Goes where `get_state` was called.
+        Restores a state from `get_state`.
         """
 
 @final
 class Hook:
     """
-    A hook on a tensor's gradient, as `Tensor.register_hook` returns it; keeps neither of them alive.
+    A handle to a hook on a gradient, returned by `Tensor.register_hook`. It keeps neither hook nor tensor alive.
     """
     def remove(self, /) -> None:
         """
-        Takes the hook off its tensor.
+        Removes the hook from its tensor.
         """
 
 @final
 class Program:
     """
-    A recorded function that can be run again.
+    A recorded function that can be replayed.
     """
     def __str__(self, /) -> str:
         """
@@ -374,11 +374,11 @@ class Program:
         """
     def cost(self, /) -> dict[str, float]:
         """
-        Floating-point operations, bytes that are read and written, instructions, and bytes of buffers.
+        Floating-point operations, bytes read and written, instructions, and bytes of buffers.
         """
     def profile(self, /, arguments: Iterable[Tensor], times: SupportsIndex) -> list[float]:
         """
-        Runs the program `times` times, and returns the least time that each instruction took, in seconds.
+        Runs the program `times` times, and returns the minimum time of each instruction in seconds.
         """
     @property
     def recorded(self, /) -> str:
@@ -391,9 +391,9 @@ class Tensor:
     """
     An n-dimensional array that remembers how it was computed.
 
-    Made from numbers, nested lists, arrays or other tensors, always with its own copy of the elements:
-    `rgrad.from_numpy` shares them instead. Python numbers of any kind get the default dtype, unlike in `rgrad.tensor`; arrays
-    keep theirs. `rg.Tensor(3)` is refused, which in PyTorch has three elements: write `rg.tensor(3)` or `rg.empty(3)`.
+    The constructor copies numbers, nested lists, arrays or other tensors; `rgrad.from_numpy` shares memory instead. Unlike in
+    `rgrad.tensor`, Python numbers of any kind get the default dtype; arrays keep theirs. `rg.Tensor(3)`, in PyTorch a tensor of
+    three elements, is an error: write `rg.tensor(3)` or `rg.empty(3)`.
     """
 
     __array_ufunc__: Final[bool | None]
@@ -403,19 +403,19 @@ class Tensor:
     @property
     def T(self, /) -> Tensor:
         """
-        The matrix transposed, as a view; all dimensions reversed if there are not two.
+        The transposed matrix, as a view; with other than two dimensions, their order is reversed.
         """
     def __abs__(self, /) -> Tensor: ...
     def __add__(self, other: object, /) -> Tensor: ...
     def __and__(self, other: object, /) -> Tensor: ...
     def __array__(self, /, dtype: Any | None = None, copy: bool | None = None) -> numpy.ndarray:
         """
-        NumPy's protocol: an array of the elements, sharing memory unless `dtype` or `copy` ask for another.
+        NumPy's protocol: an array of the elements, sharing memory unless `dtype` or `copy` require a copy.
         """
     def __array_function__(self, /, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         """
-        NumPy's protocol for functions that are no ufuncs: `np.sum(t)`, `np.stack([t, u])` and the others take tensors for
-        arrays and give arrays. `RuntimeError` if one requires gradients, which would be lost.
+        NumPy's protocol for functions other than ufuncs: `np.sum(t)`, `np.stack([t, u])` and others accept tensors as arrays,
+        and return arrays. `RuntimeError` if a tensor requires gradients, which would be lost.
         """
     def __bool__(self, /) -> bool: ...
     def __bytes__(self, /) -> bytes:
@@ -435,12 +435,12 @@ class Tensor:
         DLPack's protocol: a capsule that shares this tensor's memory, of the versioned form if `max_version` is (1, 0) or
         later.
 
-        `BufferError` if the tensor requires gradients or has a tangent, if another device or a stream is asked for, or if the
-        memory is read-only and the consumer knows no versions, so that it cannot be told.
+        `BufferError` if the tensor requires gradients or has a tangent, if another device or a stream is requested, or if the
+        memory is read-only and the consumer only supports the unversioned form, which cannot express that.
         """
     def __dlpack_device__(self, /) -> tuple[int, int]:
         """
-        DLPack's number of the device, the CPU.
+        DLPack's device type and number: the CPU.
         """
     def __eq__(self, other: object, /) -> Tensor: ...  # type: ignore[override]
     def __float__(self, /) -> builtins.float: ...
@@ -702,10 +702,10 @@ class Tensor:
         """
         Adds the gradient of this tensor to the `grad` of every leaf that it depends on.
 
-        A scalar's gradient is 1; for any other tensor pass `gradient`, of its shape. The graph is freed unless
-        `retain_graph` is true, which it is by default with `create_graph`; that tapes the backward pass itself, so that
-        gradients can be differentiated. `RuntimeError` if the tensor depends on nothing that requires gradients, is no
-        scalar, or was used before.
+        The cotangent of a scalar is 1; for any other tensor, pass `gradient`, of the tensor's shape. The graph is freed unless
+        `retain_graph` is true, which defaults to `create_graph`; the latter tapes the backward pass itself, so that gradients
+        can be differentiated. `RuntimeError` if the tensor depends on nothing that requires gradients, is not a scalar, or the
+        graph was freed by an earlier pass.
         """
     def baddbmm(
         self,
@@ -784,7 +784,7 @@ class Tensor:
         max: Tensor | builtins.float | NDArray[Any] | None = None,
     ) -> Tensor:
         """
-        Writes `clamp(self, min, max)` over this tensor's elements, and returns it.
+        Overwrites the elements with `clamp(self, min, max)`, and returns this tensor.
         """
     def clamp_max(self, /, max: Tensor | builtins.float | NDArray[Any]) -> Tensor:
         """
@@ -796,15 +796,15 @@ class Tensor:
         """
     def clone(self, /) -> Tensor:
         """
-        A copy with its own memory, through which gradients flow.
+        A copy with its own memory. Gradients flow through it.
         """
     def contiguous(self, /) -> Tensor:
         """
-        The tensor itself if its elements lie in row-major order, else a copy of which they do.
+        The tensor itself if it is contiguous, else a contiguous copy.
         """
     def copy_(self, /, value: Tensor | builtins.float | NDArray[Any]) -> Tensor:
         """
-        Writes `value`, broadcast and cast, over the elements, and returns this tensor.
+        Overwrites the elements with `value`, broadcast and cast, and returns this tensor.
         """
     def cos(self, /) -> Tensor:
         """
@@ -870,7 +870,7 @@ class Tensor:
         """
     def detach(self, /) -> Tensor:
         """
-        A tensor of the same elements, in the same memory, that is not part of any graph.
+        A tensor that shares this one's memory, but is not part of any graph.
         """
     def diag(self, /, diagonal: SupportsIndex = 0) -> Tensor:
         """
@@ -906,7 +906,7 @@ class Tensor:
         """
     def double(self, /) -> Tensor:
         """
-        As float64.
+        Same as `to(float64)`.
         """
     @property
     def dtype(self, /) -> DType:
@@ -963,7 +963,7 @@ class Tensor:
         """
     def fill_(self, /, value: builtins.float) -> Tensor:
         """
-        Writes a number over every element, and returns this tensor. `ValueError` if the dtype cannot hold the number.
+        Overwrites every element with a number, and returns this tensor. `ValueError` if the dtype cannot hold the number.
         """
     def flatten(self, /, start_dim: SupportsIndex = 0, end_dim: SupportsIndex = -1) -> Tensor:
         """
@@ -976,7 +976,7 @@ class Tensor:
         """
     def float(self, /) -> Tensor:
         """
-        As float32.
+        Same as `to(float32)`.
         """
     def float_power(self, /, exponent: Tensor | builtins.float | NDArray[Any]) -> Tensor:
         """
@@ -1023,7 +1023,7 @@ class Tensor:
     @property
     def grad_fn(self, /) -> str | None:
         """
-        The name of the taped operation that made this tensor, or None.
+        The name of the taped operation that created this tensor, or None.
         """
     def gt(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
         """
@@ -1049,7 +1049,7 @@ class Tensor:
         """
     def is_contiguous(self, /) -> bool:
         """
-        Whether the elements lie one after another in row-major order.
+        Whether the elements are contiguous in row-major order.
         """
     def is_floating_point(self, /) -> bool:
         """
@@ -1058,7 +1058,7 @@ class Tensor:
     @property
     def is_leaf(self, /) -> bool:
         """
-        Whether the tensor was made by the user rather than by a taped operation.
+        Whether the tensor was created by the user rather than by a taped operation.
         """
     def isclose(
         self,
@@ -1190,7 +1190,7 @@ class Tensor:
         """
     def long(self, /) -> Tensor:
         """
-        As int64.
+        Same as `to(int64)`.
         """
     def lt(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
         """
@@ -1199,7 +1199,7 @@ class Tensor:
     @property
     def mT(self, /) -> Tensor:
         """
-        The last two dimensions exchanged, as a view.
+        The transpose of the last two dimensions, as a view.
         """
     def masked_fill(
         self, /, mask: Tensor | builtins.float | NDArray[Any], value: Tensor | builtins.float | NDArray[Any]
@@ -1369,7 +1369,7 @@ class Tensor:
         """
     def pow_(self, /, exponent: Any) -> Tensor:
         """
-        Writes `pow(self, exponent)` over this tensor's elements, and returns it.
+        Overwrites the elements with `pow(self, exponent)`, and returns this tensor.
         """
     def prod(
         self,
@@ -1404,10 +1404,10 @@ class Tensor:
         """
     def register_hook(self, /, hook: collections.abc.Callable[[Tensor], Tensor | None]) -> Hook:
         """
-        Calls `hook` with the gradient of this tensor whenever a backward pass has completed it, before it is used or stored.
+        Calls `hook` with the complete gradient of this tensor in every backward pass, before it is used or stored.
 
-        The hook may return another gradient of the same shape and dtype to go on with, or None. Returns a handle whose
-        `remove()` takes the hook off. `RuntimeError` if the tensor requires no gradients.
+        The hook returns None, or a replacement of the same shape and dtype. Returns a handle whose `remove()` removes the
+        hook. `RuntimeError` if the tensor does not require gradients.
         """
     def relu(self, /) -> Tensor:
         """
@@ -1435,7 +1435,7 @@ class Tensor:
     def requires_grad(self, /, value: bool) -> None: ...
     def requires_grad_(self, /, requires_grad: bool = True) -> Tensor:
         """
-        Sets whether gradients are computed for this leaf, and returns it.
+        Sets whether this leaf requires gradients, and returns it.
         """
     def reshape(self, /, *shape: int | Sequence[int]) -> Tensor:
         """
@@ -1444,8 +1444,8 @@ class Tensor:
         """
     def retain_grad(self, /) -> None:
         """
-        Keeps the gradient of this result of an operation in its `grad`, as a leaf's is kept anyway: what it is after all
-        hooks. `RuntimeError` if it requires no gradients.
+        Stores the gradient of this intermediate result, after all hooks, in its `grad`, as is always done for leaves.
+        `RuntimeError` if it does not require gradients.
         """
     def roll(self, /, shifts: int | Sequence[int], dims: int | Sequence[int] | None = None) -> Tensor:
         """
@@ -1607,11 +1607,11 @@ class Tensor:
         """
     def storage_offset(self, /) -> int:
         """
-        Place of the first element in the memory that the tensor shares with its views, in elements.
+        Offset of the first element in the storage that the tensor shares with its views, in elements.
         """
     def stride(self, /, dim: SupportsIndex | None = None) -> int | tuple[int, ...]:
         """
-        Distances of neighbours along every dimension, or along dimension `dim`, in elements.
+        The stride of every dimension, or of dimension `dim`, in elements.
         """
     def sub(
         self,
@@ -1677,7 +1677,7 @@ class Tensor:
         """
     def to(self, /, dtype: DType | DTypeLike) -> Tensor:
         """
-        The elements as another dtype; the tensor itself if it has that one.
+        Converts the elements to a dtype; the tensor itself if it has that dtype.
         """
     def tolist(self, /) -> list[Any]:
         """
@@ -1771,7 +1771,7 @@ class Tensor:
         """
     def view(self, /, *shape: int | Sequence[int]) -> Tensor:
         """
-        The elements in row-major order under another shape, without copying. `ValueError` if that cannot be done.
+        The tensor with another shape, without copying. `ValueError` if its strides do not allow that.
         """
     def xlogy(self, /, other: Tensor | builtins.float | NDArray[Any]) -> Tensor:
         """
@@ -1779,23 +1779,23 @@ class Tensor:
         """
     def zero_(self, /) -> Tensor:
         """
-        Writes 0 over every element, and returns this tensor.
+        Overwrites every element with 0, and returns this tensor.
         """
 
 @disjoint_base
 class _Compiled:
     """
-    The part of `rgrad.compile`'s functions that keeps programs, and finds that of a call.
+    The part of `rgrad.compile`'s functions that keeps programs, and looks up the one for a call.
     """
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """
-        Calls the function, or replays what it did.
+        Calls the function, or replays its program.
         """
     def __new__(cls, /, most: SupportsIndex) -> Self: ...
     def _change(self, /, key: object, tensors: Iterable[Tensor]) -> str | None:
         """
-        What has changed since the program of such arguments was recorded that was used last: the name that the function has for
-        it; None if there is no program, or nothing with a name.
+        The function's name for what has changed since the most recently used program of such arguments was recorded; None if there
+        is no program, or nothing with a name has changed.
         """
     def _find(self, /, key: object, tensors: Iterable[Tensor]) -> tuple[Any] | None:
         """
@@ -1803,7 +1803,7 @@ class _Compiled:
         """
     def _hits(self, /, more: SupportsIndex = 0) -> int:
         """
-        How often programs were replayed, `more` times of late in an epoch.
+        How often programs were replayed, after adding `more` for those of an epoch.
         """
     def _keep(
         self,
@@ -1816,32 +1816,32 @@ class _Compiled:
         form: object,
     ) -> bool:
         """
-        Keeps a program; false if another one, which was used least recently, was dropped for it.
+        Keeps a program; false if the least recently used one was dropped for it.
 
-        `flat` has an item for each argument if they are positional, and none is a container: None for a tensor, the object
-        itself or a weak reference to it in a tuple for another one. `kind` says what the results are: "one" tensor, a "tuple"
-        of tensors, a "constant" that cannot be changed, or a `form` with places for tensors.
+        `flat` has an item for each argument if all are positional and none is a container: None for a tensor, else a tuple of
+        the object itself or a weak reference to it. `kind` says what the results are: "one" tensor, a "tuple" of tensors, an
+        immutable "constant", or a `form` with placeholders for tensors.
         """
     def _program_for(self, /, key: object, tensors: Iterable[Tensor]) -> tuple[Program, Any] | None:
         """
-        The program of these arguments, and what it returns, with places for tensors; None if there is none.
+        The program of these arguments, and what it returns, with placeholders for tensors; None if there is none.
         """
     def _programs(self, /) -> list[Program]:
         """
-        The programs, the one that was used last first.
+        The programs, most recently used first.
         """
     def clear(self, /) -> None:
         """
-        Forgets all programs.
+        Drops all programs.
         """
 
 @final
 class _Epoch:
     """
-    An epoch on its way: batches of rows, how many of them are done, and their results.
+    A running epoch: batches of rows, the number of finished ones, and their results.
 
-    `columns` (rows, …) are divided into batches of `batch_size` rows, in their own order or a random one. `progress` is called
-    with batches done, batches in all and the first result of the last one.
+    `columns` (rows, …) are divided into batches of `batch_size` rows, in order or shuffled. `progress` is called with the number
+    of finished batches, the number of all batches, and the first result of the last one.
     """
     def __new__(
         cls,
@@ -1859,12 +1859,12 @@ class _Epoch:
         """
     def check(self, /, results: Iterable[Tensor]) -> None:
         """
-        `TypeError` unless these can be results of a step.
+        `TypeError` unless these are valid results of a step.
         """
     @property
     def done(self, /) -> int:
         """
-        How many batches are done.
+        Number of finished batches.
         """
     @property
     def finished(self, /) -> bool:
@@ -1873,12 +1873,12 @@ class _Epoch:
         """
     def put(self, /, results: Iterable[Tensor]) -> None:
         """
-        Notes the results of the next batch, on which Python ran the step.
+        Stores the results of the next batch, on which Python ran the step.
         """
     def replay(self, /, program: Program) -> bool:
         """
-        Runs a program on the next batches of the size of the first, until Python is to be asked, which may change what the
-        program was recorded with; False if it was on none, because that is no longer there.
+        Runs a program on the following batches of equal size, until it is time to return to Python, which may change what the
+        program was recorded with. False if it ran on none, because something that it was recorded with no longer exists.
         """
     def results(self, /) -> list[Tensor]:
         """
@@ -1897,7 +1897,7 @@ class _Level:
 @final
 class _Places:
     """
-    Places where a function finds what it works with, and what stood there.
+    The places from which a function takes what it works with, and the values expected there.
     """
     def __new__(
         cls, /, roots: list[tuple[str, Any, Any, Any]], modules: list[Any], names: SupportsGetItem[int, str]
@@ -1908,37 +1908,37 @@ class _Places:
     @property
     def names(self, /) -> list[str]:
         """
-        How each place is written in the program, by its number.
+        The expression of each place in the program, by its number.
         """
 
 def _abandon() -> None:
     """
-    Ends the recording, and puts everything back that it has changed.
+    Aborts the recording, and undoes all of its changes.
     """
 
 def _alias(x: Tensor | float | NDArray[Any]) -> Tensor:
     """
-    `x` as another variable: a tensor of its own for gradients, which flow on to `x` where it requires them itself.
+    `x` as a new variable, with gradients of its own, which flow on to `x` if it requires gradients.
     """
 
 def _apart(tensors: Iterable[Tensor], others: Iterable[Tensor]) -> list[Tensor]:
     """
-    `tensors` with copies of those whose memory one of `others`, or one before it, has.
+    `tensors`, with copies of those that share memory with one of `others` or an earlier one.
     """
 
 def _begin_file(path: str | PathLike[str]) -> tuple[str, str]:
     """
-    Creates an empty file beside the one that `path` stands for, and returns the paths of both.
+    Creates an empty file next to the target of `path`, and returns the paths of both.
     """
 
 def _captured(outputs: Iterable[Tensor], own: Iterable[Tensor], since: SupportsIndex) -> list[Tensor]:
     """
-    What the graph of `outputs` rests on besides the leaves `own` and what was computed since the moment `since`.
+    The tensors that the graph of `outputs` depends on, apart from the leaves `own` and what was computed after `since`.
     """
 
 def _changing(module: Any, name: Any) -> None:
     """
-    Notes that an attribute of a module is about to change.
+    Records that an attribute of a module is about to change.
     """
 
 def _check_rows(index: Tensor, rows: SupportsIndex) -> None:
@@ -1948,7 +1948,7 @@ def _check_rows(index: Tensor, rows: SupportsIndex) -> None:
 
 def _clock() -> int:
     """
-    A moment, for `_captured`.
+    A point in time, for `_captured`.
     """
 
 def _custom(
@@ -1966,7 +1966,7 @@ def _custom(
 
 def _finish_file(aside: str | PathLike[str], target: str | PathLike[str]) -> None:
     """
-    Puts a file that `_begin_file` created in the place of the other.
+    Replaces the target by a file from `_begin_file`.
     """
 
 def _gradients(
@@ -1988,7 +1988,7 @@ def _has_tangent(x: Tensor | float | NDArray[Any]) -> bool:
 
 def _is_recording() -> bool:
     """
-    Whether this thread records.
+    Whether this thread is recording.
     """
 
 def _leaf(x: Tensor | float | NDArray[Any]) -> Tensor:
@@ -1998,7 +1998,7 @@ def _leaf(x: Tensor | float | NDArray[Any]) -> Tensor:
 
 def _meet(module: Any) -> None:
     """
-    Notes that the step being recorded calls a module.
+    Records that the step calls a module.
     """
 
 def _optim_state(rule: str, group: dict[str, Any]) -> tuple[list[str], list[str], list[str]]:
@@ -2016,7 +2016,7 @@ def _optim_step(rule: str, groups: list[dict[str, Any]], state: dict[Tensor, dic
 
 def _panic_at(entry: SupportsIndex) -> int:
     """
-    Lets the entry of this number from now on panic, or none if it is 0; returns how many were left of the last such count.
+    Makes the `n`th entry from now on panic, or none if it is 0; returns what was left of the previous count.
     """
 
 def _pin_isa(name: str) -> None:
@@ -2026,7 +2026,7 @@ def _pin_isa(name: str) -> None:
 
 def _rebuild(cls: type, array: Any, requires_grad: bool) -> Any:
     """
-    What unpickling and copying call. `TypeError` if `cls` is no class of tensors.
+    Called by unpickling and copying. `TypeError` if `cls` is not a class of tensors.
     """
 
 def _record(
@@ -2036,47 +2036,47 @@ def _record(
     called: collections.abc.Callable[[Any], None] | None = None,
 ) -> list[Tensor]:
     """
-    Starts recording on this thread what a function does with `arguments`: it is to be called with the tensors that are
-    returned, and must not change them if they are `fixed`. Hooks that are called meanwhile are told to `called` before. Until
-    the recording ends, no other thread has a program of the same `compiled` function.
+    Starts recording on this thread what a function does with `arguments`. The function must be called with the returned tensors,
+    and must not change them if they are `fixed`. `called` gets each hook before it runs. Until the recording ends, no other
+    thread holds a program of the same `compiled` function.
     """
 
 def _recorded(
     outputs: Iterable[Tensor], without: SupportsGetItem[int, str], places: _Places
 ) -> tuple[Program, list[Tensor], list[str]]:
     """
-    Ends the recording of a function that returned `outputs`: its program, after the passes that are not named in `without`,
-    the results, and the names of what it has left otherwise than it found it, at `places` and in modules.
+    Ends the recording of a function that returned `outputs`. Returns its program, after all passes but those in `without`, the
+    results, and the names of what the function has changed, at `places` and in modules.
     """
 
 def _refuse(what: str, instead: str) -> None:
     """
-    `RuntimeError` while a step is being recorded: `what` cannot be repeated, `instead` says what to write.
+    `RuntimeError` while a step is being recorded: `what` cannot be replayed, and `instead` says what to write.
     """
 
 def _set_anomaly(on: bool) -> bool:
     """
-    Switches the search for NaN on this thread, and returns whether it was on; see `rgrad.autograd.detect_anomaly`.
+    Turns the checks for NaN on this thread on or off, and returns the previous mode; see `rgrad.autograd.detect_anomaly`.
     """
 
 def _set_grad_enabled(on: bool) -> bool:
     """
-    Switches taping on this thread, and returns what it was.
+    Turns taping on this thread on or off, and returns the previous mode.
     """
 
 def _split(y: Tensor | float | NDArray[Any], level: _Level) -> tuple[Tensor, Tensor | None]:
     """
-    `y` without its tangent of this level, and that tangent; None stands for zero.
+    `y` without its tangent of this level, and that tangent; None means zero.
     """
 
 def _untaped(x: Tensor | float | NDArray[Any]) -> Tensor:
     """
-    `x` without its place in the tape, but with its tangents.
+    `x` detached from the tape, but with its tangents.
     """
 
 def _version(x: Tensor | float | NDArray[Any]) -> int:
     """
-    How often the memory of `x` has been written to.
+    How often the storage of `x` has been written to.
     """
 
 def _with_tangent(x: Tensor | float | NDArray[Any], tangent: Tensor | float | NDArray[Any], level: _Level) -> Tensor:
@@ -2225,8 +2225,8 @@ def arange(
     requires_grad: bool = False,
 ) -> Tensor:
     """
-    `start, start + step, …` up to but without `end`; with one argument from 0 to it. Integers give int64, floats the
-    default dtype, unless `dtype` is given.
+    `start, start + step, …` up to but excluding `end`; with one argument, from 0 up to it. Unless `dtype` is given, integers
+    give int64, and floats the default dtype.
     """
 
 def argmax(
@@ -2643,12 +2643,12 @@ def elu(input: Tensor | float | NDArray[Any], alpha: SupportsFloat | SupportsInd
 
 def empty(*size: int | Sequence[int], dtype: DType | DTypeLike | None = None, requires_grad: bool = False) -> Tensor:
     """
-    A tensor whose elements are yet to be written; they are zeros, so that nothing depends on what memory held.
+    A tensor to be filled later; its elements are 0, so that no result depends on uninitialised memory.
     """
 
 def empty_cache() -> None:
     """
-    Gives cached memory back to the system; of threads that are at work, up to 2 MiB each when they next free a tensor.
+    Returns cached memory to the system. Running threads return up to 2 MiB each when they next free a tensor.
     """
 
 def empty_like(
@@ -2753,25 +2753,25 @@ def from_dlpack(x: Any, *, copy: bool | None = None) -> Tensor:
     """
     A tensor over the memory of another library's array on the CPU, by DLPack's protocol; a copy if `copy` is true.
 
-    Writing to one changes the other; a tensor over read-only memory refuses to be written. `TypeError` if `x` has no
-    `__dlpack__` or elements of no dtype here, `BufferError` if its memory cannot be shared: it is on another device, not
-    aligned, its strides are negative, or it holds truth values other than 0 and 1.
+    Writing to one changes the other; a tensor over read-only memory cannot be written to. `TypeError` if `x` has no `__dlpack__`,
+    or a dtype that rgrad lacks, `BufferError` if its memory cannot be shared: it is on another device or misaligned, strides are
+    negative, or bools are bytes other than 0 and 1.
     """
 
 def from_numpy(array: Any) -> Tensor:
     """
     A tensor that shares the memory of a NumPy array (or of another exporter of a buffer).
 
-    Writing to one changes the other; a tensor over a read-only array refuses to be written. `TypeError` if the dtype has no
-    counterpart, `ValueError` if the strides are negative, the elements not aligned, or truth values other bytes than 0 and 1:
-    copy the array then with rg.tensor(array). An array of bool must hold no other bytes later either.
+    Writing to one changes the other; a tensor over a read-only array cannot be written to. `TypeError` if rgrad lacks the dtype,
+    `ValueError` if strides are negative, elements are misaligned, or bools have bytes other than 0 and 1: copy the array with
+    rg.tensor(array) then. Other bytes must not be written to an array of bools later, either.
     """
 
 def full(
     size: int | Sequence[int], fill_value: float, dtype: DType | DTypeLike | None = None, requires_grad: bool = False
 ) -> Tensor:
     """
-    One number in every element. `ValueError` if the dtype cannot hold it.
+    A tensor filled with one number. `ValueError` if the dtype cannot hold it.
     """
 
 def full_like(
@@ -2781,8 +2781,8 @@ def full_like(
     requires_grad: bool = False,
 ) -> Tensor:
     """
-    One number in every element, with the shape and, unless given, the dtype of `x`. `ValueError` if the dtype cannot hold
-    it.
+    A tensor filled with one number, of the shape and, unless given, the dtype of `x`. `ValueError` if the dtype cannot hold
+    the number.
     """
 
 def gather(x: Tensor | float | NDArray[Any], dim: SupportsIndex, index: Tensor | float | NDArray[Any]) -> Tensor:
@@ -2807,17 +2807,17 @@ def gelu(input: Tensor | float | NDArray[Any], approximate: str = "none") -> Ten
 
 def get_default_dtype() -> DType:
     """
-    The dtype that Python floats become.
+    The dtype of Python floats.
     """
 
 def get_num_threads() -> int:
     """
-    How many threads an operation may use.
+    The largest number of threads of an operation.
     """
 
 def get_rng_state() -> tuple[int, int]:
     """
-    Seed and position of the default random stream.
+    Seed and position of the default generator.
     """
 
 def gt(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -> Tensor:
@@ -3052,11 +3052,11 @@ def linspace(
 
 def load(path: str | PathLike[str]) -> dict[str, Tensor]:
     """
-    Reads a safetensors file into a dict of tensors, in the order in which they lie in the file. Half precision, F16 and
-    BF16, becomes float32, which holds all its values.
+    Reads a safetensors file into a dict of tensors, in the order of the file. F16 and BF16 are converted to float32, which holds
+    all of their values.
 
-    `OSError` if the file cannot be read, or is a folder, a device or a FIFO, `ValueError` if it is not whole, `TypeError` if
-    it holds a dtype that rgrad does not have.
+    `OSError` if the file cannot be read, or is a folder, a device or a FIFO, `ValueError` if it is damaged, `TypeError` if it
+    has a dtype that rgrad lacks.
     """
 
 def log(x: Tensor | float | NDArray[Any]) -> Tensor:
@@ -3167,7 +3167,7 @@ def lt(x: Tensor | float | NDArray[Any], other: Tensor | float | NDArray[Any]) -
 
 def manual_seed(seed: SupportsIndex) -> Generator:
     """
-    Starts the default random stream of this seed from its beginning.
+    Reseeds the default generator.
     """
 
 def margin_ranking_loss(
@@ -3250,16 +3250,16 @@ def mean(
 
 def memory_stats() -> dict[str, int]:
     """
-    Figures of the caching allocator in bytes: what it holds of the system's memory, the most that it has held, what of it is
-    in use by tensors and what waits in caches; and how often it asked the system, which stands still in a steady loop.
+    Statistics of the caching allocator in bytes: the memory held from the system and its maximum, the parts of it in use by
+    tensors and in caches; and the number of requests to the system, which is constant in a steady loop.
     """
 
 def meshgrid(*tensors: Tensor | Sequence[Tensor], indexing: str = "ij") -> tuple[Tensor, ...]:
     """
-    The coordinates of a grid: vectors, each repeated along the dimensions of the others, as views.
+    The coordinates of a grid: each vector expanded along the dimensions of the others, as views.
 
-    With `indexing="ij"` the first vector runs along the first dimension, and so on; with `"xy"` the first two dimensions change
-    places. `ValueError` for tensors of more than one dimension.
+    With `indexing="ij"` the first vector varies along the first dimension, and so on; with `"xy"` the first two dimensions are
+    swapped. `ValueError` for tensors of more than one dimension.
     """
 
 def min(
@@ -3551,7 +3551,7 @@ def randint(
     generator: Generator | None = None,
 ) -> Tensor:
     """
-    Random integers, uniform on `low` to `high − 1`: `randint(high, size)` or `randint(low, high, size)`.
+    Random integers, uniform from `low` to `high − 1`: `randint(high, size)` or `randint(low, high, size)`.
     """
 
 def randn(
@@ -3561,7 +3561,7 @@ def randn(
     generator: Generator | None = None,
 ) -> Tensor:
     """
-    Random numbers of the standard normal distribution.
+    Random numbers from the standard normal distribution.
     """
 
 def randn_like(
@@ -3660,11 +3660,11 @@ def rsqrt(x: Tensor | float | NDArray[Any]) -> Tensor:
 
 def save(tensors: dict[str, Tensor], path: str | PathLike[str]) -> None:
     """
-    Writes a dict of tensors to a safetensors file. The file appears when it is complete, or not at all; one that is there
-    already keeps its permissions, and a symbolic link goes on pointing to it.
+    Writes a dict of tensors to a safetensors file, atomically. An existing file keeps its permissions, and a symbolic link is
+    followed.
 
-    `TypeError` if a name is no string or a value no tensor, `ValueError` for the name `__metadata__`, which is the format's,
-    `OSError` if the file cannot be written, or is a folder, a device or a FIFO.
+    `TypeError` if a name is not a string or a value is not a tensor, `ValueError` for the name `__metadata__`, which the format
+    reserves, `OSError` if the file cannot be written, or is a folder, a device or a FIFO.
     """
 
 def scatter(
@@ -3702,17 +3702,17 @@ def selu(input: Tensor | float | NDArray[Any]) -> Tensor:
 
 def set_default_dtype(dtype: DType | DTypeLike) -> None:
     """
-    Sets the dtype that Python floats become: float32 or float64. `TypeError` for another.
+    Sets the dtype of Python floats: float32 or float64. `TypeError` for any other.
     """
 
 def set_num_threads(n: SupportsIndex) -> None:
     """
-    Sets how many threads an operation may use. `ValueError` unless it is 1 to 1024.
+    Sets the largest number of threads of an operation. `ValueError` unless it is 1 to 1024.
     """
 
 def set_rng_state(state: tuple[SupportsIndex, SupportsIndex]) -> None:
     """
-    Puts the default random stream where `get_rng_state` was called.
+    Restores a state of the default generator from `get_rng_state`.
     """
 
 def sigmoid(x: Tensor | float | NDArray[Any]) -> Tensor:
@@ -3966,8 +3966,8 @@ def tensor(data: Any, dtype: DType | DTypeLike | None = None, requires_grad: boo
     """
     A tensor with a copy of `data`: numbers, nested lists, an array or a tensor.
 
-    Python floats get the default dtype, integers int64, and arrays keep theirs, unless `dtype` is given. `ValueError` if
-    nested lists do not form an array or hold what is no value of `dtype`, `TypeError` if the elements have no dtype here.
+    Unless `dtype` is given, Python floats get the default dtype, integers int64, and arrays keep theirs. `ValueError` if nested
+    lists are ragged or hold a number that `dtype` cannot represent, `TypeError` if no dtype can hold the elements.
     """
 
 def tensordot(

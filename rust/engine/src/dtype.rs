@@ -9,7 +9,7 @@ use crate::error::{Result, fail};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(u8)]
 pub enum DType {
-    /// Truth values, one byte each: 0 or 1.
+    /// Booleans, one byte each: 0 or 1.
     Bool,
     /// Unsigned 8-bit integers.
     UInt8,
@@ -58,13 +58,13 @@ impl DType {
         }
     }
 
-    /// Whether derivatives exist.
+    /// Whether it is a floating-point type, so that derivatives exist.
     #[must_use]
     pub fn is_float(self) -> bool {
         self >= DType::Float32
     }
 
-    /// Whether the values are integers; truth values are none.
+    /// Whether the values are integers; booleans are not.
     #[must_use]
     pub fn is_integer(self) -> bool {
         matches!(self, DType::UInt8 | DType::Int32 | DType::Int64)
@@ -87,7 +87,7 @@ impl DType {
         self.max(other)
     }
 
-    /// The type of results that are floats whatever went in, and of Python floats: `float32` unless changed.
+    /// The type of Python floats, and of floating-point results of integers: `float32` unless changed.
     #[must_use]
     pub fn default_float() -> Self {
         if DEFAULT.load(Relaxed) == DType::Float64 as u8 { DType::Float64 } else { DType::Float32 }

@@ -1,4 +1,4 @@
-//! What can go wrong, as Python users expect it to be called.
+//! Errors, which correspond to Python's exceptions.
 
 use std::fmt;
 
@@ -6,20 +6,20 @@ use rgrad_kernels::buffer::AllocError;
 
 /// The kind of an error, named after the Python exception that it becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ErrorKind {
     /// An argument of the right type with a value that cannot be used: shapes that do not fit, labels out of range.
     Value,
     /// An argument of the wrong type or dtype.
     Type,
     /// A dimension or index out of range.
     Index,
-    /// Something that cannot be done now: backward through a graph that is gone, a changed saved tensor.
+    /// Something that cannot be done now: backward through a freed graph, a saved tensor that has changed.
     Runtime,
     /// An integer divided by 0.
     ZeroDivision,
     /// No memory.
     Memory,
-    /// An error of the program that embeds the engine, in code that the engine called; the program has kept the original.
+    /// An error in a callback of the embedding program, which keeps the original.
     Foreign,
 }
 
@@ -27,7 +27,7 @@ pub enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     /// Which exception.
-    pub kind: Kind,
+    pub kind: ErrorKind,
     /// The message.
     pub message: String,
 }
@@ -45,14 +45,14 @@ impl std::error::Error for Error {}
 
 impl From<AllocError> for Error {
     fn from(e: AllocError) -> Self {
-        Error { kind: Kind::Memory, message: e.to_string() }
+        Error { kind: ErrorKind::Memory, message: e.to_string() }
     }
 }
 
 /// `fail!(Value, "softmax: …{}", x)` returns early with that error.
 macro_rules! fail {
     ($kind:ident, $($message:tt)+) => {
-        return Err($crate::error::Error { kind: $crate::error::Kind::$kind, message: format!($($message)+) })
+        return Err($crate::error::Error { kind: $crate::error::ErrorKind::$kind, message: format!($($message)+) })
     };
 }
 pub(crate) use fail;

@@ -1,10 +1,10 @@
-//! Forward mode: tangents pushed along the values.
+//! Forward mode: tangents propagated along with values.
 //!
 //! A tensor may carry tangents. An operation on such a tensor computes its value as ever, and then the tangent of its result
-//! by its forward rule: one pass, no tape. Every evaluation of a derivative has its own *level*, so that an evaluation inside
-//! another keeps its tangents apart from the outer one's. A tangent is a tensor like any other: it may be taped, which gives
-//! reverse over forward mode, and carry tangents of earlier levels, which gives derivatives of any order; and reverse rules,
-//! being made of the same operations, push the tangents of what they saved, which gives forward over reverse mode.
+//! by its forward rule: one pass, no tape. Every evaluation of a derivative has its own *level*, which keeps the tangents of nested
+//! evaluations apart. A tangent is a tensor like any other: it may be taped, which gives reverse over forward mode, and carry
+//! tangents of earlier levels, which gives derivatives of any order; and reverse rules, which consist of the same operations,
+//! propagate the tangents of saved tensors, which gives forward over reverse mode.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ pub fn with_tangent(x: &Tensor, tangent: Tensor, level: &Arc<Level>) -> Result<T
     Ok(x.clone().with_tangents(Some(Arc::new(tangents))))
 }
 
-/// `y` without its tangent of this level, and that tangent; `None` stands for zero.
+/// `y` without its tangent of this level, and that tangent; `None` means zero.
 #[must_use]
 pub fn split(y: &Tensor, level: &Level) -> (Tensor, Option<Tensor>) {
     match y.tangents() {

@@ -17,5 +17,5 @@ pub mod tape;
 pub mod tensor;
 
 pub use dtype::DType;
-pub use error::{Error, Kind, Result};
+pub use error::{Error, ErrorKind, Result};
 pub use tensor::{Number, Tensor};

@@ -20,7 +20,7 @@ use crate::tensor::{Op, Out, Reader, Tensor, watch};
 /// One parameter with its gradient and the optimizer's state of it.
 #[derive(Clone, Debug)]
 pub struct Slot<R> {
-    /// What messages call the parameter: its number among all of the optimizer.
+    /// The parameter's number among all of the optimizer, for messages.
     pub index: usize,
     /// The parameter, updated in place.
     pub param: Tensor,
@@ -30,22 +30,22 @@ pub struct Slot<R> {
     pub state: States,
     /// How it is updated.
     pub rule: R,
-    /// The numbers kept of it, this step included.
+    /// Its step counts, including this step.
     pub counts: Counts,
     /// Whether the state holds initial values.
     pub fresh: bool,
 }
 
-/// The tensors that an optimizer keeps of a parameter.
+/// The state tensors of a parameter.
 pub type States = SmallVec<[Tensor; MAX_STATES]>;
 
-/// One step over parameters of any dtypes. An error comes before anything is changed.
+/// One step over parameters of any dtypes. Errors are raised before anything is changed.
 pub fn step<R: Rule>(slots: &[Slot<R>]) -> Result<()> {
     check(slots)?;
     update(slots)
 }
 
-/// A step that programs repeat, with the settings and the counts of the next one.
+/// A step that programs replay, with the settings and counts of the next one.
 #[derive(Debug)]
 pub struct Update<R> {
     rules: Lock<Vec<R>>,
@@ -63,7 +63,7 @@ impl<R: Rule + 'static> Update<R> {
         let (rules, counts) = (slots.iter().map(|s| s.rule).collect(), counts.unwrap_or_default());
         *counts.lock() = slots.iter().map(|s| s.counts).collect();
         let op = Arc::new(Self { rules: Lock::new(rules), counts });
-        // State that the step has made stays when the step is over, unlike anything else that it makes.
+        // Unlike temporaries, state that the step has created outlives it.
         slots.iter().flat_map(|s| &s.state).for_each(watch::forget);
         let grads: Vec<&Tensor> = slots.iter().map(|s| &s.grad).collect();
         let written: Vec<&Tensor> = slots.iter().flat_map(|s| once(&s.param).chain(&s.state)).collect();
@@ -121,7 +121,7 @@ impl<R: Rule + 'static> Op for Update<R> {
     }
 
     fn flops(&self, x: &[Vec<usize>], _: &[Vec<usize>]) -> f64 {
-        // An average each, and some more of them with the step itself.
+        // One pass for each average, and some more for the update.
         let rules = self.rules.lock();
         let each =
             |(shape, rule): (&Vec<usize>, &R)| 2 * shape.iter().product::<usize>() * (1 + 2 * rule.states().len());
@@ -213,7 +213,7 @@ fn check<R: Rule>(slots: &[Slot<R>]) -> Result<()> {
     Ok(())
 }
 
-/// Where a contiguous tensor's elements stand in its storage.
+/// The range of a contiguous tensor's elements in its storage.
 fn range(t: &Tensor) -> Range<usize> {
     t.layout().offset..t.layout().offset + t.numel()
 }

@@ -1,4 +1,4 @@
-//! Where streams of random numbers stand. What is drawn from them is in `ops/random.rs`.
+//! Generators of random numbers. The distributions are in `ops/random.rs`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -9,20 +9,20 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// A clone is another handle to the same stream.
 #[derive(Clone, Debug)]
 pub struct Generator {
-    state: Arc<Place>,
+    state: Arc<AtomicState>,
 }
 
-/// The [`State`], without a lock: it is never half changed for longer than it takes to write two numbers.
+/// The [`State`] without a lock; it is inconsistent only between two stores.
 #[derive(Debug)]
-struct Place {
+struct AtomicState {
     seed: AtomicU64,
     offset: AtomicU64,
 }
 
-/// Where a generator stands.
+/// The state of a generator.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct State {
-    /// What the stream is made from.
+    /// The seed of the stream.
     pub seed: u64,
     /// How many numbers were drawn.
     pub offset: u64,
@@ -32,16 +32,16 @@ impl Generator {
     /// The stream of this seed, from its beginning.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self { state: Arc::new(Place { seed: AtomicU64::new(seed), offset: AtomicU64::new(0) }) }
+        Self { state: Arc::new(AtomicState { seed: AtomicU64::new(seed), offset: AtomicU64::new(0) }) }
     }
 
-    /// Where the stream stands.
+    /// The current state.
     #[must_use]
     pub fn state(&self) -> State {
         State { seed: self.state.seed.load(Relaxed), offset: self.state.offset.load(Relaxed) }
     }
 
-    /// Goes to another place, or another stream.
+    /// Moves to another position, or another stream.
     pub fn set_state(&self, state: State) {
         self.state.seed.store(state.seed, Relaxed);
         self.state.offset.store(state.offset, Relaxed);

@@ -7,18 +7,18 @@ use smallvec::SmallVec;
 
 use crate::error::{Result, fail};
 
-/// Sizes or strides, one for every dimension; up to four stand in place.
+/// Sizes or strides, one for each dimension; up to four are stored inline.
 pub type Dims = SmallVec<[usize; 4]>;
 
 /// Whose places in bytes fit into an `isize`, for the widest dtype.
 const MAX_ELEMENTS: usize = isize::MAX as usize / 8;
 
-/// Where the elements of a tensor lie in its storage, in elements.
+/// The positions of a tensor's elements in its storage, in units of elements.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// Size of every dimension.
     pub shape: Dims,
-    /// Distance of neighbours along every dimension; 0 repeats an element.
+    /// The stride of every dimension; 0 repeats an element.
     pub strides: Dims,
     /// Position of the first element.
     pub offset: usize,
@@ -58,7 +58,7 @@ impl Layout {
         self.offset + self.shape.iter().zip(&self.strides).map(|(&n, &s)| (n - 1) * s).sum::<usize>() + 1
     }
 
-    /// Whether the elements lie one after another in row-major order.
+    /// Whether the elements are contiguous in row-major order.
     #[must_use]
     pub fn is_contiguous(&self) -> bool {
         let mut expected = 1;
@@ -76,7 +76,7 @@ impl Layout {
         true
     }
 
-    /// The same elements repeated to `shape`, which [`broadcast`] allowed: strides of 0 where a size grows.
+    /// The same elements expanded to `shape`, which [`broadcast`] has checked: strides of 0 where a size grows.
     #[must_use]
     pub fn expand(&self, shape: &[usize]) -> Self {
         let lead = shape.len() - self.shape.len();
@@ -182,9 +182,9 @@ impl fmt::Display for Show<'_> {
     }
 }
 
-/// The number of elements of a shape; an error if it, or its size in bytes, does not fit. Every shape that no tensor has yet
-/// comes by here, so that numbers of elements, strides and offsets cannot overflow: neither those of a tensor, nor, sizes of 0
-/// being left out, those of some of its dimensions.
+/// The number of elements of a shape; an error if it, or its size in bytes, overflows. Every new shape is checked here, so that
+/// numbers of elements, strides and offsets cannot overflow: neither those of a tensor nor, since sizes of 0 are left out, those
+/// of some of its dimensions.
 pub fn checked_numel(op: &str, shape: &[usize]) -> Result<usize> {
     let total = shape.iter().filter(|&&n| n > 0).try_fold(1_usize, |a, &n| a.checked_mul(n));
     match total.filter(|&t| t <= MAX_ELEMENTS) {

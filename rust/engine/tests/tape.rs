@@ -2,7 +2,7 @@
 
 use rgrad_engine::shape::Layout;
 use rgrad_engine::tape::{self, Options};
-use rgrad_engine::{Kind, Number, Tensor, ops};
+use rgrad_engine::{ErrorKind, Number, Tensor, ops};
 
 /// Nodes in a chain: more than a small stack has room for.
 const DEEP: usize = if cfg!(miri) { 50 } else { 200_000 };
@@ -50,7 +50,7 @@ fn a_failed_pass_changes_no_gradient() {
     let y = ops::sum(&ops::add(&ops::mul(&x, &w).unwrap(), &x).unwrap(), None, false).unwrap();
     w.copy_from(&Tensor::from_slice(&[0.0, 0.0], &[2]).unwrap()).unwrap();
     let error = tape::backward(&y, None, Options::default()).unwrap_err();
-    assert_eq!(error.kind, Kind::Runtime);
+    assert_eq!(error.kind, ErrorKind::Runtime);
     assert!(error.message.contains("`mul`"), "{}", error.message);
     assert!(x.grad().is_none());
 }

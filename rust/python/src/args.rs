@@ -1,4 +1,4 @@
-//! Arguments as Python users write them, and what the engine takes.
+//! Conversion of Python arguments to the engine's types.
 
 use pyo3::exceptions::{PyMemoryError, PyOverflowError, PyTypeError};
 use pyo3::inspect::PyStaticExpr;
@@ -30,7 +30,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Tensor {
         if let Ok(t) = ob.cast::<PyTensor>() {
             return Ok(Self(t.get().inner.clone()));
         }
-        // What nearly always is one need not pay for what can fail.
+        // The common case skips the fallible conversions.
         boundary(|| {
             if let Some(n) = number(&ob)? {
                 return EngineTensor::weak(n).map(Self).map_err(to_py);
@@ -105,7 +105,7 @@ pub(crate) fn operands_of(equation: &str, args: &Bound<'_, PyTuple>) -> PyResult
     Ok(all)
 }
 
-/// An integer of Python or NumPy, or a tensor of one, but no truth value: `var(x, True)` is not meant to be along dimension 1.
+/// An integer of Python or NumPy, or a tensor of one, but not a bool: `var(x, True)` does not mean dimension 1.
 #[derive(Clone, Copy)]
 pub(crate) struct Int<T = isize>(pub(crate) T);
 
@@ -155,8 +155,8 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Sections {
     }
 }
 
-/// The items of a sequence, of which there are at most so many. A long one holds anything but sizes or dimensions, and may go on
-/// for ever; what it says of its length may be wrong.
+/// The items of a sequence of at most `most`. Longer ones hold anything but sizes or dimensions, and may be endless; the length
+/// that they report may be wrong.
 fn few<'py, T>(ob: &Bound<'py, PyAny>, most: usize) -> PyResult<Vec<T>>
 where
     T: for<'a> FromPyObject<'a, 'py, Error = PyErr>,

@@ -1,4 +1,4 @@
-//! Switches of the tape, and gradients of chosen tensors.
+//! Gradient modes, and gradients of chosen tensors.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ pub fn is_grad_enabled() -> bool {
     op::is_grad_enabled()
 }
 
-/// Switches taping on this thread, and returns what it was.
+/// Turns taping on this thread on or off, and returns the previous mode.
 #[pyfunction]
 pub fn _set_grad_enabled(on: bool) -> bool {
     op::set_grad_enabled(on)
@@ -45,33 +45,33 @@ pub fn _gradients(
     Ok(found.into_iter().map(|g| g.map(Into::into)).collect())
 }
 
-/// `tensors` with copies of those whose memory one of `others`, or one before it, has.
+/// `tensors`, with copies of those that share memory with one of `others` or an earlier one.
 #[pyfunction]
 pub fn _apart(py: Python<'_>, tensors: Tensors, others: Tensors) -> PyResult<Vec<PyTensor>> {
     let all = run(py, usize::MAX, || tape::all_apart(tensors.0, &others.0))?;
     Ok(all.into_iter().map(Into::into).collect())
 }
 
-/// A moment, for `_captured`.
+/// A point in time, for `_captured`.
 #[pyfunction]
 pub fn _clock() -> u64 {
     tape::clock()
 }
 
-/// What the graph of `outputs` rests on besides the leaves `own` and what was computed since the moment `since`.
+/// The tensors that the graph of `outputs` depends on, apart from the leaves `own` and what was computed after `since`.
 #[pyfunction]
 pub fn _captured(py: Python<'_>, outputs: Tensors, own: Tensors, since: u64) -> PyResult<Vec<PyTensor>> {
     let found = run(py, usize::MAX, || tape::captured(&outputs.0, &own.0, since))?;
     Ok(found.into_iter().map(Into::into).collect())
 }
 
-/// Switches the search for NaN on this thread, and returns whether it was on; see `rgrad.autograd.detect_anomaly`.
+/// Turns the checks for NaN on this thread on or off, and returns the previous mode; see `rgrad.autograd.detect_anomaly`.
 #[pyfunction]
 pub fn _set_anomaly(on: bool) -> bool {
     op::set_anomaly(on.then_some(place)).is_some()
 }
 
-/// The line of the user's program that is being run: the innermost one outside this package and `copy`, which calls it.
+/// The line of the user's program that is running: the innermost one outside this package and `copy`, which calls it.
 pub(crate) fn place() -> String {
     let find = |py: Python<'_>| -> PyResult<String> {
         let mut frame = py.import("sys")?.call_method0("_getframe")?;
@@ -110,13 +110,13 @@ impl tape::Hook for Called {
     }
 }
 
-/// A hook on a tensor's gradient, as `Tensor.register_hook` returns it; keeps neither of them alive.
+/// A handle to a hook on a gradient, returned by `Tensor.register_hook`. It keeps neither hook nor tensor alive.
 #[pyclass(module = "rgrad", frozen)]
 pub struct Hook(tape::Registered);
 
 #[pymethods]
 impl Hook {
-    /// Takes the hook off its tensor.
+    /// Removes the hook from its tensor.
     fn remove(&self) {
         self.0.remove();
     }
@@ -124,10 +124,10 @@ impl Hook {
 
 #[pymethods]
 impl PyTensor {
-    /// Calls `hook` with the gradient of this tensor whenever a backward pass has completed it, before it is used or stored.
+    /// Calls `hook` with the complete gradient of this tensor in every backward pass, before it is used or stored.
     ///
-    /// The hook may return another gradient of the same shape and dtype to go on with, or None. Returns a handle whose
-    /// `remove()` takes the hook off. `RuntimeError` if the tensor requires no gradients.
+    /// The hook returns None, or a replacement of the same shape and dtype. Returns a handle whose `remove()` removes the
+    /// hook. `RuntimeError` if the tensor does not require gradients.
     #[pyo3(signature = (hook: "collections.abc.Callable[[Tensor], Tensor | None]"))]
     fn register_hook(&self, py: Python<'_>, hook: Py<PyAny>) -> PyResult<Hook> {
         if !hook.bind(py).is_callable() {
@@ -139,8 +139,8 @@ impl PyTensor {
         tape::register_hook(&self.inner, Arc::new(Called(hook))).map(Hook).map_err(to_py)
     }
 
-    /// Keeps the gradient of this result of an operation in its `grad`, as a leaf's is kept anyway: what it is after all
-    /// hooks. `RuntimeError` if it requires no gradients.
+    /// Stores the gradient of this intermediate result, after all hooks, in its `grad`, as is always done for leaves.
+    /// `RuntimeError` if it does not require gradients.
     fn retain_grad(&self) -> PyResult<()> {
         tape::retain_grad(&self.inner).map_err(to_py)
     }

@@ -1,4 +1,4 @@
-//! Compiled steps: recording, and programs that are run again; `rgrad.compile` is written with these.
+//! Compiled steps: recording and replaying programs, the primitives of `rgrad.compile`.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use pyo3::types::PyDict;
 use pyo3::{PyTraverseError, PyVisit};
 use rgrad_engine::compile::{self, Program, Recording, Replay};
 use rgrad_engine::optim::SharedCounts;
-use rgrad_engine::{Error, Kind, Tensor};
+use rgrad_engine::{Error, ErrorKind, Tensor};
 use rgrad_kernels::lock::{Guard, Lock};
 
 use crate::args::Tensors;
@@ -22,13 +22,13 @@ use crate::places::PyPlaces;
 use crate::tensor::PyTensor;
 use crate::turn::{Mine, Turn};
 
-/// What a program depends on that Python keeps: settings and counts of an optimizer.
+/// State that Python keeps and a program depends on: settings and step counts of an optimizer.
 pub(crate) trait Outside: Send + Sync {
-    /// Hands what Python has now to the program, which is about to run; false if it is no longer what the program updates.
+    /// Copies Python's current state to the program, which is about to run; false if the program updates another one.
     fn prepare(&self, py: Python<'_>) -> PyResult<bool>;
-    /// Hands what the program has now to Python.
+    /// Copies the program's state back to Python.
     fn settle(&self, py: Python<'_>) -> PyResult<()>;
-    /// Undoes what the recorded step did, which failed later.
+    /// Undoes the recorded step, which failed later.
     fn undo(&self, py: Python<'_>) -> PyResult<()>;
     /// The counts of these parameters, if the state is that of the same optimizer.
     fn counts_of(&self, state: &Bound<'_, PyDict>, params: &[Bound<'_, PyAny>]) -> PyResult<Option<SharedCounts>>;
@@ -36,7 +36,7 @@ pub(crate) trait Outside: Send + Sync {
     fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError>;
 }
 
-/// What this thread records.
+/// The recording on this thread.
 struct Watch {
     turn: Mine,
     recording: Recording,
@@ -44,7 +44,7 @@ struct Watch {
     outsides: Vec<Box<dyn Outside>>,
     met: Vec<Met>,
     changes: Vec<Change>,
-    /// What to tell of the user's functions that the engine calls.
+    /// Called with each of the user's functions that the engine is about to call.
     called: Option<Py<PyAny>>,
 }
 
@@ -58,28 +58,28 @@ fn watch(f: impl FnOnce(&mut Watch)) {
     RECORDING.with_borrow_mut(|slot| slot.as_mut().map(f));
 }
 
-/// Notes what the step being recorded depends on.
+/// Registers state that the step being recorded depends on.
 pub(crate) fn note(outside: Box<dyn Outside>) {
     watch(|w| w.outsides.push(outside));
 }
 
-/// The counts of an optimizer's parameters in the step being recorded, if it has made a step of theirs already.
+/// The step counts of an optimizer's parameters in the step being recorded, if it has already updated them.
 pub(crate) fn counts_of(state: &Bound<'_, PyDict>, params: &[Bound<'_, PyAny>]) -> PyResult<Option<SharedCounts>> {
     let mut found = Ok(None);
     watch(|w| found = w.outsides.iter().rev().find_map(|o| o.counts_of(state, params).transpose()).transpose());
     found
 }
 
-/// Notes that the step being recorded is about to call a function that the user has registered.
+/// Records that the step is about to call a function that the user has registered.
 pub(crate) fn note_called(function: &Bound<'_, PyAny>) -> PyResult<()> {
     let mut called = None;
     watch(|w| called = w.called.as_ref().map(|called| called.clone_ref(function.py())));
     called.map_or(Ok(()), |called| called.call1(function.py(), (function,)).map(drop))
 }
 
-/// Starts recording on this thread what a function does with `arguments`: it is to be called with the tensors that are
-/// returned, and must not change them if they are `fixed`. Hooks that are called meanwhile are told to `called` before. Until
-/// the recording ends, no other thread has a program of the same `compiled` function.
+/// Starts recording on this thread what a function does with `arguments`. The function must be called with the returned tensors,
+/// and must not change them if they are `fixed`. `called` gets each hook before it runs. Until the recording ends, no other
+/// thread holds a program of the same `compiled` function.
 #[pyfunction]
 #[pyo3(signature = (compiled, arguments, fixed=false, called: "collections.abc.Callable[[Any], None] | None"=None))]
 pub fn _record(
@@ -107,13 +107,13 @@ pub fn _record(
     Ok(copies.into_iter().map(Into::into).collect())
 }
 
-/// Whether this thread records.
+/// Whether this thread is recording.
 #[pyfunction]
 pub fn _is_recording() -> bool {
     is_recording()
 }
 
-/// Notes that the step being recorded calls a module.
+/// Records that the step calls a module.
 #[pyfunction]
 pub fn _meet(module: &Bound<'_, PyAny>) -> PyResult<()> {
     let mut result = Ok(());
@@ -125,7 +125,7 @@ pub fn _meet(module: &Bound<'_, PyAny>) -> PyResult<()> {
     result
 }
 
-/// Notes that an attribute of a module is about to change.
+/// Records that an attribute of a module is about to change.
 #[pyfunction]
 pub fn _changing(module: &Bound<'_, PyAny>, name: &Bound<'_, PyAny>) -> PyResult<()> {
     let change = Change::new(module, name)?;
@@ -133,7 +133,7 @@ pub fn _changing(module: &Bound<'_, PyAny>, name: &Bound<'_, PyAny>) -> PyResult
     Ok(())
 }
 
-/// `RuntimeError` while a step is being recorded: `what` cannot be repeated, `instead` says what to write.
+/// `RuntimeError` while a step is being recorded: `what` cannot be replayed, and `instead` says what to write.
 #[pyfunction]
 pub fn _refuse(what: &str, instead: &str) -> PyResult<()> {
     if is_recording() {
@@ -148,7 +148,7 @@ fn undo(py: Python<'_>, outsides: &[Box<dyn Outside>], changes: Vec<Change>) -> 
     changes.into_iter().rev().try_for_each(|change| change.undo(py))
 }
 
-/// Ends the recording, and puts everything back that it has changed.
+/// Aborts the recording, and undoes all of its changes.
 #[pyfunction]
 pub fn _abandon(py: Python<'_>) -> PyResult<()> {
     let Some(Watch { turn: _turn, recording, outsides, changes, .. }) = RECORDING.take() else { return Ok(()) };
@@ -156,8 +156,8 @@ pub fn _abandon(py: Python<'_>) -> PyResult<()> {
     undo(py, &outsides, changes)
 }
 
-/// Ends the recording of a function that returned `outputs`: its program, after the passes that are not named in `without`,
-/// the results, and the names of what it has left otherwise than it found it, at `places` and in modules.
+/// Ends the recording of a function that returned `outputs`. Returns its program, after all passes but those in `without`, the
+/// results, and the names of what the function has changed, at `places` and in modules.
 #[pyfunction]
 pub fn _recorded(
     py: Python<'_>,
@@ -192,10 +192,10 @@ pub fn _recorded(
     }
 }
 
-/// A recorded function that can be run again.
+/// A recorded function that can be replayed.
 #[pyclass(name = "Program", module = "rgrad", frozen)]
 pub struct PyProgram {
-    /// Locked by who has the turn only.
+    /// Locked only by the thread whose turn it is.
     replay: Lock<Option<Replay>>,
     turn: Arc<Turn>,
     outsides: Vec<Box<dyn Outside>>,
@@ -204,23 +204,23 @@ pub struct PyProgram {
 }
 
 impl PyProgram {
-    /// Whether what it was recorded with is as it was then.
+    /// Whether everything that it was recorded with is unchanged.
     pub(crate) fn fits(&self, py: Python<'_>) -> PyResult<bool> {
         self.guards.hold(py)
     }
 
-    /// The name of something that is not as it was.
+    /// The name of something that has changed.
     pub(crate) fn change(&self, py: Python<'_>) -> PyResult<Option<String>> {
         self.guards.change(py)
     }
 
-    /// Whether it was recorded with modules that are no longer there.
+    /// Whether it was recorded with modules that no longer exist.
     pub(crate) fn is_gone(&self, py: Python<'_>) -> bool {
         self.guards.are_gone(py)
     }
 
-    /// Lets `f` run the program, after what Python keeps was read, which is written afterwards; None if what it was recorded
-    /// with is no longer there.
+    /// Lets `f` run the program, between reading and writing the state that Python keeps; None if something that it was
+    /// recorded with no longer exists.
     pub(crate) fn with<R: Send>(
         &self,
         py: Python<'_>,
@@ -238,11 +238,11 @@ impl PyProgram {
         made
     }
 
-    /// The program itself, for a thread that has the turn, and not the interpreter: whoever has the program may need that. None if
-    /// a fork has torn it from another thread. `RuntimeError` if this thread has it already.
+    /// The program itself, for a thread that has the turn but not the GIL, which the holder of the program may need. None if a
+    /// fork happened while another thread held it. `RuntimeError` if this thread holds it already.
     pub(crate) fn replay(&self) -> rgrad_engine::Result<Guard<'_, Option<Replay>>> {
         self.replay.try_lock().ok_or_else(|| Error {
-            kind: Kind::Runtime,
+            kind: ErrorKind::Runtime,
             message:
                 "compile: a step was asked for its program by what it was dropping while it ran; let the finalizer \
                       only note what is to be done, and do it after the step"
@@ -250,7 +250,7 @@ impl PyProgram {
         })
     }
 
-    /// What `f` finds out about the program.
+    /// The result of `f` on the program.
     fn ask<R: Send>(
         &self,
         py: Python<'_>,
@@ -261,7 +261,7 @@ impl PyProgram {
             match &mut *self.replay()? {
             Some(replay) => f(replay),
             None => Err(Error {
-                kind: Kind::Runtime,
+                kind: ErrorKind::Runtime,
                 message: "compile: this program was running in another thread when the process forked; call the function again, \
                           which records it anew"
                     .into(),
@@ -270,12 +270,12 @@ impl PyProgram {
         })
     }
 
-    /// Waits until no other thread has a program of the function.
+    /// Waits until no other thread holds a program of the function.
     pub(crate) fn turn(&self, py: Python<'_>) -> Mine {
         self.turn.take(py)
     }
 
-    /// Hands what Python has to the program, which is about to run; false if it has to be recorded anew.
+    /// Copies Python's state to the program, which is about to run; false if it has to be recorded again.
     pub(crate) fn prepare(&self, py: Python<'_>) -> PyResult<bool> {
         for outside in &self.outsides {
             if !outside.prepare(py)? {
@@ -285,7 +285,7 @@ impl PyProgram {
         Ok(true)
     }
 
-    /// Hands what the program has to Python, after it has run or failed.
+    /// Copies the program's state back to Python, after it has run or failed.
     pub(crate) fn settle(&self, py: Python<'_>) -> PyResult<()> {
         self.outsides.iter().try_for_each(|outside| outside.settle(py))
     }
@@ -293,12 +293,12 @@ impl PyProgram {
 
 #[pymethods]
 impl PyProgram {
-    /// Runs the program `times` times, and returns the least time that each instruction took, in seconds.
+    /// Runs the program `times` times, and returns the minimum time of each instruction in seconds.
     fn profile(&self, py: Python<'_>, arguments: Tensors, times: usize) -> PyResult<Vec<f64>> {
         self.ask(py, |replay| replay.profile(&arguments.0, times))
     }
 
-    // Whatever it could be part of a cycle with can be cleared.
+    // No `__clear__`: the other members of any cycle can be cleared.
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.outsides.iter().try_for_each(|outside| outside.visit(&visit))?;
         self.guards.visit(&visit)
@@ -315,7 +315,7 @@ impl PyProgram {
         &self.before
     }
 
-    /// Floating-point operations, bytes that are read and written, instructions, and bytes of buffers.
+    /// Floating-point operations, bytes read and written, instructions, and bytes of buffers.
     #[pyo3(signature = () -> "dict[str, float]")]
     fn cost<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let cost = self.ask(py, |replay| Ok(replay.program().cost()))?;

@@ -16,16 +16,16 @@ use crate::entry::prelude::*;
 use crate::tensor::PyTensor;
 use crate::turn::Turn;
 
-/// What is known of a tensor argument.
-struct Kind {
+/// What a program assumes about a tensor argument.
+struct Signature {
     shape: Vec<usize>,
-    /// Of what is not contiguous.
+    /// Of non-contiguous tensors.
     strides: Option<Vec<usize>>,
     dtype: DType,
     requires_grad: bool,
 }
 
-impl Kind {
+impl Signature {
     fn of(t: &Tensor) -> Self {
         let strides = (!t.is_contiguous()).then(|| t.layout().strides.to_vec());
         Self { shape: t.shape().into(), strides, dtype: t.dtype(), requires_grad: t.requires_grad() }
@@ -42,43 +42,43 @@ impl Kind {
     }
 }
 
-/// A positional argument, where it can be told at once whether it is the same.
+/// A positional argument that can be compared without taking it apart.
 enum Flat {
     Tensor,
     Object(Py<PyAny>),
     Weak(Py<PyWeakrefReference>),
 }
 
-/// How the results become what the function returned.
+/// How to build the function's return value from the resulting tensors.
 #[derive(Clone, Copy)]
 enum Kinds {
     /// One tensor.
     One,
     /// A tuple of tensors.
     Tuple,
-    /// No tensor, and nothing that could be changed.
+    /// An immutable value without tensors.
     Constant,
     Other,
 }
 
-/// A program with what it was recorded for.
+/// A program with the arguments for which it was recorded.
 struct Entry {
-    /// The structure of the arguments, and those of them that are no tensors.
+    /// The structure of the arguments, and those that are not tensors.
     key: Py<PyAny>,
-    tensors: Vec<Kind>,
+    tensors: Vec<Signature>,
     flat: Option<Vec<Flat>>,
     grad: bool,
     default: DType,
     program: Py<PyProgram>,
     kinds: Kinds,
-    /// What the function returned, with places for tensors.
+    /// What the function returned, with placeholders for tensors.
     form: Py<PyAny>,
 }
 
 type Arguments = Vec<Tensor>;
 
 impl Entry {
-    /// The tensors among the arguments, if they are of the kinds that this entry is for.
+    /// The tensors among the arguments, if they have the signatures of this entry.
     fn flat(&self, args: &Bound<'_, PyTuple>) -> Option<Arguments> {
         let flat = self.flat.as_ref().filter(|flat| flat.len() == args.len())?;
         let (py, mut found) = (args.py(), Arguments::new());
@@ -127,10 +127,10 @@ impl Entry {
     }
 }
 
-/// The part of `rgrad.compile`'s functions that keeps programs, and finds that of a call.
+/// The part of `rgrad.compile`'s functions that keeps programs, and looks up the one for a call.
 #[pyclass(name = "_Compiled", module = "rgrad._core", subclass, frozen)]
 pub struct PyCompiled {
-    /// The one that was used last stands first.
+    /// Most recently used first.
     entries: Lock<Vec<Arc<Entry>>>,
     most: usize,
     pub(crate) turn: Arc<Turn>,
@@ -140,7 +140,7 @@ pub struct PyCompiled {
 
 impl PyCompiled {
     fn hit(&self, times: u64) {
-        // Threads may lose a count, which a locked instruction in every call is not worth.
+        // Threads may lose a count: exactness is not worth an atomic read-modify-write in every call.
         self.hits.store(self.hits.load(Relaxed).wrapping_add(times), Relaxed);
     }
 
@@ -163,12 +163,12 @@ impl PyCompiled {
         let mut entries = self.entries.lock();
         let at = entries.iter().position(|e| Arc::ptr_eq(e, entry));
         let removed = at.map(|at| entries.remove(at));
-        // What it drops may run Python code.
+        // Dropping programs may run Python code.
         drop(entries);
         drop(removed);
     }
 
-    /// Runs a program that fits; it is forgotten if what it was recorded with is gone.
+    /// Runs a matching program, or drops it if something that it was recorded with no longer exists.
     fn call<'py>(
         &self,
         py: Python<'py>,
@@ -208,7 +208,7 @@ impl PyCompiled {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        // What is in use is not garbage.
+        // A program in use is not garbage.
         let Some(entries) = self.entries.try_lock() else { return Ok(()) };
         for entry in entries.iter() {
             visit.call(&entry.key)?;
@@ -227,7 +227,7 @@ impl PyCompiled {
         self.clear()
     }
 
-    /// Calls the function, or replays what it did.
+    /// Calls the function, or replays its program.
     #[pyo3(signature = (*args: "Any", **kwargs: "Any") -> "Any")]
     fn __call__<'py>(
         slf: &Bound<'py, Self>,
@@ -281,7 +281,7 @@ impl PyCompiled {
         Ok(None)
     }
 
-    /// The program of these arguments, and what it returns, with places for tensors; None if there is none.
+    /// The program of these arguments, and what it returns, with placeholders for tensors; None if there is none.
     #[pyo3(signature = (key: "object", tensors) -> "tuple[Program, Any] | None")]
     fn _program_for(
         slf: &Bound<'_, Self>,
@@ -297,15 +297,15 @@ impl PyCompiled {
         Ok(None)
     }
 
-    /// How often programs were replayed, `more` times of late in an epoch.
+    /// How often programs were replayed, after adding `more` for those of an epoch.
     #[pyo3(signature = (more=0))]
     fn _hits(&self, more: u64) -> u64 {
         self.hit(more);
         self.hits.load(Relaxed)
     }
 
-    /// What has changed since the program of such arguments was recorded that was used last: the name that the function has for
-    /// it; None if there is no program, or nothing with a name.
+    /// The function's name for what has changed since the most recently used program of such arguments was recorded; None if there
+    /// is no program, or nothing with a name has changed.
     #[pyo3(signature = (key: "object", tensors))]
     fn _change(slf: &Bound<'_, Self>, key: &Bound<'_, PyAny>, tensors: Tensors) -> PyResult<Option<String>> {
         let py = slf.py();
@@ -317,11 +317,11 @@ impl PyCompiled {
         Ok(None)
     }
 
-    /// Keeps a program; false if another one, which was used least recently, was dropped for it.
+    /// Keeps a program; false if the least recently used one was dropped for it.
     ///
-    /// `flat` has an item for each argument if they are positional, and none is a container: None for a tensor, the object
-    /// itself or a weak reference to it in a tuple for another one. `kind` says what the results are: "one" tensor, a "tuple"
-    /// of tensors, a "constant" that cannot be changed, or a `form` with places for tensors.
+    /// `flat` has an item for each argument if all are positional and none is a container: None for a tensor, else a tuple of
+    /// the object itself or a weak reference to it. `kind` says what the results are: "one" tensor, a "tuple" of tensors, an
+    /// immutable "constant", or a `form` with placeholders for tensors.
     #[pyo3(signature = (key: "object", tensors, flat: "list[tuple[Any] | None] | None", program, kind, form: "object"))]
     fn _keep(
         slf: &Bound<'_, Self>,
@@ -349,14 +349,14 @@ impl PyCompiled {
             "constant" => Kinds::Constant,
             _ => Kinds::Other,
         };
-        // What was recorded for modules or objects that are gone, or for the same as now, is of no use any more.
+        // Programs of modules or objects that no longer exist, or of the same signature, are obsolete.
         for old in own.all() {
             let program = old.program.get();
             if program.is_gone(py) || (old.is_for(py, key.bind(py), &tensors.0)? && old.holds(py)?) {
                 own.remove(&old);
             }
         }
-        let tensors = tensors.0.iter().map(Kind::of).collect();
+        let tensors = tensors.0.iter().map(Signature::of).collect();
         let entry = Entry {
             key,
             tensors,
@@ -374,12 +374,12 @@ impl PyCompiled {
         Ok(dropped.is_none())
     }
 
-    /// The programs, the one that was used last first.
+    /// The programs, most recently used first.
     fn _programs(slf: &Bound<'_, Self>) -> Vec<Py<PyProgram>> {
         slf.get().all().iter().map(|entry| entry.program.clone_ref(slf.py())).collect()
     }
 
-    /// Forgets all programs.
+    /// Drops all programs.
     fn clear(&self) {
         let dropped = std::mem::take(&mut *self.entries.lock());
         drop(dropped);

@@ -8,10 +8,10 @@ use rgrad_kernels::{buffer, simd, threads};
 use crate::args::Int;
 use crate::entry::prelude::*;
 
-/// More threads than any machine that this library is for: a mistake, and one that would start them all.
+/// Larger numbers are mistakes, and would start that many threads.
 const MOST_THREADS: usize = 1024;
 
-/// Sets how many threads an operation may use. `ValueError` unless it is 1 to 1024.
+/// Sets the largest number of threads of an operation. `ValueError` unless it is 1 to 1024.
 #[pyfunction]
 pub fn set_num_threads(n: Int) -> PyResult<()> {
     let n = n.0;
@@ -24,13 +24,13 @@ pub fn set_num_threads(n: Int) -> PyResult<()> {
     }
 }
 
-/// How many threads an operation may use.
+/// The largest number of threads of an operation.
 #[pyfunction]
 pub fn get_num_threads() -> usize {
     threads::num_threads()
 }
 
-/// How many threads an operation may use, for programs without Python; threadpoolctl knows this library by it.
+/// The largest number of threads of an operation, for C; threadpoolctl recognizes the library by this symbol.
 #[unsafe(no_mangle)]
 pub extern "C" fn rgrad_num_threads() -> usize {
     threads::num_threads()
@@ -54,8 +54,8 @@ pub fn _pin_isa(name: &str) -> PyResult<()> {
     simd::pin(name).map(|_| ()).map_err(PyValueError::new_err)
 }
 
-/// Figures of the caching allocator in bytes: what it holds of the system's memory, the most that it has held, what of it is
-/// in use by tensors and what waits in caches; and how often it asked the system, which stands still in a steady loop.
+/// Statistics of the caching allocator in bytes: the memory held from the system and its maximum, the parts of it in use by
+/// tensors and in caches; and the number of requests to the system, which is constant in a steady loop.
 #[pyfunction]
 pub fn memory_stats() -> HashMap<&'static str, usize> {
     let s = buffer::stats();
@@ -68,7 +68,7 @@ pub fn memory_stats() -> HashMap<&'static str, usize> {
     ])
 }
 
-/// Gives cached memory back to the system; of threads that are at work, up to 2 MiB each when they next free a tensor.
+/// Returns cached memory to the system. Running threads return up to 2 MiB each when they next free a tensor.
 #[pyfunction]
 pub fn empty_cache() {
     buffer::empty_cache();

@@ -48,8 +48,8 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Num {
 
 /// A tensor with a copy of `data`: numbers, nested lists, an array or a tensor.
 ///
-/// Python floats get the default dtype, integers int64, and arrays keep theirs, unless `dtype` is given. `ValueError` if
-/// nested lists do not form an array or hold what is no value of `dtype`, `TypeError` if the elements have no dtype here.
+/// Unless `dtype` is given, Python floats get the default dtype, integers int64, and arrays keep theirs. `ValueError` if nested
+/// lists are ragged or hold a number that `dtype` cannot represent, `TypeError` if no dtype can hold the elements.
 #[pyfunction]
 #[pyo3(signature = (data: "Any", dtype=None, requires_grad=false))]
 pub fn tensor(data: &Bound<'_, PyAny>, dtype: Option<AnyDType>, requires_grad: bool) -> Out {
@@ -80,11 +80,11 @@ filled! {
     zeros zeros_like Number::Int(0);
     /// Ones.
     ones ones_like Number::Int(1);
-    /// A tensor whose elements are yet to be written; they are zeros, so that nothing depends on what memory held.
+    /// A tensor to be filled later; its elements are 0, so that no result depends on uninitialised memory.
     empty empty_like Number::Int(0);
 }
 
-/// One number in every element. `ValueError` if the dtype cannot hold it.
+/// A tensor filled with one number. `ValueError` if the dtype cannot hold it.
 #[pyfunction]
 #[pyo3(signature = (size, fill_value, dtype=None, requires_grad=false))]
 pub fn full(size: Shape, fill_value: Num, dtype: Option<AnyDType>, requires_grad: bool) -> Out {
@@ -98,8 +98,8 @@ pub fn full(size: Shape, fill_value: Num, dtype: Option<AnyDType>, requires_grad
     finish(Tensor::full(&size.0, fill_value.0, dtype).map_err(to_py)?, requires_grad)
 }
 
-/// One number in every element, with the shape and, unless given, the dtype of `x`. `ValueError` if the dtype cannot hold
-/// it.
+/// A tensor filled with one number, of the shape and, unless given, the dtype of `x`. `ValueError` if the dtype cannot hold
+/// the number.
 #[pyfunction]
 #[pyo3(signature = (x, fill_value, dtype=None, requires_grad=false))]
 pub fn full_like(x: args::Tensor, fill_value: Num, dtype: Option<AnyDType>, requires_grad: bool) -> Out {
@@ -120,8 +120,8 @@ pub fn eye(n: Int, m: Option<Int>, dtype: Option<AnyDType>, requires_grad: bool)
     finish(ops::eye(count(n)?, count(m.unwrap_or(n))?, or_default(dtype)).map_err(to_py)?, requires_grad)
 }
 
-/// `start, start + step, …` up to but without `end`; with one argument from 0 to it. Integers give int64, floats the
-/// default dtype, unless `dtype` is given.
+/// `start, start + step, …` up to but excluding `end`; with one argument, from 0 up to it. Unless `dtype` is given, integers
+/// give int64, and floats the default dtype.
 #[pyfunction]
 #[pyo3(signature = (start, end=None, step=None, dtype=None, requires_grad=false))]
 pub fn arange(start: Num, end: Option<Num>, step: Option<Num>, dtype: Option<AnyDType>, requires_grad: bool) -> Out {
@@ -152,10 +152,10 @@ pub fn logspace(start: f64, end: f64, steps: Int, base: f64, dtype: Option<AnyDT
     finish(ops::logspace(start, end, count(steps)?, base, dtype.map(|d| d.0)).map_err(to_py)?, requires_grad)
 }
 
-/// The coordinates of a grid: vectors, each repeated along the dimensions of the others, as views.
+/// The coordinates of a grid: each vector expanded along the dimensions of the others, as views.
 ///
-/// With `indexing="ij"` the first vector runs along the first dimension, and so on; with `"xy"` the first two dimensions change
-/// places. `ValueError` for tensors of more than one dimension.
+/// With `indexing="ij"` the first vector varies along the first dimension, and so on; with `"xy"` the first two dimensions are
+/// swapped. `ValueError` for tensors of more than one dimension.
 #[pyfunction]
 #[pyo3(signature = (*tensors: "Tensor | Sequence[Tensor]", indexing="ij"))]
 pub fn meshgrid(tensors: &Bound<'_, PyTuple>, indexing: &str) -> PyResult<Tuple> {
@@ -171,7 +171,7 @@ pub fn meshgrid(tensors: &Bound<'_, PyTuple>, indexing: &str) -> PyResult<Tuple>
     ops::meshgrid(&all.0, xy).map(Into::into).map_err(to_py)
 }
 
-/// A stream of random numbers: the same numbers for a seed on every platform, instruction set and number of threads.
+/// A random number generator: a seed gives the same numbers on every platform, instruction set and number of threads.
 #[pyclass(name = "Generator", module = "rgrad", frozen)]
 pub struct PyGenerator(Generator);
 
@@ -188,12 +188,12 @@ impl PyGenerator {
     fn new(#[pyo3(from_py_with = seed_of)] seed: u64) -> Self {
         Self(Generator::new(seed))
     }
-    /// Starts the stream of this seed from its beginning, and returns this generator.
+    /// Reseeds the generator, and returns it.
     fn manual_seed(slf: Bound<'_, Self>, seed: Int<u64>) -> Bound<'_, Self> {
         compile::set_state(&slf.get().0, State { seed: seed.0, offset: 0 });
         slf
     }
-    /// What the stream is made from.
+    /// The seed.
     fn initial_seed(&self) -> u64 {
         self.0.state().seed
     }
@@ -202,7 +202,7 @@ impl PyGenerator {
         let s = compile::state_of(&self.0);
         (s.seed, s.offset)
     }
-    /// Goes where `get_state` was called.
+    /// Restores a state from `get_state`.
     fn set_state(&self, state: (u64, u64)) {
         compile::set_state(&self.0, State { seed: state.0, offset: state.1 });
     }
@@ -219,21 +219,21 @@ impl PyGenerator {
     }
 }
 
-/// Starts the default random stream of this seed from its beginning.
+/// Reseeds the default generator.
 #[pyfunction]
 pub fn manual_seed(seed: Int<u64>) -> PyGenerator {
     compile::set_state(&DEFAULT, State { seed: seed.0, offset: 0 });
     PyGenerator(DEFAULT.clone())
 }
 
-/// Seed and position of the default random stream.
+/// Seed and position of the default generator.
 #[pyfunction]
 pub fn get_rng_state() -> (u64, u64) {
     let s = compile::state_of(&DEFAULT);
     (s.seed, s.offset)
 }
 
-/// Puts the default random stream where `get_rng_state` was called.
+/// Restores a state of the default generator from `get_rng_state`.
 #[pyfunction]
 pub fn set_rng_state(state: (u64, u64)) {
     compile::set_state(&DEFAULT, State { seed: state.0, offset: state.1 });
@@ -284,11 +284,11 @@ macro_rules! random {
 random! {
     /// Random numbers, uniform on [0, 1).
     rand rand_like;
-    /// Random numbers of the standard normal distribution.
+    /// Random numbers from the standard normal distribution.
     randn randn_like;
 }
 
-/// Random integers, uniform on `low` to `high − 1`: `randint(high, size)` or `randint(low, high, size)`.
+/// Random integers, uniform from `low` to `high − 1`: `randint(high, size)` or `randint(low, high, size)`.
 #[pyfunction]
 #[pyo3(signature = (low=None, high: "int | Sequence[int] | None"=None, size=None, *, dtype=None, generator=None))]
 pub fn randint(

@@ -1,4 +1,4 @@
-//! Operations whose rules are written in Python: what `rgrad.autograd.Function` is made of.
+//! Operations whose rules are written in Python, for `rgrad.autograd.Function`.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ struct Custom {
     rules: Arc<Rules>,
 }
 
-/// What a collector of reference cycles has to know of.
+/// What a collector of reference cycles has to visit.
 pub(crate) struct Rules {
     pub(crate) backward: Py<PyAny>,
     pub(crate) jvp: Py<PyAny>,
@@ -69,7 +69,7 @@ impl Op for Custom {
         Python::attach(call).map_err(raised)
     }
     fn jvp(&self, x: &[&Tensor], y: &Tensor, t: &[Option<&Tensor>]) -> rgrad_engine::Result<Tensor> {
-        // The rule may write to them, and others have them too.
+        // Copies: the rule may write to them, and they are shared.
         let copies = t.iter().map(|t| t.map(ops::clone).transpose());
         let tangents = copies.collect::<rgrad_engine::Result<Vec<_>>>()?;
         let call = move |py: Python<'_>| -> PyResult<Tensor> {

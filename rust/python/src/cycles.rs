@@ -1,7 +1,7 @@
 //! Reference cycles through tensors: a hook that refers to its tensor, a rule of a `Function` that refers to its result.
 //!
-//! Python's collector asks every object several times in one collection what it refers to, and frees what is in use if the
-//! answers differ. Other threads are at work in the engine meanwhile, so a tensor's first answer stands to the end.
+//! Python's collector visits every object several times in one collection, and frees objects in use if the answers differ. Other
+//! threads keep running in the engine meanwhile, so a tensor's first answer holds until the collection ends.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,16 +18,16 @@ use crate::custom::Rules;
 use crate::entry::prelude::*;
 use crate::tensor::PyTensor;
 
-/// What is known in the collection that is under way.
+/// State of the current collection.
 struct Collection {
-    /// Steps of searches that are left.
+    /// Remaining search steps.
     budget: usize,
     answers: HashMap<usize, Arc<[Foreign]>>,
 }
 
 static COLLECTION: Lock<Option<Collection>> = Lock::new(None);
 
-/// Steps of searches in a collection of each generation: a graph of a million nodes is searched when all objects are.
+/// Search steps in a collection of each generation: only a full collection searches a graph of a million nodes.
 const BUDGETS: [usize; 3] = [0, 10_000, 1_000_000];
 
 /// Python calls it when a collection starts and stops.
@@ -56,7 +56,7 @@ pub(crate) fn watch(py: Python<'_>) -> PyResult<()> {
     Ok(())
 }
 
-/// What only `t` keeps alive, as it is or was when this collection asked first.
+/// What only `t` keeps alive, as of the first visit in this collection.
 fn answer(t: &PyTensor) -> Arc<[Foreign]> {
     let none = || Arc::from([]);
     let Some(mut collection) = COLLECTION.try_lock() else { return none() };
@@ -83,7 +83,7 @@ impl PyTensor {
         Ok(())
     }
 
-    /// What rules refer to can be cleared itself.
+    /// What rules refer to can be cleared by itself.
     fn __clear__(&self) {
         if tape::may_own(&self.inner) {
             tape::remove_hooks(&self.inner);

@@ -86,7 +86,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for AnyDType {
     }
 }
 
-/// The dtype of a buffer's elements from the format that PEP 3118 writes, `None` if rgrad has none in native byte order.
+/// The dtype of a buffer's PEP 3118 format; `None` if rgrad has no such dtype in native byte order.
 pub(crate) fn from_format(format: &str, itemsize: usize) -> Option<DType> {
     let native = if cfg!(target_endian = "little") { '<' } else { '>' };
     let code = format.strip_prefix(['@', '=', native]).unwrap_or(format);
@@ -101,13 +101,13 @@ pub(crate) fn from_format(format: &str, itemsize: usize) -> Option<DType> {
     }
 }
 
-/// The dtype that Python floats become.
+/// The dtype of Python floats.
 #[pyfunction]
 pub fn get_default_dtype() -> PyDType {
     PyDType(DType::default_float())
 }
 
-/// Sets the dtype that Python floats become: float32 or float64. `TypeError` for another.
+/// Sets the dtype of Python floats: float32 or float64. `TypeError` for any other.
 #[pyfunction]
 pub fn set_default_dtype(dtype: AnyDType) -> PyResult<()> {
     dtype.0.set_default_float().map_err(crate::error::to_py)

@@ -16,8 +16,8 @@ pub(crate) mod prelude {
     pub(crate) use rgrad_macros::{conversion, pyfunction, pymethods};
 }
 
-/// Runs what Python has called. A panic becomes a `RuntimeError`, or a `MemoryError`: as PyO3's `PanicException` it would pass
-/// through `except Exception`.
+/// Runs a call from Python. A panic becomes a `RuntimeError` or a `MemoryError`: PyO3's `PanicException` would pass through
+/// `except Exception`.
 #[inline]
 pub(crate) fn boundary<R>(f: impl FnOnce() -> PyResult<R>) -> PyResult<R> {
     let checked = || {
@@ -29,7 +29,7 @@ pub(crate) fn boundary<R>(f: impl FnOnce() -> PyResult<R>) -> PyResult<R> {
     catch_unwind(AssertUnwindSafe(checked)).unwrap_or_else(|panic| Err(panicked(&*panic)))
 }
 
-/// Runs what another library's code calls, which knows no errors.
+/// Runs a callback of another library, which cannot report errors.
 pub(crate) fn contained(f: impl FnOnce()) {
     // The panic's own message has been printed.
     let _ = catch_unwind(AssertUnwindSafe(f));
@@ -46,7 +46,7 @@ fn panicked(panic: &(dyn Any + Send)) -> PyErr {
     PyRuntimeError::new_err(format!("internal error, please report it: {text}"))
 }
 
-/// Entries until one panics, for tests of what a panic leaves behind; 0 if none is to.
+/// Entries until one panics, for tests of the state after a panic; 0 for none.
 static LEFT: AtomicUsize = AtomicUsize::new(0);
 
 #[cold]
@@ -54,7 +54,7 @@ fn count_down() {
     assert!(LEFT.fetch_sub(1, Relaxed) != 1, "as a test has asked for");
 }
 
-/// Lets the entry of this number from now on panic, or none if it is 0; returns how many were left of the last such count.
+/// Makes the `n`th entry from now on panic, or none if it is 0; returns what was left of the previous count.
 // Not behind the boundary, where it would count itself.
 #[pyo3::pyfunction]
 pub fn _panic_at(entry: usize) -> usize {

@@ -1,4 +1,4 @@
-//! Epochs: many steps with one call from Python, which is asked for signals and told of the progress now and then.
+//! Epochs: many steps in one call from Python, which handles signals and gets progress at intervals.
 
 use std::time::{Duration, Instant};
 
@@ -12,13 +12,13 @@ use crate::entry::prelude::*;
 use crate::error::{run, to_py};
 use crate::tensor::PyTensor;
 
-/// How long steps run before Python is asked: short for who waits, long beside the microseconds that asking takes.
+/// How long steps run before Python gets control: short for a waiting user, long compared with the microseconds that it takes.
 const SLICE: Duration = Duration::from_millis(5);
 
-/// An epoch on its way: batches of rows, how many of them are done, and their results.
+/// A running epoch: batches of rows, the number of finished ones, and their results.
 ///
-/// `columns` (rows, …) are divided into batches of `batch_size` rows, in their own order or a random one. `progress` is called
-/// with batches done, batches in all and the first result of the last one.
+/// `columns` (rows, …) are divided into batches of `batch_size` rows, in order or shuffled. `progress` is called with the number
+/// of finished batches, the number of all batches, and the first result of the last one.
 #[pyclass(name = "_Epoch", module = "rgrad._core")]
 pub struct PyEpoch {
     batches: Batches,
@@ -56,7 +56,7 @@ impl PyEpoch {
         self.done == self.batches.count()
     }
 
-    /// How many batches are done.
+    /// Number of finished batches.
     #[getter]
     fn done(&self) -> usize {
         self.done
@@ -68,12 +68,12 @@ impl PyEpoch {
         Ok(made.into_iter().map(Into::into).collect())
     }
 
-    /// `TypeError` unless these can be results of a step.
+    /// `TypeError` unless these are valid results of a step.
     fn check(&mut self, results: Tensors) -> PyResult<()> {
         self.places(&results.0).map(|_| ())
     }
 
-    /// Notes the results of the next batch, on which Python ran the step.
+    /// Stores the results of the next batch, on which Python ran the step.
     fn put(&mut self, py: Python<'_>, results: Tensors) -> PyResult<()> {
         let at = self.done;
         self.places(&results.0)?.put(at, results.0.iter()).map_err(to_py)?;
@@ -81,8 +81,8 @@ impl PyEpoch {
         if self.asked.elapsed() < SLICE && self.done < self.batches.count() { Ok(()) } else { self.ask(py) }
     }
 
-    /// Runs a program on the next batches of the size of the first, until Python is to be asked, which may change what the
-    /// program was recorded with; False if it was on none, because that is no longer there.
+    /// Runs a program on the following batches of equal size, until it is time to return to Python, which may change what the
+    /// program was recorded with. False if it ran on none, because something that it was recorded with no longer exists.
     fn replay(&mut self, py: Python<'_>, program: &Bound<'_, PyProgram>) -> PyResult<bool> {
         let (program, first) = (program.get(), self.done);
         let turn = program.turn(py);
@@ -100,7 +100,7 @@ impl PyEpoch {
             replay.run_batches(&self.batches, &mut self.done, results, || start.elapsed() > SLICE)
         });
         let settled = program.settle(py);
-        // What Python is asked may call the step.
+        // Python code may call the step.
         drop(turn);
         ran.and(settled)?;
         if self.done == first {
@@ -117,7 +117,7 @@ impl PyEpoch {
 }
 
 impl PyEpoch {
-    /// Where results go, the first of which are these.
+    /// The stacked results, allocated for results like these, the first ones.
     fn places(&mut self, first: &[Tensor]) -> PyResult<&Stacked> {
         let places = match self.results.take() {
             Some(there) => there,
@@ -126,7 +126,7 @@ impl PyEpoch {
         Ok(self.results.insert(places))
     }
 
-    /// Lets Python act on signals, and tells it how far the epoch is.
+    /// Lets Python handle signals, and reports progress.
     fn ask(&mut self, py: Python<'_>) -> PyResult<()> {
         py.check_signals()?;
         if let (Some(progress), Some(results)) = (&self.progress, &self.results) {

@@ -4,19 +4,19 @@ use std::cell::Cell;
 
 use pyo3::exceptions::{PyIndexError, PyMemoryError, PyRuntimeError, PyTypeError, PyValueError, PyZeroDivisionError};
 use pyo3::prelude::*;
-use rgrad_engine::{Error, Kind};
+use rgrad_engine::{Error, ErrorKind};
 use rgrad_kernels::buffer::room_for;
 
 /// The exception that an engine error becomes.
 pub(crate) fn to_py(e: Error) -> PyErr {
     match e.kind {
-        Kind::Value => PyValueError::new_err(e.message),
-        Kind::Type => PyTypeError::new_err(e.message),
-        Kind::Index => PyIndexError::new_err(e.message),
-        Kind::Runtime => PyRuntimeError::new_err(e.message),
-        Kind::ZeroDivision => PyZeroDivisionError::new_err(e.message),
-        Kind::Memory => PyMemoryError::new_err(e.message),
-        Kind::Foreign => RAISED.take().unwrap_or_else(|| PyRuntimeError::new_err(e.message)),
+        ErrorKind::Value => PyValueError::new_err(e.message),
+        ErrorKind::Type => PyTypeError::new_err(e.message),
+        ErrorKind::Index => PyIndexError::new_err(e.message),
+        ErrorKind::Runtime => PyRuntimeError::new_err(e.message),
+        ErrorKind::ZeroDivision => PyZeroDivisionError::new_err(e.message),
+        ErrorKind::Memory => PyMemoryError::new_err(e.message),
+        ErrorKind::Foreign => RAISED.take().unwrap_or_else(|| PyRuntimeError::new_err(e.message)),
     }
 }
 
@@ -26,19 +26,19 @@ pub(crate) fn room<T>(n: usize) -> PyResult<Vec<T>> {
 }
 
 thread_local! {
-    /// The exception that a Python function has raised to the engine, on its way back to Python.
+    /// The exception of a Python function called by the engine, on its way back to Python.
     static RAISED: Cell<Option<PyErr>> = const { Cell::new(None) };
 }
 
-/// What the engine is told of an exception that a Python function raised; [`to_py`] gives the exception itself back.
+/// An exception of a Python function as an engine error; [`to_py`] restores the exception itself.
 pub(crate) fn raised(e: PyErr) -> Error {
     let message = e.to_string();
     RAISED.set(Some(e));
-    Error { kind: Kind::Foreign, message }
+    Error { kind: ErrorKind::Foreign, message }
 }
 
-/// Elements from which on an operation may take long enough that other Python threads should run meanwhile. Below, giving
-/// the interpreter away and getting it back costs more than it can bring.
+/// From this many elements on, an operation may take long enough to let other Python threads run. Below, releasing and
+/// reacquiring the GIL costs more than it gains.
 const DETACH_FROM: usize = 16 << 10;
 
 /// Runs `f`, which works on about `elements` elements and does not touch Python.

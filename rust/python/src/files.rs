@@ -1,4 +1,4 @@
-//! Files that are replaced whole or not at all.
+//! Atomic replacement of files.
 
 use std::fs::{self, Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -9,7 +9,7 @@ use pyo3::exceptions::{PyIsADirectoryError, PyMemoryError, PyOSError};
 
 use crate::entry::prelude::*;
 
-/// What Python's own functions raise: the subclass of `OSError` that the number stands for, with the path in `filename`.
+/// The error that Python's own functions raise: the subclass of `OSError` for the error number, with the path in `filename`.
 pub(crate) fn os_error(path: &Path, e: &io::Error) -> PyErr {
     if e.kind() == ErrorKind::OutOfMemory {
         return PyMemoryError::new_err(format!("{}: {e}", path.display()));
@@ -24,7 +24,7 @@ pub(crate) fn os_error(path: &Path, e: &io::Error) -> PyErr {
     }
 }
 
-/// `OSError` for a folder, and for what cannot be read or replaced as a whole: a device, a FIFO, a socket.
+/// `OSError` for anything but a regular file: a folder, a device, a FIFO, a socket.
 pub(crate) fn check_regular(path: &Path, found: &Metadata) -> PyResult<()> {
     if found.is_file() {
         return Ok(());
@@ -38,19 +38,19 @@ pub(crate) fn check_regular(path: &Path, found: &Metadata) -> PyResult<()> {
     )))
 }
 
-/// The file that a path stands for, through symbolic links, and what it is if it exists. `OSError` if it may not be written.
+/// The target of a path, through symbolic links, with its metadata if it exists. `OSError` if it may not be written.
 fn target(path: &Path) -> PyResult<(PathBuf, Option<Metadata>)> {
     let error = |e: io::Error| os_error(path, &e);
     match fs::metadata(path) {
         Ok(found) => {
             check_regular(path, &found)?;
-            // Its folder's permission would do for replacing it, but who protects a file means the file.
+            // Replacing it needs only the folder's permission, but a write-protected file must stay as it is.
             OpenOptions::new().write(true).open(path).map_err(error)?;
             Ok((fs::canonicalize(path).map_err(error)?, Some(found)))
         }
         Err(e) if e.kind() == ErrorKind::NotFound => {
             let mut path = path.to_path_buf();
-            // A link to what does not exist; a circle of links was another error.
+            // A dangling link; a cycle of links is another error.
             while let Ok(link) = fs::read_link(&path) {
                 path.pop();
                 path.push(link);
@@ -61,7 +61,7 @@ fn target(path: &Path) -> PyResult<(PathBuf, Option<Metadata>)> {
     }
 }
 
-/// What is created has the permissions of the other file from the start, so that nobody reads it who could not read that.
+/// Creates the file with the permissions of the other one from the start, so that nobody else can read it.
 #[cfg(unix)]
 fn like(options: &mut OpenOptions, found: &Metadata) {
     use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -71,7 +71,7 @@ fn like(options: &mut OpenOptions, found: &Metadata) {
 #[cfg(not(unix))]
 fn like(_: &mut OpenOptions, _: &Metadata) {}
 
-/// Creates an empty file beside the one that `path` stands for, with its permissions, and returns the paths of both.
+/// Creates an empty file next to the target of `path`, with its permissions, and returns the paths of both.
 pub(crate) fn begin(path: &Path) -> PyResult<(PathBuf, PathBuf)> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let (target, found) = target(path)?;
@@ -90,14 +90,14 @@ pub(crate) fn begin(path: &Path) -> PyResult<(PathBuf, PathBuf)> {
         let aside = target.with_file_name(name);
         match options.open(&aside) {
             Ok(_) => return Ok((aside, target)),
-            // Of a killed process that had the same number.
+            // Left by a killed process with the same id.
             Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
             Err(e) => return Err(os_error(path, &e)),
         }
     }
 }
 
-/// Puts the written file in the place of the other, whose permissions and, if allowed, owner it takes.
+/// Replaces the target by the written file, with the target's permissions and, if allowed, its owner.
 pub(crate) fn finish(aside: &Path, target: &Path) -> PyResult<()> {
     let replace = || {
         OpenOptions::new().write(true).open(aside)?.sync_all()?;
@@ -118,14 +118,14 @@ pub(crate) fn finish(aside: &Path, target: &Path) -> PyResult<()> {
     replace().map_err(|e| os_error(target, &e))
 }
 
-/// Creates an empty file beside the one that `path` stands for, and returns the paths of both.
+/// Creates an empty file next to the target of `path`, and returns the paths of both.
 #[pyfunction]
 #[pyo3(signature = (path) -> "tuple[str, str]")]
 pub fn _begin_file(path: PathBuf) -> PyResult<(std::ffi::OsString, std::ffi::OsString)> {
     begin(&path).map(|(aside, target)| (aside.into(), target.into()))
 }
 
-/// Puts a file that `_begin_file` created in the place of the other.
+/// Replaces the target by a file from `_begin_file`.
 #[pyfunction]
 pub fn _finish_file(py: Python<'_>, aside: PathBuf, target: PathBuf) -> PyResult<()> {
     py.detach(|| finish(&aside, &target))

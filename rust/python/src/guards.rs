@@ -1,4 +1,4 @@
-//! What a program assumes of what the recorded function found outside: under names, and in modules.
+//! Guards: what a program assumes about the names and modules that the recorded function used.
 
 use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -12,7 +12,7 @@ use pyo3::{PyTraverseError, PyVisit};
 use crate::places::{PyPlaces, equal};
 use crate::tensor::PyTensor;
 
-/// Counts the changes of attributes of modules: as long as there are none, nothing needs to be looked at.
+/// Counts changes of module attributes: while it is constant, no module needs to be checked.
 static CHANGES: AtomicU64 = AtomicU64::new(1);
 
 /// An attribute of a module that the function being recorded changes, as it was.
@@ -20,7 +20,7 @@ pub(crate) struct Change {
     module: Py<PyAny>,
     name: Py<PyAny>,
     before: Option<Py<PyAny>>,
-    /// Whether it is the first attribute that the module gets: the function has made it.
+    /// Whether it is the module's first attribute: the function has created the module.
     first: bool,
 }
 
@@ -29,7 +29,7 @@ fn attributes<'py>(module: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
 }
 
 impl Change {
-    /// Counts the change; what it was, if a step is being recorded.
+    /// Counts the change; returns the old value if a step is being recorded.
     pub(crate) fn new(module: &Bound<'_, PyAny>, name: &Bound<'_, PyAny>) -> PyResult<Option<Self>> {
         CHANGES.fetch_add(1, Relaxed);
         if !crate::compile::is_recording() {
@@ -44,12 +44,12 @@ impl Change {
         self.module.bind(module.py()).is(module)
     }
 
-    /// Whether the attribute is another one now.
+    /// Whether the attribute has another value now.
     fn is_real(&self, py: Python<'_>) -> PyResult<bool> {
         let module = self.module.bind(py);
         let before = match &self.before {
             Some(before) => Some(before.bind(py).clone()),
-            // What the class says, such as that every module is in training at first.
+            // The class's default, such as that modules start in training mode.
             None => module.get_type().getattr_opt(self.name.bind(py).cast::<PyString>()?)?,
         };
         Ok(match (before, attributes(module)?.get_item(&self.name)?) {
@@ -70,12 +70,12 @@ impl Change {
     }
 }
 
-/// Whether the function being recorded has made a module.
+/// Whether the function being recorded has created the module.
 fn is_made(changes: &[Change], module: &Bound<'_, PyAny>) -> bool {
     changes.iter().any(|change| change.first && change.is_of(module))
 }
 
-/// The names of the attributes that the function has left otherwise than it found them.
+/// The names of the attributes that the function has changed.
 pub(crate) fn real_changes(py: Python<'_>, changes: &[Change]) -> PyResult<Vec<String>> {
     let mut names = Vec::new();
     for (i, change) in changes.iter().enumerate() {
@@ -105,7 +105,7 @@ impl Met {
     }
 }
 
-/// What an attribute was: neither tensors nor modules are kept alive.
+/// The value of an attribute; tensors and modules are not kept alive.
 enum Value {
     Tensor(usize),
     Module(Py<PyWeakrefReference>),
@@ -150,7 +150,7 @@ struct Guard {
 }
 
 impl Guard {
-    /// The name of an attribute that is another one now.
+    /// The name of an attribute that has another value now.
     fn change(&self, py: Python<'_>) -> PyResult<Option<String>> {
         let Some(module) = self.module.bind(py).upgrade() else { return Ok(Some("a module".into())) };
         let all = attributes(&module)?;
@@ -168,17 +168,16 @@ impl Guard {
     }
 }
 
-/// What a recorded function found by names, and the modules among it and those that it called: with the attributes that they
-/// had before and after.
+/// What a recorded function found by name, and the modules that it found or called, with their attributes before and after.
 pub(crate) struct Guards {
     all: Vec<Guard>,
     places: Py<PyPlaces>,
-    /// The number of changes after which they were looked at last.
+    /// The count of changes at the last check.
     seen: AtomicU64,
 }
 
 impl Guards {
-    /// `changes` are those that the function has made. What it has made and thrown away is no matter of later calls.
+    /// `changes` are the function's own. Modules that it has created and dropped do not matter to later calls.
     pub(crate) fn new(py: Python<'_>, places: Py<PyPlaces>, met: Vec<Met>, changes: &[Change]) -> PyResult<Self> {
         let mut all: Vec<Guard> = Vec::with_capacity(met.len());
         let found = places.get().modules.iter().map(|module| module.clone_ref(py));
@@ -197,12 +196,12 @@ impl Guards {
         Ok(Self { all, places, seen: AtomicU64::new(0) })
     }
 
-    /// Whether one of the modules is no longer there.
+    /// Whether one of the modules no longer exists.
     pub(crate) fn are_gone(&self, py: Python<'_>) -> bool {
         self.all.iter().any(|guard| guard.module.bind(py).upgrade().is_none())
     }
 
-    /// Names the Python objects that they keep.
+    /// Visits the Python objects that they hold.
     pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.places)?;
         for (name, value) in self.all.iter().flat_map(|guard| &guard.attributes) {
@@ -214,7 +213,7 @@ impl Guards {
         Ok(())
     }
 
-    /// Whether all is still so.
+    /// Whether nothing has changed.
     pub(crate) fn hold(&self, py: Python<'_>) -> PyResult<bool> {
         if !self.places.get().hold(py)? {
             return Ok(false);
@@ -232,7 +231,7 @@ impl Guards {
         Ok(true)
     }
 
-    /// The name of something that is no longer so.
+    /// The name of something that has changed.
     pub(crate) fn change(&self, py: Python<'_>) -> PyResult<Option<String>> {
         if let Some(name) = self.places.get().changes(py)?.into_iter().next() {
             return Ok(Some(name));

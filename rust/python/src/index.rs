@@ -1,4 +1,4 @@
-//! What stands between the brackets of `x[…]`.
+//! Indices: the expression in the brackets of `x[…]`.
 
 use pyo3::exceptions::{PyIndexError, PyTypeError};
 use pyo3::inspect::PyStaticExpr;
@@ -59,7 +59,7 @@ fn item(ob: &Bound<'_, PyAny>) -> PyResult<Index> {
     }
     let is_sequence = ob.is_instance_of::<PyList>() || ob.is_instance_of::<PyRange>() || ob.is_instance_of::<PyTuple>();
     if let Some(t) = if is_sequence { Some(from_list(ob)?) } else { interop::copied(ob)? } {
-        // An empty list is a list of no positions, though NumPy makes floats of it.
+        // An empty list is an empty list of indices, though NumPy makes floats of it.
         let t = if is_sequence && t.numel() == 0 { ops::cast(&t, DType::Int64).map_err(to_py)? } else { t };
         return Ok(Index::Tensor(t));
     }

@@ -76,11 +76,11 @@ fn named(dict: &Bound<'_, PyAny>) -> PyResult<BTreeMap<String, Tensor>> {
     entries.into_iter().map(tensor).collect()
 }
 
-/// Writes a dict of tensors to a safetensors file. The file appears when it is complete, or not at all; one that is there
-/// already keeps its permissions, and a symbolic link goes on pointing to it.
+/// Writes a dict of tensors to a safetensors file, atomically. An existing file keeps its permissions, and a symbolic link is
+/// followed.
 ///
-/// `TypeError` if a name is no string or a value no tensor, `ValueError` for the name `__metadata__`, which is the format's,
-/// `OSError` if the file cannot be written, or is a folder, a device or a FIFO.
+/// `TypeError` if a name is not a string or a value is not a tensor, `ValueError` for the name `__metadata__`, which the format
+/// reserves, `OSError` if the file cannot be written, or is a folder, a device or a FIFO.
 #[pyfunction]
 #[pyo3(signature = (tensors: "dict[str, Tensor]", path))]
 pub fn save(
@@ -93,7 +93,7 @@ pub fn save(
 
 fn write(tensors: &BTreeMap<String, Tensor>, path: &Path) -> PyResult<()> {
     let refuse = |e: &dyn std::fmt::Display| PyValueError::new_err(format!("save: {e}"));
-    // As the format's own library does: wide elements first, so that all are aligned.
+    // As the reference implementation does: wide elements first, so that all are aligned.
     let mut order: Vec<_> = tensors.iter().collect();
     order.sort_by_key(|(_, t)| Reverse(to_file(t.dtype())));
     let (mut infos, mut end) = (Vec::new(), 0);
@@ -121,11 +121,11 @@ fn write(tensors: &BTreeMap<String, Tensor>, path: &Path) -> PyResult<()> {
     })
 }
 
-/// Reads a safetensors file into a dict of tensors, in the order in which they lie in the file. Half precision, F16 and
-/// BF16, becomes float32, which holds all its values.
+/// Reads a safetensors file into a dict of tensors, in the order of the file. F16 and BF16 are converted to float32, which holds
+/// all of their values.
 ///
-/// `OSError` if the file cannot be read, or is a folder, a device or a FIFO, `ValueError` if it is not whole, `TypeError` if
-/// it holds a dtype that rgrad does not have.
+/// `OSError` if the file cannot be read, or is a folder, a device or a FIFO, `ValueError` if it is damaged, `TypeError` if it
+/// has a dtype that rgrad lacks.
 #[pyfunction]
 #[pyo3(signature = (path) -> "dict[str, Tensor]")]
 pub fn load(py: Python<'_>, path: PathBuf) -> PyResult<Bound<'_, PyDict>> {
@@ -138,7 +138,7 @@ pub fn load(py: Python<'_>, path: PathBuf) -> PyResult<Bound<'_, PyDict>> {
 
 fn read(path: &Path) -> PyResult<Vec<(String, Tensor)>> {
     let refuse = |why: String| {
-        // Names may hold anything, line ends too.
+        // Names may contain anything, even line breaks.
         let why: String = why.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect();
         PyValueError::new_err(format!("{} is not a whole safetensors file: {why}", path.display()))
     };
@@ -154,7 +154,7 @@ fn read(path: &Path) -> PyResult<Vec<(String, Tensor)>> {
         }
         Ok(data)
     };
-    // What the header says is compared with the size of the file before anything large is read.
+    // The header is checked against the size of the file before anything large is read.
     let size = part("the header's length", 8)?;
     let size = u64::from_le_bytes(size.try_into().unwrap_or_default());
     let rest = found.len().saturating_sub(8);
@@ -185,7 +185,7 @@ fn read(path: &Path) -> PyResult<Vec<(String, Tensor)>> {
     Ok(tensors)
 }
 
-/// The tensor that these bytes are; `None` for a dtype that rgrad lacks.
+/// The tensor with these bytes; `None` for a dtype that rgrad lacks.
 fn tensor(data: &[u8], info: &TensorInfo) -> Option<PyResult<Tensor>> {
     let shape = &info.shape;
     Some(match info.dtype {
@@ -202,7 +202,7 @@ fn tensor(data: &[u8], info: &TensorInfo) -> Option<PyResult<Tensor>> {
     })
 }
 
-/// The value of an IEEE 754 binary16, exactly; NaN keeps its sign and its payload, in the upper bits.
+/// The exact value of an IEEE 754 binary16; NaN keeps its sign and payload.
 fn half(bits: u16) -> f32 {
     let (sign, rest) = (u32::from(bits & 0x8000) << 16, u32::from(bits & 0x7FFF) << 13);
     let size = match rest >> 23 {

@@ -53,7 +53,7 @@ pub(crate) fn from_list(data: &Bound<'_, PyAny>) -> PyResult<Tensor> {
     Ok(made)
 }
 
-/// Nested lists, still to be converted to `dtype`, without a rounding in between. `ValueError` if it cannot hold them.
+/// Nested lists, to be converted to `dtype` without intermediate rounding. `ValueError` if it cannot hold them.
 pub(crate) fn from_list_for(op: &str, data: &Bound<'_, PyAny>, dtype: DType) -> PyResult<Tensor> {
     Leaves::of(data)?;
     let array = array(data)?;
@@ -129,19 +129,19 @@ pub(crate) fn is_plain(data: &Bound<'_, PyAny>) -> PyResult<bool> {
     Ok(!data.hasattr("dtype")? && (data.is_instance_of::<PyFloat>() || data.is_instance_of::<PyInt>()))
 }
 
-/// What nested sequences hold.
+/// What nested sequences contain.
 #[derive(Default)]
 struct Leaves {
     seen: bool,
-    /// Whether the first item has a dtype; if it is a Python number, the others are taken for such, too.
+    /// Whether the first item has a dtype; if it is a Python number, so are the others assumed to be.
     arrays: bool,
     /// Whether one is an array, a tensor or a scalar of float64.
     float64: bool,
 }
 
 impl Leaves {
-    /// Looks at all of them. `ValueError` if sequences lie in each other more often than there can be dimensions, or for
-    /// ever, `TypeError` if an array has a mask.
+    /// Inspects all items. `ValueError` if sequences are nested more deeply than tensors have dimensions, or contain themselves,
+    /// `TypeError` if an array has a mask.
     fn of(data: &Bound<'_, PyAny>) -> PyResult<Self> {
         let mut found = Self::default();
         found.look(data, interop::MAX_DIMS)?;
@@ -162,7 +162,7 @@ impl Leaves {
                 let text = format!("tensor: the lists hold themselves, or lie in each other more than {most} times");
                 return Err(PyValueError::new_err(text));
             };
-            // More than a list could hold is an OverflowError here; all items of a range are alike.
+            // A length beyond that of any list is an OverflowError here; all items of a range are alike.
             let length = item.len()?;
             let alike = item.is_instance_of::<PyRange>();
             for (i, item) in item.try_iter()?.take(if alike { 1 } else { usize::MAX }).enumerate() {
@@ -186,7 +186,7 @@ impl Leaves {
     }
 }
 
-/// Whether it is taken apart: the letters of a string are strings again.
+/// Whether to look inside: the characters of a string are strings again.
 fn is_sequence(item: &Bound<'_, PyAny>) -> PyResult<bool> {
     if item.is_instance_of::<PyString>() || item.is_instance_of::<PyBytes>() || item.hasattr("dtype")? {
         return Ok(false);

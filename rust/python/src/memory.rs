@@ -1,4 +1,4 @@
-//! How a tensor's elements lie in memory: methods of `Tensor`.
+//! The memory layout of tensors: methods of `Tensor`.
 
 use rgrad_engine::shape::normalize_dim;
 
@@ -9,7 +9,7 @@ use crate::tensor::{PyTensor, Sizes};
 
 #[pymethods]
 impl PyTensor {
-    /// Distances of neighbours along every dimension, or along dimension `dim`, in elements.
+    /// The stride of every dimension, or of dimension `dim`, in elements.
     #[pyo3(signature = (dim=None) -> "int | tuple[int, ...]")]
     fn stride(&self, py: Python<'_>, dim: Option<Int>) -> PyResult<Py<PyAny>> {
         let strides = &self.inner.layout().strides;
@@ -17,7 +17,7 @@ impl PyTensor {
         let at = normalize_dim("stride", dim, strides.len()).map_err(to_py)?;
         Ok(strides[at].into_pyobject(py)?.into_any().unbind())
     }
-    /// Place of the first element in the memory that the tensor shares with its views, in elements.
+    /// Offset of the first element in the storage that the tensor shares with its views, in elements.
     fn storage_offset(&self) -> usize {
         self.inner.layout().offset
     }

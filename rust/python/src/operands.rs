@@ -1,4 +1,4 @@
-//! Operands that are no tensors yet: numbers, arrays, other libraries' tensors.
+//! Conversion of operands that are not tensors: numbers, arrays, other libraries' tensors.
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -23,8 +23,8 @@ pub(crate) fn number(ob: &Bound<'_, PyAny>) -> PyResult<Option<Number>> {
     Ok(None)
 }
 
-/// An operand beside a tensor: a Python number takes the dtype that the two have together at once. `Ok(None)` if `ob` is
-/// nothing that a tensor can be combined with.
+/// An operand combined with a tensor: a Python number takes their common dtype at once. `Ok(None)` if `ob` cannot be combined
+/// with a tensor.
 pub(crate) fn beside<'a>(ob: &'a Bound<'_, PyAny>, partner: &EngineTensor) -> PyResult<Option<Beside<'a>>> {
     if let Ok(t) = ob.cast::<PyTensor>() {
         return Ok(Some(Beside::There(&t.get().inner)));
@@ -36,17 +36,17 @@ pub(crate) fn beside<'a>(ob: &'a Bound<'_, PyAny>, partner: &EngineTensor) -> Py
     Ok(made.map(Beside::Made))
 }
 
-/// Says of what no operand can be made.
+/// The error for an object that is not an operand.
 pub(crate) fn no_operand(ob: &Bound<'_, PyAny>) -> PyErr {
     PyTypeError::new_err(format!("expected a tensor, an array or a number, got {}", type_name(ob)))
 }
 
-/// The name of an object's class, with its module unless that is Python's own: other libraries have tensors too.
+/// The name of an object's class, with its module unless it is a builtin: other libraries have tensors, too.
 pub(crate) fn type_name(ob: &Bound<'_, PyAny>) -> String {
     ob.get_type().fully_qualified_name().map_or_else(|_| "an object".into(), |name| name.to_string())
 }
 
-/// What stands beside a tensor: another one, or one that was made of something else.
+/// The other operand: a tensor, or one converted from something else.
 pub(crate) enum Beside<'a> {
     There(&'a EngineTensor),
     Made(EngineTensor),
@@ -62,8 +62,8 @@ impl std::ops::Deref for Beside<'_> {
     }
 }
 
-/// Gives Python floats the dtype of the floats beside them, or the default dtype where there are no tensors. Beside
-/// integers they stay what they are, for the operation to see.
+/// Gives Python floats the dtype of floating-point operands, or the default dtype if there are no tensors. With integer
+/// operands they stay weak, for the operation to see.
 pub(crate) fn settle<const N: usize>(
     beside: Option<&EngineTensor>,
     mut all: [Option<&mut EngineTensor>; N],

@@ -12,7 +12,7 @@ type Unary = fn(&Tensor) -> rgrad_engine::Result<Tensor>;
 type Binary = fn(&Tensor, &Tensor) -> rgrad_engine::Result<Tensor>;
 
 impl PyTensor {
-    /// `f(self, other)`, or NotImplemented where `other` is nothing that a tensor can be combined with.
+    /// `f(self, other)`, or NotImplemented if `other` cannot be combined with a tensor.
     fn binary(&self, other: &Bound<'_, PyAny>, f: Binary) -> PyResult<Py<PyAny>> {
         let py = other.py();
         let Some(b) = beside(other, &self.inner)? else { return Ok(py.NotImplemented()) };
@@ -28,7 +28,7 @@ impl PyTensor {
         Ok(Bound::new(py, PyTensor::from(y))?.into_any().unbind())
     }
 
-    /// Writes `f(self, other)` over the elements.
+    /// Overwrites the elements with `f(self, other)`.
     fn in_place(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>, f: Binary) -> PyResult<()> {
         let Some(b) = beside(other, &slf.get().inner)? else {
             return Err(no_operand(other));
@@ -36,7 +36,7 @@ impl PyTensor {
         Self::overwrite(slf, |t| f(t, &b))
     }
 
-    /// Writes `f(self)` over the elements.
+    /// Overwrites the elements with `f(self)`.
     fn overwrite(
         slf: &Bound<'_, Self>,
         f: impl FnOnce(&Tensor) -> rgrad_engine::Result<Tensor> + Send,
@@ -46,7 +46,7 @@ impl PyTensor {
             let y = f(t)?;
             if y.dtype() != t.dtype() {
                 return Err(rgrad_engine::Error {
-                    kind: rgrad_engine::Kind::Type,
+                    kind: rgrad_engine::ErrorKind::Type,
                     message: format!(
                         "a result of {} cannot be written in place to a tensor of {}",
                         y.dtype(),
@@ -203,12 +203,12 @@ impl PyTensor {
     fn __ipow__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>, _modulo: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         Self::in_place(slf, other, ops::pow)
     }
-    /// Writes `pow(self, exponent)` over this tensor's elements, and returns it.
+    /// Overwrites the elements with `pow(self, exponent)`, and returns this tensor.
     fn pow_<'py>(slf: Bound<'py, Self>, exponent: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Self>> {
         Self::in_place(&slf, exponent, ops::pow)?;
         Ok(slf)
     }
-    /// Writes `clamp(self, min, max)` over this tensor's elements, and returns it.
+    /// Overwrites the elements with `clamp(self, min, max)`, and returns this tensor.
     #[pyo3(signature = (min=None, max=None))]
     fn clamp_(slf: Bound<'_, Self>, min: Option<args::Tensor>, max: Option<args::Tensor>) -> PyResult<Bound<'_, Self>> {
         let (min, max) = (min.as_ref().map(|t| &t.0), max.as_ref().map(|t| &t.0));

@@ -1,4 +1,4 @@
-//! What a recorded function found by names: variables, attributes, entries of containers, and what stood there.
+//! What a recorded function found by name: variables, attributes and entries of containers, with their values.
 
 use pyo3::exceptions::{PyAttributeError, PyValueError};
 use pyo3::intern;
@@ -7,13 +7,13 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use crate::entry::prelude::*;
 
-/// Where a name is looked up first.
+/// Where the lookup of a name starts.
 enum Root {
     /// In the variables of a Python module.
     Global(Py<PyDict>, Py<PyAny>),
     /// In a variable of an enclosing function.
     Cell(Py<PyAny>),
-    /// Nowhere: an object.
+    /// Not a variable: an object.
     Object(Py<PyWeakrefReference>),
 }
 
@@ -31,7 +31,7 @@ impl Root {
     }
 }
 
-/// From an object to one that it has.
+/// A step from an object to a part of it.
 enum Step {
     Attribute(Py<PyString>),
     Key(Py<PyAny>),
@@ -54,14 +54,14 @@ impl Step {
     }
 }
 
-/// What stood at a place. Tensors and modules are not kept alive.
+/// The value expected at a place. Tensors and modules are not kept alive.
 enum Expected {
     Nothing,
     Object(Py<PyWeakrefReference>),
     Same(Py<PyAny>),
-    /// A number or text, to be compared by type and value.
+    /// A number or string, compared by type and value.
     Equal(Py<PyAny>),
-    /// A container of this type and so many entries, which are looked at on their own.
+    /// A container of this type and length; its entries are places of their own.
     Many(Py<PyAny>, usize),
     /// Any object of this type.
     Type(Py<PyAny>),
@@ -82,7 +82,7 @@ impl Expected {
     }
 }
 
-/// Whether two numbers or texts are the same; two floats if they have the same bits.
+/// Whether two numbers or strings are the same; floats must have the same bits.
 pub(crate) fn equal(a: &Bound<'_, PyAny>, b: &Bound<'_, PyAny>) -> PyResult<bool> {
     if a.is(b) {
         return Ok(true);
@@ -93,7 +93,7 @@ pub(crate) fn equal(a: &Bound<'_, PyAny>, b: &Bound<'_, PyAny>) -> PyResult<bool
     Ok(a.get_type().is(b.get_type()) && a.eq(b)?)
 }
 
-/// A place, with those that are found from it.
+/// A place, with those reached from it.
 struct Place {
     expected: Expected,
     number: usize,
@@ -160,19 +160,19 @@ impl Place {
     }
 }
 
-/// Places where a function finds what it works with, and what stood there.
+/// The places from which a function takes what it works with, and the values expected there.
 #[pyclass(name = "_Places", module = "rgrad._core", frozen)]
 pub struct PyPlaces {
     roots: Vec<(Root, Place)>,
     /// Modules that it may ask for attributes.
     pub(crate) modules: Vec<Py<PyWeakrefReference>>,
-    /// How each place is written in the program, by its number.
+    /// The expression of each place in the program, by its number.
     #[pyo3(get)]
     names: Vec<String>,
 }
 
 impl PyPlaces {
-    /// Calls `found` with the numbers of places where something else stands now, until it says that this is enough.
+    /// Calls `found` with the numbers of places whose value has changed, until it returns that this is enough.
     fn changed(&self, py: Python<'_>, found: &mut dyn FnMut(usize) -> bool) -> PyResult<()> {
         for (root, place) in &self.roots {
             if place.changed(root.now(py)?.as_ref(), found)? {
@@ -182,7 +182,7 @@ impl PyPlaces {
         Ok(())
     }
 
-    /// Whether everything is as it was.
+    /// Whether nothing has changed.
     pub(crate) fn hold(&self, py: Python<'_>) -> PyResult<bool> {
         let mut same = true;
         self.changed(py, &mut |_| {
@@ -192,7 +192,7 @@ impl PyPlaces {
         Ok(same)
     }
 
-    /// The names of the places where something else stands now.
+    /// The names of the places whose value has changed.
     pub(crate) fn changes(&self, py: Python<'_>) -> PyResult<Vec<String>> {
         let mut names = Vec::new();
         self.changed(py, &mut |number| {

@@ -1,4 +1,4 @@
-//! Results that are more than one tensor, and `max` and `min`, whose results are either.
+//! Results of several tensors, and `max` and `min`, which return one or two.
 
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyTypeError;
@@ -60,7 +60,7 @@ impl<'py> IntoPyObject<'py> for Pair {
     }
 }
 
-/// Values and where they were found, as the named tuple of `rgrad.return_types`.
+/// Values and their indices, as the named tuple of `rgrad.return_types`.
 pub struct ValuesIndices(Tensor, Tensor);
 
 impl From<(Tensor, Tensor)> for ValuesIndices {
@@ -82,7 +82,7 @@ impl<'py> IntoPyObject<'py> for ValuesIndices {
     }
 }
 
-/// What `max` and `min` give.
+/// The results of `max` and `min`.
 pub enum Extreme {
     One(Tensor),
     Along(ValuesIndices),
@@ -149,7 +149,7 @@ type Whole = fn(&Tensor, Option<&[isize]>, bool) -> Result<Tensor>;
 type Along = fn(&Tensor, isize, bool) -> Result<(Tensor, Tensor)>;
 type Pairwise = fn(&Tensor, &Tensor) -> Result<Tensor>;
 
-/// The largest or smallest element of all, those along a dimension, or the larger or smaller of two tensors.
+/// The largest or smallest of all elements, of those along a dimension, or of two tensors elementwise.
 pub(crate) fn extreme(
     py: Python<'_>,
     x: &Tensor,

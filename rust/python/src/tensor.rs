@@ -22,9 +22,9 @@ use crate::operands::{Beside, beside, number};
 
 /// An n-dimensional array that remembers how it was computed.
 ///
-/// Made from numbers, nested lists, arrays or other tensors, always with its own copy of the elements:
-/// `rgrad.from_numpy` shares them instead. Python numbers of any kind get the default dtype, unlike in `rgrad.tensor`; arrays
-/// keep theirs. `rg.Tensor(3)` is refused, which in PyTorch has three elements: write `rg.tensor(3)` or `rg.empty(3)`.
+/// The constructor copies numbers, nested lists, arrays or other tensors; `rgrad.from_numpy` shares memory instead. Unlike in
+/// `rgrad.tensor`, Python numbers of any kind get the default dtype; arrays keep theirs. `rg.Tensor(3)`, in PyTorch a tensor of
+/// three elements, is an error: write `rg.tensor(3)` or `rg.empty(3)`.
 #[pyclass(name = "Tensor", module = "rgrad", frozen, subclass, weakref)]
 pub struct PyTensor {
     pub(crate) inner: Tensor,
@@ -60,7 +60,7 @@ impl<'py> IntoPyObject<'py> for Sizes {
 /// Python's `map`.
 static MAP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
-/// What pickling takes: a function, and what to call it with.
+/// The result of `__reduce__`: a function and its arguments.
 type Reduced<'py> = (Bound<'py, PyAny>, (Bound<'py, PyType>, Py<PyAny>, bool));
 
 #[pymethods]
@@ -112,7 +112,7 @@ impl PyTensor {
     fn dtype(&self) -> PyDType {
         PyDType(self.inner.dtype())
     }
-    /// Whether the elements lie one after another in row-major order.
+    /// Whether the elements are contiguous in row-major order.
     fn is_contiguous(&self) -> bool {
         self.inner.is_contiguous()
     }
@@ -136,7 +136,7 @@ impl PyTensor {
         let array = array_of(slf.py(), t)?;
         let elements = py.import("numpy")?.call_method("array2string", (array,), Some(&kwargs))?;
         let mut parts = vec![elements.extract::<String>()?];
-        // Elements show whether they are truth values, integers or floats.
+        // The elements show whether they are bools, integers or floats.
         let shown = t.dtype() == DType::Float32 || t.numel() > 0 && matches!(t.dtype(), DType::Int64 | DType::Bool);
         if !shown {
             parts.push(format!("dtype=rgrad.{}", t.dtype()));
@@ -233,42 +233,42 @@ impl PyTensor {
         let Some(&n) = slf.get().inner.shape().first() else {
             return Err(PyTypeError::new_err("cannot iterate over a 0-d tensor"));
         };
-        // One row at a time, for there may be more of them than memory holds.
+        // One row at a time: an expanded tensor may have more rows than memory could hold.
         let rows = (slf.getattr(intern!(py, "__getitem__"))?, PyRange::new(py, 0, n as isize)?);
         Ok(MAP.import(py, "builtins", "map")?.call1(rows)?.cast_into()?)
     }
 
     // ---- Other forms ----
 
-    /// A tensor of the same elements, in the same memory, that is not part of any graph.
+    /// A tensor that shares this one's memory, but is not part of any graph.
     fn detach(&self) -> Self {
         self.inner.detach().into()
     }
-    /// A copy with its own memory, through which gradients flow.
+    /// A copy with its own memory. Gradients flow through it.
     fn clone(&self, py: Python<'_>) -> Out {
         run(py, self.inner.numel(), || ops::clone(&self.inner)).map(Into::into)
     }
-    /// The tensor itself if its elements lie in row-major order, else a copy of which they do.
+    /// The tensor itself if it is contiguous, else a contiguous copy.
     fn contiguous(&self, py: Python<'_>) -> Out {
         run(py, self.inner.numel(), || ops::contiguous(&self.inner)).map(Into::into)
     }
-    /// The elements as another dtype; the tensor itself if it has that one.
+    /// Converts the elements to a dtype; the tensor itself if it has that dtype.
     fn to(&self, py: Python<'_>, dtype: AnyDType) -> Out {
         run(py, self.inner.numel(), || ops::cast(&self.inner, dtype.0)).map(Into::into)
     }
-    /// As float32.
+    /// Same as `to(float32)`.
     fn float(&self, py: Python<'_>) -> Out {
         self.to(py, AnyDType(DType::Float32))
     }
-    /// As float64.
+    /// Same as `to(float64)`.
     fn double(&self, py: Python<'_>) -> Out {
         self.to(py, AnyDType(DType::Float64))
     }
-    /// As int64.
+    /// Same as `to(int64)`.
     fn long(&self, py: Python<'_>) -> Out {
         self.to(py, AnyDType(DType::Int64))
     }
-    /// The elements in row-major order under another shape, without copying. `ValueError` if that cannot be done.
+    /// The tensor with another shape, without copying. `ValueError` if its strides do not allow that.
     #[pyo3(signature = (*shape: "int | Sequence[int]"))]
     fn view(&self, py: Python<'_>, shape: &Bound<'_, PyTuple>) -> Out {
         let sizes = sequence(shape)?;
@@ -278,14 +278,14 @@ impl PyTensor {
         }
         Ok(y.into())
     }
-    /// The matrix transposed, as a view; all dimensions reversed if there are not two.
+    /// The transposed matrix, as a view; with other than two dimensions, their order is reversed.
     #[getter]
     #[pyo3(name = "T")]
     fn transposed(&self, py: Python<'_>) -> Out {
         let order: Vec<isize> = (0..self.inner.ndim() as isize).rev().collect();
         run(py, 0, || ops::permute(&self.inner, &order)).map(Into::into)
     }
-    /// The last two dimensions exchanged, as a view.
+    /// The transpose of the last two dimensions, as a view.
     #[getter]
     #[pyo3(name = "mT")]
     fn matrix_transposed(&self, py: Python<'_>) -> Out {
@@ -297,20 +297,20 @@ impl PyTensor {
 
     // ---- Writing in place ----
 
-    /// Writes `value`, broadcast and cast, over the elements, and returns this tensor.
+    /// Overwrites the elements with `value`, broadcast and cast, and returns this tensor.
     fn copy_(slf: Bound<'_, Self>, value: args::Tensor) -> PyResult<Bound<'_, Self>> {
         let t = &slf.get().inner;
         run(slf.py(), t.numel(), || t.copy_from(&value.0))?;
         Ok(slf)
     }
-    /// Writes a number over every element, and returns this tensor. `ValueError` if the dtype cannot hold the number.
+    /// Overwrites every element with a number, and returns this tensor. `ValueError` if the dtype cannot hold the number.
     fn fill_(slf: Bound<'_, Self>, value: Num) -> PyResult<Bound<'_, Self>> {
         let t = &slf.get().inner;
         value.0.check_fits("fill_", t.dtype()).map_err(to_py)?;
         run(slf.py(), t.numel(), || t.copy_from(&Tensor::scalar(value.0, t.dtype())?))?;
         Ok(slf)
     }
-    /// Writes 0 over every element, and returns this tensor.
+    /// Overwrites every element with 0, and returns this tensor.
     fn zero_(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
         Self::fill_(slf, Num(Number::Int(0)))
     }
@@ -327,18 +327,18 @@ impl PyTensor {
     fn set_requires_grad(&self, value: bool) -> PyResult<()> {
         self.inner.set_requires_grad(value).map_err(to_py)
     }
-    /// Sets whether gradients are computed for this leaf, and returns it.
+    /// Sets whether this leaf requires gradients, and returns it.
     #[pyo3(signature = (requires_grad=true))]
     fn requires_grad_(slf: Bound<'_, Self>, requires_grad: bool) -> PyResult<Bound<'_, Self>> {
         slf.get().inner.set_requires_grad(requires_grad).map_err(to_py)?;
         Ok(slf)
     }
-    /// Whether the tensor was made by the user rather than by a taped operation.
+    /// Whether the tensor was created by the user rather than by a taped operation.
     #[getter]
     fn is_leaf(&self) -> bool {
         self.inner.is_leaf()
     }
-    /// The name of the taped operation that made this tensor, or None.
+    /// The name of the taped operation that created this tensor, or None.
     #[getter]
     fn grad_fn(&self) -> Option<String> {
         self.inner.node().map(|n| format!("{n:?}"))
@@ -354,10 +354,10 @@ impl PyTensor {
     }
     /// Adds the gradient of this tensor to the `grad` of every leaf that it depends on.
     ///
-    /// A scalar's gradient is 1; for any other tensor pass `gradient`, of its shape. The graph is freed unless
-    /// `retain_graph` is true, which it is by default with `create_graph`; that tapes the backward pass itself, so that
-    /// gradients can be differentiated. `RuntimeError` if the tensor depends on nothing that requires gradients, is no
-    /// scalar, or was used before.
+    /// The cotangent of a scalar is 1; for any other tensor, pass `gradient`, of the tensor's shape. The graph is freed unless
+    /// `retain_graph` is true, which defaults to `create_graph`; the latter tapes the backward pass itself, so that gradients
+    /// can be differentiated. `RuntimeError` if the tensor depends on nothing that requires gradients, is not a scalar, or the
+    /// graph was freed by an earlier pass.
     #[pyo3(signature = (gradient=None, retain_graph=None, create_graph=false))]
     fn backward(
         &self,
@@ -369,7 +369,7 @@ impl PyTensor {
         let gradient = gradient.map(|g| g.get().inner.clone());
         let retain_graph = retain_graph.unwrap_or(create_graph);
         let options = tape::Options { retain_graph, create_graph, ..Default::default() };
-        // How long a pass takes is not known here; one over tiny tensors pays some 50 ns for letting other threads run.
+        // The duration of a pass is unknown here; one over tiny tensors pays some 50 ns for releasing the GIL.
         run(py, usize::MAX, || tape::backward(&self.inner, gradient.as_ref(), options))
     }
 
@@ -385,7 +385,7 @@ impl PyTensor {
     }
 }
 
-/// What unpickling and copying call. `TypeError` if `cls` is no class of tensors.
+/// Called by unpickling and copying. `TypeError` if `cls` is not a class of tensors.
 #[pyfunction]
 pub fn _rebuild<'py>(
     cls: &Bound<'py, PyType>,

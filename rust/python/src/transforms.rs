@@ -1,4 +1,4 @@
-//! What the function transforms of `rgrad.transforms` are made of.
+//! Primitives of the function transforms in `rgrad.transforms`.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::entry::prelude::*;
 use crate::error::{run, to_py};
 use crate::tensor::{Out, PyTensor};
 
-/// `x` as another variable: a tensor of its own for gradients, which flow on to `x` where it requires them itself.
+/// `x` as a new variable, with gradients of its own, which flow on to `x` if it requires gradients.
 #[pyfunction]
 pub fn _alias(py: Python<'_>, x: Tensor) -> Out {
     run(py, 0, || ops::alias(&x.0)).map(Into::into)
@@ -23,13 +23,13 @@ pub fn _leaf(x: Tensor) -> Out {
     x.0.leaf().map(Into::into).map_err(to_py)
 }
 
-/// `x` without its place in the tape, but with its tangents.
+/// `x` detached from the tape, but with its tangents.
 #[pyfunction]
 pub fn _untaped(x: Tensor) -> PyTensor {
     x.0.untaped().into()
 }
 
-/// How often the memory of `x` has been written to.
+/// How often the storage of `x` has been written to.
 #[pyfunction]
 pub fn _version(x: Tensor) -> u32 {
     x.0.version()
@@ -66,7 +66,7 @@ pub fn _with_tangent(x: Tensor, tangent: Tensor, level: &Bound<'_, PyLevel>) -> 
     forward::with_tangent(&x.0, tangent.0, &level.get().0).map(Into::into).map_err(to_py)
 }
 
-/// `y` without its tangent of this level, and that tangent; None stands for zero.
+/// `y` without its tangent of this level, and that tangent; None means zero.
 #[pyfunction]
 pub fn _split(y: Tensor, level: &Bound<'_, PyLevel>) -> (PyTensor, Option<PyTensor>) {
     let (value, tangent) = forward::split(&y.0, &level.get().0);

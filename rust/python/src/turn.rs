@@ -1,15 +1,15 @@
-//! Turns: the threads that call one compiled function have its programs one after the other.
+//! Turns: threads that call one compiled function take turns in holding its programs.
 
 use std::sync::Arc;
 
 use pyo3::prelude::*;
 use rgrad_kernels::lock::{Holder, Lock, Wait};
 
-/// Lets one thread after the other have the programs of a function: from before one reads what Python keeps until it has written
-/// that, and while one is recorded.
+/// Grants the programs of a function to one thread at a time: from reading Python's state until it is written back, and during a
+/// recording.
 #[derive(Default)]
 pub(crate) struct Turn {
-    /// Who has it, and how often: what a program or its end drops may call the function again.
+    /// The holder, and how often it holds the turn: what running or dropping a program releases may call the function again.
     taken: Lock<Option<(Holder, usize)>>,
 }
 
@@ -17,7 +17,7 @@ pub(crate) struct Turn {
 pub(crate) struct Mine(Arc<Turn>);
 
 impl Turn {
-    /// Waits without the interpreter, which whoever has the turn may need.
+    /// Waits without the GIL, which the holder of the turn may need.
     pub(crate) fn take(self: &Arc<Self>, py: Python<'_>) -> Mine {
         if !self.is_given() {
             py.detach(|| {
@@ -30,7 +30,7 @@ impl Turn {
         Mine(self.clone())
     }
 
-    /// Gives it to this thread, unless another one has it. One that a fork has left behind does not.
+    /// Gives the turn to this thread, unless another one holds it. Threads that did not survive a fork do not.
     fn is_given(&self) -> bool {
         let mut taken = self.taken.lock();
         match &mut *taken {

@@ -1,5 +1,5 @@
-//! Arguments that share memory with each other or with tensors from outside. A program takes them for different cells, and runs
-//! on copies; that is what the function does unless it reads one after it has changed the other.
+//! Aliasing: arguments that share memory with each other or with captured tensors. A program treats them as different cells, and
+//! runs on copies, which is equivalent unless the function reads one after it has changed the other.
 
 use super::program::{Aim, Home, Program};
 use super::record::Recorder;
@@ -8,7 +8,7 @@ use crate::shape::Show;
 use crate::tape;
 use crate::tensor::Tensor;
 
-/// An argument and another cell that the program tells apart.
+/// An argument and another cell that the program treats as distinct.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) struct Conflict {
     argument: usize,
@@ -18,14 +18,14 @@ pub(super) struct Conflict {
 
 #[derive(Clone, Copy, PartialEq)]
 enum Why {
-    /// One of them is used after the other was changed.
+    /// One of them is used after the other has been changed.
     Used,
-    /// One of them was saved for a derivative that was computed after the other was changed. That is refused if they are parts of
-    /// one tensor, even if they do not overlap: a tensor has one version.
+    /// One of them was saved for a derivative that is computed after the other has been changed. Parts of one tensor are rejected
+    /// even if they do not overlap: a tensor has one version.
     Saved,
 }
 
-/// All of a recorded program's, before its passes.
+/// All such pairs of a recorded program, before its passes.
 pub(super) fn conflicts(program: &Program) -> Vec<Conflict> {
     let cells = &program.cells;
     let (mut written, mut used) = (vec![usize::MAX; cells.len()], vec![0; cells.len()]);
@@ -44,7 +44,7 @@ pub(super) fn conflicts(program: &Program) -> Vec<Conflict> {
         for (b, cell) in cells.iter().enumerate().filter(|&(b, _)| written[a] < used[b] || written[b] < used[a]) {
             let apart = match &cell.home {
                 Home::Argument(j) => *j < i,
-                // The memory of a gradient that the program makes is its own.
+                // The program owns the memory of gradients that it makes.
                 Home::Captured(_) => {
                     !program.gradients.iter().any(|g| g.made && g.after.as_ref().is_some_and(|y| y.cell == b))
                 }
@@ -58,8 +58,8 @@ pub(super) fn conflicts(program: &Program) -> Vec<Conflict> {
     found
 }
 
-/// `RuntimeError` if a program changes a tensor from outside that shares memory with another one, which is no view of the same
-/// tensor: it would take them for different ones.
+/// `RuntimeError` if a program changes a captured tensor that shares memory with another one without being a view of the same
+/// tensor: it would treat them as distinct.
 pub(super) fn check_captured(program: &Program) -> Result<()> {
     let outside = |cell: usize| match &program.cells[cell].home {
         Home::Captured(t) => Some(t),
@@ -82,7 +82,7 @@ pub(super) fn check_captured(program: &Program) -> Result<()> {
     Ok(())
 }
 
-/// `RuntimeError` if arguments share memory, or a history, that the program tells apart.
+/// `RuntimeError` if arguments that the program treats as distinct share memory or a history.
 pub(super) fn check(program: &Program, arguments: &[Tensor]) -> Result<()> {
     if !program.aims.is_empty() {
         check_histories(program, arguments)?;
@@ -93,8 +93,8 @@ pub(super) fn check(program: &Program, arguments: &[Tensor]) -> Result<()> {
     Ok(())
 }
 
-/// `RuntimeError` if argument `i` shares memory with another argument or a tensor from outside, although `why` takes them for
-/// different ones.
+/// `RuntimeError` if argument `i` shares memory with another argument or a captured tensor, although `why` requires them to be
+/// distinct.
 fn check_apart(i: usize, other: &Home, why: Why, arguments: &[Tensor]) -> Result<()> {
     let shared = |t: &Tensor| match why {
         Why::Used => arguments[i].overlaps(t),
@@ -115,8 +115,8 @@ fn check_apart(i: usize, other: &Home, why: Why, arguments: &[Tensor]) -> Result
 }
 
 impl Recorder {
-    /// `RuntimeError` if something was changed that shares memory with what is used now: the function would see the change, which
-    /// the recording has made to a copy.
+    /// `RuntimeError` if memory shared with the tensors used now has been changed: the function would see the change, but the
+    /// recording has made it to a copy.
     pub(super) fn check_apart(&self, used: &[&Tensor]) -> Result<()> {
         for (&(changed, _), t) in self.changed.iter().flat_map(|changed| used.iter().map(move |t| (changed, t))) {
             let home = match self.known(t) {
@@ -135,7 +135,7 @@ impl Recorder {
         Ok(())
     }
 
-    /// Notes that a rule uses these, which were saved at `clock`.
+    /// Records that a rule uses these, which were saved at `clock`.
     pub(super) fn relied<'a>(&mut self, saved: impl Iterator<Item = &'a Tensor>, clock: u64) {
         if self.changed.is_empty() {
             return;
@@ -157,8 +157,8 @@ impl Recorder {
     }
 }
 
-/// `RuntimeError` if an argument is one of the tensors that the program computes gradients of, or was computed from one: what
-/// flows through it is not in the program, for which it is a leaf.
+/// `RuntimeError` if an argument is a tensor that the program computes gradients with respect to, or was computed from one: for
+/// the program it is a leaf, so it does not contain what flows through the argument.
 fn check_histories(program: &Program, arguments: &[Tensor]) -> Result<()> {
     for &i in &program.followed {
         let keys = program.aims.iter().filter_map(|aim| match *aim {

@@ -1,4 +1,4 @@
-//! What a program makes of its arguments: parts with the strides of the recorded ones, and copies that are written back.
+//! The arguments of a program: parts with the recorded strides, and copies that are written back.
 
 use rgrad_kernels::places_differ;
 use smallvec::SmallVec;
@@ -18,13 +18,13 @@ pub(super) fn part_of(argument: &Tensor, layout: &Layout) -> Tensor {
     argument.with_layout(Layout { offset: argument.layout().offset + layout.offset, ..layout.clone() })
 }
 
-/// Writes a copy's elements to the argument that it was made of, and lies as.
+/// Writes a copy's elements back to its argument, which has the same layout.
 pub(super) fn put_back(argument: &Tensor, copy: &Tensor) -> Result<()> {
     let Layout { shape, strides, .. } = argument.layout();
     if places_differ(shape, strides) {
         return argument.copy_from(copy);
     }
-    // Elements that share memory are equal: a dimension that repeats them counts once, others are gone through.
+    // Elements that share memory are equal: expanded dimensions are written once.
     let repeats = (0..shape.len()).find(|&d| shape[d] > 1 && strides[d] == 0);
     let d = repeats.or_else(|| (0..shape.len()).find(|&d| shape[d] > 1)).unwrap_or_default();
     let mut one = Layout { offset: 0, ..argument.layout().clone() };
@@ -54,8 +54,8 @@ impl Program {
 }
 
 impl Replay {
-    /// Copies of the arguments if they cannot be taken as they are: they share memory that the program changes. `ValueError` if
-    /// it would change memory that is read-only, `RuntimeError` if copies would not do what the function does.
+    /// Copies of the arguments if the program cannot run on them because they share memory that it changes. `ValueError` if it
+    /// would change read-only memory, `RuntimeError` if running on copies is not equivalent to the function.
     pub(super) fn copies(&self, arguments: &[Tensor]) -> Result<Option<SmallVec<[Tensor; 4]>>> {
         // Other checks were made when the function was recorded.
         let check = |x: &Tensor| x.check_write(&x.detach());
@@ -73,13 +73,13 @@ impl Replay {
         with_grad_enabled(false, || arguments.iter().map(ops::copy_as_it_lies).collect::<Result<_>>().map(Some))
     }
 
-    /// Whether the program writes to a tensor from outside that shares the memory of `x`.
+    /// Whether the program writes to a captured tensor that shares memory with `x`.
     fn writes(&self, x: &Tensor) -> bool {
         let reach = x.reach();
         self.written.iter().any(|written| meet(written, &reach))
     }
 
-    /// The tensors from outside that the program knows.
+    /// The captured tensors.
     fn outside(&self) -> impl Iterator<Item = &Tensor> {
         self.program.cells.iter().filter_map(|cell| match &cell.home {
             Home::Captured(t) => Some(t),

@@ -1,4 +1,4 @@
-//! What is asked of a tensor from outside: gradients, and that hooks see them. A record is good for what it found.
+//! Whether gradients are computed for captured tensors, and hooks called on them. A recording is valid only while that is unchanged.
 
 use super::program::Home;
 use super::record::{Recorder, place};
@@ -12,7 +12,7 @@ pub(super) fn asked(t: &Tensor) -> Asked {
     (t.requires_grad(), Hooks::changes(t))
 }
 
-/// A tensor from outside that is no cell by itself, because it is a view or has a history.
+/// A captured tensor that is not a cell by itself, because it is a view or has a history.
 #[derive(Clone)]
 pub(super) struct Watched {
     tensor: Weak,
@@ -20,19 +20,19 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    /// Whether what is asked of it is what was found, or it is gone.
+    /// Whether this is unchanged, or the tensor no longer exists.
     pub fn is_as_found(&self) -> bool {
         self.tensor.upgrade().is_none_or(|t| asked(&t) == self.found)
     }
 }
 
 impl Recorder {
-    /// Whether it was there before the recording.
+    /// Whether it existed before the recording.
     fn is_outside(&self, t: &Tensor) -> bool {
         t.recording() != self.number && !self.is_built(t)
     }
 
-    /// Notes what is asked of `t` now, which is used as this cell.
+    /// Records the current state of `t`, which is used as this cell.
     pub(super) fn watch(&mut self, t: &Tensor, cell: usize) {
         let Home::Captured(whole) = &self.program.cells[cell].home else { return };
         if !(t.is_same(whole) && t.is_leaf()) && self.is_outside(t) {
@@ -43,12 +43,12 @@ impl Recorder {
         }
     }
 
-    /// Notes that the function looks at what is asked of `t`, or is about to change it.
+    /// Records that the function reads this state of `t`, or is about to change it.
     pub(super) fn look_at_asked(&mut self, t: &Tensor) -> Result<()> {
         if self.is_outside(t) { self.operand(t).map(|_| ()) } else { Ok(()) }
     }
 
-    /// `RuntimeError` if `t` is an argument: a hook would stay on the copy that stands for it.
+    /// `RuntimeError` if `t` is an argument: a hook would be left on the copy that replaces it.
     pub(super) fn check_hook(&self, t: &Tensor) -> Result<()> {
         if self.arguments.iter().any(|x| x.is_same(t)) {
             fail!(

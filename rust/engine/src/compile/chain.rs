@@ -1,4 +1,4 @@
-//! Element-wise operations one after another, in one pass over what they read.
+//! Fused chains of element-wise operations, in one pass over memory.
 
 use std::any::Any;
 
@@ -14,7 +14,7 @@ use crate::op::{Op, Out};
 use crate::shape::Dims;
 use crate::tensor::{Reader, Tensor};
 
-/// A chain over tensors of one shape; what is broadcast has strides of 0.
+/// A chain over tensors of one shape; broadcast operands have strides of 0.
 #[derive(Clone)]
 pub(crate) struct Fused {
     pub chain: Chain,
@@ -23,7 +23,7 @@ pub(crate) struct Fused {
     pub stored: Vec<usize>,
     pub shape: Dims,
     pub dtype: DType,
-    /// The operations, for reading.
+    /// The names of the operations, for display.
     pub names: Vec<String>,
 }
 
@@ -31,12 +31,12 @@ pub(crate) struct Fused {
 enum Guard<'a, T> {
     Numbers(Reader<'a, T>),
     Mask(Reader<'a, u8>),
-    /// In the place of an output.
+    /// Shares memory with an output.
     Output(usize),
 }
 
 /// An output, locked.
-enum Place<'a, T> {
+enum Target<'a, T> {
     Numbers(Write<'a, T>),
     Mask(Write<'a, u8>),
 }
@@ -47,7 +47,7 @@ impl Fused {
         op.as_any()?.downcast_ref()
     }
 
-    /// The same with its only result in the place of `target`, which it may read as well, and the inputs that are left.
+    /// The same chain with its only result written over `target`, which it may also read, and the remaining inputs.
     pub(super) fn in_place(&self, inputs: &[Operand], target: &Operand) -> Option<(Self, SmallVec<[Operand; 4]>)> {
         let same = |x: &Operand| x.cell == target.cell;
         if inputs.iter().any(|x| same(x) && x.layout != target.layout) || self.chain.inputs().len() != inputs.len() {
@@ -76,15 +76,15 @@ impl Fused {
                 Guard::Mask(data) => layouts.next().map(|s| Input::Mask(View::new(data.tail(), s))),
             })
             .collect();
-        let mut places: SmallVec<[Place<'_, T>; MAX_OUTPUTS]> = (out.iter().zip(self.chain.outputs()))
-            .map(|(t, mask)| if *mask { Place::Mask(t.write()) } else { Place::Numbers(t.write()) })
+        let mut targets: SmallVec<[Target<'_, T>; MAX_OUTPUTS]> = (out.iter().zip(self.chain.outputs()))
+            .map(|(t, mask)| if *mask { Target::Mask(t.write()) } else { Target::Numbers(t.write()) })
             .collect();
-        let mut outputs: SmallVec<[Output<'_, T>; MAX_OUTPUTS]> = (places.iter_mut().zip(out))
+        let mut outputs: SmallVec<[Output<'_, T>; MAX_OUTPUTS]> = (targets.iter_mut().zip(out))
             .map(|(place, t)| {
                 let range = t.layout().offset..t.layout().offset + t.numel();
                 match place {
-                    Place::Numbers(data) => Output::Numbers(&mut data[range]),
-                    Place::Mask(data) => Output::Mask(&mut data[range]),
+                    Target::Numbers(data) => Output::Numbers(&mut data[range]),
+                    Target::Mask(data) => Output::Mask(&mut data[range]),
                 }
             })
             .collect();

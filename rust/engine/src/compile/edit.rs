@@ -1,5 +1,5 @@
-//! A program under the hands of a pass: instructions are replaced in place, and an index says who reads and who writes each
-//! cell, so that no pass goes through the whole program for each of its instructions.
+//! A program being edited by a pass: instructions are replaced in place, and a use-def index holds the readers and writers of
+//! each cell, so that no pass scans the whole program for each of its instructions.
 
 use super::program::{Cell, Home, Instr, Operand, Output, Program};
 
@@ -19,7 +19,7 @@ pub(super) struct Edit<'a> {
 
 #[cfg(test)]
 thread_local! {
-    /// How often instructions were looked at: passes reach them by no other way.
+    /// How often instructions were accessed: passes have no other access.
     pub(super) static LOOKS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
@@ -83,7 +83,7 @@ impl<'a> Edit<'a> {
         self.change(i, |old| *old = instr);
     }
 
-    /// Makes it an instruction that does nothing.
+    /// Replaces it by an instruction that does nothing.
     pub fn clear(&mut self, i: usize) {
         self.change(i, Instr::clear);
     }
@@ -92,7 +92,7 @@ impl<'a> Edit<'a> {
         self.program.cells[cell].home = home;
     }
 
-    /// Lets `to` stand for `from`, wherever it is used.
+    /// Replaces all uses of `from` by `to`.
     pub fn rename(&mut self, from: usize, to: usize) {
         let Use { readers, writers, returned } = std::mem::take(&mut self.uses[from]);
         for &i in readers.iter().chain(&writers) {
@@ -113,12 +113,12 @@ impl<'a> Edit<'a> {
         }
     }
 
-    /// Leaves out what does nothing.
+    /// Removes instructions that do nothing.
     pub fn finish(self) {
         self.program.instrs.retain(|instr| !instr.is_nothing());
     }
 
-    // ---- Asking ----
+    // ---- Queries ----
 
     /// The number of instructions.
     pub fn count(&self) -> usize {
@@ -135,7 +135,7 @@ impl<'a> Edit<'a> {
         &self.program.cells[cell]
     }
 
-    /// Whether an operand is all of a value of the step's own, or of an argument, in row-major order.
+    /// Whether an operand is all of a temporary, or of an argument, in row-major order.
     pub fn is_whole(&self, x: &Operand) -> bool {
         let cell = self.cell(x.cell);
         x.layout.offset == 0 && x.layout.is_contiguous() && x.layout.numel() == cell.layout.numel()
@@ -152,7 +152,7 @@ impl<'a> Edit<'a> {
         writers[..writers.partition_point(|&k| k < i)].last().copied()
     }
 
-    /// Whether a cell is the step's own and made by one instruction, whole and once.
+    /// Whether a cell is a temporary that one instruction writes, as a whole and once.
     pub fn is_own(&self, cell: usize) -> bool {
         matches!(self.cell(cell).home, Home::Temporary) && self.uses[cell].writers.len() == 1
     }
@@ -177,8 +177,8 @@ impl<'a> Edit<'a> {
         self.uses[cell].returned
     }
 
-    /// The instruction that reads what `i` makes, if there is exactly one, which reads it once, and `i` makes one value of the
-    /// step's own.
+    /// The instruction that reads the result of `i`, if it is the only one and reads it once, and `i` has one result, a
+    /// temporary.
     pub fn only_reader(&self, i: usize) -> Option<usize> {
         let [made] = &self.instr(i).outputs[..] else { return None };
         if self.instr(i).in_place || !self.is_own(made.cell) || self.is_returned(made.cell) {

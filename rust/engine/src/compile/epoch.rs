@@ -1,4 +1,4 @@
-//! Many replays in a row, on batches of rows: what a program runs on is moved along or gathered, never made anew.
+//! Many replays in a row, on batches of rows: the program's inputs are moved along or gathered, never reallocated.
 
 use std::ops::Range;
 
@@ -13,20 +13,20 @@ use crate::shape::Layout;
 use crate::tensor::watch::is_recording;
 use crate::tensor::{Number, Tensor};
 
-/// Rows of tensors that belong together, divided into batches.
+/// The rows of several tensors, divided into batches.
 #[derive(Debug)]
 pub struct Batches {
-    /// Contiguous, all of as many rows.
+    /// Contiguous, all with the same number of rows.
     columns: Vec<Tensor>,
     order: Option<Tensor>,
     size: usize,
-    /// Rows that are in a batch.
+    /// Number of rows in batches.
     rows: usize,
 }
 
 impl Batches {
-    /// Batches of `size` rows of `columns`, each (rows, …), in their order. The last batch is smaller if they do not divide
-    /// evenly, or left out.
+    /// Batches of `size` rows of `columns`, each (rows, …), in order. The last batch is smaller if they do not divide evenly, or
+    /// dropped.
     ///
     /// `ValueError` if there are no batches, numbers of rows differ, or derivatives of a column would be lost; `RuntimeError`
     /// inside a recording.
@@ -79,14 +79,14 @@ impl Batches {
         start..self.rows.min(start + self.size)
     }
 
-    /// The batch after the last of those in a row, from `batch` on, that are as large.
+    /// The end of the run of batches of equal size that starts at `batch`.
     #[must_use]
     pub fn end_of_size(&self, batch: usize) -> usize {
         let full = self.rows / self.size;
         if batch < full { full } else { self.count() }
     }
 
-    /// One batch: a tensor of each column, a view if the order is that of the rows.
+    /// One batch: a tensor for each column, a view unless shuffled.
     pub fn get(&self, batch: usize) -> Result<Vec<Tensor>> {
         let mut made = self.arguments(batch)?;
         self.load(batch, &mut made)?;
@@ -107,7 +107,7 @@ impl Batches {
         self.columns.iter().map(make).collect()
     }
 
-    /// Makes arguments of its size those of one batch: views are moved, other tensors written.
+    /// Loads one batch into arguments of its size: views are moved, other tensors overwritten.
     fn load(&self, batch: usize, arguments: &mut [Tensor]) -> Result<()> {
         let rows = self.rows_of(batch);
         let Some(order) = &self.order else {
@@ -141,7 +141,7 @@ fn width(x: &Tensor) -> usize {
 pub struct Stacked(Vec<Tensor>);
 
 impl Stacked {
-    /// Places for `count` results of every one of these shapes and dtypes. `TypeError` unless there is one, and all are 0-d.
+    /// Memory for `count` results of each of these shapes and dtypes. `TypeError` unless there is one, and all are 0-d.
     pub fn new<'a>(count: usize, of: impl IntoIterator<Item = (&'a [usize], DType)>) -> Result<Self> {
         let make = |(shape, dtype): (&[usize], DType)| {
             if !shape.is_empty() {
@@ -167,8 +167,7 @@ impl Stacked {
         &self.0
     }
 
-    /// Writes the results of step `at`. `TypeError` unless number, shapes and dtypes are those that there are places
-    /// for.
+    /// Writes the results of step `at`. `TypeError` unless their number, shapes and dtypes are those of the first step.
     pub fn put<'a>(&self, at: usize, results: impl ExactSizeIterator<Item = &'a Tensor> + Clone) -> Result<()> {
         let alike = |(to, x): (&Tensor, &Tensor)| x.numel() == 1 && x.dtype() == to.dtype();
         if results.clone().len() != self.0.len() || !self.0.iter().zip(results.clone()).all(alike) {
@@ -193,8 +192,8 @@ impl Stacked {
 }
 
 impl Replay {
-    /// Runs the program on batches from number `done` on, until one has another size or `pause`, asked after each, says so; or
-    /// on none, if the program [is not valid](Replay::is_valid). `done` counts also those before an error.
+    /// Runs the program on batches from number `done` on, until one has another size or `pause`, called after each, returns true;
+    /// or on none, if the program [is not valid](Replay::is_valid). `done` also counts those before an error.
     ///
     /// Allocates nothing for a batch.
     pub fn run_batches(
@@ -233,7 +232,7 @@ impl Replay {
         mut pause: impl FnMut() -> bool,
     ) -> Result<()> {
         let end = if self.repeats() { batches.end_of_size(*done) } else { *done + 1 };
-        // Between the steps nobody can look at the leaves' gradients.
+        // Nobody can observe the leaves' gradients between the steps.
         self.take_gradients()?;
         while *done < end {
             batches.load(*done, arguments)?;

@@ -1,4 +1,4 @@
-//! What the recorder does when it hears of something.
+//! The recorder's reactions to what it watches.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::random::{Generator, State};
 use crate::tensor::watch::{Watcher, is_recording};
 use crate::tensor::{Mark, Registered, Tensor};
 
-/// The recorder of whatever thread asks.
+/// The recorder of the calling thread.
 pub(super) struct OfThread;
 
 impl Watcher for OfThread {
@@ -29,7 +29,7 @@ impl Watcher for OfThread {
             let known = |y: &Tensor| {
                 y.mark() != Mark::None && (r.known(y).is_some() || y.mark() == Mark::Built { recording: r.number })
             };
-            // A view of what was there is no new value.
+            // A view of an existing tensor is not a new value.
             let old = |y: &Tensor| known(y) || x.iter().any(|x| x.shares_storage(y));
             if !out.made().is_empty() && out.made().iter().all(old) { Ok(()) } else { r.push(op, x, out, effect) }
         })
@@ -84,7 +84,7 @@ impl Watcher for OfThread {
     }
 }
 
-/// Where a generator stands, for [`set_state`].
+/// The state of a generator, for [`set_state`].
 #[must_use]
 pub fn state_of(generator: &Generator) -> State {
     let state = generator.state();
@@ -98,7 +98,8 @@ pub fn state_of(generator: &Generator) -> State {
     state
 }
 
-/// Puts a generator somewhere; a repeated step puts it where [`state_of`] was called in it, if the state is from there.
+/// Sets the state of a generator. If it comes from [`state_of`] in the same step, a replay sets the state of that call in the
+/// replay.
 pub fn set_state(generator: &Generator, state: State) {
     if is_recording() {
         let kept = with(|r| {
@@ -115,7 +116,7 @@ pub fn set_state(generator: &Generator, state: State) {
     generator.set_state(state);
 }
 
-/// Writes down something that is done to no tensor.
+/// Records an effect without tensors.
 fn effect(name: &'static str, f: impl Fn() + Send + Sync + 'static) {
     let op = Plain {
         kind: Kind::Other,
@@ -128,7 +129,7 @@ fn effect(name: &'static str, f: impl Fn() + Send + Sync + 'static) {
     with(|r| r.push_instr(Arc::new(op), SmallVec::new(), SmallVec::new(), false, true));
 }
 
-/// The error of what cannot be repeated.
+/// The error for what cannot be replayed.
 fn refuse(what: &str) -> Result<()> {
     fail!(Runtime, "{}", refusal(what))
 }

@@ -1,11 +1,10 @@
-//! Compiled steps: what a function executes is recorded once, as one linear program, and replayed.
+//! Compiled steps: what a function executes is recorded once, as a linear program, and replayed.
 //!
 //! [`record`] watches every primitive that runs on its thread, forward, backward and update alike (they call
-//! [`watch`](crate::tensor::watch), which calls [`hooks`]), and writes down an
-//! [`program::Instr`] for each: which action, from which cells, into which. A cell stands for a storage: an argument, a
-//! tensor from outside, a constant, or a value of the step's own. [`passes`] make the program shorter without changing a
-//! bit of its results, [`plan`] gives the step's own values places in memory that are used again as soon as they may, and
-//! [`replay`] runs it all, with no allocation; [`epoch`] many times in a row.
+//! [`watch`](crate::tensor::watch), which calls [`hooks`]), and appends an [`program::Instr`] for each: an action, and the cells
+//! that it reads and writes. A cell stands for a storage: an argument, a captured tensor, a constant, or a temporary. [`passes`]
+//! shorten the program without changing a bit of its results, [`plan`] assigns temporaries to buffers that are reused as soon as
+//! possible, and [`replay`] runs the program without allocating; [`epoch`] runs it many times in a row.
 
 mod alias;
 mod arguments;

@@ -1,4 +1,4 @@
-//! Products of matrices with everything that is done to their results.
+//! Matrix products with fused epilogues.
 
 use std::any::Any;
 
@@ -14,7 +14,7 @@ use crate::tensor::{Reader, Tensor};
 
 /// C = epilogue(A·B). The inputs are A and B, the bias if there is one, and the values of the activation whose slope is applied.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Product {
+pub(crate) struct FusedProduct {
     pub bias: bool,
     pub activation: Activation,
     pub slope: Option<Slope>,
@@ -23,7 +23,7 @@ pub(crate) struct Product {
     pub sums: bool,
 }
 
-impl Product {
+impl FusedProduct {
     /// The product that an operation is, if it is one.
     pub(super) fn of(op: &dyn Op) -> Option<&Self> {
         op.as_any()?.downcast_ref()
@@ -68,7 +68,7 @@ fn mat<'a, T: Real>(x: &Tensor, data: &'a Reader<'_, T>) -> Mat<'a, T> {
     }
 }
 
-impl Op for Product {
+impl Op for FusedProduct {
     fn name(&self) -> &'static str {
         "product"
     }
@@ -110,13 +110,13 @@ impl Op for Product {
     }
 }
 
-/// The same, with B packed the first time, and again when it has changed since: for weights that the program does not change.
+/// The same with a packed B, packed again when it has changed: for weights that the program does not change.
 pub(super) struct Kept {
-    pub product: Product,
+    pub product: FusedProduct,
     pub packed: Lock<Option<Copies>>,
 }
 
-/// B as it was at a version of its storage.
+/// B, packed at a version of its storage.
 pub(super) struct Copies {
     version: u32,
     form: Form,
@@ -128,7 +128,7 @@ enum Form {
 }
 
 impl Kept {
-    pub fn new(product: Product) -> Self {
+    pub fn new(product: FusedProduct) -> Self {
         Self { product, packed: Lock::default() }
     }
 }
@@ -154,7 +154,7 @@ impl Op for Kept {
             *slot = Some(Copies { version: version.wrapping_sub(1), form });
         }
         let Some(copies) = slot.as_mut() else { unreachable!("made above") };
-        // Who has the address may write without being noticed.
+        // Writes through its address would go unnoticed.
         let stale = copies.version != version || x[1].is_lent();
         copies.version = version;
         match &mut copies.form {

@@ -17,14 +17,14 @@ use crate::tensor::Tensor;
 pub(super) struct Cell {
     pub home: Home,
     pub dtype: DType,
-    /// As it was made; of arguments and captured tensors, as they came. Offsets count from the cell's first element.
+    /// Its layout when it was recorded. Offsets count from the cell's first element.
     pub layout: Layout,
-    /// What was asked of it when the recording met it.
+    /// Its gradient state when it was recorded.
     pub asked: Asked,
 }
 
 impl Cell {
-    /// A value of the step's own.
+    /// A temporary.
     pub fn temporary(dtype: DType, layout: Layout) -> Self {
         Self { home: Home::Temporary, dtype, layout, asked: Asked::default() }
     }
@@ -47,11 +47,11 @@ impl Cell {
 pub(super) enum Home {
     /// The argument of this number.
     Argument(usize),
-    /// A tensor from outside: a parameter, its gradient, a state of an optimizer, running statistics.
+    /// A tensor captured from outside: a parameter, its gradient, optimizer state, running statistics.
     Captured(Tensor),
-    /// A tensor that the recorded function made from what does not change.
+    /// A tensor that the recorded function made from constants.
     Constant(Tensor),
-    /// A value of the step's own.
+    /// An intermediate value.
     Temporary,
 }
 
@@ -70,7 +70,7 @@ pub(super) struct Instr {
     pub outputs: SmallVec<[Operand; 2]>,
     /// Whether the outputs are changed in place rather than made.
     pub in_place: bool,
-    /// Whether it does more than its outputs show: draws from a generator.
+    /// Whether it has side effects, such as drawing from a generator.
     pub effect: bool,
 }
 
@@ -79,7 +79,7 @@ pub(super) struct Instr {
 pub(super) enum Output {
     /// A copy of a part of a cell.
     Copy(Operand),
-    /// A tensor from outside itself, or a view of it.
+    /// A captured tensor, or a view of it.
     Alias(Operand),
 }
 
@@ -99,21 +99,21 @@ impl Output {
 #[derive(Clone)]
 pub(super) struct Gradient {
     pub leaf: Tensor,
-    /// Whether the program starts from the gradient that there is before, or from its absence.
+    /// Whether the program reads the previous gradient, or relies on its absence.
     pub read: bool,
-    /// The storage of the gradient that the program starts from.
+    /// The storage of the previous gradient.
     pub expected: Option<usize>,
-    /// Whether the gradient is the program's own: made in its memory, rather than added to.
+    /// Whether the gradient is in the program's memory, rather than accumulated in the previous one.
     pub made: bool,
-    /// What it has afterwards.
+    /// The gradient afterwards.
     pub after: Option<Operand>,
 }
 
-/// What the function asks the gradients of by itself, not through `.grad`.
+/// A tensor with respect to which the function computes gradients other than through `.grad`.
 #[derive(Clone, Copy)]
 pub(super) enum Aim {
     Argument(usize),
-    /// A leaf or a result from before.
+    /// A leaf or an earlier result.
     Outside(crate::tensor::Key),
 }
 
@@ -123,9 +123,9 @@ pub struct Program {
     pub(super) cells: Vec<Cell>,
     pub(super) instrs: Vec<Instr>,
     pub(super) outputs: Vec<Output>,
-    /// Of each output, the cell that it was a part of when it was recorded: those of one share memory.
+    /// For each output, the cell that it was a part of when recorded: outputs of one cell share memory.
     pub(super) groups: Vec<usize>,
-    /// Of each output, whether a gradient could have been asked of what the function returned: see [`crate::tape::seal`].
+    /// For each output, whether what the function returned required gradients: see [`crate::tape::seal`].
     pub(super) sealed: Vec<bool>,
     pub(super) gradients: Vec<Gradient>,
     pub(super) conflicts: Vec<Conflict>,
@@ -137,21 +137,21 @@ pub struct Program {
     pub(super) followed: Vec<usize>,
 }
 
-/// What a program takes.
+/// The cost of a program.
 #[derive(Clone, Copy, Default, Debug, PartialEq)]
 pub struct Cost {
     /// Floating-point operations.
     pub flops: f64,
-    /// Bytes that are read and written.
+    /// Bytes read and written.
     pub bytes: f64,
     /// Instructions.
     pub instructions: usize,
-    /// Bytes of the buffers that hold the values in between.
+    /// Bytes of the buffers for temporaries.
     pub memory: usize,
 }
 
 impl Instr {
-    /// Makes it an instruction that does nothing, for its pass to remove: no pass takes it for what it was.
+    /// Turns it into an instruction that does nothing, which is removed later and which no pass recognizes.
     pub fn clear(&mut self) {
         let (inputs, outputs) = Default::default();
         *self = Self { op: Arc::new(Nothing), inputs, outputs, in_place: false, effect: false };
@@ -162,7 +162,7 @@ impl Instr {
     }
 }
 
-/// What is left of an instruction that a pass has made superfluous.
+/// The action of an instruction that a pass has eliminated.
 struct Nothing;
 
 impl Op for Nothing {

@@ -1,8 +1,8 @@
 //! The recorder: it watches the primitives that run on its thread.
 //!
-//! Every storage carries a mark, which says what cell of which recording it is. A storage that a recording made without any
-//! primitive that it saw holds a constant; one that was there before is captured. Reading a value of the step's own outside a
-//! primitive would freeze it into the program, so that is an error.
+//! Every storage carries a mark with its recording and cell. A storage that was made during the recording, but by no primitive
+//! that it saw, holds a constant; one that existed before is captured. Reading a temporary outside a primitive would freeze its
+//! value into the program, so that is an error.
 
 use std::cell::{Cell as Slot, RefCell};
 use std::collections::HashMap;
@@ -17,8 +17,8 @@ use super::arguments::{aim, fixed_data, part_of, put_back};
 use super::asked::asked;
 use super::hooks::{OfThread, refusal};
 use super::program::{Cell, Gradient, Home, Instr, Operand, Output, Program};
-use crate::error::{Error, Kind, Result, fail};
-use crate::op::{Kind as What, Op, Out, Plain, with_grad_enabled};
+use crate::error::{Error, ErrorKind, Result, fail};
+use crate::op::{Kind, Op, Out, Plain, with_grad_enabled};
 use crate::ops;
 use crate::random::{Generator, State};
 use crate::shape::Layout;
@@ -31,7 +31,7 @@ thread_local! {
     static PLACE: Slot<Option<fn() -> String>> = const { Slot::new(None) };
 }
 
-/// Says how to find the line of the user's program that is running, for messages.
+/// Sets how messages find the line of the user's program that is running.
 pub fn set_place(place: fn() -> String) {
     PLACE.set(Some(place));
 }
@@ -43,48 +43,47 @@ pub(super) fn place() -> String {
 pub(super) struct Recorder {
     pub(super) number: u32,
     pub(super) program: Program,
-    /// The storages of what the function must not change, which are rows of an epoch's data: all arguments, then.
+    /// The storages that the function must not change: all arguments, if they are rows of an epoch's data.
     fixed: Option<Vec<usize>>,
-    /// What the function takes for its arguments: copies, so that tensors from outside are never taken for arguments.
+    /// The function's arguments: copies, so that captured tensors are never mistaken for arguments.
     pub(super) arguments: Vec<Tensor>,
-    /// What they are copies of.
+    /// The originals of the copies.
     pub(super) given: Vec<Tensor>,
-    /// The arguments and tensors from outside that were changed, and when they were last, as nodes count.
+    /// The arguments and captured tensors that were changed, with the clock of the last change.
     pub(super) changed: Vec<(usize, u64)>,
-    /// The cells of storages from outside, by their identity: another thread may mark the same ones.
+    /// The cells of captured storages, by identity: another thread may mark the same ones.
     captured: HashMap<usize, usize>,
-    /// Of every cell, what it held before the recording changed it, if it did.
+    /// For each cell, its content before the recording changed it, if it did.
     before: Vec<Option<Tensor>>,
-    /// The gradients that the leaves of the program had.
+    /// The previous gradients of the program's leaves.
     gradients: Vec<Option<Tensor>>,
     generators: Vec<(Generator, State)>,
-    /// States of generators that the function asked for.
+    /// States of generators that the function has read.
     pub(super) states: Vec<(Generator, State, Arc<Lock<State>>)>,
     /// Whether a backward pass was made.
     pub(super) differentiated: bool,
-    /// What gradients were asked of, other than by their leaves.
+    /// What gradients were computed with respect to, other than for `.grad`.
     pub(super) aims: Vec<Tensor>,
-    /// When it began, as nodes count.
+    /// The clock when it began.
     since: u64,
     /// The hooks that were registered.
     pub(super) hooks: Vec<Registered>,
-    /// What made the function one that cannot be recorded.
+    /// Why the function cannot be recorded.
     refused: Option<Error>,
 }
 
-/// A function being recorded. Dropped before [`Recording::finish`], it puts everything that was changed in place back as it
-/// was.
+/// A function being recorded. Dropped before [`Recording::finish`], it undoes all changes in place.
 pub struct Recording(());
 
 impl Recording {
-    /// Starts watching this thread, and returns what the function is to be called with in the places of `arguments`.
-    /// `RuntimeError` inside another recording.
+    /// Starts watching this thread, and returns the tensors to call the function with instead of `arguments`. `RuntimeError`
+    /// inside another recording.
     pub fn begin(arguments: &[Tensor]) -> Result<(Self, Vec<Tensor>)> {
         static NUMBERS: AtomicU32 = AtomicU32::new(0);
         if RECORDER.with_borrow(Option::is_some) {
             fail!(Runtime, "compile: a step is being recorded on this thread already");
         }
-        // 0 stands for no recording, also after four billion of them.
+        // 0 means no recording, even after four billion of them.
         let number = NUMBERS.fetch_add(1, Relaxed).checked_add(1).unwrap_or(1).max(1);
         let copied = |x: &Tensor| -> Result<Tensor> {
             let copy = ops::copy_as_it_lies(x)?;
@@ -119,14 +118,14 @@ impl Recording {
         Ok((Self(()), copies))
     }
 
-    /// From now on, changing these arguments, with which it began, is a `ValueError`: they are rows of an epoch's data.
+    /// Makes it a `ValueError` to change the arguments, which are rows of an epoch's data.
     pub fn fix(&self, arguments: &[Tensor]) {
         with(|recorder| recorder.fixed = Some(arguments.iter().map(Tensor::storage_identity).collect()));
     }
 
-    /// What `make` makes of the program of the function, called with what [`Recording::begin`] gave, that returned `outputs`; and
-    /// the results of this call. `arguments` are those that it began with. An error if something was done that cannot be
-    /// repeated, or `make`'s; what was changed in place is as it was before then.
+    /// The result of `make` for the program of the function, which was called with the tensors from [`Recording::begin`] and
+    /// returned `outputs`; and the results of this call. `arguments` are those of `begin`. After an error, because something
+    /// cannot be replayed or from `make`, all changes in place are undone.
     pub fn finish<R>(
         self,
         outputs: &[Tensor],
@@ -180,7 +179,7 @@ impl Recorder {
         cell
     }
 
-    /// `t` as an operand: of what is not known yet, a constant or a captured tensor.
+    /// `t` as an operand; if it is new, a constant or a captured tensor.
     pub(super) fn operand(&mut self, t: &Tensor) -> Result<Operand> {
         let cell = match self.known(t) {
             Some(cell) => cell,
@@ -224,8 +223,8 @@ impl Recorder {
         self.program.instrs.push(Instr { op, inputs, outputs, in_place, effect });
     }
 
-    /// Prepares for a change of `t` in place: keeps what a tensor from outside holds, and lets the program start from a copy of
-    /// a constant every time.
+    /// Prepares for a change of `t` in place: saves the content of a captured tensor, and lets every replay start from a copy of
+    /// a constant.
     pub(super) fn keep(&mut self, t: &Tensor) -> Result<()> {
         let cell = self.operand(t)?.cell;
         let data = self.fixed.as_ref().is_some_and(|data| match &self.program.cells[cell].home {
@@ -239,7 +238,7 @@ impl Recorder {
         if let Home::Constant(_) = self.program.cells[cell].home {
             let Cell { dtype, layout, .. } = self.program.cells[cell].clone();
             let f = |x: &[&Tensor], out: &mut Out<'_>| x[0].pack_into(out);
-            let op = Arc::new(Plain { kind: What::Other, name: "copy", f });
+            let op = Arc::new(Plain { kind: Kind::Other, name: "copy", f });
             let inputs = [Operand { cell, layout: layout.clone() }].into_iter().collect();
             let own = self.program.cells.len();
             self.program.cells.push(Cell::temporary(dtype, layout.clone()));
@@ -259,7 +258,7 @@ impl Recorder {
         Ok(())
     }
 
-    /// Whether something has made `t` that the recording did not see. Memory of other libraries was there before.
+    /// Whether `t` was made by something that the recording did not see. Memory of other libraries existed before.
     pub(super) fn is_built(&self, t: &Tensor) -> bool {
         t.mark() == Mark::Built { recording: self.number } && !t.is_foreign()
     }
@@ -274,7 +273,7 @@ impl Recorder {
         }
     }
 
-    /// Whether a replay has other memory for `t`: that of an argument, or the step's own.
+    /// Whether a replay uses other memory for `t`: that of an argument, or a temporary.
     pub(super) fn moves(&self, t: &Tensor) -> bool {
         let home = self.known(t).map(|cell| &self.program.cells[cell].home);
         matches!(home, Some(Home::Argument(_) | Home::Temporary))
@@ -283,18 +282,18 @@ impl Recorder {
     pub(super) fn touched(&mut self, t: &Tensor) {
         if !self.is_constant(t) && self.refused.is_none() {
             let message = refusal("an operation that looks at elements to decide what it does");
-            self.refused = Some(Error { kind: Kind::Runtime, message });
+            self.refused = Some(Error { kind: ErrorKind::Runtime, message });
         }
     }
 
-    /// Notes where a generator stood at first.
+    /// Saves the initial state of a generator.
     pub(super) fn generator(&mut self, generator: &Generator) {
         if !self.generators.iter().any(|(g, _)| g.is(generator)) {
             self.generators.push((generator.clone(), generator.state()));
         }
     }
 
-    /// Notes the first look at a leaf's gradient: whether the program starts from what it was.
+    /// Records the first access to a leaf's gradient: whether the program reads the previous one.
     pub(super) fn leaf(&mut self, leaf: &Tensor, read: bool) {
         // The gradient of a leaf that the function makes is a value like any other.
         if leaf.recording() != self.number
@@ -327,7 +326,7 @@ impl Recorder {
             if let Some(grad) = leaf.peek_grad() {
                 let operand = self.operand(&grad)?;
                 let cell = &mut self.program.cells[operand.cell];
-                // From now on it is the gradient's own memory that the program writes to.
+                // From now on the program writes to the memory of the gradient.
                 if let Home::Temporary = cell.home {
                     cell.home = Home::Captured(grad.whole());
                     cell.asked = asked(&grad.whole());
@@ -358,8 +357,8 @@ impl Recorder {
         Ok(())
     }
 
-    /// What the recorded call returns: as later calls do, nothing with a history, and nothing of the copies that stood for
-    /// the arguments, which get what was written to those.
+    /// The results of the recorded call: like those of later calls, they have no history, and do not share memory with the copies
+    /// of the arguments, whose changes are written back to the arguments.
     fn results(&self, outputs: &[Tensor], arguments: &[Tensor]) -> Result<Vec<Tensor>> {
         let changed = || arguments.iter().enumerate().filter(|&(i, _)| self.before[i].is_some());
         // Other checks were made where the function wrote to the copies.
@@ -382,14 +381,14 @@ impl Recorder {
         outputs.iter().zip(&self.program.outputs).zip(&self.program.sealed).map(one).collect()
     }
 
-    /// Puts back what was changed.
+    /// Undoes all changes.
     fn undo(self) {
         for (generator, state) in self.generators {
             generator.set_state(state);
         }
         for (cell, before) in self.program.cells.iter().zip(self.before) {
             let Home::Captured(t) = &cell.home else { continue };
-            // What follows was done a moment ago, and `before` has the shape of `t`.
+            // Cannot fail: it was done a moment ago, and `before` has the shape of `t`.
             if let Some(before) = before {
                 let _ = with_grad_enabled(false, || t.whole().copy_from(&before));
             }

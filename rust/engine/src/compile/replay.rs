@@ -1,4 +1,4 @@
-//! Running a program again.
+//! Replaying a program.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use super::arguments::{part_of, put_back};
 use super::asked::{Watched, asked};
 use super::passes;
-use super::plan::places;
+use super::plan::assign_slots;
 use super::program::{Cell, Gradient, Home, Operand, Output, Program};
 use crate::dtype::DType;
 use crate::error::{Result, fail};
@@ -21,35 +21,35 @@ use crate::shape::Layout;
 use crate::tape::seal;
 use crate::tensor::{Number, Tensor};
 
-/// Below both, a program runs on the caller alone. A step of 0.3 MFLOP takes 3.6 µs on one core and 3.9 on two: the operands
-/// of every product would cross from one to the other and back.
+/// Below both, a program runs on the calling thread alone. A step of 0.3 MFLOP takes 3.6 µs on one core and 3.9 on two: the
+/// operands of every product would move from one core to the other and back.
 const ALONE_BELOW_FLOPS: f64 = 1e6;
 const ALONE_BELOW_BYTES: f64 = 1e6;
 
-/// A program with places for all of its values: ready to run.
+/// A program with memory for all of its values, ready to run.
 pub struct Replay {
     pub(super) program: Program,
     steps: Vec<Step>,
     outputs: Vec<Ref>,
-    /// All of the cell of an output that shares it with another one.
+    /// For outputs that share a cell: a tensor over the whole cell.
     wholes: Vec<Option<Ref>>,
-    /// Whether all of it is too little work for a second thread.
+    /// Whether it is too little work for a second thread.
     alone: bool,
-    /// Parts of arguments that instructions read; there are views of them while the program runs.
+    /// Parts of arguments that instructions read; views of them exist while the program runs.
     parts: Vec<(usize, Layout)>,
     views: Vec<Tensor>,
     nothing: Tensor,
     /// Memory for the operands of an instruction.
     operands: [Vec<&'static Tensor>; 2],
-    /// The least time that each instruction has taken, while somebody wants to know.
+    /// The minimum time of each instruction, while profiling.
     watch: Option<Vec<f64>>,
-    /// Arguments for the shuffled rows of an epoch, made when there is a first one.
+    /// Arguments for the shuffled rows of an epoch, allocated for the first one.
     pub(super) gathered: Vec<Tensor>,
-    /// Of every cell, how many of the handles to its tensor are the program's own.
+    /// For each cell, the number of handles to its tensor that the program holds.
     held: Vec<usize>,
     /// Arguments that the program changes.
     pub(super) changed: Vec<usize>,
-    /// The addresses of the tensors from outside that it changes.
+    /// The addresses of the captured tensors that it changes.
     pub(super) written: Vec<Range<usize>>,
 }
 
@@ -63,7 +63,7 @@ struct Step {
 /// A tensor of an instruction.
 #[derive(Clone)]
 enum Ref {
-    /// One that stays, with its cell.
+    /// A tensor that does not change between runs.
     Fixed(Tensor),
     /// An argument.
     Argument(usize),
@@ -71,13 +71,13 @@ enum Ref {
     Part(usize),
 }
 
-/// An empty list in the same memory, for references that live for another time.
+/// An empty list in the same memory, for references with another lifetime.
 fn emptied<'a>(mut list: Vec<&Tensor>) -> Vec<&'a Tensor> {
     list.clear();
     list.into_iter().map(|_| unreachable!("the list is empty")).collect()
 }
 
-/// The arguments that instructions write to, and the addresses of the tensors from outside that they write to.
+/// The arguments that instructions write to, and the addresses of the captured tensors that they write to.
 fn changes(program: &Program) -> (Vec<usize>, Vec<Range<usize>>) {
     let (mut changed, mut written) = (Vec::new(), Vec::new());
     for operand in program.instrs.iter().flat_map(|instr| &instr.outputs) {
@@ -91,7 +91,7 @@ fn changes(program: &Program) -> (Vec<usize>, Vec<Range<usize>>) {
 }
 
 impl Replay {
-    /// Makes a recorded program ready, after the passes that are not named in `without`.
+    /// Prepares a recorded program, after all passes but those in `without`.
     pub fn new(mut program: Program, without: &[&str]) -> Result<Self> {
         passes::run(&mut program, without);
         let cost = program.cost();
@@ -115,11 +115,11 @@ impl Replay {
         Ok(replay)
     }
 
-    /// Makes the tensors of all instructions.
+    /// Creates the tensors of all instructions.
     fn bind(&mut self) -> Result<()> {
-        let places = places(&self.program);
-        let slots = places.bytes.iter().map(|&bytes| Tensor::full(&[bytes], Number::Int(0), DType::UInt8));
-        let slots = slots.collect::<Result<Vec<_>>>()?;
+        let slots = assign_slots(&self.program);
+        let buffers = slots.bytes.iter().map(|&bytes| Tensor::full(&[bytes], Number::Int(0), DType::UInt8));
+        let buffers = buffers.collect::<Result<Vec<_>>>()?;
         self.held.fill(1);
         self.parts.clear();
         self.views.clear();
@@ -135,8 +135,8 @@ impl Replay {
                     return Ok(Ref::Part(self.parts.len() - 1));
                 }
                 Home::Captured(t) | Home::Constant(t) => t,
-                Home::Temporary => match places.slot[operand.cell] {
-                    Some(slot) => &slots[slot],
+                Home::Temporary => match slots.slot[operand.cell] {
+                    Some(slot) => &buffers[slot],
                     None => fail!(Runtime, "compile: a value is read before it is made; please report it"),
                 },
             };
@@ -171,14 +171,14 @@ impl Replay {
         Ok(())
     }
 
-    /// What was recorded, as it runs.
+    /// The program, as it runs.
     #[must_use]
     pub fn program(&self) -> &Program {
         &self.program
     }
 
-    /// Whether what the program found when it was recorded is still so: tensors from outside are there, with gradients
-    /// wanted of the same ones, and gradients that it adds to are the same.
+    /// Whether the assumptions of the recording still hold: captured tensors exist, the same ones require gradients, and the
+    /// gradients that it accumulates into are the same.
     #[must_use]
     pub fn is_valid(&self) -> bool {
         let gradients = &self.program.gradients;
@@ -194,7 +194,7 @@ impl Replay {
             }
             let gradient = || gradients.iter().any(|g| g.after.as_ref().is_some_and(|after| after.cell == i));
             let leaves = || gradients.iter().filter(|g| g.leaf.is_same(t)).count();
-            // Somebody else has it, too; asked first is what is true of nearly all.
+            // Somebody else holds it, too; the condition that nearly always holds is tested first.
             let others = t.handles() > held + gradients.len() || t.handles() > held + leaves() || gradient();
             asked(t) == cell.asked && others
         };
@@ -203,8 +203,8 @@ impl Replay {
 
     /// Runs the program on arguments of the recorded shapes and dtypes, and returns what the function returned.
     ///
-    /// An error leaves what instructions before had done, as it does without compiling; gradients that would have been
-    /// replaced are gone.
+    /// After an error, the effects of earlier instructions remain, as in eager execution; gradients that would have been replaced
+    /// are lost.
     pub fn run(&mut self, arguments: &[Tensor]) -> Result<Vec<Tensor>> {
         let copies = self.copies(arguments)?;
         let used = copies.as_deref().unwrap_or(arguments);
@@ -213,7 +213,7 @@ impl Replay {
         done
     }
 
-    /// What the function returned, after a run on `used` in the places of `arguments`.
+    /// What the function returned, after a run on `used` instead of `arguments`.
     fn returned(&self, arguments: &[Tensor], used: &[Tensor]) -> Result<Vec<Tensor>> {
         for &i in self.changed.iter().filter(|&&i| !used[i].is_same(&arguments[i])) {
             put_back(&arguments[i], &used[i])?;
@@ -245,7 +245,7 @@ impl Replay {
         made.collect()
     }
 
-    /// What the function returned, after the program has run on these arguments: in the program's own memory.
+    /// What the function returned, after the program has run on these arguments; in the program's memory.
     pub(super) fn results<'a>(&'a self, arguments: &'a [Tensor]) -> impl ExactSizeIterator<Item = &'a Tensor> + Clone {
         self.outputs.iter().map(|reference| self.tensor(reference, arguments))
     }
@@ -258,7 +258,7 @@ impl Replay {
         })
     }
 
-    /// Runs the program `times` times, and returns the least time that each instruction took, in seconds.
+    /// Runs the program `times` times, and returns the minimum time of each instruction in seconds.
     pub fn profile(&mut self, arguments: &[Tensor], times: usize) -> Result<Vec<f64>> {
         self.check_arguments(arguments)?;
         let copies = self.copies(arguments)?;
@@ -301,7 +301,7 @@ impl Replay {
         }
     }
 
-    /// Runs the instructions. What is made of arguments stays for the next run, until [`Replay::let_go`].
+    /// Runs the instructions. Views of arguments are kept for the next run, until [`Replay::let_go`].
     pub(super) fn execute(&mut self, arguments: &[Tensor]) -> Result<()> {
         self.take_gradients()?;
         self.run_steps(arguments)?;
@@ -309,12 +309,12 @@ impl Replay {
         Ok(())
     }
 
-    /// Whether the program may run again right after it has run: not if it starts from leaves without gradients.
+    /// Whether the program may run twice in a row: not if it relies on leaves without gradients.
     pub(super) fn repeats(&self) -> bool {
         !self.program.gradients.iter().any(|g| g.read && g.made)
     }
 
-    /// Runs the instructions; the program has the gradients that it makes.
+    /// Runs the instructions; the program holds the gradients that it makes.
     pub(super) fn run_steps(&mut self, arguments: &[Tensor]) -> Result<()> {
         let mut watch = self.watch.take();
         self.look_at(arguments);
@@ -340,7 +340,7 @@ impl Replay {
         done
     }
 
-    /// Makes the views of the arguments' parts, or moves them.
+    /// Creates the views of parts of arguments, or moves them.
     fn look_at(&mut self, arguments: &[Tensor]) {
         for (k, (i, layout)) in self.parts.iter().enumerate() {
             let x = &arguments[*i];
@@ -351,8 +351,8 @@ impl Replay {
         }
     }
 
-    /// Takes the gradients that the program makes from their leaves: one that somebody holds on to is theirs, and the program
-    /// makes another one.
+    /// Takes the gradients that the program makes back from their leaves. One that somebody else holds is left to them, and the
+    /// program allocates another.
     pub(super) fn take_gradients(&mut self) -> Result<()> {
         let mut fresh = false;
         for g in &self.program.gradients {

@@ -3,13 +3,13 @@
 use std::fmt::{self, Write as _};
 use std::ops::RangeFrom;
 
-use super::plan::places;
+use super::plan::assign_slots;
 use super::program::{Cell, Cost, Home, Instr, Operand, Program};
 use crate::shape::{Layout, Show};
 
 impl Program {
-    /// What one run takes: floating-point operations, with one for each element of an element-wise function, and bytes that
-    /// instructions read and write, however near they are.
+    /// The cost of one run: floating-point operations, one per element of an element-wise function, and bytes that instructions
+    /// read and write, from whatever level of the memory hierarchy.
     #[must_use]
     pub fn cost(&self) -> Cost {
         let mut total = Cost { instructions: self.instrs.len(), ..Cost::default() };
@@ -18,7 +18,7 @@ impl Program {
             total.flops += cost.flops;
             total.bytes += cost.bytes;
         }
-        total.memory = places(self).bytes.iter().sum();
+        total.memory = assign_slots(self).bytes.iter().sum();
         total
     }
 
@@ -57,7 +57,7 @@ impl<'a> Named<'a> {
         Self { program, names: program.cells.iter().map(name).collect() }
     }
 
-    /// A part of a cell: its name, with its shape and strides where it is not all of it as it was made.
+    /// A part of a cell: its name, with shape and strides unless it is the whole cell with its own layout.
     fn part(&self, operand: &Operand) -> String {
         let name = self.names[operand.cell].clone();
         if operand.layout == self.program.cells[operand.cell].layout {
@@ -81,7 +81,7 @@ impl<'a> Named<'a> {
 
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (places, named) = (places(self), Named::of(self));
+        let (slots, named) = (assign_slots(self), Named::of(self));
         let mut seen = vec![false; self.cells.len()];
         for operand in self.instrs.iter().flat_map(|instr| instr.inputs.iter().chain(&instr.outputs)) {
             seen[operand.cell] = true;
@@ -101,7 +101,7 @@ impl fmt::Display for Program {
             let mut line = format!("{made}{}({})", instr.op.describe(), named.list(&instr.inputs));
             if let Some(first) = instr.outputs.first().filter(|_| !instr.in_place) {
                 let _ = write!(line, ": {} {}", self.cells[first.cell].dtype, Show(&first.layout.shape));
-                if let Some(slot) = places.slot[first.cell] {
+                if let Some(slot) = slots.slot[first.cell] {
                     let _ = write!(line, " in buffer {slot}");
                 }
             }
@@ -110,7 +110,7 @@ impl fmt::Display for Program {
         let results: Vec<String> = self.outputs.iter().map(|output| named.part(output.operand())).collect();
         writeln!(f, "return {}", results.join(", "))?;
         let cost = self.cost();
-        let count = places.bytes.len();
+        let count = slots.bytes.len();
         write!(
             f,
             "# {} instructions, {} flop, {} B moved, {} B in {count} buffers",
@@ -122,7 +122,7 @@ impl fmt::Display for Program {
     }
 }
 
-/// A number in three digits with the unit's prefix.
+/// A number with three digits and a metric prefix.
 fn round(x: f64) -> String {
     for (unit, prefix) in [(1e9, "G"), (1e6, "M"), (1e3, "k")] {
         if x >= unit {

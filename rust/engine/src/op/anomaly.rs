@@ -1,4 +1,4 @@
-//! Finding the operation that makes the first NaN.
+//! Finding the operation that produced the first NaN.
 
 use std::cell::Cell;
 
@@ -6,11 +6,11 @@ use crate::dtype::match_float;
 use crate::error::{Result, fail};
 use crate::tensor::{Node, Saved, Tensor};
 
-/// Says where in the user's program it is called.
-pub type Place = fn() -> String;
+/// Finds the line of the user's program that is running.
+pub type CallSite = fn() -> String;
 
 thread_local! {
-    static PLACE: Cell<Option<Place>> = const { Cell::new(None) };
+    static CALL_SITE: Cell<Option<CallSite>> = const { Cell::new(None) };
     /// Whether a reverse rule runs, whose gradients are checked as a whole.
     static UNCHECKED: Cell<bool> = const { Cell::new(false) };
 }
@@ -19,21 +19,21 @@ thread_local! {
 #[inline]
 #[must_use]
 pub fn is_anomaly_enabled() -> bool {
-    PLACE.get().is_some()
+    CALL_SITE.get().is_some()
 }
 
-/// Switches the checks on this thread: on, if told how to find the place in the user's program. Returns what it was.
+/// Switches the checks on this thread: on, if given a way to find the line of the user's program. Returns what it was.
 #[allow(clippy::must_use_candidate, reason = "called for its effect")]
-pub fn set_anomaly(place: Option<Place>) -> Option<Place> {
-    PLACE.replace(place)
+pub fn set_anomaly(place: Option<CallSite>) -> Option<CallSite> {
+    CALL_SITE.replace(place)
 }
 
-/// Where the user's program is, for a node to remember while the checks are on.
+/// The line of the user's program, to be kept in a node while the checks are on.
 pub(super) fn place() -> Option<Box<str>> {
-    PLACE.get().map(|find| find().into())
+    CALL_SITE.get().map(|find| find().into())
 }
 
-/// Runs a reverse rule: not its operations are of interest, but the one whose rule it is.
+/// Runs a reverse rule without checking its operations: the one whose rule it is gets reported.
 pub(crate) fn unchecked<R>(rule: impl FnOnce() -> R) -> R {
     struct Restore(bool);
     impl Drop for Restore {
@@ -41,7 +41,7 @@ pub(crate) fn unchecked<R>(rule: impl FnOnce() -> R) -> R {
             UNCHECKED.set(self.0);
         }
     }
-    // Also where the rule unwinds: the checks would be off for the rest of the thread's life.
+    // Also if the rule unwinds, or the checks would stay off on this thread.
     let _restore = Restore(UNCHECKED.replace(true));
     rule()
 }
@@ -56,7 +56,7 @@ fn has_nan(t: &Tensor) -> Result<bool> {
 
 /// Refuses a result with a NaN that no input has, while the checks are on.
 pub(super) fn check_result(name: &str, x: &[&Tensor], y: &Tensor) -> Result<()> {
-    let Some(find) = PLACE.get() else { return Ok(()) };
+    let Some(find) = CALL_SITE.get() else { return Ok(()) };
     if UNCHECKED.get() || !has_nan(y)? {
         return Ok(());
     }

@@ -1,4 +1,4 @@
-//! How operations run: [`apply`], which every one of them passes, and what it hands them on to.
+//! Running operations: [`apply`], which every operation goes through, and the interpreters that it calls.
 
 mod anomaly;
 mod primitive;
@@ -11,7 +11,7 @@ use crate::forward;
 use crate::tensor::{Node, Tensor, watch};
 
 pub use crate::tensor::{Foreign, Grads, Kind, Op, Out, Saved, Saves, Want};
-pub use anomaly::{Place, is_anomaly_enabled, set_anomaly};
+pub use anomaly::{CallSite, is_anomaly_enabled, set_anomaly};
 pub(crate) use anomaly::{check_gradients, unchecked};
 pub(crate) use primitive::{Plain, check, drawn, plain, plain_as, several, write_as};
 
@@ -26,13 +26,13 @@ pub fn is_grad_enabled() -> bool {
     GRAD_ENABLED.get()
 }
 
-/// Switches taping on this thread, and returns what it was.
+/// Turns taping on this thread on or off, and returns the previous mode.
 #[allow(clippy::must_use_candidate, reason = "called for its effect")]
 pub fn set_grad_enabled(on: bool) -> bool {
     GRAD_ENABLED.replace(on)
 }
 
-/// Switches taping for the length of `f`, which may fail or unwind.
+/// Turns taping on or off during `f`, which may fail or unwind.
 pub(crate) fn with_grad_enabled<R>(on: bool, f: impl FnOnce() -> R) -> R {
     struct Restore(bool);
     impl Drop for Restore {

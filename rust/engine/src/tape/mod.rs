@@ -1,4 +1,4 @@
-//! The tape: what was computed from what.
+//! The tape: the graph of a computation.
 //!
 //! Every taped result holds its [`Node`], and a node holds the nodes of its inputs, so a graph lives exactly as long as
 //! somebody can still ask for its gradients. [`apply`](crate::op::apply) makes nodes; here is the reverse pass over them.

@@ -1,16 +1,16 @@
-//! What only one tensor keeps alive.
+//! Ownership: what only one tensor keeps alive.
 //!
-//! Hooks and operations of the bindings refer to objects that a garbage collector watches, from nodes and tensors that
-//! several handles share. The collector may be told of such an object only by a handle without which it would be gone; and a
-//! gradient with a history may refer to the tensor whose gradient it is. Both are answered by one search, which counts the
-//! references between all that can be reached: what has no others lives by this handle alone.
+//! Hooks and operations of the bindings refer to objects under a garbage collector, from nodes and tensors that several handles
+//! share. A handle may report such an object to the collector only if nothing else keeps it alive; and a gradient with a history
+//! may refer to its own tensor. One search answers both: it counts the references among everything reachable, and what has no
+//! others is kept alive by this handle alone.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::tensor::{Edge, Foreign, Hooks, Node, Saved, Tensor};
 
-/// How many nodes and tensors are looked at before a tensor goes.
+/// The number of nodes and tensors that are searched before a tensor is dropped.
 const PATIENCE: usize = 100_000;
 
 /// Whether hooks or operations of the bindings may be behind `t`: cheap, and seldom true.
@@ -20,8 +20,8 @@ pub fn may_own(t: &Tensor) -> bool {
     foreign(t) || t.hooks().get().is_some() || (keeps_grad(t) && t.try_grad().is_some_and(|g| foreign(&g)))
 }
 
-/// What the hooks and operations hold that only `t` keeps alive; nothing if the search takes more than `budget` steps, which
-/// are taken from it. It waits for no lock: what is in use is not `t`'s alone.
+/// The objects held by hooks and operations that only `t` keeps alive; none if the search takes more steps than `budget`, from which
+/// they are subtracted. It waits for no lock: what is in use is not `t`'s alone.
 pub fn owned(t: &Tensor, budget: &mut usize) -> Vec<Foreign> {
     let Some(search) = Search::of(t, *budget) else {
         *budget = 0;
@@ -55,8 +55,8 @@ pub fn remove_hooks(t: &Tensor) {
     }
 }
 
-/// To be called before a user's handle of `t` goes: forgets a gradient of which nobody could hear any more, but whose history
-/// (of `create_graph`) refers to `t`, so that they would keep each other alive.
+/// Called before a user's handle of `t` is dropped: clears a gradient that nobody could access any more, but whose history (from
+/// `create_graph`) refers to `t`, so that they would keep each other alive.
 pub fn let_go(t: &Tensor) {
     let linked = t.handles() > 1 && keeps_grad(t) && t.try_grad().is_some_and(|g| g.node().is_some());
     let Some(search) = linked.then(|| Search::of(t, PATIENCE)).flatten() else { return };
@@ -70,7 +70,7 @@ pub fn let_go(t: &Tensor) {
     }
 }
 
-/// Whether `t` may have a gradient: cheaper than looking at it.
+/// Whether `t` may have a gradient: cheaper than reading it.
 fn keeps_grad(t: &Tensor) -> bool {
     t.node().map_or_else(|| t.requires_grad(), |node| node.hooks.get().is_some())
 }
@@ -83,11 +83,11 @@ enum Item {
 
 struct Found {
     item: Item,
-    /// References from what was found.
+    /// The number of references from what was found.
     references: usize,
     /// What it refers to.
     uses: Vec<usize>,
-    /// Whether something refers to it that was not found.
+    /// Whether something outside refers to it.
     shared: bool,
 }
 

@@ -19,12 +19,12 @@ use crate::tensor::{Edge, Hook, Hooks, Key, Node, Number, Tensor, watch};
 /// How to run the reverse pass.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// Keep what the rules saved, so that the pass can be run again.
+    /// Keep saved tensors, so that the pass can be run again.
     pub retain_graph: bool,
     /// Tape the rules themselves, so that gradients can be differentiated.
     pub create_graph: bool,
-    /// End every path at the first of the chosen inputs that it meets: the gradients are partial derivatives then, although
-    /// an input may have been computed from another one.
+    /// End every path at the first input that it meets: the gradients are partial derivatives then, even if an input was computed
+    /// from another one.
     pub stop_at_inputs: bool,
 }
 
@@ -106,14 +106,14 @@ pub fn gradients(
     })
 }
 
-/// The moment, for [`captured`].
+/// The current time, for [`captured`].
 #[must_use]
 pub fn clock() -> u64 {
     Node::now()
 }
 
-/// What the graph of `outputs` rests on besides the leaves `own` and what was computed since the moment `since`: leaves, and
-/// results from before. They stand for gradients only: those of results have no elements worth reading.
+/// The leaves and earlier results that the graph of `outputs` depends on, apart from the leaves `own` and what was computed after
+/// `since`. They only serve to take gradients: results from before have no elements worth reading.
 pub fn captured(outputs: &[Tensor], own: &[Tensor], since: u64) -> Result<Vec<Tensor>> {
     let mut seen: HashSet<Key> = own.iter().filter(|t| t.is_leaf()).filter_map(|t| Edge::of(t).key()).collect();
     let mut open: Vec<Edge> = outputs.iter().map(Edge::of).collect();
@@ -146,12 +146,12 @@ struct Targets<'a> {
     found: &'a mut BTreeMap<Key, Tensor>,
 }
 
-/// What stands for `t` in a reverse pass, if gradients are computed for it.
+/// The node or leaf of `t` in a reverse pass, if gradients are computed for it.
 pub(crate) fn key(t: &Tensor) -> Option<Key> {
     Edge::of(t).key()
 }
 
-/// Whether a reverse pass from `t` comes to one of `keys`, or is there already.
+/// Whether a reverse pass from `t` reaches one of `keys`, or starts there.
 pub(crate) fn reaches(t: &Tensor, keys: &[Key]) -> bool {
     let edge = Edge::of(t);
     edge.key().is_some_and(|key| reaching([&edge].into_iter(), keys, false).contains(&key))
@@ -277,8 +277,8 @@ impl Hooks {
 }
 
 impl Node {
-    /// Adds the cotangent of the only input in place to what waits for it already, where the operation knows how: a million
-    /// gradients of small pieces of a tensor must not each be as large as the tensor.
+    /// Accumulates the cotangent of the only input in place, where the operation supports it: a million gradients of small pieces of
+    /// a tensor must not each be as large as the tensor.
     fn push_part(&self, g: &Tensor, pending: &mut BTreeMap<Key, Pending>) -> Result<bool> {
         let [edge] = &self.inputs[..] else { return Ok(false) };
         if is_grad_enabled() || is_anomaly_enabled() || g.has_tangent() {
@@ -334,7 +334,7 @@ impl Node {
     }
 }
 
-/// Adds a cotangent to what waits at `edge`, after undoing broadcasting and promotion: the one place that does.
+/// Accumulates a cotangent at `edge`, after undoing broadcasting and promotion: the only place that does.
 fn push(pending: &mut BTreeMap<Key, Pending>, edge: &Edge, grad: Tensor) -> Result<()> {
     let (shape, dtype) = match edge {
         Edge::Nowhere => return Ok(()),
@@ -353,9 +353,9 @@ fn push(pending: &mut BTreeMap<Key, Pending>, edge: &Edge, grad: Tensor) -> Resu
     Ok(())
 }
 
-/// `total += grad`, in place where nobody else holds `total` and nothing is taped.
+/// `total += grad`, in place if nobody else holds `total` and nothing is taped.
 fn add_into(total: &mut Tensor, grad: &Tensor) -> Result<()> {
-    // A recording sees values, not whether anybody holds them.
+    // A recording sees values, not who else holds them.
     let plain = !is_grad_enabled() && !watch::is_recording();
     if plain && total.is_exclusive() && grad.is_contiguous() && !grad.has_tangent() {
         return ops::add_assign(total, grad);
@@ -364,12 +364,12 @@ fn add_into(total: &mut Tensor, grad: &Tensor) -> Result<()> {
     Ok(())
 }
 
-/// A gradient for users, who may write to it: a copy, unless no other tensor has its memory.
+/// A gradient for users, who may write to it: a copy, unless no other tensor shares its memory.
 pub fn apart(g: &Tensor) -> Result<Tensor> {
     if g.is_sole() && g.check_distinct().is_ok() { Ok(g.clone()) } else { ops::clone(g) }
 }
 
-/// `all` for users, each with memory that neither `others` nor those before it have.
+/// `all` for users, each with memory that it shares with neither `others` nor earlier ones.
 pub fn all_apart(all: Vec<Tensor>, others: &[Tensor]) -> Result<Vec<Tensor>> {
     let mut seen: HashSet<usize> = others.iter().map(Tensor::storage_identity).collect();
     let own = |t: Tensor| if seen.insert(t.storage_identity()) { Ok(t) } else { ops::clone(&t) };
@@ -379,7 +379,7 @@ pub fn all_apart(all: Vec<Tensor>, others: &[Tensor]) -> Result<Vec<Tensor>> {
 /// Adds to a leaf's `.grad`, whose memory no other tensor shares afterwards, so that writing to it in place is safe.
 pub(super) fn accumulate(leaf: &Tensor, mut grad: Tensor, create_graph: bool) -> Result<()> {
     let with_history = create_graph || grad.has_tangent();
-    // The user may have put there what cannot be written to.
+    // The user may have assigned one that cannot be written to.
     let fixed = |t: &Tensor| t.has_tangent() || t.is_read_only() || t.check_distinct().is_err();
     leaf.with_grad(|slot| {
         let total = match slot {

@@ -7,7 +7,7 @@ use crate::error::{Result, fail};
 use crate::op::{Grads, Op, Out, Saved, Want};
 use crate::tensor::{Node, Number, Tensor};
 
-/// Stands where the graph of a compiled step would be.
+/// A placeholder for the graph of a compiled step.
 struct Sealed;
 
 const MESSAGE: &str = "backward: this tensor depends on a result of a compiled step, which keeps no graph when it is replayed: \
@@ -29,7 +29,7 @@ impl Op for Sealed {
     }
 }
 
-/// `y` as a tensor that requires gradients, but of which asking for them is an error that says what to write instead.
+/// `y` as a tensor that requires gradients, but for which computing them is an error that says what to write instead.
 pub(crate) fn seal(y: Tensor) -> Result<Tensor> {
     // Passes leave out what no leaf is behind.
     static LEAF: OnceLock<Tensor> = OnceLock::new();

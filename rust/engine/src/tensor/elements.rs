@@ -65,7 +65,7 @@ impl Tensor {
             return None;
         }
         let (offset, n) = (data.layout.offset, data.layout.numel());
-        data.home.storage_mut()?.buffer.get_mut::<T>().get_mut(offset..offset + n)
+        data.backing.storage_mut()?.buffer.get_mut::<T>().get_mut(offset..offset + n)
     }
 
     /// Whether nobody else refers to the elements, and they fill a row-major block.
@@ -73,7 +73,7 @@ impl Tensor {
         self.node.is_none()
             && self.tangents.is_none()
             && self.is_contiguous()
-            && Arc::get_mut(&mut self.data).is_some_and(|d| d.home.storage_mut().is_some())
+            && Arc::get_mut(&mut self.data).is_some_and(|d| d.backing.storage_mut().is_some())
     }
 
     /// The only element. `ValueError` if there are more, or none.
@@ -92,7 +92,7 @@ impl Tensor {
         })
     }
 
-    /// Refuses to write to elements that share memory.
+    /// Rejects writing to elements that share memory.
     pub(crate) fn check_distinct(&self) -> Result<()> {
         if !places_differ(self.shape(), &self.layout().strides) {
             fail!(
@@ -126,7 +126,7 @@ impl Tensor {
         })
     }
 
-    /// Hands over these elements in row-major order.
+    /// Passes on these elements in row-major order.
     pub(crate) fn pack_into(&self, out: &mut Out<'_>) -> Result<()> {
         match_any!(self.dtype(), T => {
             let from = self.read::<T>();

@@ -1,4 +1,4 @@
-//! Whether a tensor has a gradient, and that gradient.
+//! The gradients of tensors.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -7,8 +7,8 @@ use crate::error::{Result, fail};
 use crate::shape::Show;
 
 impl Tensor {
-    /// Sets whether gradients are computed for this leaf. `RuntimeError` for a taped result that is asked to forget its
-    /// history, `TypeError` for integers.
+    /// Sets whether gradients are computed for this leaf. `RuntimeError` for disabling them on a taped result, `TypeError` for
+    /// integers.
     pub fn set_requires_grad(&self, on: bool) -> Result<()> {
         if on && !self.dtype().is_float() {
             fail!(Type, "requires_grad: only tensors of floats have gradients, this one holds {}", self.dtype());
@@ -31,18 +31,17 @@ impl Tensor {
         self.data.grad.lock().clone()
     }
 
-    /// The gradient, for who does not want it recorded that it was looked at.
+    /// The gradient, without recording the access.
     pub(crate) fn peek_grad(&self) -> Option<Tensor> {
         self.data.grad.lock().clone()
     }
 
-    /// The gradient, for who must not wait; none if it is in use.
+    /// The gradient without waiting for its lock; none if it is in use.
     pub(crate) fn try_grad(&self) -> Option<Tensor> {
         self.data.grad.try_lock()?.clone()
     }
 
-    /// Puts a gradient of this tensor's shape and dtype in the place of the one that there was, which is for the caller to drop:
-    /// not while the lock is held.
+    /// Replaces the gradient by one of this tensor's shape and dtype, and returns the old one, to be dropped without the lock.
     pub(crate) fn swap_grad(&self, grad: Option<Tensor>) -> Option<Tensor> {
         std::mem::replace(&mut *self.data.grad.lock(), grad)
     }
@@ -67,7 +66,7 @@ impl Tensor {
     }
 
     /// Lets `f` change the gradient. What it returns is dropped without the lock: its owner may be another library, whose code
-    /// asks for this gradient, or waits for who does.
+    /// may read this gradient, or wait for a thread that does.
     pub(crate) fn with_grad(&self, f: impl FnOnce(&mut Option<Tensor>) -> Result<Option<Tensor>>) -> Result<()> {
         watch::grad_read(self);
         let old = f(&mut self.data.grad.lock())?;

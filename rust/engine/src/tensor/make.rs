@@ -1,4 +1,4 @@
-//! Making tensors.
+//! Creating tensors.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::sync::{Arc, OnceLock};
@@ -7,7 +7,7 @@ use rgrad_kernels::buffer::{Buffer, room_for};
 use rgrad_kernels::lock::Lock;
 use rgrad_kernels::simd::Element;
 
-use super::{Data, Home, Number, Scalar, Storage, Tensor, watch};
+use super::{Backing, Data, Number, Scalar, Storage, Tensor, watch};
 use crate::dtype::DType;
 use crate::error::{Result, fail};
 use crate::shape::{Layout, Show, checked_numel};
@@ -43,12 +43,12 @@ impl Tensor {
 
     /// A tensor over `buffer`, which holds its elements in row-major order.
     pub(crate) fn from_buffer(buffer: Buffer, shape: &[usize], dtype: DType) -> Self {
-        Self::from_parts(Home::Own(Storage::new(buffer)), Layout::contiguous(shape), dtype)
+        Self::from_parts(Backing::Own(Storage::new(buffer)), Layout::contiguous(shape), dtype)
     }
 
-    pub(super) fn from_parts(home: Home, layout: Layout, dtype: DType) -> Self {
+    pub(super) fn from_parts(backing: Backing, layout: Layout, dtype: DType) -> Self {
         let data = Data {
-            home,
+            backing,
             layout,
             dtype,
             weak: false,
@@ -85,14 +85,14 @@ impl Tensor {
         })
     }
 
-    /// A tensor over memory that somebody else owns, with a layout from [`Layout::foreign`].
+    /// A tensor over foreign memory, with a layout from [`Layout::foreign`].
     ///
     /// # Panics
     /// If `buffer` is too small for the layout.
     #[must_use]
     pub fn from_foreign(buffer: Buffer, layout: Layout, dtype: DType) -> Self {
         assert!(layout.end() <= buffer.bytes() / dtype.size());
-        Self::from_parts(Home::Own(Storage::new(buffer)), layout, dtype)
+        Self::from_parts(Backing::Own(Storage::new(buffer)), layout, dtype)
     }
 
     /// A tensor full of one number.

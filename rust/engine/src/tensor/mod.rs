@@ -43,14 +43,14 @@ pub struct Storage {
     version: AtomicU32,
     /// What recordings of compiled steps have noted: see [`Mark`].
     mark: AtomicU64,
-    /// Whether other libraries were told where the elements are.
+    /// Whether other libraries know the address of the elements.
     lent: AtomicBool,
 }
 
-/// What a recording knows of a storage.
+/// What a recording knows about a storage.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Mark {
-    /// Nothing: it was there before.
+    /// Nothing: it existed before.
     None,
     /// It was made during this recording, by something that the recording did not see.
     Built {
@@ -66,22 +66,22 @@ pub(crate) enum Mark {
     },
 }
 
-/// Where a tensor's elements are.
+/// The storage of a tensor's elements.
 #[derive(Debug)]
-enum Home {
-    /// In its own storage, allocated with it.
+enum Backing {
+    /// Its own storage, allocated with it.
     Own(Storage),
-    /// In that of the tensor that it is a view of, which is no view itself.
+    /// That of the base tensor, which is not a view itself.
     Of(Arc<Data>),
 }
 
 /// What a tensor is apart from its history: elements, type, and for a leaf its gradient.
 #[derive(Debug)]
 pub struct Data {
-    home: Home,
+    backing: Backing,
     layout: Layout,
     dtype: DType,
-    /// A Python number's: it adapts to the dtype of what it is combined with.
+    /// A Python number: its dtype adapts to that of other operands.
     weak: bool,
     /// The recording of a compiled step in which it was made, or 0.
     recording: u32,
@@ -90,12 +90,12 @@ pub struct Data {
     hooks: OnceLock<Arc<Hooks>>,
 }
 
-impl Home {
+impl Backing {
     /// The storage, if nobody else refers to it or owns its memory.
     fn storage_mut(&mut self) -> Option<&mut Storage> {
         match self {
-            Home::Own(storage) => (!storage.buffer.is_foreign()).then_some(storage),
-            Home::Of(base) => Arc::get_mut(base)?.home.storage_mut(),
+            Backing::Own(storage) => (!storage.buffer.is_foreign()).then_some(storage),
+            Backing::Of(base) => Arc::get_mut(base)?.backing.storage_mut(),
         }
     }
 }
@@ -103,9 +103,9 @@ impl Home {
 impl Data {
     #[inline]
     fn storage(&self) -> &Storage {
-        match &self.home {
-            Home::Own(storage) => storage,
-            Home::Of(base) => base.storage(),
+        match &self.backing {
+            Backing::Own(storage) => storage,
+            Backing::Of(base) => base.storage(),
         }
     }
 }
@@ -130,9 +130,9 @@ impl Tensor {
 
     /// What a view of this tensor is a view of.
     fn root(&self) -> &Arc<Data> {
-        match &self.data.home {
-            Home::Own(_) => &self.data,
-            Home::Of(base) => base,
+        match &self.data.backing {
+            Backing::Own(_) => &self.data,
+            Backing::Of(base) => base,
         }
     }
 
@@ -145,7 +145,7 @@ impl Tensor {
     pub(crate) fn move_to(&mut self, x: &Tensor, offset: usize) {
         match Arc::get_mut(&mut self.data) {
             Some(data) => {
-                data.home = Home::Of(x.root().clone());
+                data.backing = Backing::Of(x.root().clone());
                 data.layout.offset = offset;
             }
             None => *self = x.with_layout(Layout { offset, ..self.data.layout.clone() }),
@@ -154,22 +154,22 @@ impl Tensor {
 
     /// A tensor of another dtype over the same storage, whose bytes are its elements.
     pub(crate) fn with_layout_as(&self, layout: Layout, dtype: DType) -> Self {
-        Self::from_parts(Home::Of(self.root().clone()), layout, dtype)
+        Self::from_parts(Backing::Of(self.root().clone()), layout, dtype)
     }
 
     /// The tensor that the storage was made with: all of its elements, without history.
     pub(crate) fn whole(&self) -> Self {
-        match &self.data.home {
-            Home::Own(_) => self.without_history(),
-            Home::Of(base) => Self { data: base.clone(), node: None, tangents: None },
+        match &self.data.backing {
+            Backing::Own(_) => self.without_history(),
+            Backing::Of(base) => Self { data: base.clone(), node: None, tangents: None },
         }
     }
 
     /// The tensor that this one is a view of.
     pub(crate) fn base(&self) -> Option<Self> {
-        match &self.data.home {
-            Home::Own(_) => None,
-            Home::Of(base) => Some(Self { data: base.clone(), node: None, tangents: None }),
+        match &self.data.backing {
+            Backing::Own(_) => None,
+            Backing::Of(base) => Some(Self { data: base.clone(), node: None, tangents: None }),
         }
     }
 
@@ -209,7 +209,7 @@ impl Tensor {
         Ok(leaf)
     }
 
-    // ---- Asking ----
+    // ---- Queries ----
 
     /// Size of every dimension.
     #[must_use]
@@ -235,13 +235,13 @@ impl Tensor {
         self.data.dtype
     }
 
-    /// Where the elements lie.
+    /// The layout of the elements.
     #[must_use]
     pub fn layout(&self) -> &Layout {
         &self.data.layout
     }
 
-    /// Whether the elements lie one after another in row-major order.
+    /// Whether the elements are contiguous in row-major order.
     #[must_use]
     pub fn is_contiguous(&self) -> bool {
         self.data.layout.is_contiguous()
@@ -287,7 +287,7 @@ impl Tensor {
         &self.data.hooks
     }
 
-    /// What makes a leaf itself: equal for two handles of one tensor, different for a tensor and its view.
+    /// The identity of a leaf: equal for two handles of one tensor, different for a tensor and its view.
     #[must_use]
     pub fn identity(&self) -> usize {
         Arc::as_ptr(&self.data).addr()
@@ -297,17 +297,17 @@ impl Tensor {
         self.data.storage()
     }
 
-    /// Whether the elements lie in memory that somebody else owns.
+    /// Whether the elements are in foreign memory.
     pub(crate) fn is_foreign(&self) -> bool {
         self.storage().buffer.is_foreign()
     }
 
-    /// Whether others may write to the elements without that being counted: the memory is theirs, or they know where it is.
+    /// Whether others may write to the elements without a new version: they own the memory, or know its address.
     pub(crate) fn is_lent(&self) -> bool {
         self.storage().lent.load(Relaxed) || self.is_foreign()
     }
 
-    /// Whether the elements lie in memory that somebody else lends for reading only.
+    /// Whether the elements are in foreign memory that is read-only.
     #[must_use]
     pub fn is_read_only(&self) -> bool {
         self.storage().buffer.is_read_only()
@@ -337,7 +337,7 @@ impl Tensor {
         meet(&self.reach(), &other.reach())
     }
 
-    /// What makes a storage itself: equal for a tensor and its views.
+    /// The identity of a storage: equal for a tensor and its views.
     pub(crate) fn storage_identity(&self) -> usize {
         std::ptr::from_ref(self.storage()).addr()
     }
@@ -376,9 +376,9 @@ impl Tensor {
     pub(crate) fn is_sole(&self) -> bool {
         let own = |data: &Arc<Data>| Arc::strong_count(data) == 1 && !data.storage().buffer.is_foreign();
         own(&self.data)
-            && match &self.data.home {
-                Home::Own(_) => true,
-                Home::Of(base) => own(base),
+            && match &self.data.backing {
+                Backing::Own(_) => true,
+                Backing::Of(base) => own(base),
             }
     }
 

@@ -90,7 +90,7 @@ pub struct Saves {
 }
 
 impl Saves {
-    /// Nothing: shapes are known anyway.
+    /// Nothing; shapes are always known.
     pub const NOTHING: Self = Self { inputs: 0, output: false };
     /// Every input.
     pub const INPUTS: Self = Self { inputs: u32::MAX, output: false };
@@ -119,7 +119,7 @@ pub struct Saved {
     extra: Option<Tensor>,
     /// Versions of the storages when they were saved, inputs first.
     versions: SmallVec<[u32; 3]>,
-    /// Whether the output's tangents are to be computed again from the inputs'.
+    /// Whether to recompute the output's tangents from the inputs'.
     pub(crate) renew_tangents: bool,
 }
 
@@ -136,7 +136,7 @@ impl Saved {
             }
         }
         if saves.output {
-            // Without its node and tangents: they would hold the node that holds this, and all would live for ever.
+            // Without its node and tangents, which would hold the node that holds this: a reference cycle.
             saved.versions.push(y.version());
             saved.output = Some(y.without_history());
         }

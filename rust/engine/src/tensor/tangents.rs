@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use super::Tensor;
 
-/// One evaluation of a derivative by forward mode. Its tangents count until it ends; what was saved of them meanwhile, by the
-/// tape or by the user, counts as constant afterwards.
+/// One evaluation of a derivative by forward mode. Its tangents are valid until it ends; those saved meanwhile, by the tape or by
+/// the user, are constants afterwards.
 #[derive(Debug)]
 pub struct Level {
     pub(crate) number: u64,

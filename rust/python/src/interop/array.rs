@@ -16,16 +16,16 @@ use crate::error::{run, to_py};
 use crate::operands::{number, type_name};
 use crate::tensor::PyTensor;
 
-/// Memory that somebody lends.
+/// Borrowed memory.
 struct Exported {
     buffer: PyUntypedBuffer,
     /// The type of the elements, if rgrad has it.
     dtype: Option<DType>,
-    /// Whether it is one element without dimensions, which is lent as a vector of one.
+    /// Whether it is zero-dimensional, which is exported as a vector of one element.
     scalar: bool,
 }
 
-/// A tensor over lent memory, or `None` if elements, strides or alignment are not ours (negative, or not whole elements).
+/// A tensor over borrowed memory, or `None` if its elements, strides (negative, or not whole elements) or alignment do not fit.
 fn borrow(Exported { buffer, dtype, scalar }: Exported) -> Option<Tensor> {
     let dtype = dtype?;
     if buffer.suboffsets().is_some_and(|all| all.iter().any(|&offset| offset >= 0)) {
@@ -52,7 +52,7 @@ fn exported(ob: &Bound<'_, PyAny>) -> PyResult<Option<Exported>> {
     let (buffer, scalar) = if let Ok(buffer) = PyUntypedBuffer::get(ob) {
         (buffer, false)
     } else {
-        // NumPy lends 0-d arrays without a shape, which PyO3 takes for an error.
+        // NumPy exports 0-d arrays without a shape, which PyO3 takes for an error.
         let one = ob.call_method1(intern!(ob.py(), "reshape"), (1,));
         let Ok(buffer) = one.and_then(|one| PyUntypedBuffer::get(&one)) else { return Ok(None) };
         (buffer, true)
@@ -91,7 +91,7 @@ fn kind_and_size(array: &Bound<'_, PyAny>) -> PyResult<(String, usize)> {
     Ok((dtype.getattr(intern!(py, "kind"))?.extract()?, dtype.getattr(intern!(py, "itemsize"))?.extract()?))
 }
 
-/// Says what to do with an array of elements that no dtype holds.
+/// The error for an array whose elements no dtype holds, with what to do instead.
 fn unsupported(array: &Bound<'_, PyAny>) -> PyErr {
     let build = || -> PyResult<String> {
         let (kind, _) = kind_and_size(array)?;
@@ -117,9 +117,9 @@ fn scalar(ob: &Bound<'_, PyAny>) -> PyResult<Tensor> {
     Tensor::scalar(number, dtype).map_err(to_py)
 }
 
-/// A tensor with a copy of the elements of an array, NumPy scalar or other exporter of a buffer; `None` if `ob` is none.
+/// A tensor with a copy of the elements of an array, NumPy scalar or other buffer; `None` if `ob` is none of these.
 ///
-/// Elements of a type that rgrad has not are converted to the smallest dtype that holds all its values: float16 to float32,
+/// Elements of types that rgrad lacks are converted to the smallest dtype that holds all of their values: float16 to float32,
 /// int8, int16 and uint16 to int32, uint32 to int64, other byte orders to the machine's. `TypeError` if there is none.
 pub(crate) fn copied(ob: &Bound<'_, PyAny>) -> PyResult<Option<Tensor>> {
     let py = ob.py();
@@ -144,7 +144,7 @@ pub(crate) fn copied(ob: &Bound<'_, PyAny>) -> PyResult<Option<Tensor>> {
     own(py, &view).map(Some)
 }
 
-/// A tensor with its own copy of lent elements.
+/// A tensor with its own copy of borrowed elements.
 fn own(py: Python<'_>, view: &Tensor) -> PyResult<Tensor> {
     run(py, view.numel(), || compile::constant(|| copy_of(view)))
 }
@@ -157,7 +157,7 @@ pub(super) fn copy_of(view: &Tensor) -> Result<Tensor> {
     ops::ne(&ops::cast(view, DType::UInt8)?, &Tensor::scalar(Number::Int(0), DType::UInt8)?)
 }
 
-/// Whether lent elements are what kernels take truth values for: 0 or 1. Any other dtype holds whatever it does.
+/// Whether borrowed bools are all 0 or 1, as kernels assume. Other dtypes may hold any bytes.
 pub(super) fn are_truths(py: Python<'_>, view: &Tensor) -> PyResult<bool> {
     if view.dtype() != DType::Bool || view.numel() == 0 {
         return Ok(true);
@@ -166,8 +166,8 @@ pub(super) fn are_truths(py: Python<'_>, view: &Tensor) -> PyResult<bool> {
     Ok(!matches!(run(py, view.numel(), largest)?, Number::Int(2..)))
 }
 
-/// A tensor with a copy of the elements of another library's array or table, by way of DLPack or NumPy's protocols; `None`
-/// if `ob` has neither. The rows of a table are those of the tensor, in their order, whatever its index says.
+/// A tensor with a copy of the elements of another library's array or table, through DLPack or NumPy's protocols; `None` if `ob`
+/// supports neither. The rows of a table become rows of the tensor, by position, ignoring its index.
 pub(crate) fn converted(ob: &Bound<'_, PyAny>) -> PyResult<Option<Tensor>> {
     if let Some(t) = copied(ob)? {
         return Ok(Some(t));
@@ -177,7 +177,7 @@ pub(crate) fn converted(ob: &Bound<'_, PyAny>) -> PyResult<Option<Tensor>> {
         match dlpack::import(ob) {
             Ok(shared) => return own(ob.py(), &shared).map(Some),
             Err(refused) if !has_array => return Err(refused),
-            // What cannot be lent, such as a column with gaps, may still be copied.
+            // Memory that cannot be shared, such as a column with missing values, may still be copied.
             Err(refused) => return asarray(ob).and_then(|array| copied(&array)).map_err(|_| refused),
         }
     }
@@ -194,8 +194,8 @@ pub(crate) fn converted(ob: &Bound<'_, PyAny>) -> PyResult<Option<Tensor>> {
     copied(&array)
 }
 
-/// The columns of a table beside each other in an array of the dtype that they have in common; `None` if `ob` is no table.
-/// `TypeError` if one holds no numbers; the message names it.
+/// The columns of a table stacked into an array of their common dtype; `None` if `ob` is not a table. `TypeError` if a column is
+/// not numeric; the message names it.
 fn columns<'py>(ob: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
     // pyarrow has names in `column_names` and the columns themselves in `columns`.
     let names = ["column_names", "columns"].into_iter().find_map(|name| ob.getattr_opt(name).transpose());
@@ -224,9 +224,9 @@ fn repr(ob: &Bound<'_, PyAny>) -> String {
 
 /// A tensor that shares the memory of a NumPy array (or of another exporter of a buffer).
 ///
-/// Writing to one changes the other; a tensor over a read-only array refuses to be written. `TypeError` if the dtype has no
-/// counterpart, `ValueError` if the strides are negative, the elements not aligned, or truth values other bytes than 0 and 1:
-/// copy the array then with rg.tensor(array). An array of bool must hold no other bytes later either.
+/// Writing to one changes the other; a tensor over a read-only array cannot be written to. `TypeError` if rgrad lacks the dtype,
+/// `ValueError` if strides are negative, elements are misaligned, or bools have bytes other than 0 and 1: copy the array with
+/// rg.tensor(array) then. Other bytes must not be written to an array of bools later, either.
 #[pyfunction]
 #[pyo3(signature = (array))]
 pub fn from_numpy(array: &Bound<'_, PyAny>) -> PyResult<PyTensor> {
@@ -236,7 +236,7 @@ pub fn from_numpy(array: &Bound<'_, PyAny>) -> PyResult<PyTensor> {
                 "from_numpy: expected an array, got a tensor; x.detach() shares its memory",
             ));
         }
-        // NumPy does not lend elements that the protocol cannot describe.
+        // NumPy does not export elements that the protocol cannot describe.
         if array.is_instance(numpy(array.py(), &NDARRAY, "ndarray")?)? {
             return Err(unsupported(array));
         }
@@ -292,8 +292,8 @@ fn asarray<'py>(ob: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     numpy(ob.py(), &ASARRAY, "asarray")?.call1((ob,))
 }
 
-/// `ob` with arrays in place of tensors, also inside of lists, tuples and dicts. `RuntimeError` if one requires gradients,
-/// unless they are `detached`; `RecursionError` if containers lie in each other more than `depth` times.
+/// `ob` with arrays in place of tensors, also inside lists, tuples and dicts. `RuntimeError` if one requires gradients, unless
+/// they are `detached`; `RecursionError` if containers nest more than `depth` deep.
 fn with_arrays<'py>(ob: &Bound<'py, PyAny>, detached: bool, depth: usize) -> PyResult<Bound<'py, PyAny>> {
     let py = ob.py();
     if let Ok(t) = ob.cast::<PyTensor>() {
@@ -348,7 +348,7 @@ impl PyTensor {
         let t = &slf.get().inner;
         unlendable(t, PyRuntimeError::new_err).map_or_else(|| array_of(slf.py(), t), Err)
     }
-    /// NumPy's protocol: an array of the elements, sharing memory unless `dtype` or `copy` ask for another.
+    /// NumPy's protocol: an array of the elements, sharing memory unless `dtype` or `copy` require a copy.
     #[pyo3(signature = (dtype=None, copy=None) -> "numpy.ndarray")]
     fn __array__(slf: &Bound<'_, Self>, dtype: Option<&Bound<'_, PyAny>>, copy: Option<bool>) -> PyResult<Py<PyAny>> {
         let py = slf.py();
@@ -364,8 +364,8 @@ impl PyTensor {
         }
         Ok(py.import("numpy")?.call_method("asarray", (array,), Some(&kwargs))?.unbind())
     }
-    /// NumPy's protocol for functions that are no ufuncs: `np.sum(t)`, `np.stack([t, u])` and the others take tensors for
-    /// arrays and give arrays. `RuntimeError` if one requires gradients, which would be lost.
+    /// NumPy's protocol for functions other than ufuncs: `np.sum(t)`, `np.stack([t, u])` and others accept tensors as arrays,
+    /// and return arrays. `RuntimeError` if a tensor requires gradients, which would be lost.
     #[pyo3(signature = (func, types, args, kwargs) -> "Any")]
     fn __array_function__<'py>(
         &self,
@@ -376,9 +376,9 @@ impl PyTensor {
     ) -> PyResult<Bound<'py, PyAny>> {
         let _ = types;
         let name: String = func.getattr("__name__")?.extract()?;
-        // These ask for nothing that could lose a gradient.
+        // These cannot lose a gradient.
         let detached = ["shape", "ndim", "size"].contains(&&*name);
-        // Lists for as many dimensions as there can be, inside of the arguments and a sequence of operands.
+        // Lists of the largest number of dimensions, in a sequence of operands, in the arguments.
         let depth = MAX_DIMS + 2;
         let (args, kwargs) = (with_arrays(args, detached, depth)?, with_arrays(kwargs, detached, depth)?);
         func.call(args.cast::<PyTuple>()?, Some(kwargs.cast::<PyDict>()?))
@@ -388,7 +388,7 @@ impl PyTensor {
         let bytes = Self::numpy(slf)?.bind(slf.py()).call_method0("tobytes")?;
         Ok(bytes.cast_into()?)
     }
-    /// NumPy leaves operators with tensors to the tensors, so `array + tensor` is a tensor.
+    /// NumPy defers operators with tensors to the tensors, so `array + tensor` is a tensor.
     #[classattr]
     fn __array_ufunc__() -> Option<bool> {
         None

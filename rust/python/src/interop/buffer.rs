@@ -1,4 +1,4 @@
-//! Python's buffer protocol: `memoryview(t)`, `bytes(t)`, and how NumPy gets at a tensor's memory.
+//! Python's buffer protocol: `memoryview(t)`, `bytes(t)`, and NumPy's access to a tensor's memory.
 
 use std::ffi::{CStr, c_int, c_long, c_void};
 use std::ptr;
@@ -12,14 +12,13 @@ use super::unlendable;
 use crate::entry::prelude::*;
 use crate::tensor::PyTensor;
 
-/// Shape, and strides in bytes, for as long as a view exists.
+/// Shape, and strides in bytes, for the lifetime of a view.
 struct Extents {
     shape: Vec<ffi::Py_ssize_t>,
     strides: Vec<ffi::Py_ssize_t>,
 }
 
-/// The format of the elements in the language of the `struct` module. A C long is preferred, for it is NumPy's own integer
-/// where there are two of one size.
+/// The format of the elements, as in the `struct` module. Of two integers of one size, C's long is preferred, as NumPy does.
 fn format(dtype: DType) -> &'static CStr {
     match dtype {
         DType::Float32 => c"f",
@@ -41,7 +40,7 @@ fn is_fortran(layout: &Layout) -> bool {
     reversed.is_contiguous()
 }
 
-/// Why the request cannot be met.
+/// The error for a request that cannot be met.
 fn refusal(t: &Tensor, flags: c_int) -> Option<PyErr> {
     let wants = |flag: c_int| flags & flag == flag;
     let (c, f) = (t.is_contiguous(), is_fortran(t.layout()));

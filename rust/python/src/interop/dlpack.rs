@@ -78,7 +78,7 @@ trait Managed: Sized {
     const NAME: &CStr;
     const USED: &CStr;
     fn new(tensor: DlTensor, flags: u64, deleter: Deleter<Self>) -> Self;
-    /// The tensor and what may be done to its memory. `BufferError` if a later version laid the structure out.
+    /// The tensor, and how its memory may be accessed. `BufferError` for a structure of a later major version.
     fn tensor(&self) -> PyResult<(&DlTensor, Access)>;
     fn deleter(&self) -> Deleter<Self>;
 }
@@ -188,8 +188,8 @@ impl PyTensor {
     /// DLPack's protocol: a capsule that shares this tensor's memory, of the versioned form if `max_version` is (1, 0) or
     /// later.
     ///
-    /// `BufferError` if the tensor requires gradients or has a tangent, if another device or a stream is asked for, or if the
-    /// memory is read-only and the consumer knows no versions, so that it cannot be told.
+    /// `BufferError` if the tensor requires gradients or has a tangent, if another device or a stream is requested, or if the
+    /// memory is read-only and the consumer only supports the unversioned form, which cannot express that.
     #[pyo3(signature = (*, stream=None, max_version=None, dl_device=None, copy=None) -> "Any")]
     fn __dlpack__(
         &self,
@@ -232,7 +232,7 @@ impl PyTensor {
         }
         export::<Legacy>(py, t, flags)
     }
-    /// DLPack's number of the device, the CPU.
+    /// DLPack's device type and number: the CPU.
     fn __dlpack_device__(&self) -> (i32, i32) {
         (CPU.kind, CPU.id)
     }
@@ -383,9 +383,9 @@ pub(super) fn import(ob: &Bound<'_, PyAny>) -> PyResult<Tensor> {
 
 /// A tensor over the memory of another library's array on the CPU, by DLPack's protocol; a copy if `copy` is true.
 ///
-/// Writing to one changes the other; a tensor over read-only memory refuses to be written. `TypeError` if `x` has no
-/// `__dlpack__` or elements of no dtype here, `BufferError` if its memory cannot be shared: it is on another device, not
-/// aligned, its strides are negative, or it holds truth values other than 0 and 1.
+/// Writing to one changes the other; a tensor over read-only memory cannot be written to. `TypeError` if `x` has no `__dlpack__`,
+/// or a dtype that rgrad lacks, `BufferError` if its memory cannot be shared: it is on another device or misaligned, strides are
+/// negative, or bools are bytes other than 0 and 1.
 #[pyfunction]
 #[pyo3(signature = (x: "Any", *, copy=None))]
 pub fn from_dlpack(x: &Bound<'_, PyAny>, copy: Option<bool>) -> Out {

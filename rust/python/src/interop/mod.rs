@@ -1,7 +1,7 @@
-//! Memory of other libraries as tensors, and tensors as memory for other libraries, without copying where that can be done.
+//! Sharing memory with other libraries, in both directions, without copying where possible.
 //!
-//! The only unsafe code outside the kernels: it vouches for memory that Python's buffer protocol and DLPack lend, and fills
-//! their C structures. Writes by the other side are not seen by the tape, so a tensor that is part of a graph is never lent.
+//! The only unsafe code outside the kernels: it vouches for memory borrowed through Python's buffer protocol and DLPack, and fills
+//! their C structures. The tape does not see writes by the other side, so a tensor that is part of a graph is never exported.
 
 mod array;
 mod buffer;
@@ -25,8 +25,8 @@ fn strides(shape: &[usize], theirs: impl Iterator<Item = isize>) -> Option<Dims>
     shape.iter().zip(theirs).map(|(&n, s)| if n < 2 { Some(0) } else { usize::try_from(s).ok() }).collect()
 }
 
-/// A tensor over memory that `owner` keeps, or `None` if the address is not aligned for the dtype, or there are more elements, or
-/// farther ones, than memory can have.
+/// A tensor over memory that `owner` keeps alive, or `None` if the address is not aligned for the dtype, or the elements exceed
+/// the address space.
 ///
 /// # Safety
 /// While `owner` lives, every element that shape and strides reach from `ptr` on must be valid for reads, and for writes if
@@ -41,7 +41,7 @@ unsafe fn tensor_over(
 ) -> Option<Tensor> {
     let (layout, end) = Layout::foreign(shape, strides)?;
     let (size, bytes) = (dtype.size(), end * dtype.size());
-    // An empty array may lie anywhere, also at no address.
+    // An empty array may have any address, even null.
     let ptr = if end == 0 { NonNull::<u64>::dangling().cast() } else { NonNull::new(ptr)? };
     if ptr.addr().get() % size != 0 || ptr.addr().checked_add(bytes).is_none() {
         return None;
@@ -52,7 +52,7 @@ unsafe fn tensor_over(
     Some(Tensor::from_foreign(memory, layout, dtype))
 }
 
-/// Why the memory of this tensor cannot be lent, if it cannot: what is written there would not be seen by the tape.
+/// Why the memory of this tensor cannot be exported, if it cannot: the tape would not see writes to it.
 fn unlendable(t: &Tensor, error: fn(String) -> PyErr) -> Option<PyErr> {
     if let Err(reading) = compile::check_free("reading its elements", t) {
         return Some(to_py(reading));

@@ -1,5 +1,5 @@
-//! Algebra that changes no bit: x·1, x/1, x − 0, −(−x), and copies of what does not change any more are x itself. Not x + 0:
-//! that turns −0 into 0.
+//! Algebraic simplifications that change no bit: x·1, x/1, x − 0, −(−x), and copies of values that are not changed any more are x
+//! itself. Not x + 0, which is 0 for −0.
 
 use rgrad_kernels::map::{Binary, Unary};
 

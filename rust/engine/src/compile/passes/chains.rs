@@ -1,4 +1,4 @@
-//! Runs of element-wise operations become one pass: what one makes and the next one reads never leaves the nearest cache.
+//! Element-wise fusion: runs of element-wise operations become one pass, whose intermediate values never leave the L1 cache.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,17 +12,17 @@ use crate::dtype::DType;
 use crate::op::Kind;
 use crate::shape::Dims;
 
-/// The most instructions of a chain. Each is looked at so often as there are others; what so many gain, more would hardly add to.
+/// The largest number of instructions in a chain. Work grows with its square, and longer chains would hardly gain more.
 const MOST: usize = 64;
 
-/// Instructions that run together where the last of them stands.
+/// Instructions to be fused at the position of the last one.
 struct Group {
     members: Vec<usize>,
     shape: Dims,
     dtype: DType,
 }
 
-/// Groups as they grow, and the one that each instruction is in.
+/// The groups, and the group of each instruction.
 struct Groups<'a> {
     program: Edit<'a>,
     all: Vec<Option<Group>>,
@@ -51,14 +51,14 @@ pub(super) fn run(program: &mut Program) {
 }
 
 impl Groups<'_> {
-    /// Makes a group of `j` and those that it reads from, as far as they fit together.
+    /// Merges `j` with the groups that it reads from, as far as they are compatible.
     fn add(&mut self, j: usize) {
         let program = &self.program;
         let Some((shape, dtype)) = form(program, j) else { return };
         let made = |x: &Operand| program.writer_before(x.cell, j).filter(|&i| program.instr(i).outputs[0] == *x);
         let mut feeding: Vec<usize> =
             program.instr(j).inputs.iter().filter_map(made).filter_map(|i| self.of[i]).collect();
-        // The latest first: they are the nearest.
+        // Latest first: they are the closest.
         feeding.sort_unstable_by(|a, b| b.cmp(a));
         feeding.dedup();
         let mut members = vec![j];
@@ -117,7 +117,7 @@ fn may_wait(program: &Edit, group: &Group, j: usize) -> bool {
 
 /// The instruction that does what the members do, if there is one.
 fn fuse(program: &Edit, members: &[usize], shape: &Dims, dtype: DType) -> Option<Instr> {
-    // What each makes; whatever else is read comes from memory, spread to the shape.
+    // The members' results; all other operands are read from memory, expanded to the shape.
     let made: HashMap<usize, usize> =
         members.iter().enumerate().map(|(step, &i)| (program.instr(i).outputs[0].cell, step)).collect();
     let step_of = |x: &Operand, before: usize| {
@@ -127,7 +127,7 @@ fn fuse(program: &Edit, members: &[usize], shape: &Dims, dtype: DType) -> Option
     let mut inputs: Vec<Operand> = Vec::new();
     for (step, &i) in members.iter().enumerate() {
         for x in program.instr(i).inputs.iter().filter(|x| step_of(x, step).is_none()) {
-            // A view of what a member makes must be in memory before.
+            // A view of a member's result must already be in memory.
             if made.contains_key(&x.cell) || inputs.len() > MAX_INPUTS {
                 return None;
             }

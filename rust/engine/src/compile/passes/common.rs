@@ -1,4 +1,4 @@
-//! Common subexpressions: what was computed already from the same values is not computed again.
+//! Common subexpression elimination: equal operations on the same values are computed once.
 
 use std::collections::HashMap;
 use std::mem::{Discriminant, discriminant};

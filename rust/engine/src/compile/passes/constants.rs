@@ -1,4 +1,4 @@
-//! Constants: what depends on nothing but constants is computed once, when the program is compiled.
+//! Constant folding: operations on constants run once, when the program is compiled.
 
 use crate::error::Result;
 use crate::op::Out;
@@ -13,7 +13,7 @@ pub(super) fn run(program: &mut Program) {
         let instr = program.instr(i);
         let known = instr.inputs.iter().all(|x| matches!(program.cell(x.cell).home, Home::Constant(_)));
         let own = instr.outputs.iter().all(|y| program.is_own(y.cell) && program.is_whole(y));
-        // Whatever fails or has no memory for its result fails when the program runs.
+        // Errors, including lack of memory, are left to occur when the program runs.
         if known
             && own
             && !instr.effect

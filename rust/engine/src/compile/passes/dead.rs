@@ -1,5 +1,5 @@
-//! Dead code: what nobody reads is not computed, unless it refuses some values, which it does all the same. Gradients of
-//! inputs, slopes that only another order of derivatives needs.
+//! Dead code elimination: what nobody reads is not computed, except for operations that reject some values. Removes gradients of
+//! inputs, and derivatives that only a higher order needs.
 
 use super::super::program::{Home, Program};
 use crate::op::Kind;

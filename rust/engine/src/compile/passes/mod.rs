@@ -11,7 +11,7 @@ mod targets;
 
 use super::program::Program;
 
-/// A pass, with the name by which it can be left out.
+/// A pass, with the name by which it can be disabled.
 type Pass = (&'static str, fn(&mut Program));
 
 /// In the order in which they run.
@@ -54,7 +54,7 @@ mod tests {
         Tensor::full(&[n], Number::Float(0.3), DType::Float32).unwrap()
     }
 
-    /// How often the passes look at instructions of what `f` does.
+    /// How often the passes access instructions while `f` is compiled.
     fn looks(arguments: &[Tensor], f: impl Fn(&[Tensor]) -> Result<Vec<Tensor>>) -> (usize, usize) {
         let (recording, copies) = Recording::begin(arguments).unwrap();
         let results = f(&copies).unwrap();
@@ -65,7 +65,7 @@ mod tests {
         (count, LOOKS.get())
     }
 
-    /// Two numbers that go round each other, as solvers of differential equations write it.
+    /// A rotation of two numbers, as in a solver of differential equations.
     fn oscillator(steps: usize) -> (usize, usize) {
         let rate = Tensor::scalar(Number::Float(0.01), DType::Float32).unwrap();
         looks(&[numbers(8), numbers(8)], |x| {

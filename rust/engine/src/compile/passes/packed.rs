@@ -1,9 +1,9 @@
-//! Weights that the program does not change are kept in the form in which products read them: those of inference.
+//! Weights that the program does not change, such as those of inference, are kept packed.
 
 use std::sync::Arc;
 
+use super::super::product::FusedProduct;
 use super::super::product::Kept;
-use super::super::product::Product;
 use super::super::program::{Home, Program};
 
 pub(super) fn run(program: &mut Program) {
@@ -12,7 +12,7 @@ pub(super) fn run(program: &mut Program) {
         written[operand.cell] = true;
     }
     for instr in &mut program.instrs {
-        let Some(product) = Product::of(&*instr.op).cloned() else { continue };
+        let Some(product) = FusedProduct::of(&*instr.op).cloned() else { continue };
         let b = &instr.inputs[1];
         // Whose rows are contiguous is read in place as fast.
         let outside = matches!(program.cells[b.cell].home, Home::Captured(_) | Home::Constant(_));

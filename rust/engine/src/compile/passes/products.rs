@@ -1,5 +1,5 @@
-//! Products take over what is done to their results: a bias, an activation, the slope of one in a backward product. It is done
-//! while the result is in registers or in the nearest cache.
+//! Epilogue fusion: products apply a bias, an activation, or its slope in the backward pass, while the result is in registers or
+//! in the L1 cache.
 
 use std::sync::Arc;
 
@@ -7,12 +7,12 @@ use rgrad_kernels::gemm::{Activation, Slope};
 use rgrad_kernels::map::{Binary, Unary};
 
 use super::super::edit::Edit;
-use super::super::product::Product;
+use super::super::product::FusedProduct;
 use super::super::program::{Instr, Operand, Program};
 use crate::op::Kind;
 
 pub(super) fn run(program: &mut Program) {
-    let mut products: Vec<Option<Product>> = program.instrs.iter_mut().map(product).collect();
+    let mut products: Vec<Option<FusedProduct>> = program.instrs.iter_mut().map(product).collect();
     let mut program = Edit::of(program);
     for i in 0..program.count() {
         let Some(product) = products[i].clone() else { continue };
@@ -26,16 +26,16 @@ pub(super) fn run(program: &mut Program) {
         let plain = product.activation == Activation::None && product.slope.is_none();
         let taken = match user.op.kind() {
             Kind::Unary(function) if plain => match function {
-                Unary::Relu => Some(Product { activation: Activation::Relu, ..product }),
-                Unary::Tanh => Some(Product { activation: Activation::Tanh, ..product }),
-                Unary::Sigmoid => Some(Product { activation: Activation::Sigmoid, ..product }),
+                Unary::Relu => Some(FusedProduct { activation: Activation::Relu, ..product }),
+                Unary::Tanh => Some(FusedProduct { activation: Activation::Tanh, ..product }),
+                Unary::Sigmoid => Some(FusedProduct { activation: Activation::Sigmoid, ..product }),
                 _ => None,
             },
             Kind::Binary(function) if product.slope.is_none() && user.inputs[1].cell != made.cell && whole(1) => {
                 match function {
-                    Binary::ReluGrad => Some(Product { slope: Some(Slope::Relu), ..product }),
-                    Binary::TanhGrad => Some(Product { slope: Some(Slope::Tanh), ..product }),
-                    Binary::SigmoidGrad => Some(Product { slope: Some(Slope::Sigmoid), ..product }),
+                    Binary::ReluGrad => Some(FusedProduct { slope: Some(Slope::Relu), ..product }),
+                    Binary::TanhGrad => Some(FusedProduct { slope: Some(Slope::Tanh), ..product }),
+                    Binary::SigmoidGrad => Some(FusedProduct { slope: Some(Slope::Sigmoid), ..product }),
                     _ => None,
                 }
             }
@@ -57,8 +57,8 @@ pub(super) fn run(program: &mut Program) {
     program.finish();
 }
 
-/// Lets a product with a transposed A sum its columns as well, if somebody sums the rows of what it is the transpose of.
-fn take_sums(program: &mut Edit, i: usize, product: &Product) {
+/// Lets a product with a transposed A also sum its columns, if another instruction sums the rows of the original.
+fn take_sums(program: &mut Edit, i: usize, product: &FusedProduct) {
     let [a, ..] = &program.instr(i).inputs[..] else { return };
     let sums = |j: &usize| {
         let other = program.instr(*j);
@@ -79,21 +79,21 @@ fn take_sums(program: &mut Edit, i: usize, product: &Product) {
     program.clear(j);
     program.change(i, |instr| {
         instr.outputs.push(sum);
-        instr.op = Arc::new(Product { sums: true, ..product.clone() });
+        instr.op = Arc::new(FusedProduct { sums: true, ..product.clone() });
     });
 }
 
 /// Writes a layer or a product of two matrices as a product whose operands are (m, k) and (k, n).
-fn product(instr: &mut Instr) -> Option<Product> {
+fn product(instr: &mut Instr) -> Option<FusedProduct> {
     let matrices = instr.inputs.len() > 1 && instr.inputs[..2].iter().all(|x| x.layout.shape.len() == 2);
     let product = match instr.op.kind() {
         Kind::Linear if matrices => {
             let weight = &mut instr.inputs[1].layout;
             weight.shape.reverse();
             weight.strides.reverse();
-            Product { bias: instr.inputs.len() == 3, ..Product::default() }
+            FusedProduct { bias: instr.inputs.len() == 3, ..FusedProduct::default() }
         }
-        Kind::Matmul if matrices => Product::default(),
+        Kind::Matmul if matrices => FusedProduct::default(),
         _ => return None,
     };
     instr.op = Arc::new(product.clone());

@@ -1,4 +1,5 @@
-//! What is made only to be copied over something else is made there at once: running statistics, gradients that are added up.
+//! Copy elimination: a value that is only copied to another place is computed there, such as running statistics and accumulated
+//! gradients.
 
 use super::super::chain::Fused;
 use super::super::edit::Edit;
@@ -24,7 +25,7 @@ pub(super) fn run(program: &mut Program) {
         }
         let target = target.clone();
         if program.instr(i).inputs.iter().any(|x| x.cell == target.cell) {
-            // Only element by element may it be read meanwhile.
+            // Only element-wise operations may read what they overwrite.
             let Some(fused) = Fused::of(&*program.instr(i).op) else { continue };
             let Some((fused, inputs)) = fused.in_place(&program.instr(i).inputs, &target) else { continue };
             program.change(i, |instr| {
