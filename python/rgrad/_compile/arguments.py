@@ -1,4 +1,4 @@
-"""The arguments of compiled functions: arrays become tensors, and a key tells which program is for them."""
+"""The arguments of compiled functions: arrays are converted to tensors, and a key identifies the program for them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rgrad.autograd.trees import Leaf, is_data, items
 
 
 class Same:
-    """An object that equals nothing but itself, which it does not keep alive."""
+    """A weak reference to an object, compared by identity."""
 
     __slots__ = ("_hash", "reference")
 
@@ -31,18 +31,18 @@ class Same:
 
 
 def taken(value: Any, tensors: list[Tensor]) -> Any:
-    """The tree with places for the tensors in it, which are added to ``tensors``."""
+    """The tree with placeholders for its tensors, which are appended to ``tensors``."""
     return trees.taken(value, tensors, lambda item: isinstance(item, Tensor))
 
 
 def has_arrays(value: Any) -> bool:
-    """Whether the tree holds any of NumPy's arrays or numbers."""
+    """Whether the tree contains NumPy arrays or scalars."""
     inside = items(value)
     return isinstance(value, np.ndarray | np.generic) if inside is None else any(map(has_arrays, inside))
 
 
 def converted(value: Any) -> Any:
-    """The same with tensors, which are copies, in the places of arrays."""
+    """The tree with arrays copied into tensors."""
     if not has_arrays(value):
         return value
     arrays: list[Any] = []
@@ -51,7 +51,7 @@ def converted(value: Any) -> Any:
 
 
 def key_of(value: Any) -> Any:
-    """What two trees have in common if and only if one program is for both; tensors are compared elsewhere."""
+    """A key that is equal for two trees if and only if they share a program; tensors are compared elsewhere."""
     if isinstance(value, Leaf):
         return Leaf
     inside = items(value)
@@ -63,7 +63,7 @@ def key_of(value: Any) -> Any:
 
 
 def other_key(value: Any) -> Any:
-    """The key of what is neither a tensor nor a container."""
+    """The key of a value that is neither a tensor nor a container."""
     kind: Any = type(value)
     if kind is float or kind is complex:
         # -0.0 equals 0.0, and nan does not equal itself.
@@ -85,7 +85,7 @@ def other_key(value: Any) -> Any:
 
 
 def at_once(args: tuple[Any, ...]) -> list[tuple[Any] | None] | None:
-    """For programs to be found by positional arguments alone, without taking containers apart."""
+    """A key of positional arguments that needs no traversal; None if one of them is a container."""
     flat: list[tuple[Any] | None] = []
     for arg in args:
         if isinstance(arg, Tensor):

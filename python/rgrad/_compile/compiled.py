@@ -1,4 +1,4 @@
-"""``rgrad.compile``: a function is recorded when it is first called, and replayed afterwards."""
+"""``rgrad.compile``: functions are recorded at their first call, and replayed afterwards."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ Q = ParamSpec("Q")
 R = TypeVar("R")
 T = TypeVar("T")
 
-#: Programs that one function keeps: of so many shapes, flags and other arguments.
+#: Programs that one function keeps, for different shapes, flags and other arguments.
 MAX_PROGRAMS = 16
 
 
 class Compiled(_core._Compiled, Epochs[R], Generic[P, R]):
-    """A function that is recorded for each kind of its arguments, and replayed afterwards: see ``rgrad.compile``."""
+    """A function that is recorded once for each signature of its arguments, then replayed: see ``rgrad.compile``."""
 
     def __new__(cls, function: Callable[P, R], max_programs: int = MAX_PROGRAMS, without: Iterable[str] = ()) -> Self:
         """See ``rgrad.compile``."""
@@ -44,18 +44,18 @@ class Compiled(_core._Compiled, Epochs[R], Generic[P, R]):
         functools.update_wrapper(self, function, updated=())
 
     def _start(self) -> None:
-        """As if it had never been called."""
+        """Resets the state to that before the first call."""
         self._history = History()
         self._warned = False
         self._eagerly = False
-        """Whether it is known to do what cannot be repeated."""
+        """Whether it is known to have effects that cannot be replayed."""
 
     if TYPE_CHECKING:
 
         def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """A call for which no program was found at once."""
+        """A call for which the fast lookup found no program."""
         args, kwargs = converted(args), converted(kwargs)
         if self._eagerly or not config.compile or _core._is_recording():
             return self._function(*args, **kwargs)
@@ -70,7 +70,7 @@ class Compiled(_core._Compiled, Epochs[R], Generic[P, R]):
         return self._recorded(key, form, tensors, None if kwargs else at_once(args))
 
     def _is_worth_recording(self, key: Any, tensors: list[Tensor]) -> bool:
-        """Whether to record a call for which there is no program, rather than to run it; warns if that is often so."""
+        """Whether to record a call without a program rather than run it eagerly; warns if that happens often."""
         if self._eagerly:
             return False
         if not self._history.is_worth_it(self._hits(), max(self._max_programs, MAX_PROGRAMS)):
@@ -102,7 +102,7 @@ class Compiled(_core._Compiled, Epochs[R], Generic[P, R]):
     ) -> Any:
         """Calls the function and records it.
 
-        ``check`` is an epoch's, and may refuse the results. The function must not change its arguments then.
+        ``check`` is passed by epochs, and may reject the results. The function must not change its arguments then.
         """
         from rgrad._compile.names import Names
 
@@ -142,7 +142,7 @@ class Compiled(_core._Compiled, Epochs[R], Generic[P, R]):
         return rebuilt(result, results)
 
     def clear(self) -> None:
-        """Forgets all programs."""
+        """Drops all programs."""
         super().clear()
         self._start()
 
@@ -155,7 +155,7 @@ class Compiled(_core._Compiled, Epochs[R], Generic[P, R]):
         return self._program_for(key, tensors)
 
     def _record(self, args: tuple[Any, ...], check: Callable[[list[Tensor]], None]) -> tuple[Any] | None:
-        """Records the function for an epoch, and returns its result; None if it is to run as it is."""
+        """Records the function for an epoch, and returns its result; None if it should run eagerly."""
         tensors: list[Tensor] = []
         form = taken((args, {}), tensors)
         key = key_of(form)
@@ -178,18 +178,18 @@ class Compiled(_core._Compiled, Epochs[R], Generic[P, R]):
 
     @property
     def program(self) -> Program:
-        """What was recorded, before and after the passes, that of the last call first."""
+        """The recorded programs, before and after the passes, most recently used first."""
         return Program(self._programs())
 
     def cost(self) -> dict[str, float]:
-        """What a replay of the program used last takes.
+        """The cost of a replay of the most recently used program.
 
         Returns:
-            ``flops``, floating-point operations; ``bytes``, that instructions read and write; ``instructions``; and
-            ``memory``, bytes of the buffers that hold the values in between.
+            ``flops``, floating-point operations; ``bytes`` that instructions read and write; ``instructions``; and
+            ``memory``, bytes of the buffers for intermediate values.
 
         Raises:
-            RuntimeError: The function was not called yet.
+            RuntimeError: The function has not been called yet.
         """
         programs = self._programs()
         if not programs:
@@ -197,7 +197,7 @@ class Compiled(_core._Compiled, Epochs[R], Generic[P, R]):
         return programs[0].cost()
 
     def __reduce__(self) -> Any:
-        """A recipe: what is loaded is recorded anew."""
+        """Pickles the function without its programs."""
         found: Any = sys.modules.get(getattr(self, "__module__", ""))
         name: str = getattr(self, "__qualname__", "")
         for part in name.split("."):
@@ -211,7 +211,7 @@ class Compiled(_core._Compiled, Epochs[R], Generic[P, R]):
 
 
 class CompiledModule(Compiled[P, R]):
-    """A module whose calls are recorded and replayed; everything else is the module's own."""
+    """A module whose calls are recorded and replayed; all other attributes are the module's."""
 
     def __getattr__(self, name: str) -> Any:
         if name == "_function":
@@ -241,10 +241,10 @@ def compile(
 def compile(
     function: Callable[P, R] | None = None, *, max_programs: int = MAX_PROGRAMS, without: Iterable[str] = ()
 ) -> Compiled[P, R] | Callable[[Callable[P, R]], Compiled[P, R]]:
-    """Records what ``function`` computes when it is called, and replays it, much faster, in later calls.
+    """Records what ``function`` computes at its first call, and replays it, much faster, in later calls.
 
-    As a decorator or a function; of a training step, of a model for inference, of a transform such as
-    ``rg.value_and_grad(f)``, of whatever computes with tensors::
+    A decorator or function for training steps, models in inference, transforms such as ``rg.value_and_grad(f)``, or any
+    other computation with tensors::
 
         @rg.compile
         def step(x, y):
@@ -254,54 +254,53 @@ def compile(
             optimizer.step()
             return loss
 
-    The first call runs the function as it is, and records every operation: forward, backward and update alike. Later
-    calls with arguments of the same kinds replay the record and give the same bits. Parameters, gradients, the state
-    of optimizers, running statistics and random generators are read and changed as the function would; learning rates
-    and other settings of optimizers are read at every call, so schedulers work (call them outside).
+    The first call runs the function eagerly and records every operation: forward, backward and update alike. Later
+    calls with arguments of the same signature replay the program and give the same bits. Parameters, gradients,
+    optimizer state, running statistics and random generators are read and updated as by the function itself; learning
+    rates and other optimizer settings are read at every call, so schedulers work (call them outside).
 
-    A call is recorded anew if there is no record for the shapes, strides and dtypes of its tensors and arrays, the
-    values (and types) of its other arguments, the mode of gradients, the default dtype, the flags, parameters and other
-    attributes of the modules that the function calls, and what it finds by names: global variables and those of
-    enclosing functions, attributes, entries of lists, tuples and dicts, in itself and in the functions that it calls.
-    Arguments and results may be nested in lists, tuples, dicts and dataclasses; arrays become tensors.
+    A call is recorded again if there is no program for the shapes, strides and dtypes of its tensors and arrays, the
+    values and types of its other arguments, the gradient mode, the default dtype, the flags, parameters and other
+    attributes of the modules that the function calls, and everything that it looks up by name: variables of the module
+    and of enclosing functions, attributes, and entries of lists, tuples and dicts, in the function and in those that it
+    calls. Arguments and results may be nested in lists, tuples, dicts and dataclasses; arrays are converted to tensors.
 
     What to know:
 
-    - Only operations on tensors are repeated. Anything else (printing, appending to a list, reading a file or an
-      array) happens when the function is recorded, and not again.
-    - A function that changes what its names mean in every call (``self.t += 1``), draws from ``random`` or
-      ``np.random``, takes the next item of an iterator or reads a clock, cannot be repeated: it is warned of, and from
-      then on runs as it is written. Count in a tensor that is changed in place, and draw with rgrad.
-    - So does one that is recorded so often that it does not pay; what changes is named after four recordings in a row.
-    - What depends on the value of a tensor cannot be decided in Python: ``item()``, ``if tensor``, ``print(tensor)``,
-      ``tensor.numpy()`` and the like are a ``RuntimeError`` that names the line. Return tensors and read them
-      outside; choose with ``rg.where``.
-    - Results are new tensors without a graph: call ``backward()`` inside. One that would have required gradients
-      still says so, and ``backward()`` through it is an error.
-    - An exception while the function is recorded leaves parameters, gradients, optimizers, generators and modules as
-      they were.
-    - It may be called by several threads, which take turns. Pickling or copying it gives a recipe, to be recorded
-      anew.
+    - Only operations on tensors are replayed. Anything else (printing, appending to a list, reading a file or an array)
+      happens once, when the function is recorded.
+    - A function that rebinds its names in every call (``self.t += 1``), draws from ``random`` or ``np.random``,
+      advances an iterator or reads a clock cannot be replayed: after a warning, it runs eagerly. Count in a tensor that
+      is updated in place, and draw random numbers with rgrad.
+    - So does a function that is recorded too often to pay off; after four recordings in a row, a warning names what
+      changes.
+    - Python code cannot depend on the values of tensors: ``item()``, ``if tensor``, ``print(tensor)``,
+      ``tensor.numpy()`` and the like raise a ``RuntimeError`` that names the line. Return tensors and read them
+      outside, and select with ``rg.where``.
+    - Results are new tensors without a graph: call ``backward()`` inside. A result that would have required gradients
+      still reports that it does, and ``backward()`` through it is an error.
+    - An exception during recording leaves parameters, gradients, optimizers, generators and modules unchanged.
+    - Several threads may call it; they take turns. Pickles and copies contain no programs.
 
-    ``step.program`` shows what was recorded and what runs, ``step.cost()`` adds up what it takes, ``step.clear()``
-    forgets it. ``rg.config.compile = False`` or the environment variable ``RGRAD_COMPILE=0`` runs functions as they
-    are.
+    ``step.program`` shows the program as recorded and as optimized, ``step.cost()`` returns its cost, and
+    ``step.clear()`` drops it. ``rg.config.compile = False`` or the environment variable ``RGRAD_COMPILE=0`` runs
+    functions eagerly.
 
     Args:
-        function: What to compile; a module keeps its methods and attributes. If omitted, a decorator is returned.
-        max_programs: How many records to keep, for different kinds of arguments; the one used least recently is
-            dropped.
-        without: Names of passes over programs to leave out, for debugging.
+        function: The function or module to compile; a module keeps its methods and attributes. If omitted, a decorator
+            is returned.
+        max_programs: Number of programs to keep for different signatures; the least recently used one is dropped.
+        without: Names of passes to disable, for debugging.
 
     Returns:
-        A function of the same arguments.
+        A function with the same parameters.
 
     Raises:
-        TypeError: ``function`` cannot be called. When it is called: an argument is neither tensor nor hashable.
+        TypeError: ``function`` is not callable. When it is called: an argument is neither a tensor nor hashable.
         ValueError: ``max_programs`` is less than 1.
         RuntimeError: When it is called: the function reads values of tensors, or does something else that cannot be
-            repeated; it uses an argument after it has changed another tensor in the same memory; or it computes the
-            gradient of a tensor from which an argument was computed, or which an argument is.
+            replayed; it uses an argument after changing another tensor that shares its memory; or it computes gradients
+            with respect to a tensor that is an argument, or from which an argument was computed.
     """
     if function is None:
         return lambda function: compile(function, max_programs=max_programs, without=without)

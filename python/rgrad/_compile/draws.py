@@ -1,11 +1,11 @@
-"""What Python code draws or reads that is another thing every time: random numbers and clocks."""
+"""Sources that differ at every call: random numbers and clocks."""
 
 from __future__ import annotations
 
 import sys
 from typing import Any
 
-#: Functions, by module and name, that never give the same again.
+#: Functions, by module and name, whose results differ at every call.
 _CLOCKS = frozenset(
     [f"time.{clock}{unit}" for clock in ("time", "perf_counter", "monotonic", "process_time") for unit in ("", "_ns")]
     + ["time.ctime", "time.localtime", "time.gmtime", "datetime.now", "datetime.utcnow", "datetime.today", "date.today"]
@@ -20,7 +20,7 @@ def is_clock(value: object) -> bool:
 
 
 def is_generator(value: Any) -> bool:
-    """Whether random numbers of Python or NumPy can be drawn from it."""
+    """Whether ``value`` is a random number generator of Python or NumPy."""
     kinds = [(sys.modules.get("random"), ("Random",)), (sys.modules.get("numpy.random"), ("Generator", "RandomState"))]
     return any(isinstance(value, getattr(module, name)) for module, names in kinds if module for name in names)
 

@@ -20,7 +20,7 @@ R = TypeVar("R")
 
 
 class Epochs(Generic[R]):
-    """What compiled functions and compiled methods do with many batches."""
+    """Running compiled functions and methods on many batches."""
 
     __slots__ = ()
 
@@ -44,26 +44,26 @@ class Epochs(Generic[R]):
             loader = DataLoader(data, batch_size, shuffle, generator=generator, drop_last=drop_last)
             results = [function(*batch) for batch in loader]
 
-        Batches in order are read where they lie; shuffled rows are gathered into memory that is kept for the next
-        epoch. Settings of optimizers are read at the start and after each call of `progress`. An exception (there, in
-        a step, or of Ctrl-C) ends the epoch between two steps.
+        Unshuffled batches are read in place; shuffled rows are gathered into memory that is reused by the next epoch.
+        Optimizer settings are read at the start and after each call of `progress`. An exception (from `progress`, a
+        step or Ctrl-C) ends the epoch between two steps.
 
         Args:
-            *data: tensors or NumPy arrays (rows, …) of as many rows, of which the function gets one batch each.
-            batch_size: rows in a batch; the last batch is smaller if they do not divide evenly.
-            shuffle: visit the rows in random order.
-            generator: where the order is drawn from; the default one (`rg.manual_seed`) if `None`.
-            drop_last: leave out that smaller last batch.
-            progress: called every few milliseconds, and at the end, with the number of batches that are done, that of
-                all, and the first result of the last one.
+            *data: Tensors or NumPy arrays (rows, …) with equal numbers of rows; the function gets a batch of each.
+            batch_size: Rows per batch; the last batch is smaller if they do not divide evenly.
+            shuffle: Visit the rows in random order.
+            generator: Source of the random order; the default generator (`rg.manual_seed`) if `None`.
+            drop_last: Drop a smaller last batch.
+            progress: Called every few milliseconds and at the end with the number of finished batches, the number of
+                all batches, and the first result of the last one.
 
         Returns:
-            What the function returned, stacked: of a loss, a tensor (batches,); of a tuple, list or dict of 0-d
-            tensors, one of such tensors.
+            The stacked results of the function: for a loss, a tensor (batches,); for a tuple, list or dict of 0-d
+            tensors, the same structure of such tensors.
 
         Raises:
-            TypeError: the data are neither tensors nor arrays, or the function returns other things than 0-d tensors.
-            ValueError: there are no batches, numbers of rows differ, data have derivatives, or the function changes
+            TypeError: The data are neither tensors nor arrays, or the function returns anything but 0-d tensors.
+            ValueError: There are no batches, numbers of rows differ, data have derivatives, or the function changes
                 them.
 
         Example:
@@ -96,14 +96,14 @@ class Epochs(Generic[R]):
         """Calls the function on every batch of a loader.
 
         Args:
-            loader: a `DataLoader`, or any other iterable of batches; of tuples and lists, the items are the arguments.
+            loader: A `DataLoader`, or any other iterable of batches; items of tuples and lists become the arguments.
 
         Returns:
-            What the function returned, stacked as by `epoch`.
+            The results of the function, stacked as by `epoch`.
 
         Raises:
-            TypeError: the function returns other things than 0-d tensors.
-            ValueError: there are no batches.
+            TypeError: The function returns anything but 0-d tensors.
+            ValueError: There are no batches.
         """
         call: Any = self
         structure: Any = None
@@ -118,7 +118,7 @@ class Epochs(Generic[R]):
                     f"steps: a step returns its loss, or a tuple, list or dict of such numbers, as 0-d tensors; "
                     f"this one returns tensors of the shapes {got}"
                 )
-            # A copy: the step may return what it changes, such as a gradient or a counter.
+            # A copy: the step may return a tensor that it changes, such as a gradient or a counter.
             results.append([t.detach().clone() for t in outputs])
         if not results:
             raise ValueError("steps: there are no batches")

@@ -1,4 +1,4 @@
-"""How a compiled function was recorded so far: whether recording it pays, and what keeps it from being replayed."""
+"""The recordings of a compiled function so far: whether they pay off, and what prevents replays."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 from rgrad._core import Tensor
 
-#: A recording costs what so many replays save.
+#: The number of replays that pay for one recording.
 RECORDING = 16
-#: So many recordings in a row for the same reason are warned of.
+#: The number of recordings in a row for one reason that causes a warning.
 MANY = 4
-#: Signatures of which it is known what they change.
+#: The number of signatures whose effects are remembered.
 MOST_SIGNATURES = 64
 
 
@@ -41,7 +41,7 @@ class History:
         if self._debt < RECORDING * most:
             self._debt += RECORDING
             return True
-        # Now and then, in case that calls have become more regular.
+        # Now and then, in case calls have become more regular.
         self._refused += 1
         return self._refused & (self._refused - 1) == 0
 
@@ -83,7 +83,7 @@ def _argument(a: tuple[Any, ...], b: tuple[Any, ...]) -> int | None:
 
 
 def warn_of_change(function: str, what: str, stacklevel: int) -> None:
-    """Says that one number or name keeps a function from being replayed."""
+    """Warns that one number or name prevents replays of a function."""
     warnings.warn(
         f"compile: {function} was recorded anew {MANY} times in a row, because {what} is another in every call: pass a "
         "number that changes as a tensor, rg.tensor(2.0) say, and write to a tensor that a name stands for in place",
@@ -93,7 +93,7 @@ def warn_of_change(function: str, what: str, stacklevel: int) -> None:
 
 
 def warn_of_many(function: str, most: int, stacklevel: int) -> None:
-    """Says that there are more kinds of calls than programs."""
+    """Warns that there are more signatures than programs."""
     warnings.warn(
         f"compile: {function} was recorded for more than {most} kinds of arguments (shapes, dtypes, other values, "
         "what is found by names). The oldest are forgotten, and further kinds are recorded only as long as that pays, "
@@ -105,7 +105,7 @@ def warn_of_many(function: str, most: int, stacklevel: int) -> None:
 
 
 def warn_of_effects(function: str, names: list[str], drawn: list[str], stacklevel: int) -> None:
-    """Says that a function cannot be replayed: it changes what ``names`` mean, or draws from some of them."""
+    """Warns that a function cannot be replayed: it rebinds ``names``, or draws from some of them."""
     if drawn:
         what = f"draws from or reads {', '.join(drawn)}"
         instead = "draw with rg.rand or rg.randint, or pass what was drawn or read as an argument"

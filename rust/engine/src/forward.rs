@@ -1,8 +1,8 @@
 //! Forward mode: tangents propagated along with values.
 //!
 //! A tensor may carry tangents. An operation on such a tensor computes its value as ever, and then the tangent of its result
-//! by its forward rule: one pass, no tape. Every evaluation of a derivative has its own *level*, which keeps the tangents of nested
-//! evaluations apart. A tangent is a tensor like any other: it may be taped, which gives reverse over forward mode, and carry
+//! by its forward rule: one pass, no tape. Every evaluation of a derivative has its own *level*, which keeps the tangents of
+//! nested evaluations apart. A tangent is a tensor like any other: it may be taped, which gives reverse over forward mode, and carry
 //! tangents of earlier levels, which gives derivatives of any order; and reverse rules, which consist of the same operations,
 //! propagate the tangents of saved tensors, which gives forward over reverse mode.
 

@@ -1,4 +1,4 @@
-//! Whether gradients are computed for captured tensors, and hooks called on them. A recording is valid only while that is unchanged.
+//! Whether gradients are computed for captured tensors, and hooks called on them: a program is valid only while that is so.
 
 use super::program::Home;
 use super::record::{Recorder, place};

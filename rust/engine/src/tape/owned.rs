@@ -20,8 +20,8 @@ pub fn may_own(t: &Tensor) -> bool {
     foreign(t) || t.hooks().get().is_some() || (keeps_grad(t) && t.try_grad().is_some_and(|g| foreign(&g)))
 }
 
-/// The objects held by hooks and operations that only `t` keeps alive; none if the search takes more steps than `budget`, from which
-/// they are subtracted. It waits for no lock: what is in use is not `t`'s alone.
+/// The objects held by hooks and operations that only `t` keeps alive; none if the search takes more than `budget` steps, which
+/// are subtracted from it. It waits for no lock: what is in use is not `t`'s alone.
 pub fn owned(t: &Tensor, budget: &mut usize) -> Vec<Foreign> {
     let Some(search) = Search::of(t, *budget) else {
         *budget = 0;

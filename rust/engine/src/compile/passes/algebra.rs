@@ -1,5 +1,5 @@
-//! Algebraic simplifications that change no bit: x·1, x/1, x − 0, −(−x), and copies of values that are not changed any more are x
-//! itself. Not x + 0, which is 0 for −0.
+//! Algebraic simplifications that change no bit: x·1, x/1, x − 0, −(−x), and copies of values that do not change any more, are
+//! x itself. Not x + 0, which is 0 for −0.
 
 use rgrad_kernels::map::{Binary, Unary};
 
