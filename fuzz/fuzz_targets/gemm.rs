@@ -13,7 +13,7 @@ use contract::{assert_same, reference};
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use rgrad_kernels::Float;
-use rgrad_kernels::gemm::{Activation, Epilogue, MAX_ELEMENTS, Mat, Packed, Slope, gemm, gemm_batched, gemm_packed};
+use rgrad_kernels::gemm::{Activation, Epilogue, MAX_ELEMENTS, Mat, Packed, gemm, gemm_batched, gemm_packed};
 use rgrad_kernels::threads::set_num_threads;
 
 /// Elements of an operand, and fused multiply-adds of all products: more would be slow to check.
@@ -61,8 +61,8 @@ struct Case {
     /// Elements around C in the same memory; without them it has memory of its own.
     margin: usize,
     bias_len: Option<usize>,
-    activation: Activation,
-    slope: Option<(Slope, usize)>,
+    activation: Option<Activation>,
+    slope: Option<(Activation, usize)>,
     accumulate: bool,
     /// B is packed first, if there is only one.
     packed: bool,
@@ -84,15 +84,9 @@ impl Case {
             c_len,
             margin: u.int_in_range(0..=3)?,
             bias_len: if u.arbitrary()? { Some(nearly(u, n)?.min(MAX_LEN)) } else { None },
-            activation: *u.choose(&[
-                Activation::None,
-                Activation::None,
-                Activation::Relu,
-                Activation::Tanh,
-                Activation::Sigmoid,
-            ])?,
+            activation: Activation::ALL.get(u.int_in_range(0..=4)?).copied(),
             slope: match u.int_in_range(0..=7)? {
-                at @ 0..=2 => Some(([Slope::Relu, Slope::Tanh, Slope::Sigmoid][at], nearly(u, c_len)?.min(MAX_LEN))),
+                at @ 0..=2 => Some((Activation::ALL[at], nearly(u, c_len)?.min(MAX_LEN))),
                 _ => None,
             },
             accumulate: u.arbitrary()?,

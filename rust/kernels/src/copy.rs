@@ -5,7 +5,7 @@ use std::ptr::copy_nonoverlapping;
 use crate::View;
 use crate::entries::entries;
 use crate::simd::{Element, Kernel, Real, Simd};
-use crate::split::{GRAIN_CHEAP, SharedSlice, UNIT, split};
+use crate::split::{GRAIN_CHEAP, Shared, UNIT, split};
 use crate::threads;
 use crate::view::{places_differ, size};
 use crate::walk::{Dim, Walk};
@@ -48,7 +48,7 @@ fn copy_body<T: Element>(out: &mut [T], shape: &[usize], x: View<T>) {
         dim.strides[1] = stride;
         stride *= dim.size;
     }
-    copy_walk(walk, x.data, SharedSlice(out.as_mut_ptr()));
+    copy_walk(walk, x.data, Shared::new(out));
 }
 
 fn copy_into_body<T: Element>(out: &mut [T], out_strides: &[usize], shape: &[usize], x: View<T>) {
@@ -59,11 +59,11 @@ fn copy_into_body<T: Element>(out: &mut [T], out_strides: &[usize], shape: &[usi
     }
     assert!(places_differ(shape, out_strides), "elements of a strided output must not overlap");
     let walk = Walk::new(shape, [x.strides, out_strides]);
-    copy_walk(walk, x.data, SharedSlice(out.as_mut_ptr()));
+    copy_walk(walk, x.data, Shared::new(out));
 }
 
 /// Copies along a walk whose operands, source and output, have been checked.
-fn copy_walk<T: Element>(mut walk: Walk<2>, from: &[T], to: SharedSlice<T>) {
+fn copy_walk<T: Element>(mut walk: Walk<2>, from: &[T], to: Shared<T>) {
     let smallest = |k: usize, walk: &Walk<2>| {
         let strides = walk.dims().iter().enumerate().filter(|(_, d)| d.strides[k] > 0);
         strides.min_by_key(|(_, d)| d.strides[k]).map(|(i, _)| i)

@@ -1,7 +1,9 @@
 //! Division of outputs between threads: every task gets a disjoint part, and is worth its thread.
 
+use std::marker::PhantomData;
 use std::slice::from_raw_parts_mut;
 
+use crate::simd::Element;
 use crate::threads;
 
 /// Elements that pay for a thread where each costs a load or two and a store: below that, memory is not the bottleneck
@@ -13,26 +15,45 @@ pub(crate) const GRAIN_TRANSCENDENTAL: usize = 8 * 1024;
 /// Parts of outputs start at multiples of this number of elements: whole cache lines and whole vectors.
 pub(crate) const UNIT: usize = 64;
 
-/// A slice that tasks share, each of which accesses its own elements.
+/// A mutable slice that tasks share, each of which accesses its own elements.
 #[derive(Clone, Copy)]
-pub(crate) struct SharedSlice<T>(pub(crate) *mut T);
+pub(crate) struct Shared<'a, T> {
+    start: *mut T,
+    len: usize,
+    slice: PhantomData<&'a mut [T]>,
+}
 
-// SAFETY: whoever dereferences the pointer is responsible for the accesses; `T: Send` allows them on another thread.
-unsafe impl<T: Send> Sync for SharedSlice<T> {}
+// SAFETY: the slice is borrowed for `'a`, and whoever accesses elements guarantees that nobody else does; `T: Send` allows
+// that on another thread.
+unsafe impl<T: Send> Sync for Shared<'_, T> {}
 
-impl<T> SharedSlice<T> {
+impl<'a, T> Shared<'a, T> {
+    pub(crate) fn new(slice: &'a mut [T]) -> Self {
+        Self { start: slice.as_mut_ptr(), len: slice.len(), slice: PhantomData }
+    }
+
     /// A pointer to element `start`, which must not be past the end.
+    #[inline]
     pub(crate) fn at(&self, start: usize) -> *mut T {
-        self.0.wrapping_add(start)
+        debug_assert!(start <= self.len);
+        self.start.wrapping_add(start)
     }
 
     /// # Safety
-    /// Elements `start .. start + len` must lie within what the pointer was made from, and no other reference to them
-    /// may be in use.
-    #[allow(clippy::mut_from_ref)] // the elements are not this struct's
-    pub(crate) unsafe fn part(&self, start: usize, len: usize) -> &mut [T] {
+    /// Elements `start .. start + len` must lie within the slice, and nobody else may access them as long as the result
+    /// is in use.
+    #[inline]
+    pub(crate) unsafe fn part(&self, start: usize, len: usize) -> &'a mut [T] {
+        debug_assert!(start + len <= self.len);
         // SAFETY: the caller's.
-        unsafe { from_raw_parts_mut(self.0.add(start), len) }
+        unsafe { from_raw_parts_mut(self.start.add(start), len) }
+    }
+}
+
+impl<'a, T: Element> Shared<'a, T> {
+    /// The elements as bytes.
+    pub(crate) fn bytes(self) -> Shared<'a, u8> {
+        Shared { start: self.start.cast(), len: self.len * size_of::<T>(), slice: PhantomData }
     }
 }
 
@@ -50,8 +71,9 @@ pub(crate) fn split_range(n: usize, unit: usize, grain: usize, f: impl Fn(usize,
 /// Calls `f(start, part)` for parts that cover `out`, where `start` is the index of the part's first element; see
 /// [`split_range`].
 pub(crate) fn split<T: Send>(out: &mut [T], unit: usize, grain: usize, f: impl Fn(usize, &mut [T]) + Sync) {
-    let shared = SharedSlice(out.as_mut_ptr());
-    split_range(out.len(), unit, grain, |start, len| {
+    let n = out.len();
+    let shared = Shared::new(out);
+    split_range(n, unit, grain, |start, len| {
         // SAFETY: ranges of different tasks do not overlap and end within `out`.
         f(start, unsafe { shared.part(start, len) });
     });
@@ -73,7 +95,7 @@ pub(crate) fn split_rows<A: Send, B: Send>(
     }
     let (wide_a, wide_b) = (out.0.len() / rows, out.1.len() / rows);
     let size = rows.div_ceil(tasks).next_multiple_of(unit);
-    let (a, b) = (SharedSlice(out.0.as_mut_ptr()), SharedSlice(out.1.as_mut_ptr()));
+    let (a, b) = (Shared::new(out.0), Shared::new(out.1));
     threads::run(rows.div_ceil(size), |t| {
         let start = t * size;
         let count = size.min(rows - start);

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 
 use contract::{assert_same, reference};
 use rgrad_kernels::Float;
-use rgrad_kernels::gemm::{Activation, Epilogue, Mat, Packed, Slope, gemm, gemm_batched, gemm_packed};
+use rgrad_kernels::gemm::{Activation, Epilogue, Mat, Packed, gemm, gemm_batched, gemm_packed};
 use rgrad_kernels::simd::isa;
 use rgrad_kernels::threads::set_num_threads;
 use rgrad_kernels::tuning::KC;
@@ -49,8 +49,6 @@ enum Layout {
     /// One column, repeated.
     SameCols,
 }
-
-const SLOPES: [Slope; 3] = [Slope::Relu, Slope::Tanh, Slope::Sigmoid];
 
 const LAYOUTS: [Layout; 7] =
     [Layout::Rows, Layout::Cols, Layout::Slice, Layout::Steps, Layout::Far, Layout::SameRows, Layout::SameCols];
@@ -99,8 +97,8 @@ fn check<T: Float>(r: &mut Random, (m, k, n): (usize, usize, usize), la: Layout,
     let b = Mat { data: &b, rows: k, cols: n, row_stride: brs, col_stride: bcs };
     let accumulate = r.below(2) == 1;
     let bias = (r.below(2) == 1).then_some(&bias[..]);
-    let activation = if r.below(2) == 1 { Activation::Relu } else { Activation::None };
-    let slope = SLOPES.get(r.below(6)).map(|&slope| (slope, &values[..]));
+    let activation = (r.below(2) == 1).then_some(Activation::Relu);
+    let slope = Activation::ALL.get(r.below(6)).map(|&slope| (slope, &values[..]));
     let epilogue = Epilogue { bias, activation, slope, accumulate };
     // C must not be read unless it is accumulated into.
     let start = if accumulate { old } else { vec![T::NAN; m * n] };
@@ -278,12 +276,12 @@ fn batches_with_broadcast_operands() {
         let a_offsets: Vec<usize> = (0..batch).map(|i| i * m * k).collect();
         for b_offsets in [(0..batch).map(|i| i % 3 * k * n).collect::<Vec<_>>(), vec![1; batch]] {
             for lb in [Mat::new(&b, k, n), Mat::new(&b, n, k).t()] {
-                let slope = Some((Slope::Tanh, &values[..]));
+                let slope = Some((Activation::Tanh, &values[..]));
                 let epilogue = Epilogue { bias: Some(&bias), slope, ..Epilogue::default() };
                 let mut want = vec![f32::NAN; batch * m * n];
                 for (i, want) in want.chunks_exact_mut(m * n).enumerate() {
                     let a = Mat::new(&a[a_offsets[i]..], m, k);
-                    let slope = Some((Slope::Tanh, &values[i * m * n..][..m * n]));
+                    let slope = Some((Activation::Tanh, &values[i * m * n..][..m * n]));
                     reference(want, a, Mat { data: &b[b_offsets[i]..], ..lb }, Epilogue { slope, ..epilogue });
                 }
                 with_threads(&[1, 2, 8], |count| {
@@ -312,7 +310,7 @@ fn tanh_and_sigmoid_are_applied_last() {
             [(Activation::Tanh, f64::tanh as fn(f64) -> f64), (Activation::Sigmoid, |x| 1.0 / (1.0 + (-x).exp()))]
         {
             let mut got = vec![f64::NAN; m * n];
-            gemm(&mut got, a, b, Epilogue { activation, ..plain });
+            gemm(&mut got, a, b, Epilogue { activation: Some(activation), ..plain });
             for (&y, &x) in got.iter().zip(&sums) {
                 assert!((y - f(x)).abs() <= 1e-15, "{activation:?}({x}) is not {y}");
             }
@@ -336,8 +334,9 @@ fn odd_sums<T: Float>() {
     // As rows and as columns: the second product is computed transposed where B is narrow.
     for (a, b) in [(Mat::new(&a, m, 1), Mat::new(&b, 1, n)), (Mat::new(&b, n, 1), Mat::new(&a[..4], 1, 4))] {
         let (bias, values) = (&bias[..b.cols], &values[..a.rows * b.cols]);
-        for activation in [Activation::None, Activation::Relu, Activation::Tanh, Activation::Sigmoid] {
-            for slope in SLOPES.into_iter().map(Some).chain([None]) {
+        let functions = || Activation::ALL.into_iter().map(Some).chain([None]);
+        for activation in functions() {
+            for slope in functions() {
                 let slope = slope.map(|slope| (slope, values));
                 let epilogue = Epilogue { bias: Some(bias), activation, slope, accumulate: false };
                 let mut want = vec![T::NAN; values.len()];
@@ -346,7 +345,7 @@ fn odd_sums<T: Float>() {
                 gemm(&mut got, a, b, epilogue);
                 assert_same(&got, &want, &format!("{activation:?}, {:?}", slope.map(|(slope, _)| slope)));
                 let negative = want.iter().any(|x| x.to_f64().to_bits() == (-0.0_f64).to_bits());
-                assert!(negative || activation != Activation::None || slope.is_some(), "there is a negative zero");
+                assert!(negative || activation.is_some() || slope.is_some(), "there is a negative zero");
             }
         }
     }
@@ -366,7 +365,7 @@ fn values_that_are_not_finite_stay_in_their_rows_and_columns() {
     a[3 * k + 7] = f32::INFINITY;
     b[5 * n + 20] = f32::NAN;
     let (a, b) = (Mat::new(&a, m, k), Mat::new(&b, k, n));
-    for activation in [Activation::None, Activation::Relu] {
+    for activation in [None, Some(Activation::Relu)] {
         let mut c = vec![f32::NAN; m * n];
         gemm(&mut c, a, b, Epilogue { activation, ..Epilogue::default() });
         for (at, x) in c.iter().enumerate() {

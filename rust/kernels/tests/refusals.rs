@@ -9,7 +9,7 @@ use rgrad_kernels::chain::{Chain, Input, Kind, Output, Step, run_chain};
 use rgrad_kernels::copy::{cast, cast_to_bool, copy, copy_into};
 use rgrad_kernels::flip::flip;
 use rgrad_kernels::gather::{gather_rows, numbers_along, scatter_add_rows};
-use rgrad_kernels::gemm::{Epilogue, Mat, Packed, Slope, gemm, gemm_batched, gemm_packed};
+use rgrad_kernels::gemm::{Activation, Epilogue, Mat, Packed, gemm, gemm_batched, gemm_packed};
 use rgrad_kernels::map::{
     Binary, Compare, Curve, IntBinary, IntUnary, Unary, add_assign, binary, binary_int, compare, curve, curve_grad,
     select, unary, unary_int,
@@ -289,7 +289,7 @@ fn products() {
         assert!(catch_unwind(AssertUnwindSafe(|| packed.fill(b))).is_err(), "{what}: accepted");
     }
     for values in [8, 10] {
-        let slope = Some((Slope::Relu, &[1.0; 10][..values]));
+        let slope = Some((Activation::Relu, &[1.0; 10][..values]));
         refuse("values of a slope", 9, |c| gemm(c, a, b, Epilogue { slope, ..plain }));
     }
     for (what, len, a_offsets, b_offsets) in [

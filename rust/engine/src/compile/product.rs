@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use rgrad_kernels::gemm::{self, Activation, Epilogue, Mat, Packed, Slope, Tiles};
+use rgrad_kernels::gemm::{self, Activation, Epilogue, Mat, Packed, Tiles};
 use rgrad_kernels::lock::Lock;
 use rgrad_kernels::reduce::{Axes, Reduce, Reductions, reduce};
 use rgrad_kernels::simd::Real;
@@ -16,8 +16,8 @@ use crate::tensor::{Reader, Tensor};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FusedProduct {
     pub bias: bool,
-    pub activation: Activation,
-    pub slope: Option<Slope>,
+    pub activation: Option<Activation>,
+    pub slope: Option<Activation>,
     /// Whether the second output is the sum of A's columns: for a layer's backward product, whose A is the transposed gradient,
     /// the gradient of the bias.
     pub sums: bool,
@@ -78,17 +78,11 @@ impl Op for FusedProduct {
         if self.bias {
             name.push_str("+bias");
         }
-        match self.activation {
-            Activation::None => {}
-            Activation::Relu => name.push_str("+relu"),
-            Activation::Tanh => name.push_str("+tanh"),
-            Activation::Sigmoid => name.push_str("+sigmoid"),
+        if let Some(activation) = self.activation {
+            name = format!("{name}+{}", activation.name());
         }
-        match self.slope {
-            None => {}
-            Some(Slope::Relu) => name.push_str("+relu_grad"),
-            Some(Slope::Tanh) => name.push_str("+tanh_grad"),
-            Some(Slope::Sigmoid) => name.push_str("+sigmoid_grad"),
+        if let Some(activation) = self.slope {
+            name = format!("{name}+{}_grad", activation.name());
         }
         if self.sums {
             name.push_str("+sums");

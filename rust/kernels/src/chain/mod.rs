@@ -29,7 +29,7 @@ use crate::View;
 use crate::entries::entries;
 use crate::map::{Binary, Compare, Curve, Unary};
 use crate::simd::Real;
-use crate::split::{SharedSlice, UNIT, split_range};
+use crate::split::{Shared, UNIT, split_range};
 use crate::view::size;
 use range::RangeKernel;
 
@@ -112,15 +112,15 @@ fn run_chain_body<T: Real>(chain: &Chain, shape: &[usize], inputs: &[Input<T>], 
         }
     }
     assert_eq!(outputs.len(), chain.outputs().len(), "the chain has another number of outputs");
-    let mut pointers = [SharedSlice(std::ptr::null_mut()); MAX_OUTPUTS];
+    let mut pointers = [Shared::new(&mut []); MAX_OUTPUTS];
     for ((output, is_mask), pointer) in outputs.iter_mut().zip(chain.outputs()).zip(&mut pointers) {
-        let (len, start) = match (output, is_mask) {
-            (Output::Numbers(out), false) => (out.len(), out.as_mut_ptr().cast()),
-            (Output::Mask(out), true) => (out.len(), out.as_mut_ptr()),
+        let len;
+        (len, *pointer) = match (output, is_mask) {
+            (Output::Numbers(out), false) => (out.len(), Shared::new(out).bytes()),
+            (Output::Mask(out), true) => (out.len(), Shared::new(out)),
             _ => panic!("an output is not of the kind that the chain was made for"),
         };
         assert_eq!(len, n, "an output has the wrong number of elements");
-        *pointer = SharedSlice(start);
     }
     if n > 0 {
         split_range(n, UNIT, chain.grain(), |start, len| {

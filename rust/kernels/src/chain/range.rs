@@ -10,7 +10,7 @@ use super::{Chain, Input, Logic, MAX_INPUTS, MAX_OUTPUTS, MAX_TILES, Step};
 use crate::map::{Binary, BinaryTile, CurveTile, Power, UnaryTile, compare_tile, select_tile};
 use crate::reader::{Stream, TILE, Tile};
 use crate::simd::{Kernel, Real, Simd};
-use crate::split::SharedSlice;
+use crate::split::Shared;
 
 /// Bytes of a tile: 512 elements of `f32`, 256 of `f64`. See the figures in [`chain`](super).
 const TILE_BYTES: usize = 2048;
@@ -29,7 +29,7 @@ pub(crate) struct RangeKernel<'a, T> {
     chain: &'a Chain,
     shape: &'a [usize],
     inputs: &'a [Input<'a, T>],
-    outputs: &'a [SharedSlice<u8>; MAX_OUTPUTS],
+    outputs: &'a [Shared<'a, u8>; MAX_OUTPUTS],
     start: usize,
     len: usize,
 }
@@ -43,7 +43,7 @@ impl<'a, T: Real> RangeKernel<'a, T> {
         chain: &'a Chain,
         shape: &'a [usize],
         inputs: &'a [Input<'a, T>],
-        outputs: &'a [SharedSlice<u8>; MAX_OUTPUTS],
+        outputs: &'a [Shared<'a, u8>; MAX_OUTPUTS],
         start: usize,
         len: usize,
     ) -> Self {

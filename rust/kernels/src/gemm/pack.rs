@@ -3,81 +3,58 @@
 use std::cell::RefCell;
 use std::ops::Range;
 use std::panic::resume_unwind;
+use std::slice::from_raw_parts_mut;
 
-use super::{Mat, SyncPtr, div_ceil, lanes, share};
+use super::{Mat, div_ceil, lanes, share};
 use crate::buffer::AllocError;
 use crate::simd::{Kernel, Real, Simd};
+use crate::split::Shared;
 use crate::threads;
 use crate::tuning::max_vectors;
 
-/// A matrix by pointer and strides: element `(i, j)` is at `start + i·rows + j·cols`.
-#[derive(Clone, Copy)]
-pub(super) struct Strided<T> {
-    pub start: *const T,
-    pub rows: usize,
-    pub cols: usize,
+/// Copies a matrix to a row-major `to` with row stride `stride`. Each row is padded to whole vectors with unspecified
+/// elements.
+pub(super) fn pack<T: Real>(from: Mat<T>, to: &mut [T], stride: usize) {
+    from.check("to pack", 0);
+    let padded = from.cols.next_multiple_of(lanes::<T>());
+    assert!(from.rows == 0 || (from.rows - 1) * stride + padded <= to.len(), "there is no room for the packed matrix");
+    T::run(Pack { from, to, stride });
 }
 
-impl<T> Strided<T> {
-    /// The matrix that starts at an offset, which must not be past the end of the data.
-    pub fn new(mat: &Mat<T>, offset: usize) -> Self {
-        Self {
-            start: mat.data[offset..].as_ptr(),
-            // Larger strides are those of dimensions of size one, and sums of them could overflow.
-            rows: mat.row_stride.min(mat.data.len()),
-            cols: mat.col_stride.min(mat.data.len()),
-        }
-    }
-
-    /// The matrix from element `(i, j)` on.
-    pub fn at(self, i: usize, j: usize) -> Self {
-        Self { start: self.start.wrapping_add(i * self.rows + j * self.cols), ..self }
-    }
-
-    /// The transpose.
-    pub fn t(self) -> Self {
-        Self { rows: self.cols, cols: self.rows, ..self }
-    }
+/// See [`pack`], which checks the sizes.
+struct Pack<'a, T> {
+    from: Mat<'a, T>,
+    to: &'a mut [T],
+    stride: usize,
 }
 
-/// Copies `rows × cols` elements to a row-major `to` with row stride `stride`. Each row is padded to whole vectors with
-/// unspecified elements.
-///
-/// Whoever constructs one guarantees that the source is valid for reads of `rows × cols` elements, and `to` for writes
-/// of `rows` rows, `stride` apart, of `cols` elements rounded up to whole vectors.
-pub(super) struct CopyTo<T> {
-    pub from: Strided<T>,
-    pub rows: usize,
-    pub cols: usize,
-    pub to: *mut T,
-    pub stride: usize,
-}
-
-impl<T: Real> Kernel<T> for CopyTo<T> {
+impl<T: Real> Kernel<T> for Pack<'_, T> {
     type Out = ();
 
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
-        let Self { from, rows, cols, to, stride } = self;
+        let Self { from: Mat { data, rows, cols, row_stride, col_stride }, to, stride } = self;
+        let (from, to) = (data.as_ptr(), to.as_mut_ptr());
+        let from = |i: usize, j: usize| from.wrapping_add(i * row_stride + j * col_stride);
         for j in (0..cols).step_by(S::LANES) {
             let width = S::LANES.min(cols - j);
-            if from.cols == 1 {
+            if col_stride == 1 {
                 for i in 0..rows {
                     // SAFETY: row `i` has `width` elements from `j` on, and room for a vector.
-                    unsafe { s.store(to.add(i * stride + j), s.load_head(from.at(i, j).start, width)) };
+                    unsafe { s.store(to.add(i * stride + j), s.load_head(from(i, j), width)) };
                 }
-            } else if from.rows == 1 {
+            } else if row_stride == 1 {
                 for i in (0..rows).step_by(S::LANES) {
                     let height = S::LANES.min(rows - i);
                     let to = to.wrapping_add(i * stride + j);
                     // SAFETY: as above, for rows `i .. i + height`.
-                    unsafe { s.transpose(from.at(i, j).start, from.cols, width, height, to, stride) };
+                    unsafe { s.transpose(from(i, j), col_stride, width, height, to, stride) };
                 }
             } else {
                 for i in 0..rows {
                     for x in 0..width {
                         // SAFETY: as above.
-                        unsafe { *to.add(i * stride + j + x) = *from.at(i, j + x).start };
+                        unsafe { *to.add(i * stride + j + x) = *from(i, j + x) };
                     }
                 }
             }
@@ -110,30 +87,26 @@ impl Strips {
     }
 }
 
-/// Packs steps `k` of one strip of a B with `n` columns into `to`, row-major and contiguous.
-pub(super) fn pack<T: Real>(b: Strided<T>, n: usize, vectors: &Range<usize>, k: Range<usize>, to: *mut T) {
-    let column = vectors.start * lanes::<T>();
-    let stride = vectors.len() * lanes::<T>();
-    let cols = stride.min(n - column);
-    T::run(CopyTo { from: b.at(k.start, column), rows: k.len(), cols, to, stride });
-}
-
-/// Packs all of a `k × n` B, strip by strip.
-pub(super) fn pack_all<T: Real>(b: Strided<T>, (k, n): (usize, usize), strips: Strips, tasks: usize, to: *mut T) {
+/// Packs all of B, strip by strip.
+pub(super) fn pack_all<T: Real>(b: Mat<T>, strips: Strips, tasks: usize, to: &mut [T]) {
     /// Steps of k in one work item, so that narrow matrices have enough items to share.
     const STEPS: usize = 64;
-    let pieces = k.div_ceil(STEPS);
-    let shared = SyncPtr((b, to));
+    let pieces = b.rows.div_ceil(STEPS);
+    let to = Shared::new(to);
     threads::run(tasks, |task| {
         for i in share(0..strips.count * pieces, tasks, task) {
             // In the order of B's memory.
-            let (strip, piece) =
-                if b.rows > b.cols { (i % strips.count, i / strips.count) } else { (i / pieces, i % pieces) };
+            let (strip, piece) = if b.row_stride > b.col_stride {
+                (i % strips.count, i / strips.count)
+            } else {
+                (i / pieces, i % pieces)
+            };
             let vectors = strips.get(strip);
-            let steps = piece * STEPS..k.min((piece + 1) * STEPS);
-            let (b, to) = shared.get();
-            let at = lanes::<T>() * (vectors.start * k + vectors.len() * steps.start);
-            pack(b, n, &vectors, steps, to.wrapping_add(at));
+            let steps = piece * STEPS..b.rows.min((piece + 1) * STEPS);
+            let (column, width) = (vectors.start * lanes::<T>(), vectors.len() * lanes::<T>());
+            // SAFETY: these steps of this strip are packed there, and by this task alone.
+            let to = unsafe { to.part(column * b.rows + steps.start * width, steps.len() * width) };
+            pack(b.block(steps, column..b.cols.min(column + width)), to, width);
         }
     });
 }
@@ -152,11 +125,11 @@ thread_local! {
 }
 
 /// Calls `f` with memory for `len` elements that this thread reuses, so that packing allocates nothing in steady state.
-/// Its contents are initialised but unspecified. If there is no memory, panics with [`AllocError`] as the payload and
+/// Its contents are unspecified. If there is no memory, panics with [`AllocError`] as the payload and
 /// without a message: the caller reports it.
-pub(super) fn with_scratch<T: Real, R>(len: usize, f: impl FnOnce(*mut T) -> R) -> R {
+pub(super) fn with_scratch<T: Real, R>(len: usize, f: impl FnOnce(&mut [T]) -> R) -> R {
     if len == 0 {
-        return f(std::ptr::null_mut());
+        return f(&mut []);
     }
     let lines = (len * size_of::<T>()).div_ceil(size_of::<CacheLine>());
     let mut buffer = FREE.with_borrow_mut(Vec::pop).unwrap_or_default();
@@ -166,7 +139,8 @@ pub(super) fn with_scratch<T: Real, R>(len: usize, f: impl FnOnce(*mut T) -> R) 
         buffer.try_reserve_exact(lines).unwrap_or_else(|_| resume_unwind(Box::new(AllocError { bytes })));
         buffer.resize(lines, CacheLine([0.0; 8]));
     }
-    let result = f(buffer.as_mut_ptr().cast());
+    // SAFETY: there are so many elements, aligned and initialised, and every bit pattern is one.
+    let result = f(unsafe { from_raw_parts_mut(buffer.as_mut_ptr().cast(), len) });
     if buffer.len() * size_of::<CacheLine>() <= KEEP_BYTES {
         FREE.with_borrow_mut(|free| free.push(buffer));
     }

@@ -2,10 +2,10 @@
 
 use std::marker::PhantomData;
 
+use super::loops::Product;
 use super::micro::Registers;
-use super::pack::{Strided, Strips, pack_all};
-use super::part::{Product, Source};
-use super::{Epilogue, Mat, Tiles, check, divide_grid, gemm, lanes, tasks_for};
+use super::pack::{Strips, pack_all};
+use super::{Epilogue, Mat, Tiles, check, gemm, lanes, tasks_for};
 use crate::buffer::{AllocError, Buffer};
 use crate::split::GRAIN_CHEAP;
 use crate::threads;
@@ -61,9 +61,8 @@ impl<T: Tiles> Packed<T> {
         b.check("B", 0);
         let size = self.rows * self.cols;
         if size > 0 {
-            let to = self.buffer.get_mut::<T>().as_mut_ptr();
             let tasks = threads::tasks_for(size, GRAIN_CHEAP);
-            pack_all(Strided::new(&b, 0), (self.rows, self.cols), self.strips, tasks, to);
+            pack_all(b.starting_at(0), self.strips, tasks, self.buffer.get_mut::<T>());
         }
     }
 
@@ -92,7 +91,7 @@ pub fn gemm_packed<T: Tiles>(c: &mut [T], a: Mat<T>, b: &Packed<T>, epilogue: Ep
     if size == 0 {
         return;
     }
-    let source = Source::Packed(b.data().as_ptr());
-    let product = Product::new((a.rows, a.cols, b.cols), Strided::new(&a, 0), c.as_mut_ptr(), epilogue);
-    divide_grid(&mut Product { source, strips, ..product }, tasks_for(size, a.cols));
+    // SAFETY: the sizes were checked, and a packed matrix has been written as a whole.
+    unsafe { Product::with_packed(a.starting_at(0), (b.data(), b.cols, strips), c, epilogue) }
+        .run(tasks_for(size, a.cols));
 }

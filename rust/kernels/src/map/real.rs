@@ -4,7 +4,7 @@ use crate::View;
 use crate::copy::{Copies, copy};
 use crate::entries::entries;
 use crate::lanes::{map_lanes, map_long};
-use crate::math;
+use crate::math::{self, Activation};
 use crate::reader::{Reader, chunk};
 use crate::simd::{Kernel, Real, Simd, library};
 use crate::split::{GRAIN_CHEAP, GRAIN_TRANSCENDENTAL, UNIT, split};
@@ -194,6 +194,28 @@ functions! {
     LogitsSlope, GRAIN_TRANSCENDENTAL, math::logits_slope(s, a, b);
     /// `a × b`, and 0 where either is 0 whatever the other is: the product of two gradients
     MulGrads, GRAIN_CHEAP, math::unless_zero(s, b, math::unless_zero(s, a, s.mul(a, b)));
+}
+
+impl Activation {
+    /// This function as a map.
+    #[must_use]
+    pub fn function(self) -> Unary {
+        match self {
+            Activation::Relu => Unary::Relu,
+            Activation::Tanh => Unary::Tanh,
+            Activation::Sigmoid => Unary::Sigmoid,
+        }
+    }
+
+    /// Its backward function as a map.
+    #[must_use]
+    pub fn backward(self) -> Binary {
+        match self {
+            Activation::Relu => Binary::ReluGrad,
+            Activation::Tanh => Binary::TanhGrad,
+            Activation::Sigmoid => Binary::SigmoidGrad,
+        }
+    }
 }
 
 entries! { Maps for [f32 f64] where T: Real {

@@ -1,9 +1,55 @@
-//! Activation functions of the form x·f(x), and their derivatives.
+//! Activation functions and their derivatives: those that follow from the value, and those of the form x·f(x).
 //!
 //! Where f has reached 0 or 1, x is clamped: ∞ times 0 would be NaN.
 
-use super::{exp, sigmoid};
+use super::{exp, relu, relu_grad, sigmoid, sigmoid_grad, tanh, tanh_grad};
 use crate::simd::{Real, Simd};
+
+/// An activation function whose derivative follows from its value: one that a product can apply to its result. The bits
+/// are those of the functions in [`map`](crate::map).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Activation {
+    /// `max(x, 0)`; NaN stays NaN.
+    Relu,
+    /// `tanh(x)`.
+    Tanh,
+    /// `1 / (1 + exp(-x))`.
+    Sigmoid,
+}
+
+impl Activation {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Relu, Self::Tanh, Self::Sigmoid];
+
+    /// The name of the operation.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Activation::Relu => "relu",
+            Activation::Tanh => "tanh",
+            Activation::Sigmoid => "sigmoid",
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn value<T: Real, S: Simd<T>>(self, s: S, x: S::V) -> S::V {
+        match self {
+            Activation::Relu => relu(s, x),
+            Activation::Tanh => tanh(s, x),
+            Activation::Sigmoid => sigmoid(s, x),
+        }
+    }
+
+    /// The gradient with respect to the argument, from that with respect to the value, `g`, and the value `y`.
+    #[inline(always)]
+    pub(crate) fn grad<T: Real, S: Simd<T>>(self, s: S, g: S::V, y: S::V) -> S::V {
+        match self {
+            Activation::Relu => relu_grad(s, g, y),
+            Activation::Tanh => tanh_grad(s, g, y),
+            Activation::Sigmoid => sigmoid_grad(s, g, y),
+        }
+    }
+}
 
 /// `x` clamped from below to −`limit`.
 #[inline(always)]

@@ -11,7 +11,7 @@ mod normal;
 mod power;
 mod quotients;
 
-pub use activation::GELU_TANH;
+pub use activation::{Activation, GELU_TANH};
 pub(crate) use activation::{gelu_tanh, gelu_tanh_slope, mish, mish_slope, silu, silu_slope};
 pub(crate) use angles::{acos, asin, atan, atan2, cos, sin, sincos_turns, tan};
 pub(crate) use hyperbolic::{acosh, asinh, atanh, cosh, sigmoid, sinh, tanh};

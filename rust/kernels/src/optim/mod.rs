@@ -17,7 +17,7 @@ pub use rmsprop::RmsProp;
 pub use sgd::Sgd;
 
 use crate::simd::{Kernel, Real, Simd};
-use crate::split::{SharedSlice, UNIT};
+use crate::split::{Shared, UNIT};
 use crate::threads;
 
 /// The largest number of state tensors per parameter.
@@ -109,8 +109,8 @@ pub fn step<T: Real, R: Rule>(slots: &mut [Slot<'_, T, R>]) {
             _ => slot.rule.ready(slot.counts, slot.fresh),
         };
         known = Some((slot.rule, slot.counts, slot.fresh, ready));
-        let state = slot.state.each_mut().map(|s| SharedSlice(s.as_mut_ptr()));
-        parts.push(SlotPart { p: SharedSlice(slot.p.as_mut_ptr()), g: slot.g, state, kept, ready });
+        let state = slot.state.each_mut().map(|s| Shared::new(s));
+        parts.push(SlotPart { p: Shared::new(slot.p), g: slot.g, state, kept, ready });
     }
     run_parts::<T, R>(&parts);
 }
@@ -132,24 +132,18 @@ fn run_parts<T: Real, R: Rule>(parts: &[SlotPart<'_, T, R>]) {
 ///
 /// # Panics
 /// If lengths differ.
-pub fn step_one<T: Real, R: Rule>(
-    ready: R::Ready,
-    p: &mut [T],
-    g: &[T],
-    mut state: [&mut [T]; MAX_STATES],
-    kept: usize,
-) {
+pub fn step_one<T: Real, R: Rule>(ready: R::Ready, p: &mut [T], g: &[T], state: [&mut [T]; MAX_STATES], kept: usize) {
     assert!(p.len() == g.len(), "a gradient has its parameter's length");
     assert!(state[..kept].iter().all(|s| s.len() == g.len()), "a state has its parameter's length");
-    let state = state.each_mut().map(|s| SharedSlice(s.as_mut_ptr()));
-    run_parts::<T, R>(&[SlotPart { p: SharedSlice(p.as_mut_ptr()), g, state, kept, ready }]);
+    let state = state.map(Shared::new);
+    run_parts::<T, R>(&[SlotPart { p: Shared::new(p), g, state, kept, ready }]);
 }
 
 /// A slot that tasks share.
 struct SlotPart<'a, T, R: Rule> {
-    p: SharedSlice<T>,
+    p: Shared<'a, T>,
     g: &'a [T],
-    state: [SharedSlice<T>; MAX_STATES],
+    state: [Shared<'a, T>; MAX_STATES],
     kept: usize,
     ready: R::Ready,
 }

@@ -1,7 +1,7 @@
 //! Matrix products; nor do each row's bits depend on the number of rows.
 
 use rgrad_kernels::Float;
-use rgrad_kernels::gemm::{Activation, Epilogue, Mat, Packed, Slope, gemm, gemm_batched, gemm_packed};
+use rgrad_kernels::gemm::{Activation, Epilogue, Mat, Packed, gemm, gemm_batched, gemm_packed};
 use rgrad_kernels::tuning::KC;
 
 use crate::Row;
@@ -79,11 +79,11 @@ impl<T: Float + Bits> Operand<T> {
 }
 
 fn epilogue<'a, T: Float>(i: usize, bias: &'a [T], values: &'a [T]) -> Epilogue<'a, T> {
-    use Activation::{None as Plain, Relu, Sigmoid, Tanh};
+    use Activation::{Relu, Sigmoid, Tanh};
     Epilogue {
         bias: (!i.is_multiple_of(3)).then_some(bias),
-        activation: [Plain, Relu, Tanh, Sigmoid, Plain][i % 5],
-        slope: [Slope::Relu, Slope::Tanh, Slope::Sigmoid].get(i % 4).map(|&slope| (slope, values)),
+        activation: [None, Some(Relu), Some(Tanh), Some(Sigmoid), None][i % 5],
+        slope: [Relu, Tanh, Sigmoid].get(i % 4).map(|&slope| (slope, values)),
         accumulate: i % 2 == 1,
     }
 }

@@ -2,8 +2,8 @@
 
 use rgrad_kernels::Float;
 use rgrad_kernels::View;
-use rgrad_kernels::gemm::{Activation, Epilogue, Mat, Slope};
-use rgrad_kernels::map::{Binary, Unary, binary, unary};
+use rgrad_kernels::gemm::{Epilogue, Mat};
+use rgrad_kernels::map::{binary, unary};
 use rgrad_kernels::tuning::KC;
 
 /// What `gemm` must write to `c`, bit for bit.
@@ -27,24 +27,13 @@ pub fn reference<T: Float>(c: &mut [T], a: Mat<T>, b: Mat<T>, epilogue: Epilogue
         *c = total;
     }
     let shape = [c.len()];
-    let function = match epilogue.activation {
-        Activation::None => None,
-        Activation::Relu => Some(Unary::Relu),
-        Activation::Tanh => Some(Unary::Tanh),
-        Activation::Sigmoid => Some(Unary::Sigmoid),
-    };
-    if let Some(function) = function {
+    if let Some(activation) = epilogue.activation {
         let sums = c.to_vec();
-        unary(function, c, &shape, View::new(&sums, &[1]));
+        unary(activation.function(), c, &shape, View::new(&sums, &[1]));
     }
-    if let Some((slope, values)) = epilogue.slope {
-        let function = match slope {
-            Slope::Relu => Binary::ReluGrad,
-            Slope::Tanh => Binary::TanhGrad,
-            Slope::Sigmoid => Binary::SigmoidGrad,
-        };
+    if let Some((activation, values)) = epilogue.slope {
         let sums = c.to_vec();
-        binary(function, c, &shape, View::new(&sums, &[1]), View::new(values, &[1]));
+        binary(activation.backward(), c, &shape, View::new(&sums, &[1]), View::new(values, &[1]));
     }
 }
 

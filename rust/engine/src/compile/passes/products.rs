@@ -3,8 +3,7 @@
 
 use std::sync::Arc;
 
-use rgrad_kernels::gemm::{Activation, Slope};
-use rgrad_kernels::map::{Binary, Unary};
+use rgrad_kernels::gemm::Activation;
 
 use super::super::edit::Edit;
 use super::super::product::FusedProduct;
@@ -23,21 +22,15 @@ pub(super) fn run(program: &mut Program) {
         if user.inputs[0].cell != made.cell || !whole(0) || program.is_changed(i, j) {
             continue;
         }
-        let plain = product.activation == Activation::None && product.slope.is_none();
+        let plain = product.activation.is_none() && product.slope.is_none();
         let taken = match user.op.kind() {
-            Kind::Unary(function) if plain => match function {
-                Unary::Relu => Some(FusedProduct { activation: Activation::Relu, ..product }),
-                Unary::Tanh => Some(FusedProduct { activation: Activation::Tanh, ..product }),
-                Unary::Sigmoid => Some(FusedProduct { activation: Activation::Sigmoid, ..product }),
-                _ => None,
-            },
+            Kind::Unary(function) if plain => {
+                let activation = Activation::ALL.into_iter().find(|activation| activation.function() == function);
+                activation.map(|_| FusedProduct { activation, ..product })
+            }
             Kind::Binary(function) if product.slope.is_none() && user.inputs[1].cell != made.cell && whole(1) => {
-                match function {
-                    Binary::ReluGrad => Some(FusedProduct { slope: Some(Slope::Relu), ..product }),
-                    Binary::TanhGrad => Some(FusedProduct { slope: Some(Slope::Tanh), ..product }),
-                    Binary::SigmoidGrad => Some(FusedProduct { slope: Some(Slope::Sigmoid), ..product }),
-                    _ => None,
-                }
+                let slope = Activation::ALL.into_iter().find(|activation| activation.backward() == function);
+                slope.map(|_| FusedProduct { slope, ..product })
             }
             _ => None,
         };

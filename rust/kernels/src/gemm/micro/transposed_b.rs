@@ -1,14 +1,14 @@
 //! Tiles that read a transposed B, whose columns are contiguous: a few steps of k at a time are transposed in registers
 //! and packed into rows, interleaved with the multiply-adds of the previous steps.
 
-use super::micro::{Panel, RowPointers, rows, step, store};
-use super::{Tiles, lanes, share};
+use super::{Panel, RowPointers, Size, Tiles, rows, step, store};
+use crate::gemm::{Mat, lanes, share};
 use crate::lanes::prefetch;
 use crate::simd::{Kernel, Real, Simd, opaque};
 use crate::tuning::{max_transposed_b_rows, max_transposed_b_vectors};
 
 /// Steps of k that are transposed at once.
-pub(super) const STEPS: usize = 8;
+pub(in crate::gemm) const STEPS: usize = 8;
 
 /// Prefetch distance in steps of k: with 32, 100×784×10 takes 15 µs if A is in memory, with 128 18, without prefetching
 /// 29.
@@ -18,41 +18,41 @@ const AHEAD: usize = 32;
 #[derive(Clone, Copy, Debug)]
 pub struct TransposedB<'a, T> {
     /// Its `b` is where B is packed, `prefetch` applies to columns of B, and `k_whole` is unused.
-    pub panel: &'a Panel<T>,
+    panel: &'a Panel<T>,
     /// The first element of the tile's columns of B.
-    pub from: *const T,
+    from: *const T,
     /// Column stride of B.
-    pub column: usize,
+    column: usize,
     /// Keeps the packed block; otherwise there is room only for the rows that are transposed at once.
-    pub keep: bool,
+    keep: bool,
 }
 
-/// Computes a panel of one tile of `rows` rows, in pieces no wider than tiles with a transposed B may be. `from` has
-/// the first element of B's columns and their stride.
+impl<T> TransposedB<'_, T> {
+    /// Its rows and vectors.
+    pub(super) fn size(&self) -> (usize, usize) {
+        (self.panel.size.rows, self.panel.size.vectors)
+    }
+}
+
+/// Computes a panel of one tile in pieces no wider than tiles with a transposed B may be; `from` has B's columns.
 ///
 /// # Safety
-/// As for [`tile`].
-pub(super) unsafe fn panel<T: Tiles>(
-    panel: &Panel<T>,
-    rows: usize,
-    vectors: usize,
-    (from, column): (*const T, usize),
-    keep: bool,
-) {
+/// As for [`Panel::run_transposing`].
+pub(super) unsafe fn panel<T: Tiles>(panel: &Panel<T>, from: Mat<T>, keep: bool) {
+    let Size { rows, vectors, last, .. } = panel.size;
+    let column = from.col_stride;
     let pieces = vectors.div_ceil(max_transposed_b_vectors(rows));
     for i in 0..pieces {
         let own = share(0..vectors, pieces, i);
         let skip = own.start * lanes::<T>();
-        let last = if own.end == vectors { panel.last } else { lanes::<T>() };
-        let (panel, from) = (panel.columns(skip, last), from.wrapping_add(skip * column));
-        // SAFETY: the caller's.
-        unsafe { T::transposed_b(rows, own.len(), TransposedB { panel: &panel, from, column, keep }) };
+        let last = if own.end == vectors { last } else { lanes::<T>() };
+        let (panel, from) = (panel.columns(skip, own.len(), last), from.data[skip * column..].as_ptr());
+        T::transposed_b(TransposedB { panel: &panel, from, column, keep });
     }
 }
 
 /// # Safety
-/// Everything that the panel describes must be valid for what is done with it, `k` elements of each of the tile's
-/// columns of B for reads, and the packed block for writes of whole vectors.
+/// The tile must have this size.
 #[inline(always)]
 unsafe fn tile<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(s: S, t: TransposedB<T>) {
     let p = t.panel;
@@ -61,7 +61,7 @@ unsafe fn tile<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(s: S, t: T
         // If the compiler knew how the columns of the vectors are related, it would compute all pointers by scatters.
         let first = opaque(t.from.wrapping_add(v * S::LANES * t.column));
         // Lanes past the last column repeat it.
-        let last = if v == NV - 1 { p.last - 1 } else { S::LANES - 1 };
+        let last = if v == NV - 1 { p.size.last - 1 } else { S::LANES - 1 };
         for (lane, column) in columns[..S::LANES].iter_mut().enumerate() {
             *column = first.wrapping_add(lane.min(last) * t.column);
         }
@@ -70,7 +70,7 @@ unsafe fn tile<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(s: S, t: T
     let columns = unsafe { &*opaque(&raw const columns) };
     let mut acc = [[s.splat(T::ZERO); NV]; MR];
     let mut a = rows(p, p.a);
-    let whole = p.k / STEPS * STEPS;
+    let whole = p.size.k / STEPS * STEPS;
     for k in (0..whole).step_by(STEPS) {
         // SAFETY: the caller's.
         unsafe {
@@ -85,12 +85,12 @@ unsafe fn tile<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(s: S, t: T
             }
         }
     }
-    if whole < p.k {
+    if whole < p.size.k {
         // The last group of steps overlaps the one before: fewer are left than are transposed at once.
         // SAFETY: the caller's.
         unsafe {
-            let at = transpose(s, &t, columns, p.k - STEPS);
-            let left = p.k - whole;
+            let at = transpose(s, &t, columns, p.size.k - STEPS);
+            let left = p.size.k - whole;
             steps(s, p, at.wrapping_add((STEPS - left) * p.b_step), left, &mut a, &mut acc);
         }
     }
@@ -171,7 +171,7 @@ impl<T: Real, const MR: usize, const NV: usize> Kernel<T> for TransposedBKernel<
     fn run<S: Simd<T>>(self, s: S) {
         // Tiles for which the instruction set has too few registers are not compiled.
         if MR <= max_transposed_b_rows(S::REGISTERS) && NV <= max_transposed_b_vectors(MR) {
-            // SAFETY: guaranteed by the caller of `Tiles::transposed_b`.
+            // SAFETY: `Tiles::transposed_b` chose the size.
             unsafe { tile::<T, S, MR, NV>(s, self.0) }
         } else {
             unreachable!("a tile with a transposed B of {MR} rows and {NV} vectors does not fit");

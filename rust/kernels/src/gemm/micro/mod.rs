@@ -1,89 +1,165 @@
 //! The microkernel: a tile of C that stays in registers throughout the loop over k.
 
-use super::Slope;
-use super::transposed_b::{self, TransposedB};
+mod epilogue;
+mod transposed_b;
+
+pub(super) use epilogue::FinishTransposed;
+pub(super) use transposed_b::STEPS;
+
+use super::{Activation, Epilogue, Mat};
 use crate::lanes::prefetch;
-use crate::math;
 use crate::simd::{Kernel, Real, Simd, opaque};
 use crate::tuning::{max_rows, max_vectors};
+use epilogue::{Activate, finish};
+use transposed_b::{TransposedB, TransposedBKernel};
 
-/// One call of the microkernel: a column of tiles, each of `rows × lanes` elements of C, and one block of k.
+/// One call of the microkernel: a column of tiles and one block of k, with pointers that are valid for what is done with
+/// them.
 #[derive(Clone, Copy, Debug)]
 pub struct Panel<T> {
+    size: Size,
     /// A's first element.
-    pub a: *const T,
+    a: *const T,
     /// Row stride of A.
-    pub a_row: usize,
+    a_row: usize,
     /// Column stride of A: from one step of k to the next.
-    pub a_step: usize,
+    a_step: usize,
     /// The first element of the panel's columns of B.
-    pub b: *const T,
+    b: *const T,
     /// Row stride of B: from one step of k to the next.
-    pub b_step: usize,
+    b_step: usize,
+    /// Whether to prefetch the rows of A that the next tile needs: a cache line of each row every `LANES` steps.
+    prefetch: bool,
+    /// Where the result is stored.
+    c: *mut T,
+    /// Row stride of `c`.
+    c_stride: usize,
+    finish: Finish<T>,
+}
+
+/// The size of a [`Panel`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Size {
+    /// Number of tiles.
+    pub tiles: usize,
+    /// Rows of a tile, at most [`max_rows`].
+    pub rows: usize,
+    /// Vectors of a tile's rows, at most [`max_vectors`].
+    pub vectors: usize,
+    /// Columns in the last vector.
+    pub last: usize,
     /// Number of steps of k.
     pub k: usize,
     /// Leading steps of k in which B may be read in whole vectors; after them only the tile's columns are read.
     pub k_whole: usize,
-    /// Number of tiles.
-    pub tiles: usize,
-    /// Whether to prefetch the rows of A that the next tile needs: a cache line of each row every `LANES` steps.
-    pub prefetch: bool,
-    /// Columns in the last vector.
-    pub last: usize,
-    /// Where the result is stored.
-    pub c: *mut T,
-    /// Row stride of `c`.
-    pub c_stride: usize,
-    /// What is applied to the sums.
-    pub finish: Finish<T>,
 }
 
-/// What is applied to a tile's sums, in this order.
+/// What is applied to a tile's sums, in this order; see [`Epilogue`].
 #[derive(Clone, Copy, Debug)]
-pub struct Finish<T> {
+struct Finish<T> {
     /// Adds the partial sums of the previous blocks of k: with their row stride.
-    pub partial: Option<(*const T, usize)>,
+    partial: Option<(*const T, usize)>,
     /// Adds the previous contents of `c`.
-    pub accumulate: bool,
-    /// Adds a bias: a pointer to that of the first column.
-    pub bias: Option<*const T>,
-    /// Applies ReLU.
-    pub relu: bool,
-    /// Applies a slope: with a pointer to the first value; the values have the layout of `c`.
-    pub slope: Option<(Slope, *const T)>,
+    accumulate: bool,
+    /// The bias of the first column.
+    bias: Option<*const T>,
+    activation: Option<Activation>,
+    /// With a pointer to the first value; the values have the layout of `c`.
+    slope: Option<(Activation, *const T)>,
 }
 
 impl<T> Finish<T> {
+    /// Whether the activation is too long for unrolled code: then the whole panel is activated after it has been stored.
+    fn is_long(&self) -> bool {
+        matches!(self.activation, Some(Activation::Tanh | Activation::Sigmoid))
+    }
+
     fn is_plain(&self) -> bool {
-        self.partial.is_none() && !self.accumulate && self.bias.is_none() && !self.relu && self.slope.is_none()
+        let is_stored = self.is_long() || (self.activation.is_none() && self.slope.is_none());
+        self.partial.is_none() && !self.accumulate && self.bias.is_none() && is_stored
     }
 }
 
-impl<T> Panel<T> {
-    /// The panel without its first `skip` columns, with `last` columns in the last vector.
-    pub(super) fn columns(&self, skip: usize, last: usize) -> Self {
+impl<T: Tiles> Panel<T> {
+    /// A panel with A's rows, the first element and the row stride of B's columns, those of the result and of the partial
+    /// sums of previous blocks, if there are any, and the epilogue from the panel's first element on.
+    ///
+    /// # Safety
+    /// Until the panel has run, `a` must be valid for reads of all rows and steps; `b` of the panel's columns of all
+    /// steps, and of whole vectors in the first `k_whole` of them; `c` for writes, and for reads if the epilogue
+    /// accumulates, of the panel's rows and columns; `partial` and the epilogue for reads of as many.
+    #[inline]
+    pub(super) unsafe fn new(
+        a: Mat<T>,
+        (b, b_step): (*const T, usize),
+        (c, c_stride): (*mut T, usize),
+        size: Size,
+        partial: Option<(*const T, usize)>,
+        epilogue: Epilogue<T>,
+    ) -> Self {
+        let finish = Finish {
+            partial,
+            accumulate: epilogue.accumulate,
+            bias: epilogue.bias.map(<[T]>::as_ptr),
+            activation: epilogue.activation,
+            slope: epilogue.slope.map(|(activation, values)| (activation, values.as_ptr())),
+        };
+        let (a, a_row, a_step) = (a.data.as_ptr(), a.row_stride, a.col_stride);
+        Self { size, a, a_row, a_step, b, b_step, prefetch: false, c, c_stride, finish }
+    }
+
+    /// Computes the panel; `prefetch` if A comes from memory.
+    #[inline]
+    pub(super) fn run(mut self, prefetch: bool) {
+        self.prefetch = prefetch;
+        T::panel(&self);
+        self.activate();
+    }
+
+    /// Computes a panel of one tile, whose B is packed at the same time: `from` has its columns. Unless `keep`, nobody
+    /// needs the packed block, and there may be room only for the steps that are transposed at once.
+    ///
+    /// # Safety
+    /// The panel's B must be valid for writes of whole vectors of as many steps, and `from` be the steps and columns of
+    /// the panel.
+    #[inline]
+    pub(super) unsafe fn run_transposing(mut self, from: Mat<T>, keep: bool, prefetch: bool) {
+        self.prefetch = prefetch;
+        // SAFETY: the caller's.
+        unsafe { transposed_b::panel(&self, from, keep) };
+        self.activate();
+    }
+
+    fn activate(&self) {
+        if self.finish.is_long() {
+            T::run(Activate(self));
+        }
+    }
+
+    /// The panel without its first `skip` columns, with `vectors` vectors, the last of which has `last` columns.
+    fn columns(&self, skip: usize, vectors: usize, last: usize) -> Self {
         let by = |p: *const T| p.wrapping_add(skip);
         let finish = Finish {
             partial: self.finish.partial.map(|(p, stride)| (by(p), stride)),
             bias: self.finish.bias.map(by),
-            slope: self.finish.slope.map(|(slope, values)| (slope, by(values))),
+            slope: self.finish.slope.map(|(activation, values)| (activation, by(values))),
             ..self.finish
         };
-        Self { b: by(self.b), c: self.c.wrapping_add(skip), last, finish, ..*self }
+        let size = Size { vectors, last, ..self.size };
+        Self { b: by(self.b), c: self.c.wrapping_add(skip), size, finish, ..*self }
     }
 }
 
 /// Pointers to rows 0, 3, 6 and 9 of a tile of A. x86 addressing modes reach rows one and two strides from a pointer.
-pub(super) type RowPointers<T> = [*const T; 4];
+type RowPointers<T> = [*const T; 4];
 
 /// Computes a panel of tiles of `MR` rows and `NV` vectors.
 ///
 /// # Safety
-/// All elements of A, B, C, `partial`, `bias` and `slope` that the fields describe must be valid for what is done with
-/// them.
+/// The panel must have tiles of this size.
 #[inline(always)]
 unsafe fn panel<T: Real, S: Simd<T>, const MR: usize, const NV: usize, const QUADS: bool>(s: S, p: &Panel<T>) {
-    for tile in 0..p.tiles {
+    for tile in 0..p.size.tiles {
         let row = tile * MR;
         // SAFETY: the caller's.
         unsafe {
@@ -98,14 +174,14 @@ unsafe fn panel<T: Real, S: Simd<T>, const MR: usize, const NV: usize, const QUA
 /// # Safety
 /// As for [`panel`].
 #[inline(always)]
-pub(super) unsafe fn store<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(
+unsafe fn store<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(
     s: S,
     p: &Panel<T>,
     row: usize,
     acc: [[S::V; NV]; MR],
 ) {
     let c = p.c.wrapping_add(row * p.c_stride);
-    if p.finish.is_plain() && p.last == S::LANES {
+    if p.finish.is_plain() && p.size.last == S::LANES {
         for (i, sums) in acc.iter().enumerate() {
             for (v, &x) in sums.iter().enumerate() {
                 // SAFETY: the caller's.
@@ -120,7 +196,7 @@ pub(super) unsafe fn store<T: Real, S: Simd<T>, const MR: usize, const NV: usize
 
 /// Pointers to the rows of a tile of A that begins at `a`.
 #[inline(always)]
-pub(super) fn rows<T: Real>(p: &Panel<T>, a: *const T) -> RowPointers<T> {
+fn rows<T: Real>(p: &Panel<T>, a: *const T) -> RowPointers<T> {
     // If the compiler knew how these are related, it would keep a pointer to each row, for which there are no
     // registers.
     let row = |i: usize| opaque(a.wrapping_add(i * p.a_row));
@@ -140,7 +216,7 @@ unsafe fn sums<T: Real, S: Simd<T>, const MR: usize, const NV: usize, const QUAD
     let mut acc = [[s.splat(T::ZERO); NV]; MR];
     let mut a = rows(p, a);
     let mut b = p.b;
-    let prefetched = if p.prefetch { p.k_whole / S::LANES * S::LANES } else { 0 };
+    let prefetched = if p.prefetch { p.size.k_whole / S::LANES * S::LANES } else { 0 };
     for _ in (0..prefetched).step_by(S::LANES) {
         for i in 0..MR {
             prefetch(a[i / 3].wrapping_add((i % 3 + MR) * p.a_row));
@@ -151,11 +227,11 @@ unsafe fn sums<T: Real, S: Simd<T>, const MR: usize, const NV: usize, const QUAD
         }
     }
     // Two more loops with the same body, the first of them without masks.
-    for _ in prefetched..p.k_whole {
+    for _ in prefetched..p.size.k_whole {
         // SAFETY: the caller's.
         unsafe { step::<T, S, MR, NV, QUADS, true>(s, p, &mut a, &mut b, &mut acc) };
     }
-    for _ in p.k_whole..p.k {
+    for _ in p.size.k_whole..p.size.k {
         // SAFETY: the caller's.
         unsafe { step::<T, S, MR, NV, QUADS, false>(s, p, &mut a, &mut b, &mut acc) };
     }
@@ -181,14 +257,7 @@ unsafe fn sums<T: Real, S: Simd<T>, const MR: usize, const NV: usize, const QUAD
 /// # Safety
 /// As for [`panel`].
 #[inline(always)]
-pub(super) unsafe fn step<
-    T: Real,
-    S: Simd<T>,
-    const MR: usize,
-    const NV: usize,
-    const QUADS: bool,
-    const WHOLE: bool,
->(
+unsafe fn step<T: Real, S: Simd<T>, const MR: usize, const NV: usize, const QUADS: bool, const WHOLE: bool>(
     s: S,
     p: &Panel<T>,
     a: &mut RowPointers<T>,
@@ -204,10 +273,10 @@ pub(super) unsafe fn step<
                 (true, true, true) => s.load_quad(at),
                 (true, true, false) => {
                     let mut quad = [T::ZERO; 4];
-                    quad.as_mut_ptr().copy_from_nonoverlapping(at, p.last);
+                    quad.as_mut_ptr().copy_from_nonoverlapping(at, p.size.last);
                     s.load_quad(quad.as_ptr())
                 }
-                (true, false, false) => s.load_head(at, p.last),
+                (true, false, false) => s.load_head(at, p.size.last),
                 _ => s.load(at),
             }
         };
@@ -236,74 +305,6 @@ pub(super) unsafe fn step<
     *b = b.wrapping_add(p.b_step);
 }
 
-/// Applies the epilogue to the sums of the tile whose first row is `row`, and stores them at `c`.
-///
-/// # Safety
-/// As for [`panel`].
-#[inline(always)]
-unsafe fn finish<T: Real, S: Simd<T>, const MR: usize, const NV: usize>(
-    s: S,
-    p: &Panel<T>,
-    row: usize,
-    c: *mut T,
-    mut acc: [[S::V; NV]; MR],
-) {
-    let at = |start: *const T, stride: usize, i: usize, v: usize| start.wrapping_add(i * stride + v * S::LANES);
-    // SAFETY: the caller's; of the last vector only the tile's columns are read.
-    let load = |x: *const T, v: usize| unsafe { if v == NV - 1 { s.load_head(x, p.last) } else { s.load(x) } };
-    if let Some((partial, stride)) = p.finish.partial {
-        for (i, sums) in acc.iter_mut().enumerate() {
-            for (v, x) in sums.iter_mut().enumerate() {
-                *x = s.add(load(at(partial, stride, row + i, v), v), *x);
-            }
-        }
-    }
-    if p.finish.accumulate {
-        for (i, sums) in acc.iter_mut().enumerate() {
-            for (v, x) in sums.iter_mut().enumerate() {
-                *x = s.add(*x, load(at(c, p.c_stride, i, v), v));
-            }
-        }
-    }
-    if let Some(bias) = p.finish.bias {
-        for v in 0..NV {
-            let bias = load(at(bias, 0, 0, v), v);
-            for sums in &mut acc {
-                sums[v] = s.add(sums[v], bias);
-            }
-        }
-    }
-    if p.finish.relu {
-        for x in acc.as_flattened_mut() {
-            *x = math::relu(s, *x);
-        }
-    }
-    if let Some((slope, values)) = p.finish.slope {
-        // Loops that contain a branch are not unrolled, and then the sums are spilled to memory.
-        macro_rules! apply_slope {
-            ($function:path) => {
-                for (i, sums) in acc.iter_mut().enumerate() {
-                    for (v, x) in sums.iter_mut().enumerate() {
-                        *x = $function(s, *x, load(at(values, p.c_stride, row + i, v), v));
-                    }
-                }
-            };
-        }
-        match slope {
-            Slope::Relu => apply_slope!(math::relu_grad),
-            Slope::Tanh => apply_slope!(math::tanh_grad),
-            Slope::Sigmoid => apply_slope!(math::sigmoid_grad),
-        }
-    }
-    for (i, sums) in acc.iter().enumerate() {
-        for (v, &x) in sums.iter().enumerate() {
-            let to = at(c, p.c_stride, i, v).cast_mut();
-            // SAFETY: the caller's.
-            unsafe { if v < NV - 1 || p.last == S::LANES { s.store(to, x) } else { s.store_head(to, x, p.last) } }
-        }
-    }
-}
-
 /// A panel of tiles of one shape: each shape is compiled as a function of its own.
 struct PanelKernel<'a, T, const MR: usize, const NV: usize, const QUADS: bool>(&'a Panel<T>);
 
@@ -314,7 +315,7 @@ impl<T: Real, const MR: usize, const NV: usize, const QUADS: bool> Kernel<T> for
     fn run<S: Simd<T>>(self, s: S) {
         // Tiles for which the instruction set has too few registers are not compiled.
         if NV <= max_vectors(S::REGISTERS) && MR <= max_rows(S::REGISTERS, NV) {
-            // SAFETY: guaranteed by the caller of `Tiles::panel`.
+            // SAFETY: `Tiles::panel` chose the size.
             unsafe { panel::<T, S, MR, NV, QUADS>(s, self.0) }
         } else {
             unreachable!("a tile of {MR} rows and {NV} vectors does not fit");
@@ -324,36 +325,30 @@ impl<T: Real, const MR: usize, const NV: usize, const QUADS: bool> Kernel<T> for
 
 /// The tiles of an element type. A trait, so that they are compiled once, in this crate, and not wherever `gemm` is called.
 pub trait Tiles: Real {
-    /// Computes a panel of tiles of `rows` rows and `vectors` vectors, at most [`max_rows`] and [`max_vectors`].
-    ///
-    /// # Safety
-    /// All elements of A, B, C, `partial`, `bias` and `slope` that the panel describes must be valid for what is done
-    /// with them.
-    unsafe fn panel(rows: usize, vectors: usize, panel: &Panel<Self>);
+    /// Computes a panel.
+    fn panel(panel: &Panel<Self>);
 
-    /// Computes a tile with a transposed B, of at most [`max_transposed_b_rows`] rows.
-    ///
-    /// # Safety
-    /// As for `panel`, and `k` elements of each of the tile's columns of B must be readable.
-    unsafe fn transposed_b(rows: usize, vectors: usize, tile: TransposedB<Self>);
+    /// Computes a tile with a transposed B.
+    fn transposed_b(tile: TransposedB<Self>);
 }
 
 macro_rules! tiles {
     (@transposed_b $t:ty, $size:expr, $tile:ident, $($mr:literal)*) => {
         match $size {
             $(
-                ($mr, 1) => <$t>::run(transposed_b::TransposedBKernel::<$t, $mr, 1>($tile)),
-                ($mr, 2) => <$t>::run(transposed_b::TransposedBKernel::<$t, $mr, 2>($tile)),
+                ($mr, 1) => <$t>::run(TransposedBKernel::<$t, $mr, 1>($tile)),
+                ($mr, 2) => <$t>::run(TransposedBKernel::<$t, $mr, 2>($tile)),
             )*
-            (1, 3) => <$t>::run(transposed_b::TransposedBKernel::<$t, 1, 3>($tile)),
-            (1, 4) => <$t>::run(transposed_b::TransposedBKernel::<$t, 1, 4>($tile)),
+            (1, 3) => <$t>::run(TransposedBKernel::<$t, 1, 3>($tile)),
+            (1, 4) => <$t>::run(TransposedBKernel::<$t, 1, 4>($tile)),
             (rows, vectors) => unreachable!("no tile with a transposed B has {rows} rows and {vectors} vectors"),
         }
     };
     ($t:ty { $($nv:literal: $($mr:literal)*;)* }) => {
         impl Tiles for $t {
-            unsafe fn panel(rows: usize, vectors: usize, panel: &Panel<$t>) {
-                match (vectors, rows, panel.last <= 4) {
+            fn panel(panel: &Panel<$t>) {
+                let Size { rows, vectors, last, .. } = panel.size;
+                match (vectors, rows, last <= 4) {
                     $($(
                         ($nv, $mr, false) => <$t>::run(PanelKernel::<$t, $mr, $nv, false>(panel)),
                         ($nv, $mr, true) => <$t>::run(PanelKernel::<$t, $mr, $nv, true>(panel)),
@@ -362,8 +357,8 @@ macro_rules! tiles {
                 }
             }
 
-            unsafe fn transposed_b(rows: usize, vectors: usize, tile: TransposedB<$t>) {
-                tiles! { @transposed_b $t, (rows, vectors), tile, 1 2 3 4 5 6 7 8 9 10 }
+            fn transposed_b(tile: TransposedB<$t>) {
+                tiles! { @transposed_b $t, tile.size(), tile, 1 2 3 4 5 6 7 8 9 10 }
             }
         }
     };
@@ -377,7 +372,7 @@ tiles! { f64 {
 } }
 
 /// Returns how many logical vectors fit into registers.
-pub(super) struct Registers;
+pub(in crate::gemm) struct Registers;
 
 impl<T: Real> Kernel<T> for Registers {
     type Out = usize;
