@@ -30,13 +30,7 @@ impl<'a, T: Element> Reader<'a, T> {
     /// See [`Stream::new`].
     #[inline]
     pub(crate) fn new(view: View<'a, T>, shape: &[usize], start: usize) -> Self {
-        Reader { stream: Stream::new(view, shape, start), tile: Tile::new() }
-    }
-
-    /// See [`Stream::run`].
-    #[inline]
-    pub(crate) fn run(&self) -> usize {
-        self.stream.run()
+        Reader { stream: Stream::new(view, shape, start, view.is_contiguous(shape)), tile: Tile::new() }
     }
 
     /// See [`Stream::next`].
@@ -67,10 +61,10 @@ struct Gather {
 
 impl<'a, T: Element> Stream<'a, T> {
     /// A stream that starts at element `start`. The view must have been checked against the shape, which must not be
-    /// empty.
+    /// empty, and for whether it is contiguous.
     #[inline]
-    pub(crate) fn new(view: View<'a, T>, shape: &[usize], start: usize) -> Self {
-        if view.is_contiguous(shape) {
+    pub(crate) fn new(view: View<'a, T>, shape: &[usize], start: usize, is_contiguous: bool) -> Self {
+        if is_contiguous {
             return Stream { data: view.data, at: [start], gather: None };
         }
         let mut walk = Walk::new(shape, [view.strides]);

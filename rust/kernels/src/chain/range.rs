@@ -7,7 +7,7 @@ use std::slice::{from_raw_parts, from_raw_parts_mut};
 
 use super::program::{Instruction, OUTPUTS, SLOTS, TILES};
 use super::{Chain, Input, Logic, MAX_INPUTS, MAX_OUTPUTS, MAX_TILES, Step};
-use crate::map::{Binary, BinaryTile, CurveTile, Power, UnaryTile, compare_tile, select_tile};
+use crate::map::{Binary, Body, CurveGrad, Power, Select};
 use crate::reader::{Stream, TILE, Tile};
 use crate::simd::{Kernel, Real, Simd};
 use crate::split::Shared;
@@ -99,32 +99,28 @@ impl<T: Real> RangeKernel<'_, T> {
         // SAFETY: the caller's.
         unsafe {
             match step {
-                Step::Unary(op, x) => {
-                    s.call(UnaryTile { op, out: slots.write(to, n), inputs: [slots.read(x, n)] });
-                }
+                Step::Unary(op, x) => op.tile(s, slots.write(to, n), (slots.read(x, n),)),
                 Step::Binary(op, a, b) => {
                     let (out, a, exponent) = (slots.write(to, n), slots.read(a, n), self.inputs.get(b));
                     match (op, exponent) {
                         (Binary::Pow, Some(Input::Numbers(view))) => match Power::of(*view) {
-                            Power::General => s.call(BinaryTile { op, out, inputs: [a, slots.read(b, n)] }),
+                            Power::General => op.tile(s, out, (a, slots.read(b, n))),
                             Power::Same => out.copy_from_slice(a),
-                            Power::By(op) => s.call(UnaryTile { op, out, inputs: [a] }),
+                            Power::By(op) => op.tile(s, out, (a,)),
                         },
-                        _ => s.call(BinaryTile { op, out, inputs: [a, slots.read(b, n)] }),
+                        _ => op.tile(s, out, (a, slots.read(b, n))),
                     }
                 }
-                Step::Curve(curve, x) => {
-                    s.call(CurveTile { curve, out: slots.write(to, n), x: slots.read(x, n), g: None });
-                }
+                Step::Curve(curve, x) => curve.tile(s, slots.write(to, n), (slots.read(x, n),)),
                 Step::CurveGrad(curve, g, x) => {
-                    let g = Some(slots.read(g, n));
-                    s.call(CurveTile { curve, out: slots.write(to, n), x: slots.read(x, n), g });
+                    CurveGrad(curve).tile(s, slots.write(to, n), (slots.read(g, n), slots.read(x, n)));
                 }
                 Step::Compare(op, a, b) => {
-                    compare_tile::<T>(op, slots.write(to, n), slots.read(a, n), slots.read(b, n));
+                    op.tile(s, slots.write(to, n), (slots.read::<T>(a, n), slots.read::<T>(b, n)));
                 }
                 Step::Select(cond, a, b) => {
-                    select_tile::<T>(slots.write(to, n), slots.read(cond, n), slots.read(a, n), slots.read(b, n));
+                    let (a, b) = (slots.read::<T>(a, n), slots.read::<T>(b, n));
+                    Select.tile(s, slots.write(to, n), (slots.read(cond, n), a, b));
                 }
                 Step::Logic(op, a, b) => logic_tile(op, slots.write(to, n), slots.read(a, n), slots.read(b, n)),
                 Step::Not(x) => {
@@ -217,8 +213,10 @@ impl<'a, T: Real> InputSources<'a, T> {
                     unsafe { fill(self.tiles[i].as_mut_ptr().cast(), view.data[0], n) };
                     InputSource::Constant
                 }
-                Input::Numbers(view) => InputSource::Numbers(Stream::new(view, shape, start)),
-                Input::Mask(view) => InputSource::Mask(Stream::new(view, shape, start)),
+                Input::Numbers(view) => {
+                    InputSource::Numbers(Stream::new(view, shape, start, view.is_contiguous(shape)))
+                }
+                Input::Mask(view) => InputSource::Mask(Stream::new(view, shape, start, view.is_contiguous(shape))),
                 Input::Output(j) => InputSource::Output(j),
             });
             self.len += 1;

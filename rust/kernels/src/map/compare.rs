@@ -1,11 +1,10 @@
 //! Comparison and selection, for every element type.
 
+use super::driver::{self, Body, Two};
 use crate::View;
 use crate::entries::entries;
-use crate::reader::{Reader, chunk};
-use crate::simd::{Element, Kernel, Real, Simd};
-use crate::split::{GRAIN_CHEAP, UNIT, split};
-use crate::view::size;
+use crate::simd::{Element, Real, Simd};
+use crate::split::GRAIN_CHEAP;
 
 /// A comparison. With NaN, all are false except `Ne`, and `Same` of two NaN.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,97 +39,35 @@ entries! { Choices for [f32 f64 i64 i32 u8] where T: Element {
 } }
 
 fn compare_body<T: Element>(op: Compare, out: &mut [u8], shape: &[usize], a: View<T>, b: View<T>) {
-    assert_eq!(out.len(), size(shape), "the output has the wrong number of elements");
-    a.check(shape);
-    b.check(shape);
-    if !out.is_empty() {
-        split(out, UNIT, GRAIN_CHEAP, |start, out| f32::run(CompareKernel { op, out, shape, a, b, start }));
-    }
+    driver::run::<f32, _, _>(op, GRAIN_CHEAP, out, shape, (a, b));
 }
 
 fn select_body<T: Element>(out: &mut [T], shape: &[usize], cond: View<u8>, a: View<T>, b: View<T>) {
-    assert_eq!(out.len(), size(shape), "the output has the wrong number of elements");
-    cond.check(shape);
-    a.check(shape);
-    b.check(shape);
-    if !out.is_empty() {
-        split(out, UNIT, GRAIN_CHEAP, |start, out| f32::run(Select { out, shape, cond, a, b, start }));
-    }
+    driver::run::<f32, _, _>(Select, GRAIN_CHEAP, out, shape, (cond, a, b));
 }
 
-struct CompareKernel<'a, T> {
-    op: Compare,
-    out: &'a mut [u8],
-    shape: &'a [usize],
-    a: View<'a, T>,
-    b: View<'a, T>,
-    start: usize,
-}
-
-// The kernel's element type is irrelevant: it enters the shell only to be compiled for the instruction set.
-impl<T: Element> Kernel<f32> for CompareKernel<'_, T> {
-    type Out = ();
+// The vectors' type is irrelevant here and below: the loops are compiled for the instruction set.
+impl<R: Real, T: Element> Body<R, Two<'_, T>, u8> for Compare {
     #[inline(always)]
-    fn run<S: Simd<f32>>(self, _: S) {
-        let mut a = Reader::new(self.a, self.shape, self.start);
-        let mut b = Reader::new(self.b, self.shape, self.start);
-        let mut out = self.out;
-        while !out.is_empty() {
-            let (part, rest) = out.split_at_mut(chunk(a.run().min(b.run()), out.len()));
-            compare_tile(self.op, part, a.next(part.len()), b.next(part.len()));
-            out = rest;
+    fn tile<S: Simd<R>>(self, _: S, out: &mut [u8], (a, b): (&[T], &[T])) {
+        macro_rules! each {
+            ($op:tt) => {
+                for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
+                    *out = u8::from(a $op b);
+                }
+            };
         }
-    }
-}
-
-struct Select<'a, T> {
-    out: &'a mut [T],
-    shape: &'a [usize],
-    cond: View<'a, u8>,
-    a: View<'a, T>,
-    b: View<'a, T>,
-    start: usize,
-}
-
-// As above.
-impl<T: Element> Kernel<f32> for Select<'_, T> {
-    type Out = ();
-    #[inline(always)]
-    fn run<S: Simd<f32>>(self, _: S) {
-        let mut cond = Reader::new(self.cond, self.shape, self.start);
-        let mut a = Reader::new(self.a, self.shape, self.start);
-        let mut b = Reader::new(self.b, self.shape, self.start);
-        let mut out = self.out;
-        while !out.is_empty() {
-            let run = cond.run().min(a.run()).min(b.run());
-            let (part, rest) = out.split_at_mut(chunk(run, out.len()));
-            let n = part.len();
-            select_tile(part, cond.next(n), a.next(n), b.next(n));
-            out = rest;
-        }
-    }
-}
-
-/// [`compare`] of contiguous operands, in a loop that the compiler vectorises.
-#[inline(always)]
-pub(crate) fn compare_tile<T: Element>(op: Compare, out: &mut [u8], a: &[T], b: &[T]) {
-    macro_rules! each {
-        ($op:tt) => {
-            for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
-                *out = u8::from(a $op b);
-            }
-        };
-    }
-    match op {
-        Compare::Lt => each!(<),
-        Compare::Le => each!(<=),
-        Compare::Gt => each!(>),
-        Compare::Ge => each!(>=),
-        Compare::Eq => each!(==),
-        Compare::Ne => each!(!=),
-        Compare::Same => {
-            for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
-                *out = u8::from((a == b) | (is_nan(a) & is_nan(b)));
+        match self {
+            Compare::Lt => each!(<),
+            Compare::Le => each!(<=),
+            Compare::Gt => each!(>),
+            Compare::Ge => each!(>=),
+            Compare::Eq => each!(==),
+            Compare::Ne => each!(!=),
+            Compare::Same => {
+                for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
+                    *out = u8::from((a == b) | (is_nan(a) & is_nan(b)));
+                }
             }
         }
     }
@@ -142,10 +79,15 @@ fn is_nan<T: Element>(x: &T) -> bool {
     x != x
 }
 
-/// [`select`] from contiguous operands.
-#[inline(always)]
-pub(crate) fn select_tile<T: Element>(out: &mut [T], cond: &[u8], a: &[T], b: &[T]) {
-    for (((out, &cond), &a), &b) in out.iter_mut().zip(cond).zip(a).zip(b) {
-        *out = if cond == 0 { b } else { a };
+/// The body of [`select`].
+#[derive(Clone, Copy)]
+pub(crate) struct Select;
+
+impl<'a, R: Real, T: Element> Body<R, (View<'a, u8>, View<'a, T>, View<'a, T>), T> for Select {
+    #[inline(always)]
+    fn tile<S: Simd<R>>(self, _: S, out: &mut [T], (cond, a, b): (&[u8], &[T], &[T])) {
+        for (((out, &cond), &a), &b) in out.iter_mut().zip(cond).zip(a).zip(b) {
+            *out = if cond == 0 { b } else { a };
+        }
     }
 }

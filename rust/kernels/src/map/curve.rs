@@ -1,13 +1,12 @@
 //! Activation functions, each with its derivative: one pass forward and one backward.
 
+use super::driver::{self, Body, One, Two};
 use crate::View;
 use crate::entries::entries;
 use crate::lanes::{map_lanes, map_long};
 use crate::math;
-use crate::reader::{Reader, chunk};
 use crate::simd::{Kernel, Real, Simd};
-use crate::split::{GRAIN_CHEAP, GRAIN_TRANSCENDENTAL, UNIT, split};
-use crate::view::size;
+use crate::split::{GRAIN_CHEAP, GRAIN_TRANSCENDENTAL};
 
 /// An activation function with its parameters. NaN gives NaN.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -63,64 +62,37 @@ entries! { Curves for [f32 f64] where T: Real {
 } }
 
 fn curve_body<T: Real>(curve: Curve, out: &mut [T], shape: &[usize], x: View<T>) {
-    run(curve, out, shape, x, None);
+    driver::run(curve, curve.grain(), out, shape, (x,));
 }
 
 fn curve_grad_body<T: Real>(curve: Curve, out: &mut [T], shape: &[usize], g: View<T>, x: View<T>) {
-    g.check(shape);
-    run(curve, out, shape, x, Some(g));
+    driver::run(CurveGrad(curve), curve.grain(), out, shape, (g, x));
 }
 
-fn run<T: Real>(curve: Curve, out: &mut [T], shape: &[usize], x: View<T>, g: Option<View<T>>) {
-    assert_eq!(out.len(), size(shape), "the output has the wrong number of elements");
-    x.check(shape);
-    if !out.is_empty() {
-        split(out, UNIT, curve.grain(), |start, out| T::run(CurveKernel { curve, out, shape, x, g, start }));
+impl<T: Real> Body<T, One<'_, T>, T> for Curve {
+    #[inline(always)]
+    fn tile<S: Simd<T>>(self, s: S, out: &mut [T], (x,): (&[T],)) {
+        s.call(CurveTile { curve: self, out, x, g: None });
     }
 }
 
-struct CurveKernel<'a, T> {
-    curve: Curve,
-    out: &'a mut [T],
-    shape: &'a [usize],
-    x: View<'a, T>,
-    /// The incoming gradient, if the derivative is wanted.
-    g: Option<View<'a, T>>,
-    /// The place of `out` in the whole output.
-    start: usize,
-}
+/// The body of [`curve_grad`].
+#[derive(Clone, Copy)]
+pub(crate) struct CurveGrad(pub Curve);
 
-impl<T: Real> Kernel<T> for CurveKernel<'_, T> {
-    type Out = ();
+impl<T: Real> Body<T, Two<'_, T>, T> for CurveGrad {
     #[inline(always)]
-    fn run<S: Simd<T>>(self, s: S) {
-        let mut x = Reader::new(self.x, self.shape, self.start);
-        let mut out = self.out;
-        let Some(g) = self.g else {
-            while !out.is_empty() {
-                let (part, rest) = out.split_at_mut(chunk(x.run(), out.len()));
-                let x = x.next(part.len());
-                s.call(CurveTile { curve: self.curve, out: part, x, g: None });
-                out = rest;
-            }
-            return;
-        };
-        let mut g = Reader::new(g, self.shape, self.start);
-        while !out.is_empty() {
-            let (part, rest) = out.split_at_mut(chunk(x.run().min(g.run()), out.len()));
-            let (x, g) = (x.next(part.len()), Some(g.next(part.len())));
-            s.call(CurveTile { curve: self.curve, out: part, x, g });
-            out = rest;
-        }
+    fn tile<S: Simd<T>>(self, s: S, out: &mut [T], (g, x): (&[T], &[T])) {
+        s.call(CurveTile { curve: self.0, out, x, g: Some(g) });
     }
 }
 
 /// The values of a curve, or its derivatives multiplied by `g`, for contiguous operands.
-pub(crate) struct CurveTile<'a, T> {
-    pub curve: Curve,
-    pub out: &'a mut [T],
-    pub x: &'a [T],
-    pub g: Option<&'a [T]>,
+struct CurveTile<'a, T> {
+    curve: Curve,
+    out: &'a mut [T],
+    x: &'a [T],
+    g: Option<&'a [T]>,
 }
 
 impl<T: Real> Kernel<T> for CurveTile<'_, T> {

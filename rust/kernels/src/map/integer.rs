@@ -1,11 +1,10 @@
 //! Maps of integers. Arithmetic wraps around.
 
+use super::driver::{self, Body, One, Two};
 use crate::View;
 use crate::entries::entries;
-use crate::reader::{Reader, chunk};
-use crate::simd::{Element, Kernel, Real, Simd};
-use crate::split::{GRAIN_CHEAP, UNIT, split};
-use crate::view::size;
+use crate::simd::{Element, Real, Simd};
+use crate::split::GRAIN_CHEAP;
 
 /// An integer element.
 pub trait Int: Element + Ord {
@@ -201,106 +200,62 @@ entries! { IntMaps for [i64 i32 u8] where T: Int {
 } }
 
 fn unary_int_body<T: Int>(op: IntUnary, out: &mut [T], shape: &[usize], x: View<T>) {
+    macro_rules! map {
+        ($f:expr) => {
+            driver::run::<f32, _, _>(Each($f), GRAIN_CHEAP, out, shape, (x,))
+        };
+    }
     let zero = T::default();
     match op {
-        IntUnary::Neg => map1(out, shape, x, |x| zero.sub(x)),
-        IntUnary::Abs => map1(out, shape, x, T::abs),
-        IntUnary::Square => map1(out, shape, x, |x| x.mul(x)),
-        IntUnary::Sign => map1(out, shape, x, T::sign),
-        IntUnary::Relu => map1(out, shape, x, |x| x.max(zero)),
+        IntUnary::Neg => map!(|x: T| zero.sub(x)),
+        IntUnary::Abs => map!(T::abs),
+        IntUnary::Square => map!(|x: T| x.mul(x)),
+        IntUnary::Sign => map!(T::sign),
+        IntUnary::Relu => map!(|x: T| x.max(zero)),
     }
 }
 
 fn binary_int_body<T: Int>(op: IntBinary, out: &mut [T], shape: &[usize], a: View<T>, b: View<T>) {
+    macro_rules! map {
+        ($f:expr) => {
+            driver::run::<f32, _, _>(Each($f), GRAIN_CHEAP, out, shape, (a, b))
+        };
+    }
     match op {
-        IntBinary::Add => map2(out, shape, a, b, T::add),
-        IntBinary::Sub => map2(out, shape, a, b, T::sub),
-        IntBinary::Mul => map2(out, shape, a, b, T::mul),
-        IntBinary::Maximum => map2(out, shape, a, b, T::max),
-        IntBinary::Minimum => map2(out, shape, a, b, T::min),
-        IntBinary::Pow => map2(out, shape, a, b, T::pow),
-        IntBinary::FloorDivide => map2(out, shape, a, b, T::floor_divide),
-        IntBinary::Remainder => map2(out, shape, a, b, T::remainder),
-        IntBinary::Fmod => map2(out, shape, a, b, T::fmod),
-        IntBinary::And => map2(out, shape, a, b, T::and),
-        IntBinary::Or => map2(out, shape, a, b, T::or),
-        IntBinary::Xor => map2(out, shape, a, b, T::xor),
+        IntBinary::Add => map!(T::add),
+        IntBinary::Sub => map!(T::sub),
+        IntBinary::Mul => map!(T::mul),
+        IntBinary::Maximum => map!(T::max),
+        IntBinary::Minimum => map!(T::min),
+        IntBinary::Pow => map!(T::pow),
+        IntBinary::FloorDivide => map!(T::floor_divide),
+        IntBinary::Remainder => map!(T::remainder),
+        IntBinary::Fmod => map!(T::fmod),
+        IntBinary::And => map!(T::and),
+        IntBinary::Or => map!(T::or),
+        IntBinary::Xor => map!(T::xor),
     }
 }
 
-fn map1<T: Element, O: Element>(out: &mut [O], shape: &[usize], x: View<T>, f: impl Fn(T) -> O + Sync + Copy) {
-    assert_eq!(out.len(), size(shape), "the output has the wrong number of elements");
-    x.check(shape);
-    if !out.is_empty() {
-        split(out, UNIT, GRAIN_CHEAP, |start, out| f32::run(Map1 { out, shape, x, start, f }));
-    }
-}
+/// A function of numbers, one by one, in a loop that the compiler vectorises.
+#[derive(Clone, Copy)]
+struct Each<F>(F);
 
-/// `out[i] = f(a[i], b[i])`, in loops that the compiler vectorises.
-fn map2<A: Element, B: Element, O: Element>(
-    out: &mut [O],
-    shape: &[usize],
-    a: View<A>,
-    b: View<B>,
-    f: impl Fn(A, B) -> O + Sync + Copy,
-) {
-    assert_eq!(out.len(), size(shape), "the output has the wrong number of elements");
-    a.check(shape);
-    b.check(shape);
-    if !out.is_empty() {
-        split(out, UNIT, GRAIN_CHEAP, |start, out| f32::run(Map2 { out, shape, a, b, start, f }));
-    }
-}
-
-struct Map1<'a, T, O, F> {
-    out: &'a mut [O],
-    shape: &'a [usize],
-    x: View<'a, T>,
-    start: usize,
-    f: F,
-}
-
-// The kernel's element type is irrelevant: it enters the shell only to be compiled for the instruction set.
-impl<T: Element, O, F: Fn(T) -> O> Kernel<f32> for Map1<'_, T, O, F> {
-    type Out = ();
+// The vectors' type is irrelevant: the loops are compiled for the instruction set.
+impl<R: Real, T: Int, F: Fn(T) -> T + Copy + Sync> Body<R, One<'_, T>, T> for Each<F> {
     #[inline(always)]
-    fn run<S: Simd<f32>>(self, _: S) {
-        let mut x = Reader::new(self.x, self.shape, self.start);
-        let mut out = self.out;
-        while !out.is_empty() {
-            let (part, rest) = out.split_at_mut(chunk(x.run(), out.len()));
-            let x = x.next(part.len());
-            for (out, &x) in part.iter_mut().zip(x) {
-                *out = (self.f)(x);
-            }
-            out = rest;
+    fn tile<S: Simd<R>>(self, _: S, out: &mut [T], (x,): (&[T],)) {
+        for (out, &x) in out.iter_mut().zip(x) {
+            *out = self.0(x);
         }
     }
 }
 
-struct Map2<'a, A, B, O, F> {
-    out: &'a mut [O],
-    shape: &'a [usize],
-    a: View<'a, A>,
-    b: View<'a, B>,
-    start: usize,
-    f: F,
-}
-
-impl<A: Element, B: Element, O, F: Fn(A, B) -> O> Kernel<f32> for Map2<'_, A, B, O, F> {
-    type Out = ();
+impl<R: Real, T: Int, F: Fn(T, T) -> T + Copy + Sync> Body<R, Two<'_, T>, T> for Each<F> {
     #[inline(always)]
-    fn run<S: Simd<f32>>(self, _: S) {
-        let mut a = Reader::new(self.a, self.shape, self.start);
-        let mut b = Reader::new(self.b, self.shape, self.start);
-        let mut out = self.out;
-        while !out.is_empty() {
-            let (part, rest) = out.split_at_mut(chunk(a.run().min(b.run()), out.len()));
-            let (a, b) = (a.next(part.len()), b.next(part.len()));
-            for ((out, &a), &b) in part.iter_mut().zip(a).zip(b) {
-                *out = (self.f)(a, b);
-            }
-            out = rest;
+    fn tile<S: Simd<R>>(self, _: S, out: &mut [T], (a, b): (&[T], &[T])) {
+        for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
+            *out = self.0(a, b);
         }
     }
 }

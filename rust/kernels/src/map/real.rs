@@ -1,14 +1,13 @@
 //! Maps of `f32` and `f64`.
 
+use super::driver::{self, Body, One, Operands, Two};
 use crate::View;
 use crate::copy::{Copies, copy};
 use crate::entries::entries;
 use crate::lanes::{map_lanes, map_long};
 use crate::math::{self, Activation};
-use crate::reader::{Reader, chunk};
 use crate::simd::{Kernel, Real, Simd, library};
 use crate::split::{GRAIN_CHEAP, GRAIN_TRANSCENDENTAL, UNIT, split};
-use crate::view::size;
 
 /// Functions that are computed lane by lane cost about 5 to 20 ns per element.
 const GRAIN_LIBRARY: usize = 512;
@@ -16,13 +15,13 @@ const GRAIN_LIBRARY: usize = 512;
 /// Defines an enum of functions, and the kernel that computes them for contiguous operands, from one row for each: its
 /// doc comment, its name, the elements that pay for a thread, and its formula in vector arithmetic.
 macro_rules! functions {
-    (@map GRAIN_CHEAP, $S:ident, $s:ident, $out:ident, [$($x:ident),+], $formula:expr) => {
+    (@map GRAIN_CHEAP, $S:ident, $s:ident, $out:ident, ($($x:ident,)+), $formula:expr) => {
         map_lanes!($s: $S, [$out => y] <- [$($x => $x),+], ($formula,))
     };
-    (@map $grain:ident, $S:ident, $s:ident, $out:ident, [$($x:ident),+], $formula:expr) => {
+    (@map $grain:ident, $S:ident, $s:ident, $out:ident, ($($x:ident,)+), $formula:expr) => {
         map_long!($s: $S, $out <- [$($x => $x),+], $formula)
     };
-    ($(#[$meta:meta])* $op:ident, $kernel:ident($s:ident, $x:tt, $inputs:literal):
+    ($(#[$meta:meta])* $op:ident, $kernel:ident($s:ident, $x:tt: $views:ident):
      $($(#[$doc:meta])* $name:ident, $grain:ident, $formula:expr;)*) => {
         $(#[$meta])*
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,11 +38,18 @@ macro_rules! functions {
             }
         }
 
-        /// `out[i] = op(inputs[0][i], …)`
-        pub(crate) struct $kernel<'a, T> {
-            pub op: $op,
-            pub out: &'a mut [T],
-            pub inputs: [&'a [T]; $inputs],
+        impl<'a, T: Real> Body<T, $views<'a, T>, T> for $op {
+            #[inline(always)]
+            fn tile<S: Simd<T>>(self, s: S, out: &mut [T], inputs: <$views<'a, T> as Operands>::Tiles<'_>) {
+                s.call($kernel { op: self, out, inputs });
+            }
+        }
+
+        /// A tile: compiled once, for maps and chains.
+        struct $kernel<'a, T: Real> {
+            op: $op,
+            out: &'a mut [T],
+            inputs: <$views<'a, T> as Operands>::Tiles<'a>,
         }
 
         impl<T: Real> Kernel<T> for $kernel<'_, T> {
@@ -63,7 +69,7 @@ functions! {
     /// A function of one number.
     ///
     /// NaN gives NaN; zeros keep their sign where the function is odd.
-    Unary, UnaryTile(s, [x], 1):
+    Unary, UnaryTile(s, (x,): One):
     /// `-x`
     Neg, GRAIN_CHEAP, s.neg(x);
     /// `|x|`
@@ -142,7 +148,7 @@ functions! {
 
 functions! {
     /// A function of two numbers.
-    Binary, BinaryTile(s, [a, b], 2):
+    Binary, BinaryTile(s, (a, b,): Two):
     /// `a + b`
     Add, GRAIN_CHEAP, s.add(a, b);
     /// `a - b`
@@ -237,28 +243,19 @@ entries! { Maps for [f32 f64] where T: Real {
 } }
 
 fn unary_body<T: Real>(op: Unary, out: &mut [T], shape: &[usize], x: View<T>) {
-    assert_eq!(out.len(), size(shape), "the output has the wrong number of elements");
-    x.check(shape);
-    if !out.is_empty() {
-        split(out, UNIT, op.grain(), |start, out| T::run(UnaryKernel { op, out, shape, x, start }));
-    }
+    driver::run(op, op.grain(), out, shape, (x,));
 }
 
 fn binary_body<T: Maps + Copies>(op: Binary, out: &mut [T], shape: &[usize], a: View<T>, b: View<T>) {
-    assert_eq!(out.len(), size(shape), "the output has the wrong number of elements");
-    a.check(shape);
-    b.check(shape);
-    if out.is_empty() {
-        return;
-    }
-    if op == Binary::Pow {
+    if op == Binary::Pow && !out.is_empty() {
+        b.check(shape);
         match Power::of(b) {
             Power::General => {}
             Power::Same => return copy(out, shape, a),
             Power::By(op) => return unary(op, out, shape, a),
         }
     }
-    split(out, UNIT, op.grain(), |start, out| T::run(BinaryKernel { op, out, shape, a, b, start }));
+    driver::run(op, op.grain(), out, shape, (a, b));
 }
 
 /// How a power is computed.
@@ -291,55 +288,6 @@ impl Power {
 fn add_assign_body<T: Real>(out: &mut [T], x: &[T]) {
     assert_eq!(out.len(), x.len(), "adding in place needs equal lengths");
     split(out, UNIT, GRAIN_CHEAP, |start, out| T::run(AddAssign { x: &x[start..start + out.len()], out }));
-}
-
-struct UnaryKernel<'a, T> {
-    op: Unary,
-    out: &'a mut [T],
-    shape: &'a [usize],
-    x: View<'a, T>,
-    /// The place of `out` in the whole output.
-    start: usize,
-}
-
-impl<T: Real> Kernel<T> for UnaryKernel<'_, T> {
-    type Out = ();
-    #[inline(always)]
-    fn run<S: Simd<T>>(self, s: S) {
-        let mut x = Reader::new(self.x, self.shape, self.start);
-        let mut out = self.out;
-        while !out.is_empty() {
-            let (part, rest) = out.split_at_mut(chunk(x.run(), out.len()));
-            let inputs = [x.next(part.len())];
-            s.call(UnaryTile { op: self.op, out: part, inputs });
-            out = rest;
-        }
-    }
-}
-
-struct BinaryKernel<'a, T> {
-    op: Binary,
-    out: &'a mut [T],
-    shape: &'a [usize],
-    a: View<'a, T>,
-    b: View<'a, T>,
-    start: usize,
-}
-
-impl<T: Real> Kernel<T> for BinaryKernel<'_, T> {
-    type Out = ();
-    #[inline(always)]
-    fn run<S: Simd<T>>(self, s: S) {
-        let mut a = Reader::new(self.a, self.shape, self.start);
-        let mut b = Reader::new(self.b, self.shape, self.start);
-        let mut out = self.out;
-        while !out.is_empty() {
-            let (part, rest) = out.split_at_mut(chunk(a.run().min(b.run()), out.len()));
-            let inputs = [a.next(part.len()), b.next(part.len())];
-            s.call(BinaryTile { op: self.op, out: part, inputs });
-            out = rest;
-        }
-    }
 }
 
 struct AddAssign<'a, T> {
