@@ -116,9 +116,11 @@ unsafe fn copy_plane<T: Element>(from: *const T, to: *mut T, rows: Dim<2>, colum
         }
     } else if rows.strides[0] == 1 && columns.strides[1] == 1 && size_of::<T>() == size_of::<f32>() {
         // Elements are copied bit by bit, so another type of the same size may stand for theirs.
-        f32::run(Transpose { from: from.cast(), to: to.cast(), rows, columns });
+        // SAFETY: the caller's.
+        f32::run(unsafe { Transpose::new(from.cast(), to.cast(), rows, columns) });
     } else if rows.strides[0] == 1 && columns.strides[1] == 1 && size_of::<T>() == size_of::<f64>() {
-        f64::run(Transpose { from: from.cast(), to: to.cast(), rows, columns });
+        // SAFETY: the caller's.
+        f64::run(unsafe { Transpose::new(from.cast(), to.cast(), rows, columns) });
     } else {
         // SAFETY: the caller's.
         unsafe { copy_blocks(from, to, rows, columns) };
@@ -148,6 +150,14 @@ struct Transpose<T> {
     to: *mut T,
     rows: Dim<2>,
     columns: Dim<2>,
+}
+
+impl<T> Transpose<T> {
+    /// # Safety
+    /// As for [`copy_plane`], until it has run; the strides must be 1 where it says so.
+    unsafe fn new(from: *const T, to: *mut T, rows: Dim<2>, columns: Dim<2>) -> Self {
+        Self { from, to, rows, columns }
+    }
 }
 
 impl<T: Real> Kernel<T> for Transpose<T> {

@@ -40,7 +40,19 @@ pub fn room_for<T>(n: usize) -> Result<Vec<T>, AllocError> {
 }
 
 /// A block of `class_bytes` bytes at an address that is a multiple of `ALIGN`, owned by whoever holds this.
-pub(super) struct Block(pub(super) NonNull<u8>);
+pub(super) struct Block(NonNull<u8>);
+
+impl Block {
+    /// # Safety
+    /// The address must be that of a block, which nobody else owns.
+    pub(super) unsafe fn from_ptr(ptr: NonNull<u8>) -> Self {
+        Self(ptr)
+    }
+
+    pub(super) fn into_ptr(self) -> NonNull<u8> {
+        self.0
+    }
+}
 
 // SAFETY: a block is plain memory with one owner.
 unsafe impl Send for Block {}

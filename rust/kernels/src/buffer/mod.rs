@@ -66,7 +66,7 @@ impl Buffer {
     pub fn new(bytes: usize) -> Result<Self, AllocError> {
         let block = class_of(bytes).filter(|&c| c < CLASSES).and_then(|c| Some((c, allocate(c)?)));
         let (class, block) = block.ok_or(AllocError { bytes })?;
-        Ok(Self { ptr: block.0, bytes, lock: AtomicU64::new(free()), origin: Origin::Cached(class) })
+        Ok(Self { ptr: block.into_ptr(), bytes, lock: AtomicU64::new(free()), origin: Origin::Cached(class) })
     }
 
     /// The same of `n` elements for a kernel that returns nothing: without memory for them it panics, with the error as the
@@ -172,7 +172,8 @@ impl Buffer {
 impl Drop for Buffer {
     fn drop(&mut self) {
         if let Origin::Cached(class) = self.origin {
-            release(class, Block(self.ptr));
+            // SAFETY: the buffer owned the block, and is gone.
+            release(class, unsafe { Block::from_ptr(self.ptr) });
         }
     }
 }

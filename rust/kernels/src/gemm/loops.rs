@@ -220,21 +220,7 @@ impl<T: Tiles> Part<'_, T> {
         let p = self.product;
         let (columns, vectors) = self.columns(strip);
         let width = vectors * lanes::<T>();
-        // The first tile may transpose B, and pack it for the others.
-        let mut transposed_b = None;
-        let (b, b_step) = match p.b {
-            Source::InPlace(b) => (b.block(k.clone(), columns.clone()).data.as_ptr(), b.row_stride),
-            Source::Packed(b) => (b[columns.start * p.k + k.start * width..].as_ptr(), width),
-            Source::Pack(b) => {
-                let b = b.block(k.clone(), columns.clone());
-                if b.row_stride == 1 && b.rows >= STEPS && max_transposed_b_rows(p.registers) > 0 {
-                    transposed_b = Some(b);
-                } else {
-                    pack(b, packed, width);
-                }
-                (packed.as_mut_ptr().cast_const(), width)
-            }
-        };
+        let (b, transposed_b) = self.read_b(&columns, width, k, packed);
         let high = if transposed_b.is_some() { rows.len().min(max_transposed_b_rows(p.registers)) } else { 0 };
         let (is_first, is_last) = (k.start == 0, k.end == p.k && !p.transposed);
         let is_large = |elements: usize| elements * size_of::<T>() >= PREFETCH_BYTES;
@@ -254,7 +240,7 @@ impl<T: Tiles> Part<'_, T> {
             let partial = (!is_first).then_some((total.cast_const(), width));
             let a = a.block(first..rows.len(), 0..k);
             // SAFETY: the product was checked, this panel lies within it, and nobody else accesses this part of C.
-            let panel = unsafe { Panel::new(a, (b, b_step), c, size, partial, epilogue) };
+            let panel = unsafe { Panel::new(a, b, c, size, partial, epilogue) };
             match transposed_b.filter(|_| first < high) {
                 None => {
                     // For the first strip only: after it A is in the cache.
@@ -266,6 +252,30 @@ impl<T: Tiles> Part<'_, T> {
                     // SAFETY: `packed` has room for the block, or for the steps that are transposed at once.
                     unsafe { panel.run_transposing(b, keep, !keep && is_large(p.n * p.k)) };
                 }
+            }
+        }
+    }
+
+    /// Where tiles read steps `k` of a strip of B, with the row stride; and the block of B itself if its columns are
+    /// contiguous, so that the first tile can transpose it and pack it there for the others.
+    fn read_b(
+        &self,
+        columns: &Range<usize>,
+        width: usize,
+        k: &Range<usize>,
+        packed: &mut [T],
+    ) -> ((*const T, usize), Option<Mat<'_, T>>) {
+        let p = self.product;
+        match p.b {
+            Source::InPlace(b) => ((b.block(k.clone(), columns.clone()).data.as_ptr(), b.row_stride), None),
+            Source::Packed(b) => ((b[columns.start * p.k + k.start * width..].as_ptr(), width), None),
+            Source::Pack(b) => {
+                let b = b.block(k.clone(), columns.clone());
+                let is_transposable = b.row_stride == 1 && b.rows >= STEPS && max_transposed_b_rows(p.registers) > 0;
+                if !is_transposable {
+                    pack(b, packed, width);
+                }
+                ((packed.as_mut_ptr().cast_const(), width), is_transposable.then_some(b))
             }
         }
     }
