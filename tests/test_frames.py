@@ -54,6 +54,16 @@ SOURCES = {
     "index": pd.Index(LABELS),
     "strided": SERIES[::-1],
 }
+if importlib.util.find_spec("polars"):
+    import polars
+
+    SOURCES["polars frame"] = polars.DataFrame(VALUES, schema=["width", "height"])
+    SOURCES["polars series"] = polars.Series(LABELS)
+if importlib.util.find_spec("pyarrow"):
+    import pyarrow
+
+    SOURCES["pyarrow table"] = pyarrow.table({"width": VALUES[:, 0], "height": VALUES[:, 1]})
+    SOURCES["pyarrow column"] = pyarrow.chunked_array([LABELS[:2], LABELS[2:]])
 
 
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
@@ -138,3 +148,81 @@ def test_arrays_in_files_are_read_row_by_row():
             raise AssertionError("read whole")
 
     assert [x.tolist() for x in DataLoader(Stored(), 3)] == [VALUES[:3].tolist(), VALUES[3:].tolist()]
+
+
+@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
+def test_compiled_functions_take_what_tensors_are_made_of(source):
+    calls = []
+
+    @rg.compile
+    def step(x, nested):
+        calls.append(None)
+        return x.double() * 2 + nested["y"]
+
+    want = (rg.tensor(source).double() * 2 + 1).tolist()
+    for _ in range(3):
+        assert step(source, {"y": np.float64(1)}).tolist() == want
+    assert len(calls) == 1
+    doubled = rg.compile(lambda x, y: x.double().sum() + y.sum())
+    assert doubled.epoch(source, SERIES, batch_size=6).tolist() == [rg.tensor(source).double().sum().item() + 3]
+
+
+def test_float64_of_arrays_and_frames_becomes_the_default_dtype(tmp_path):
+    step = rg.compile(lambda x, y: x.sum())
+    file = np.memmap(tmp_path / "x", dtype=np.float64, shape=(6, 2), mode="w+")
+    for source in (VALUES, VALUES[:, ::-1], file, FRAME, ByDLPack(VALUES)):
+        assert step.epoch(source, LABELS, batch_size=3).dtype == rg.float32
+        x, y = next(iter(DataLoader((source, SERIES), 4, shuffle=True)))
+        assert (x.dtype, y.dtype) == (rg.float32, rg.int64)
+        assert TensorDataset(source)[0][0].dtype == rg.float32
+    assert isinstance(TensorDataset(file).tensors[0], np.memmap)  # of which nothing was read
+    kept = rg.tensor(VALUES)
+    assert step.epoch(kept, LABELS, batch_size=3).dtype == next(iter(DataLoader(kept, 4))).dtype == rg.float64
+    rg.set_default_dtype("float64")
+    try:
+        assert next(iter(DataLoader(VALUES, 4))).dtype == rg.float64
+    finally:
+        rg.set_default_dtype("float32")
+
+
+def test_masked_arrays_are_refused_everywhere():
+    masked = np.ma.masked_array(VALUES, mask=VALUES > 5)
+    model, step = rg.nn.Linear(2, 2), rg.compile(lambda x: x.sum())
+    takers = (
+        rg.tensor,
+        TensorDataset,
+        DataLoader,
+        lambda m: DataLoader((m, LABELS)),
+        lambda m: random_split(m, [6]),
+        model,
+        rg.compile(model),
+        step,
+        lambda m: step.epoch(m, batch_size=3),
+        lambda m: step.steps([(m,)]),
+        lambda m: rg.nn.MSELoss()(rg.zeros(6, 2), m),
+        lambda m: rg.zeros(6, 2) + m,
+        lambda m: rg.train.predict(model, m),
+    )
+    for take in takers:
+        with pytest.raises(TypeError, match="a tensor has no mask"):
+            take(masked)
+
+
+def test_modules_and_losses_take_lists():
+    model = rg.nn.Sequential(rg.nn.Linear(2, 2), rg.nn.ReLU())
+    assert model(VALUES.tolist()).tolist() == model(rg.tensor(VALUES.tolist())).tolist()
+    logits = rg.zeros(6, 2)
+    assert (
+        rg.nn.CrossEntropyLoss()(logits, LABELS.tolist()).item() == rg.cross_entropy(logits, rg.tensor(LABELS)).item()
+    )
+    assert rg.exp((0.0, 0.0)).tolist() == [1.0, 1.0]
+    with pytest.raises(TypeError, match="unsupported operand"):
+        logits + [1.0, 2.0]  # noqa: RUF005
+
+
+def test_pandas_leaves_operators_to_tensors():
+    x = rg.ones(6, requires_grad=True)
+    for result in (SERIES + x, x + SERIES, SERIES * x, FRAME["width"] - x, FRAME + rg.ones(2)):
+        assert isinstance(result, rg.Tensor)
+    assert (SERIES + x).tolist() == (LABELS + 1.0).tolist()
+    assert rg.stack([FRAME["width"], x.detach()]).shape == rg.cat([FRAME, rg.zeros(6, 2)], 1).T[:2].shape

@@ -89,11 +89,8 @@ def test_one_hot_integers_are_no_labels() -> None:
 @pytest.mark.parametrize("name", ["CrossEntropyLoss", "NLLLoss", "MSELoss", "BCELoss", "BCEWithLogitsLoss", "L1Loss"])
 def test_a_loss_is_made_before_it_is_called(name: str) -> None:
     cls = getattr(rg.nn, name)
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match=re.escape(f"write {name}()(input, target)")[6:]):
         cls(rg.zeros(2, 3), rg.tensor([0, 2]))
-    if name in ("CrossEntropyLoss", "NLLLoss", "BCELoss", "BCEWithLogitsLoss"):
-        with pytest.raises(TypeError, match=re.escape(f"write {name}()(input, target)")[6:]):
-            cls(rg.zeros(2, 3), rg.tensor([0, 2]))
 
 
 def test_tensors_that_require_gradients_are_stacked() -> None:
@@ -214,3 +211,30 @@ def test_signatures_show_their_defaults():
     shown = {name: inspect.signature(f).parameters.values() for name, f in named.items() if inspect.isroutine(f)}
     assert len(shown) > 400
     assert [name for name, parameters in shown.items() if any(p.default is ... for p in parameters)] == []
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        (rg.nn.Linear(2, 1), "got Linear; write its .parameters()"),
+        (rg.nn.Linear, "got the class Linear; write those of an instance"),
+        (rg.nn.Linear(2, 1).parameters, "call it: model.parameters()"),
+    ],
+)
+def test_optimizers_say_where_parameters_are(params, message) -> None:
+    with pytest.raises(TypeError, match=re.escape(message)):
+        rg.optim.SGD(params)
+
+
+def test_a_column_of_labels_or_targets_is_answered_by_what_to_write() -> None:
+    column = rg.tensor([[0], [2]])
+    for loss in (rg.cross_entropy, rg.nll_loss, rg.nn.CrossEntropyLoss(), rg.multi_margin_loss):
+        with pytest.raises(ValueError, match=r"\(2, 3\) and \(2, 1\); .* write target\.squeeze\(1\)"):
+            loss(rg.zeros(2, 3), column)
+    for loss in (rg.mse_loss, rg.nn.L1Loss(), rg.nn.BCEWithLogitsLoss()):
+        with pytest.raises(ValueError, match=r"\(2, 1\), target has shape \(2,\); write target\.unsqueeze\(1\)"):
+            loss(rg.zeros(2, 1), rg.zeros(2))
+        with pytest.raises(ValueError, match=r"\(2,\), target has shape \(2, 1\); write target\.squeeze\(1\)"):
+            loss(rg.zeros(2), rg.zeros(2, 1))
+        with pytest.raises(ValueError, match=r"target has shape \(3, 1\)$"):
+            loss(rg.zeros(2), rg.zeros(3, 1))

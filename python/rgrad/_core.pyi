@@ -400,6 +400,10 @@ class Tensor:
     """
     NumPy leaves operators with tensors to the tensors, so `array + tensor` is a tensor.
     """
+    __pandas_priority__: Final[int]
+    """
+    So does pandas, whose frames have 4000: `series + tensor` is a tensor.
+    """
     @property
     def T(self, /) -> Tensor:
         """

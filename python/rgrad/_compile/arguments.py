@@ -11,6 +11,7 @@ from rgrad import _core
 from rgrad._core import Tensor
 from rgrad.autograd import trees
 from rgrad.autograd.trees import Leaf, is_data, items
+from rgrad.data.datasets import has_rows
 
 
 class Same:
@@ -36,9 +37,13 @@ def taken(value: Any, tensors: list[Tensor]) -> Any:
 
 
 def has_arrays(value: Any) -> bool:
-    """Whether the tree contains NumPy arrays or scalars."""
+    """Whether the tree contains arrays, NumPy scalars, tables or other libraries' tensors."""
     inside = items(value)
-    return isinstance(value, np.ndarray | np.generic) if inside is None else any(map(has_arrays, inside))
+    return _is_array(value) if inside is None else any(map(has_arrays, inside))
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, np.ndarray | np.generic) or (not isinstance(value, Tensor) and has_rows(value))
 
 
 def converted(value: Any) -> Any:
@@ -46,7 +51,7 @@ def converted(value: Any) -> Any:
     if not has_arrays(value):
         return value
     arrays: list[Any] = []
-    form = trees.taken(value, arrays, lambda item: isinstance(item, np.ndarray | np.generic))
+    form = trees.taken(value, arrays, _is_array)
     return trees.rebuilt(form, [_core.tensor(array) for array in arrays])
 
 

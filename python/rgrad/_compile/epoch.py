@@ -49,7 +49,8 @@ class Epochs(Generic[R]):
         step or Ctrl-C) ends the epoch between two steps.
 
         Args:
-            *data: Tensors or NumPy arrays (rows, …) with equal numbers of rows; the function gets a batch of each.
+            *data: Tensors, arrays or frames (rows, …) with equal numbers of rows; the function gets a batch of each.
+                Arrays and frames of float64 become the default dtype, as in a `DataLoader`; `rg.tensor(x)` keeps it.
             batch_size: Rows per batch; the last batch is smaller if they do not divide evenly.
             shuffle: Visit the rows in random order.
             generator: Source of the random order; the default generator (`rg.manual_seed`) if `None`.
@@ -80,12 +81,13 @@ class Epochs(Generic[R]):
             tensor([1.    , 0.25  , 0.0625])
         """
         from rgrad.data._arguments import generator_or_none
-        from rgrad.data.datasets import columns
+        from rgrad.data.datasets import as_default, columns
 
         if progress is not None and not callable(progress):
             raise TypeError(f"epoch: progress must be a function or None, not {type(progress).__name__}")
         size, generator = integer("batch_size", batch_size, 1), generator_or_none(generator)
-        rows = [column if isinstance(column, Tensor) else _core.tensor(column) for column in columns("epoch", data)]
+        parts = columns("epoch", data)
+        rows = [part if isinstance(part, Tensor) else as_default(_core.tensor(part)) for part in parts]
         run = _core._Epoch(rows, min(size, 2**62), bool(shuffle), generator, bool(drop_last), progress)
         compiled, first = self._parts()
         structure = _run_all(compiled, first, run)

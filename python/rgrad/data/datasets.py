@@ -35,7 +35,8 @@ class TensorDataset:
             and their columns (by position, ignoring the index), other libraries' tensors, lists of numbers. Contiguous
             tensors and NumPy arrays are not copied, and only the rows that a batch needs are read from a memory-mapped
             file (`np.memmap`). Arrays whose memory a tensor cannot share, because of their dtype, byte order or
-            strides, stay arrays in `tensors`; their rows are converted on access.
+            strides, stay arrays in `tensors`; their rows are converted on access. Arrays and frames of float64 become
+            the default dtype, so that a float32 model computes in float32; `rg.tensor(x)` keeps float64.
 
     Raises:
         TypeError: An argument cannot be converted to a tensor; for a frame, the message names the column.
@@ -51,7 +52,7 @@ class TensorDataset:
         return len(self.tensors[0])
 
     def __getitem__(self, index: int) -> tuple[Tensor, ...]:
-        return tuple(t[index] if isinstance(t, Tensor) else _core.tensor(t[index]) for t in self.tensors)
+        return tuple(t[index] if isinstance(t, Tensor) else as_default(_core.tensor(t[index])) for t in self.tensors)
 
     def gather(self, rows: Rows) -> tuple[Tensor, ...]:
         """The batch of these rows, in this order: a tuple of tensors that share no memory with the dataset."""
@@ -212,7 +213,7 @@ def _column(caller: str, value: Any, position: int) -> Tensor | NDArray[Any]:
             kind = type(value).__name__
             raise TypeError(f"{caller} takes tensors, arrays, frames and lists, but argument {position} is {kind}")
         try:
-            value = _core.tensor(value)
+            value = as_default(_core.tensor(value))
         except (TypeError, ValueError) as error:
             raise type(error)(f"{caller}: argument {position}: {error}") from None
     if value.ndim == 0:
@@ -221,8 +222,9 @@ def _column(caller: str, value: Any, position: int) -> Tensor | NDArray[Any]:
         # Gathering with other strides would copy the whole tensor for every batch.
         return value.contiguous()
     try:
-        if value.flags.c_contiguous:
-            return _core.from_numpy(value)
+        # Of a file only those rows are read and converted that a batch asks for.
+        if value.flags.c_contiguous and not (isinstance(value, np.memmap) and value.dtype == np.float64):
+            return as_default(_core.from_numpy(value))
     except (TypeError, ValueError):
         pass
     _core.tensor(value[:0])  # raises the reason if no row can become a tensor
@@ -230,13 +232,18 @@ def _column(caller: str, value: Any, position: int) -> Tensor | NDArray[Any]:
     return array
 
 
+def as_default(made: Tensor) -> Tensor:
+    """What was made of an array or a table: floats that are float64 because NumPy's are become the default dtype."""
+    return made.to(_core.get_default_dtype()) if made.dtype.name == "float64" else made
+
+
 def _take(column: Tensor | NDArray[Any], rows: Rows) -> Tensor:
     if isinstance(rows, slice):
         if rows.stop > len(column):
             raise IndexError(f"row {rows.stop - 1} is out of range for {len(column)} rows")
         # A copy, as gathering makes one: changing a batch must not change the data.
-        return column[rows].clone() if isinstance(column, Tensor) else _core.tensor(column[rows])
+        return column[rows].clone() if isinstance(column, Tensor) else as_default(_core.tensor(column[rows]))
     rows = rows if isinstance(rows, Tensor) else positions("rows", rows)
     if isinstance(column, Tensor):
         return _core.index_select(column, 0, rows)
-    return _core.tensor(column[rows.numpy()])
+    return as_default(_core.tensor(column[rows.numpy()]))

@@ -31,8 +31,8 @@ class DataLoader(Generic[B]):
 
     There are no worker processes to set up or tune: rows of tensors and arrays are gathered in Rust, with one call per
     tensor and batch. A batch is a copy, so changing it does not change the data. Only the rows of a batch are read from
-    a memory-mapped file. Samples of other datasets pass through Python one by one, and so do all if `collate_fn` is
-    given.
+    a memory-mapped file. Arrays and frames of float64 become the default dtype; `rg.tensor(x)` keeps float64. Samples
+    of other datasets pass through Python one by one, and so do all if `collate_fn` is given.
 
     Each `iter()` is one epoch, in a new random order if samples are shuffled.
 

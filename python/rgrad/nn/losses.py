@@ -10,8 +10,8 @@ from rgrad.nn.module import Module
 class _Loss(Module):
     _reductions: tuple[str, ...] = ("mean", "sum", "none")
 
-    def __init__(self, reduction: str = "mean") -> None:
-        if not isinstance(reduction, str):
+    def __init__(self, reduction: str = "mean", *called_with: Tensor) -> None:
+        if called_with or not isinstance(reduction, str):
             raise _called(self, "reduction", reduction)
         if reduction not in self._reductions:
             names = ", ".join(self._reductions)

@@ -45,8 +45,12 @@ class Optimizer:
             raise TypeError("expected an iterable of parameters, got one tensor; write [tensor]")
         if isinstance(params, set | frozenset):
             raise TypeError("expected parameters in an order that stays the same, got a set; write a list")
+        if isinstance(params, type):
+            raise TypeError(f"expected parameters, got the class {params.__name__}; write those of an instance")
         if hasattr(params, "parameters"):
             raise TypeError(f"expected parameters, got {type(params).__name__}; write its .parameters()")
+        if callable(params):
+            raise TypeError("expected parameters, got a function that may give them; call it: model.parameters()")
         entries: list[Any] = list(params)
         if not entries:
             raise ValueError(

@@ -2,7 +2,7 @@
 
 use pyo3::exceptions::{PyMemoryError, PyOverflowError, PyTypeError};
 use pyo3::inspect::PyStaticExpr;
-use pyo3::types::{PyBool, PyInt, PySequence, PyString, PyTuple};
+use pyo3::types::{PyBool, PyInt, PyList, PySequence, PyString, PyTuple};
 use pyo3::{PyTypeInfo, type_hint_identifier, type_hint_subscript, type_hint_union};
 use rgrad_engine::tensor::room_for_tensors;
 use rgrad_engine::{Tensor as EngineTensor, ops};
@@ -12,10 +12,11 @@ use crate::entry::boundary;
 use crate::entry::prelude::*;
 use crate::error::{room, to_py};
 use crate::interop;
+use crate::make::from_list;
 use crate::operands::{no_operand, number, type_name};
 use crate::tensor::PyTensor;
 
-/// An operand: a tensor, an array or NumPy scalar, or a Python number, whose dtype adapts.
+/// An operand: a tensor, an array or NumPy scalar, nested lists of numbers, or a Python number, whose dtype adapts.
 pub(crate) struct Tensor(pub(crate) EngineTensor);
 
 impl<'a, 'py> FromPyObject<'a, 'py> for Tensor {
@@ -37,6 +38,9 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Tensor {
             }
             if let Some(t) = interop::converted(&ob)? {
                 return Ok(Self(t));
+            }
+            if ob.cast::<PyList>().is_ok() || ob.cast::<PyTuple>().is_ok() {
+                return from_list(&ob).map(Self);
             }
             Err(no_operand(&ob))
         })
@@ -69,9 +73,12 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Tensors {
         let mut all = room_for_tensors(ob.len().unwrap_or(0)).map_err(to_py)?;
         for item in ob.try_iter()? {
             let item = item?;
-            let Ok(t) = item.cast::<PyTensor>() else {
-                let (i, name) = (all.len(), type_name(&item));
-                return Err(PyTypeError::new_err(format!("expected tensors, got {name} at position {i}")));
+            let t = match item.cast::<PyTensor>() {
+                Ok(t) => t.get().inner.clone(),
+                Err(_) => interop::converted(&item)?.ok_or_else(|| {
+                    let (i, name) = (all.len(), type_name(&item));
+                    PyTypeError::new_err(format!("expected tensors, got {name} at position {i}"))
+                })?,
             };
             if all.len() == all.capacity() {
                 // The iterable may make its tensors as it goes on.
@@ -79,7 +86,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Tensors {
                 more.append(&mut all);
                 all = more;
             }
-            all.push(t.get().inner.clone());
+            all.push(t);
         }
         Ok(Self(all))
     }

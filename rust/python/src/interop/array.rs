@@ -393,4 +393,9 @@ impl PyTensor {
     fn __array_ufunc__() -> Option<bool> {
         None
     }
+    /// So does pandas, whose frames have 4000: `series + tensor` is a tensor.
+    #[classattr]
+    fn __pandas_priority__() -> u32 {
+        5000
+    }
 }

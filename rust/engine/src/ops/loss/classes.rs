@@ -49,11 +49,13 @@ impl Scores {
             );
         }
         if !fits {
+            let column = target.ndim() == 2 && input.ndim() == 2 && target.shape() == [input.shape()[0], 1];
+            let advice = if column { "; for labels in a column, write target.squeeze(1)" } else { "" };
             let (input, target) = (Show(input.shape()), Show(target.shape()));
             fail!(
                 Value,
                 "{op}: expected an input (N, C) with labels (N,), (N, C, d…) with (N, d…) or (C,) with (), got {input} and \
-                 {target}"
+                 {target}{advice}"
             );
         }
         let classes = input.shape()[dim];

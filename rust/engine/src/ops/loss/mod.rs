@@ -94,7 +94,17 @@ fn unravel(mut at: usize, shape: &[usize]) -> Vec<usize> {
 /// Refuses targets of another shape: broadcasting them is nearly always a mistake.
 fn same_shape(op: &str, input: &Tensor, target: &Tensor) -> Result<()> {
     if input.shape() != target.shape() {
-        fail!(Value, "{op}: input has shape {}, target has shape {}", Show(input.shape()), Show(target.shape()));
+        let advice = match (input.shape(), target.shape()) {
+            ([n, 1], [m]) if n == m => "; write target.unsqueeze(1)",
+            ([n], [m, 1]) if n == m => "; write target.squeeze(1)",
+            _ => "",
+        };
+        fail!(
+            Value,
+            "{op}: input has shape {}, target has shape {}{advice}",
+            Show(input.shape()),
+            Show(target.shape())
+        );
     }
     Ok(())
 }
