@@ -37,6 +37,8 @@ MENDS = [
     # `object` declares that comparisons return bool; these return tensors.
     (r"(def __(?:eq|ne)__\(.*\) -> Tensor: \.\.\.)", r"\1  # type: ignore[override]"),
     (r"(def __iter__\(self, /\)) -> Iterator:", r"\1 -> Iterator[Tensor]:"),
+    # Keyword arguments have no type in a signature.
+    (r"(\*\*\w+)\)", r"\1: Any)"),
 ]
 
 

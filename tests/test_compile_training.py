@@ -323,19 +323,25 @@ def test_an_optimizer_may_make_several_steps_in_one(make_optimizer, whole):
         np.testing.assert_array_equal(a, b)
 
 
-def test_steps_of_one_optimizer_with_some_of_the_same_parameters_are_refused():
-    a, b = nn.Parameter(rg.ones(2)), nn.Parameter(rg.ones(2))
-    optimizer = optim.Adam([a, b])
+def test_an_optimizer_may_make_steps_of_different_parameters_in_one():
+    def run(compiled):
+        a, b = nn.Parameter(rg.ones(2)), nn.Parameter(rg.ones(2))
+        optimizer = optim.NAdam([a, b], lr=0.1)
 
-    def step(x):
-        (a * x).sum().backward()
-        optimizer.step()
-        (b * x).sum().backward()
-        optimizer.step()
+        def step(x):
+            optimizer.zero_grad()
+            (a * x).sum().backward()
+            optimizer.step()
+            (a * b * x).sum().backward()
+            optimizer.step()
 
-    with pytest.raises(RuntimeError, match="an optimizer of its own"):
-        rg.compile(step)(rg.ones(2))
-    assert a.tolist() == [1.0, 1.0]
+        run = rg.compile(step) if compiled else step
+        for i in range(5):
+            run(rg.tensor([1.0, i]))
+        return [a.tolist(), b.tolist(), *(optimizer.state[p]["step"] for p in (a, b))]
+
+    assert run(True) == run(False)
+    assert run(True)[2:] == [10, 5]
 
 
 def test_hooks_that_come_and_go_are_noticed():

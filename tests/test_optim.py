@@ -300,11 +300,21 @@ def test_a_bad_setting_changes_nothing():
     a, b = (rg.tensor([1.0], requires_grad=True) for _ in range(2))
     optimizer = optim.Adam([{"params": a}, {"params": b}], lr=0.1)
     (a + b).sum().backward()
-    optimizer.param_groups[1]["lr"] = float("nan")
+    group, before = optimizer.param_groups[1], dict(optimizer.param_groups[1])
     with pytest.raises(ValueError, match=r"lr must be .*, got nan"):
-        optimizer.step()
-    del optimizer.param_groups[1]["lr"]
-    with pytest.raises(ValueError, match="lacks the setting lr"):
+        group["lr"] = float("nan")
+    with pytest.raises(ValueError, match=r"eps must be .*, got -1.0"):
+        group.update(lr=0.5, eps=-1.0)
+    with pytest.raises(TypeError, match=r"betas must be two numbers, got 0\.9"):
+        group["betas"] = 0.9
+    for remove in (lambda: group.pop("lr"), lambda: group.pop("params"), group.clear):
+        with pytest.raises(ValueError, match=r"needs its (lr|params)"):
+            remove()
+    assert group == before
+    rate = rg.tensor(0.5)
+    group["lr"] = rate
+    rate.fill_(float("nan"))
+    with pytest.raises(ValueError, match=r"lr must be .*, got tensor\(nan"):
         optimizer.step()
     assert (a.item(), b.item(), len(optimizer.state)) == (1.0, 1.0, 0)
 

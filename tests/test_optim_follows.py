@@ -141,6 +141,8 @@ def test_counts_of_steps_that_cannot_be_are_refused(step: object) -> None:
     optimizer = rg.optim.Adam([p])
     p.grad = rg.ones(2)
     optimizer.step()
-    optimizer.state[p]["step"] = step
+    with pytest.raises((TypeError, ValueError), match="step must be"):
+        optimizer.state[p]["step"] = step
+    optimizer.state[p] = dict(optimizer.state[p], step=step)
     with pytest.raises((TypeError, ValueError), match="step of parameter 0"):
         optimizer.step()

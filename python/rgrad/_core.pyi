@@ -21,6 +21,8 @@ __all__ = [
     "DType",
     "Generator",
     "Hook",
+    "ParamGroup",
+    "ParamState",
     "Program",
     "Tensor",
     "_Compiled",
@@ -363,6 +365,54 @@ class Hook:
         Removes the hook from its tensor.
         """
 
+@disjoint_base
+class ParamGroup:
+    """
+    The parameters and settings of a group: a mapping, whose settings are checked when they are set.
+    """
+    def __contains__(self, name: Any, /) -> bool: ...
+    def __delitem__(self, name: Any, /) -> None: ...
+    def __getitem__(self, name: Any, /) -> Any: ...
+    def __iter__(self, /) -> Iterator[Tensor]: ...
+    def __len__(self, /) -> int: ...
+    def __new__(cls, /, rule: str, values: dict[str, Any]) -> Self:
+        """
+        A group of an optimizer with this update rule, with all of its settings.
+        """
+    def __setitem__(self, name: Any, value: Any, /) -> None: ...
+    @property
+    def _rule(self, /) -> str:
+        """
+        The name of the update rule.
+        """
+    def update(self, other: Any | None = None, /, **entries: Any) -> None:
+        """
+        Sets entries from a mapping or pairs, and from keywords: all, or none if one is not what it has to be.
+        """
+
+@disjoint_base
+class ParamState:
+    """
+    What an optimizer keeps of a parameter: a mapping, whose entries are checked when they are set.
+    """
+    def __delitem__(self, name: Any, /) -> None:
+        """
+        The numbers of the rule are deleted together.
+        """
+    def __getitem__(self, name: Any, /) -> Any: ...
+    def __iter__(self, /) -> Iterator[Tensor]: ...
+    def __len__(self, /) -> int: ...
+    def __new__(cls, /, rule: str, entries: dict[str, Any] | None = None) -> Self:
+        """
+        The state of a parameter of an optimizer with this update rule.
+        """
+    def __setitem__(self, name: Any, value: Any, /) -> None: ...
+    @property
+    def _rule(self, /) -> str:
+        """
+        The name of the update rule.
+        """
+
 @final
 class Program:
     """
@@ -398,7 +448,7 @@ class Tensor:
 
     __array_ufunc__: Final[bool | None]
     """
-    NumPy leaves operators with tensors to the tensors, so `array + tensor` is a tensor.
+    NumPy defers operators with tensors to the tensors, so `array + tensor` is a tensor.
     """
     __pandas_priority__: Final[int]
     """
@@ -2012,10 +2062,10 @@ def _optim_state(rule: str, group: dict[str, Any]) -> tuple[list[str], list[str]
     missing or out of range.
     """
 
-def _optim_step(rule: str, groups: list[dict[str, Any]], state: dict[Tensor, dict[str, Any]]) -> None:
+def _optim_step(groups: list[Any], state: dict[Tensor, Any], kind: type[ParamState]) -> None:
     """
-    One step of the optimizer `rule` over the parameters of all `groups` that have a gradient. `state` maps parameters to
-    dicts; what is missing in it begins at its initial value. An error leaves everything as it was.
+    One step over the parameters of all `groups` that have a gradient. `state` maps parameters to what is kept of them, which is
+    of the class `kind`; what is missing in it begins at its initial value. An error leaves everything as it was.
     """
 
 def _panic_at(entry: SupportsIndex) -> int:
@@ -2088,7 +2138,7 @@ def _with_tangent(x: Tensor | float | NDArray[Any], tangent: Tensor | float | ND
     `x` with a tangent of this level.
     """
 
-def _zero_grad(groups: list[dict[str, Any]], set_to_none: bool) -> None:
+def _zero_grad(groups: list[Any], set_to_none: bool) -> None:
     """
     Forgets the gradients of all parameters of the groups, or writes zeros over them.
     """

@@ -14,7 +14,7 @@ import numpy as np
 
 from rgrad import _core
 from rgrad._compile.draws import generator_state, is_clock, is_generator, numpy_state, python_state
-from rgrad._compile.places import MISSING, PLAIN, Place, is_library, is_users
+from rgrad._compile.places import DICTS, MISSING, PLAIN, Place, is_library, is_users
 from rgrad._compile.reads import WRITERS, Chain, reads
 from rgrad._core import Tensor
 from rgrad.autograd.trees import is_data
@@ -25,7 +25,7 @@ MOST_ENTRIES = 1000
 #: So many places are looked at, which bounds the time; a function, whose instructions are read, counts as several.
 MOST = 5000
 PRICE_OF_CODE = 10
-_CONTAINERS: Any = list | tuple | dict
+_CONTAINERS: Any = list | tuple | DICTS
 
 
 class Names:
@@ -138,7 +138,7 @@ class Names:
 
     def _item(self, place: Place, key: Any) -> Place | None:
         value = place.value
-        if isinstance(value, dict):
+        if isinstance(value, DICTS):
             return self._child(place, "key", key, value.get(key, MISSING))
         if isinstance(value, list | tuple) and isinstance(key, int):
             if 0 <= key < len(value):
@@ -271,7 +271,7 @@ class Names:
                     self._module(value)
                     return
                 child = self._item(place, key)
-            elif isinstance(value, list | dict | set) and key in WRITERS:
+            elif isinstance(value, list | set | DICTS) and key in WRITERS:
                 return
             elif isinstance(value, type) and value.__module__ == "datetime":
                 child = Place(f"{place.text}.{key}", getattr(value, key, MISSING))
@@ -328,13 +328,13 @@ class Names:
         if id(value) in self._stack or len(value) > MOST_ENTRIES:
             return
         self._stack.add(id(value))
-        entries = value.items() if isinstance(value, dict) else enumerate(value)
+        entries = value.items() if isinstance(value, DICTS) else enumerate(value)
         for key, item in entries:
             if self._left < 0:
                 break
-            if isinstance(value, dict) and type(key) not in PLAIN:
+            if isinstance(value, DICTS) and type(key) not in PLAIN:
                 continue
-            self._use(self._child(place, "key" if isinstance(value, dict) else "index", key, item))
+            self._use(self._child(place, "key" if isinstance(value, DICTS) else "index", key, item))
         self._stack.discard(id(value))
 
     def _open_object(self, place: Place) -> None:

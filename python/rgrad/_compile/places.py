@@ -6,11 +6,15 @@ import sys
 import weakref
 from typing import Any
 
+from rgrad import _core
+
 #: Immutable, and compared by value.
 PLAIN = frozenset((bool, int, float, complex, str, bytes, type(None)))
 #: Packages whose code is not read, besides Python's own: what they keep is no matter of the step, or known elsewhere.
 _LIBRARIES = frozenset(("rgrad", "numpy", "scipy", "pandas", "sklearn", "matplotlib", "torch", "jax", "tqdm"))
 MISSING: Any = object()
+#: What has entries by keys.
+DICTS: Any = dict | _core.ParamGroup
 
 
 def is_library(name: object) -> bool:
@@ -47,7 +51,7 @@ class Place:
             return "nothing", None
         if kind in PLAIN:
             return "equal", self.value
-        if issubclass(kind, list | tuple | dict):
+        if issubclass(kind, list | tuple | DICTS):
             return ("many", (kind, self.many)) if self.many is not None else ("type", kind)
         try:
             return "object", weakref.ref(self.value)

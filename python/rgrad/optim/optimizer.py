@@ -2,15 +2,17 @@
 
 import copy
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, MutableMapping
+from functools import partial
 from typing import Any, ClassVar, Self
 
 from rgrad import _core
 from rgrad._core import Tensor
 from rgrad._shared.holders import HOLDERS
 from rgrad.autograd.modes import enable_grad
+from rgrad.optim.entries import ParamGroup, ParamState
 
-Group = dict[str, Any]
+Group = MutableMapping[str, Any]
 Params = Iterable[Tensor] | Iterable[Mapping[str, Any]]
 
 
@@ -24,8 +26,9 @@ class Optimizer:
         defaults: The settings of groups that do not set them.
 
     Attributes:
-        param_groups: Dicts with a list ``params`` and the group's settings, which are read at every step.
-        state: For each parameter that has been updated, a dict with the optimizer's state for it.
+        param_groups: Mappings with a list ``params`` and the group's settings, which are checked when they are set;
+            those of a custom optimizer are dicts.
+        state: For each parameter that has been updated, a mapping with the optimizer's state for it.
         defaults: The settings of groups that do not set them.
     """
 
@@ -40,7 +43,8 @@ class Optimizer:
     def __init__(self, params: Params, defaults: Mapping[str, Any]) -> None:
         self.defaults = dict(defaults)
         self.param_groups: list[Group] = []
-        self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
+        kept: Callable[[], Any] = dict if self._rule is None else partial(ParamState, self._rule)
+        self.state: defaultdict[Tensor, MutableMapping[str, Any]] = defaultdict(kept)
         if isinstance(params, Tensor):
             raise TypeError("expected an iterable of parameters, got one tensor; write [tensor]")
         if isinstance(params, set | frozenset):
@@ -75,7 +79,7 @@ class Optimizer:
         params = param_group["params"]
         if isinstance(params, set | frozenset):
             raise TypeError("expected parameters in an order that stays the same, got a set; write a list")
-        new: Group = {
+        new: dict[str, Any] = {
             **self.defaults,
             **param_group,
             "params": [params] if isinstance(params, Tensor) else list(params),
@@ -90,9 +94,9 @@ class Optimizer:
                 raise ValueError(f"parameter {i} appears more than once")
             known.add(id(p))
         self._kept(new)
-        self.param_groups.append(new)
+        self.param_groups.append(new if self._rule is None else ParamGroup(self._rule, new))
 
-    def _kept(self, group: Group) -> tuple[list[str], list[str], list[str]] | None:
+    def _kept(self, group: dict[str, Any]) -> tuple[list[str], list[str], list[str]] | None:
         """Checks the settings of a group, and names the entries of a parameter's state.
 
         Returns:
@@ -100,6 +104,9 @@ class Optimizer:
             is allowed.
         """
         return None if self._rule is None else _core._optim_state(self._rule, group)
+
+    def _state(self, entries: dict[str, Any]) -> MutableMapping[str, Any]:
+        return entries if self._rule is None else ParamState(self._rule, entries)
 
     def _holds(self, param: Tensor) -> bool:
         return any(p is param for g in getattr(self, "param_groups", ()) for p in g["params"])
@@ -111,7 +118,8 @@ class Optimizer:
         for group in self.param_groups:
             group["params"][:] = [new if p is old else p for p in group["params"]]
         if old in self.state:
-            self.state[new] = {key: _as_dtype(value, new) for key, value in self.state.pop(old).items()}
+            entries = {key: _as_dtype(value, new) for key, value in self.state.pop(old).items()}
+            self.state[new] = self._state(entries)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Clears the gradients of all parameters.
@@ -136,7 +144,7 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        _core._optim_step(self._rule, self.param_groups, self.state)
+        _core._optim_step(self.param_groups, self.state, ParamState)
         return loss
 
     def state_dict(self) -> dict[str, Any]:
@@ -165,13 +173,15 @@ class Optimizer:
         """
         groups, state = self._read(state_dict)
         for group, saved in zip(self.param_groups, groups, strict=True):
-            group.clear()
+            for key in group.keys() - saved.keys():
+                del group[key]
             group.update(saved)
-        # In place, because compiled steps identify the optimizer by its dicts.
+        # In place, because compiled steps identify the optimizer by it.
         self.state.clear()
-        self.state.update(state)
+        for param, entries in state.items():
+            self.state[param] = self._state(entries)
 
-    def _read(self, state_dict: Mapping[str, Any]) -> tuple[list[Group], dict[Tensor, dict[str, Any]]]:
+    def _read(self, state_dict: Mapping[str, Any]) -> tuple[list[dict[str, Any]], dict[Tensor, dict[str, Any]]]:
         """Returns the groups and the state as they will be after loading."""
         _check_form(state_dict)
         state, saved = state_dict["state"], state_dict["param_groups"]
@@ -203,7 +213,7 @@ class Optimizer:
         present = {n: {k: v for k, v in e.items() if v is not None} for n, e in state.items()}
         return groups, {owners[n]: {k: _taken(k, v, owners[n]) for k, v in e.items()} for n, e in present.items() if e}
 
-    def _differences(self, entry: Mapping[str, Any], param: Tensor, group: Group) -> list[str]:
+    def _differences(self, entry: Mapping[str, Any], param: Tensor, group: dict[str, Any]) -> list[str]:
         """Lists the errors in a parameter's saved state. Entries of None, as PyTorch writes them, count as absent."""
         kept = self._kept(group)
         present = {key: value for key, value in entry.items() if value is not None}
@@ -233,7 +243,7 @@ class Optimizer:
         return "\n".join([*lines, ")"])
 
 
-def settings(arguments: Mapping[str, Any]) -> Group:
+def settings(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The settings among the arguments of an optimizer's ``__init__``, which gives its ``locals()``."""
     return {name: value for name, value in arguments.items() if name not in ("self", "params", "__class__")}
 

@@ -14,7 +14,7 @@ use rgrad_kernels::chain::{Chain, Input, Kind, Output, Step, run_chain};
 use rgrad_kernels::gather::gather_rows;
 use rgrad_kernels::map::{Binary, Unary, binary, unary};
 use rgrad_kernels::norm::{BLOCK, Normal, column_grad, normalize, row_grad, statistics, sums};
-use rgrad_kernels::optim::{Adam, Counts, Sgd, Slot, step};
+use rgrad_kernels::optim::{Adam, AnyRule, Counts, Sgd, Slot, step};
 use rgrad_kernels::random::{bernoulli_mask, normal, uniform};
 use rgrad_kernels::reduce::{Axes, Reduce, reduce};
 use rgrad_kernels::softmax::{cross_entropy, log_softmax_grad, softmax, softmax_grad};
@@ -129,28 +129,20 @@ fn optimizers(sampler: &mut Sampler, n: usize) {
     v.fill(1.0);
     let counts = Counts { step: 100, ..Counts::default() };
     let sgd = Sgd { lr: 1e-6, momentum: 0.0, dampening: 0.0, weight_decay: 0.0, nesterov: false, maximize: false };
-    let adam = Adam {
-        lr: 1e-6,
-        beta1: 0.9,
-        beta2: 0.999,
-        eps: 1e-8,
-        weight_decay: 0.0,
-        decoupled: false,
-        amsgrad: false,
-        maximize: false,
-    };
+    let adam =
+        Adam::<false> { lr: 1e-6, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.0, amsgrad: false, maximize: false };
     sampler.case(
         &format!("SGD {n}"),
         elements(n, 2 * n, n),
         &mut [&mut timed(|| {
-            step(&mut [Slot { p, g, state: [&mut [], &mut [], &mut []], rule: sgd, counts, fresh: false }]);
+            step(&mut [Slot::new(AnyRule::from(sgd).ready(counts, false), p, g, [&mut [], &mut [], &mut []])]);
         })],
     );
     sampler.case(
         &format!("Adam {n}"),
         elements(n, 4 * n, 3 * n),
         &mut [&mut timed(|| {
-            step(&mut [Slot { p, g, state: [m, v, &mut []], rule: adam, counts, fresh: false }]);
+            step(&mut [Slot::new(AnyRule::from(adam).ready(counts, false), p, g, [m, v, &mut []])]);
         })],
     );
 }

@@ -1,8 +1,10 @@
 //! What a compiled step runs on is there before it runs: a thousand replays allocate no more than five.
 
+use std::sync::Arc;
+
 use allocation_counter::measure;
 use rgrad_engine::compile::{Batches, Recording, Replay, Stacked};
-use rgrad_engine::optim::{Adam, Counts, Rule, Sgd, Slot, States, Update};
+use rgrad_engine::optim::{AnyRule, Parameter, Setting, States, Update};
 use rgrad_engine::random::Generator;
 use rgrad_engine::tape::{self, Options};
 use rgrad_engine::{DType, Number, Tensor, ops};
@@ -15,7 +17,7 @@ fn full(shape: &[usize], value: f64) -> Tensor {
 }
 
 /// A recorded step of a network 12-16-3 on 32 rows, and the tensors that it updates, which must stay.
-fn recorded<R: Rule + 'static>(rule: R) -> (Replay, Vec<Tensor>) {
+fn recorded(rule: AnyRule) -> (Replay, Vec<Tensor>) {
     let g = Generator::new(1);
     let parameters: Vec<Tensor> = [&[16, 12][..], &[16], &[3, 16], &[3]]
         .iter()
@@ -38,23 +40,23 @@ fn recorded<R: Rule + 'static>(rule: R) -> (Replay, Vec<Tensor>) {
     let hidden = ops::relu(&ops::linear(x, w1, Some(b1)).unwrap()).unwrap();
     let loss = ops::cross_entropy(&ops::linear(&hidden, w2, Some(b2)).unwrap(), y, None, -100, "mean", 0.0).unwrap();
     tape::backward(&loss, None, Options::default()).unwrap();
-    let slots: Vec<Slot<R>> = parameters
+    let stepped: Vec<Parameter> = parameters
         .iter()
         .zip(states)
         .enumerate()
-        .map(|(index, (p, state))| Slot {
+        .map(|(index, (p, state))| Parameter {
             index,
             param: p.clone(),
             grad: p.grad().unwrap(),
             state,
             rule,
-            counts: rule.count(Counts::default()),
+            counts: Some(Arc::default()),
             fresh: true,
         })
         .collect();
-    Update::record(&slots, None).unwrap();
-    let updated = slots.iter().flat_map(|slot| slot.state.iter().chain([&slot.param]).cloned()).collect();
-    drop(slots);
+    Update::record(&stepped).unwrap();
+    let updated = stepped.iter().flat_map(|p| p.state.iter().chain([&p.param]).cloned()).collect();
+    drop(stepped);
     let (program, _) = recording.finish(&[loss.detach()], &arguments, Ok).unwrap();
     (Replay::new(program, &[]).unwrap(), updated)
 }
@@ -78,17 +80,19 @@ fn a_replay_allocates_nothing() {
     let rows = BATCHES * 32;
     let x = g.randn(&[rows, 12], DType::Float32).unwrap();
     let y = g.randint(0, 3, &[rows], DType::Int64).unwrap();
-    let sgd = Sgd { lr: 0.1, momentum: 0.9, dampening: 0.0, weight_decay: 0.0, nesterov: false, maximize: false };
-    let adam = Adam {
-        lr: 0.001,
-        beta1: 0.9,
-        beta2: 0.999,
-        eps: 1e-8,
-        weight_decay: 0.0,
-        amsgrad: false,
-        maximize: false,
-        decoupled: false,
+    let rule = |name: &str, numbers: &[(&str, f64)]| {
+        let mut rule = AnyRule::named(name).unwrap();
+        for &(name, value) in numbers {
+            match rule.setting(name).unwrap() {
+                Setting::NotNegative(x) | Setting::Fraction(x) => *x = value,
+                Setting::Fractions(x) => *x = [value; 2],
+                Setting::Flag(_) => panic!("{name} is no number"),
+            }
+        }
+        rule
     };
+    let sgd = rule("SGD", &[("lr", 0.1), ("momentum", 0.9)]);
+    let adam = rule("Adam", &[("lr", 0.001), ("betas", 0.9), ("eps", 1e-8)]);
     assert!(measure(|| drop(recorded(sgd))).count_total > 0, "allocations are counted");
     for (mut replay, _updated) in [recorded(sgd), recorded(adam)] {
         for shuffled in [false, true] {

@@ -26,6 +26,8 @@ pub(crate) struct Shared<'a, T> {
 // SAFETY: the slice is borrowed for `'a`, and whoever accesses elements guarantees that nobody else does; `T: Send` allows
 // that on another thread.
 unsafe impl<T: Send> Sync for Shared<'_, T> {}
+// SAFETY: likewise.
+unsafe impl<T: Send> Send for Shared<'_, T> {}
 
 impl<'a, T> Shared<'a, T> {
     pub(crate) fn new(slice: &'a mut [T]) -> Self {

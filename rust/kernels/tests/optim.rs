@@ -4,28 +4,21 @@ mod strided;
 
 use std::fmt::Debug;
 
-use rgrad_kernels::optim::{Adadelta, Adagrad, Adam, Counts, MAX_STATES, NAdam, RmsProp, Rule, Sgd, Slot, step};
+use rgrad_kernels::optim::{
+    Adadelta, Adagrad, Adam, AdamW, AnyRule, Counts, MAX_STATES, NAdam, RmsProp, Setting, Sgd, Slot, step,
+};
 use strided::numbers;
 
 const SGD: Sgd = Sgd { lr: 0.1, momentum: 0.0, dampening: 0.0, weight_decay: 0.0, nesterov: false, maximize: false };
-const ADAM: Adam = Adam {
-    lr: 1e-3,
-    beta1: 0.9,
-    beta2: 0.999,
-    eps: 1e-8,
-    weight_decay: 0.0,
-    decoupled: false,
-    amsgrad: false,
-    maximize: false,
-};
+const ADAM: Adam<false> =
+    Adam { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.0, amsgrad: false, maximize: false };
 const NADAM: NAdam = NAdam {
     lr: 2e-3,
-    beta1: 0.9,
-    beta2: 0.999,
+    betas: [0.9, 0.999],
     eps: 1e-8,
     weight_decay: 0.0,
     momentum_decay: 4e-3,
-    decoupled: false,
+    decoupled_weight_decay: false,
     maximize: false,
 };
 const RMSPROP: RmsProp =
@@ -36,24 +29,26 @@ const ADADELTA: Adadelta = Adadelta { lr: 1.0, rho: 0.9, eps: 1e-6, weight_decay
 const SIZES: [usize; 8] = [0, 1, 7, 8, 9, 17, 100, if cfg!(miri) { 18 } else { 40_000 }];
 
 /// The slot of a parameter at this step.
-fn slot<'a, T, R: Rule>(
-    rule: R,
+fn slot<'a, T>(
+    rule: impl Into<AnyRule>,
     at: u64,
     p: &'a mut [T],
     g: &'a [T],
     state: [&'a mut [T]; MAX_STATES],
-) -> Slot<'a, T, R> {
+) -> Slot<'a, T> {
+    let rule = rule.into();
     let counts = (0..at).fold(Counts::default(), |counts, _| rule.count(counts));
-    Slot { p, g, state, rule, counts, fresh: at == 1 }
+    Slot::new(rule.ready(counts, at == 1), p, g, state)
 }
 
 /// Three steps by the kernel, on several parameters at once, and by `formula`, which gets the step's number, the
 /// parameter, its gradient with sign and L2 penalty, and its state.
-fn check<R: Rule + Debug>(
-    rule: R,
+fn check(
+    rule: impl Into<AnyRule> + Debug,
     (decay, maximize): (f64, bool),
     formula: impl Fn(i32, &mut f64, f64, &mut [f64; MAX_STATES]),
 ) {
+    let rule = rule.into();
     let start: Vec<Vec<f64>> = SIZES.iter().map(|&n| numbers(n, 1)).collect();
     let filled = |n: usize| [(); MAX_STATES].map(|()| vec![rule.initial(); n]);
     let mut state: Vec<_> = SIZES.iter().map(|&n| filled(n)).collect();
@@ -96,33 +91,37 @@ fn sgd_is_pytorchs() {
 
 #[test]
 fn adam_is_pytorchs() {
-    let run = |h: Adam| {
-        let added = if h.decoupled { 0.0 } else { h.weight_decay };
+    fn run<const DECOUPLED: bool>(h: Adam<DECOUPLED>)
+    where
+        AnyRule: From<Adam<DECOUPLED>>,
+    {
+        let added = if DECOUPLED { 0.0 } else { h.weight_decay };
         check(h, (added, h.maximize), |t, p, g, [m, v, top]| {
             *p *= 1.0 - h.lr * (h.weight_decay - added);
-            *m += (g - *m) * (1.0 - h.beta1);
-            *v = h.beta2 * *v + (1.0 - h.beta2) * g * g;
+            *m += (g - *m) * (1.0 - h.betas[0]);
+            *v = h.betas[1] * *v + (1.0 - h.betas[1]) * g * g;
             *top = top.max(*v);
-            let square = if h.amsgrad { *top } else { *v } / (1.0 - h.beta2.powi(t));
-            *p -= h.lr / (1.0 - h.beta1.powi(t)) * *m / (square.sqrt() + h.eps);
+            let square = if h.amsgrad { *top } else { *v } / (1.0 - h.betas[1].powi(t));
+            *p -= h.lr / (1.0 - h.betas[0].powi(t)) * *m / (square.sqrt() + h.eps);
         });
-    };
+    }
+    let adamw = Adam { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.1, ..AdamW::default() };
     run(ADAM);
     run(Adam { weight_decay: 0.1, ..ADAM });
-    run(Adam { weight_decay: 0.1, decoupled: true, maximize: true, ..ADAM });
-    run(Adam { beta2: 0.1, amsgrad: true, weight_decay: 0.1, decoupled: true, ..ADAM });
+    run(Adam { maximize: true, ..adamw });
+    run(Adam { betas: [0.9, 0.1], amsgrad: true, ..adamw });
 }
 
 #[test]
 fn nadam_is_pytorchs() {
     let run = |h: NAdam| {
-        let added = if h.decoupled { 0.0 } else { h.weight_decay };
-        let mu = |t: i32| h.beta1 * (1.0 - 0.5 * 0.96_f64.powf(f64::from(t) * h.momentum_decay));
+        let added = if h.decoupled_weight_decay { 0.0 } else { h.weight_decay };
+        let mu = |t: i32| h.betas[0] * (1.0 - 0.5 * 0.96_f64.powf(f64::from(t) * h.momentum_decay));
         check(h, (added, h.maximize), |t, p, g, [m, v, _]| {
             *p *= 1.0 - h.lr * (h.weight_decay - added);
-            *m += (g - *m) * (1.0 - h.beta1);
-            *v = h.beta2 * *v + (1.0 - h.beta2) * g * g;
-            let denominator = (*v / (1.0 - h.beta2.powi(t))).sqrt() + h.eps;
+            *m += (g - *m) * (1.0 - h.betas[0]);
+            *v = h.betas[1] * *v + (1.0 - h.betas[1]) * g * g;
+            let denominator = (*v / (1.0 - h.betas[1].powi(t))).sqrt() + h.eps;
             let product: f64 = (1..=t).map(mu).product();
             *p -= h.lr * (1.0 - mu(t)) / (1.0 - product) * g / denominator;
             *p -= h.lr * mu(t + 1) / (1.0 - product * mu(t + 1)) * *m / denominator;
@@ -130,7 +129,7 @@ fn nadam_is_pytorchs() {
     };
     run(NADAM);
     run(NAdam { weight_decay: 0.1, momentum_decay: 0.5, maximize: true, ..NADAM });
-    run(NAdam { weight_decay: 0.1, decoupled: true, ..NADAM });
+    run(NAdam { weight_decay: 0.1, decoupled_weight_decay: true, ..NADAM });
 }
 
 #[test]
@@ -205,7 +204,7 @@ fn moments_never_become_subnormal() {
     let (mut p, g) = ([1.0_f32; 20], [0.0; 20]);
     let (mut m, mut v) = ([1e-30_f32; 20], [1e-30_f32; 20]);
     for t in 1..if cfg!(miri) { 800 } else { 2000 } {
-        step(&mut [slot(Adam { beta2: 0.9, ..ADAM }, t, &mut p, &g, [&mut m, &mut v, &mut []])]);
+        step(&mut [slot(Adam { betas: [0.9, 0.9], ..ADAM }, t, &mut p, &g, [&mut m, &mut v, &mut []])]);
         assert!(m.iter().chain(&v).all(|x| *x == 0.0 || x.is_normal()));
     }
     assert_eq!((m, v), ([0.0; 20], [0.0; 20]));
@@ -232,7 +231,7 @@ fn single_precision() {
     let (mut p, g) = ([1.0_f32, 2.0], [0.5, -4.0]);
     step(&mut [slot(SGD, 1, &mut p, &g, [&mut [], &mut [], &mut []])]);
     assert_eq!(p, [0.95, 2.4]);
-    step::<f32, Sgd>(&mut []);
+    step::<f32>(&mut []);
 }
 
 #[test]
@@ -240,4 +239,27 @@ fn single_precision() {
 fn momentum_without_a_buffer_is_refused() {
     let rule = Sgd { momentum: 0.9, ..SGD };
     step(&mut [slot(rule, 1, &mut [1.0_f32], &[1.0], [&mut [], &mut [], &mut []])]);
+}
+
+#[test]
+fn settings_are_found_by_their_names() {
+    for name in ["SGD", "Adam", "AdamW", "NAdam", "RMSprop", "Adagrad", "Adadelta"] {
+        let mut rule = AnyRule::named(name).unwrap();
+        assert_eq!(rule.name(), name);
+        for setting in rule.settings() {
+            match rule.setting(setting).unwrap() {
+                Setting::NotNegative(x) | Setting::Fraction(x) => *x = 0.5,
+                Setting::Fractions(x) => *x = [0.5; 2],
+                Setting::Flag(x) => *x = true,
+            }
+        }
+        assert!(rule.setting("colour").is_none());
+        assert!(rule.states().iter().all(|state| rule.all_states().contains(state)), "{rule:?}");
+    }
+    assert_eq!(AnyRule::named("Adam9"), None);
+    let mut sgd = AnyRule::from(SGD);
+    let Some(Setting::NotNegative(lr)) = sgd.setting("lr") else { panic!("lr is a number") };
+    *lr = 0.7;
+    assert_eq!(sgd, Sgd { lr: 0.7, ..SGD }.into());
+    assert!(sgd.conflict().is_none() && AnyRule::from(Sgd { nesterov: true, ..SGD }).conflict().is_some());
 }

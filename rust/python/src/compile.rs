@@ -7,7 +7,6 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::types::PyDict;
 use pyo3::{PyTraverseError, PyVisit};
 use rgrad_engine::compile::{self, Program, Recording, Replay};
-use rgrad_engine::optim::SharedCounts;
 use rgrad_engine::{Error, ErrorKind, Tensor};
 use rgrad_kernels::lock::{Guard, Lock};
 
@@ -22,16 +21,12 @@ use crate::places::PyPlaces;
 use crate::tensor::PyTensor;
 use crate::turn::{Mine, Turn};
 
-/// State that Python keeps and a program depends on: settings and step counts of an optimizer.
+/// State that Python can change and a program depends on: the parameters, settings and state of an optimizer.
 pub(crate) trait Outside: Send + Sync {
     /// Copies Python's current state to the program, which is about to run; false if the program updates another one.
     fn prepare(&self, py: Python<'_>) -> PyResult<bool>;
-    /// Copies the program's state back to Python.
-    fn settle(&self, py: Python<'_>) -> PyResult<()>;
     /// Undoes the recorded step, which failed later.
     fn undo(&self, py: Python<'_>) -> PyResult<()>;
-    /// The counts of these parameters, if the state is that of the same optimizer.
-    fn counts_of(&self, state: &Bound<'_, PyDict>, params: &[Bound<'_, PyAny>]) -> PyResult<Option<SharedCounts>>;
     /// Names the Python objects that it keeps.
     fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError>;
 }
@@ -61,13 +56,6 @@ fn watch(f: impl FnOnce(&mut Watch)) {
 /// Registers state that the step being recorded depends on.
 pub(crate) fn note(outside: Box<dyn Outside>) {
     watch(|w| w.outsides.push(outside));
-}
-
-/// The step counts of an optimizer's parameters in the step being recorded, if it has already updated them.
-pub(crate) fn counts_of(state: &Bound<'_, PyDict>, params: &[Bound<'_, PyAny>]) -> PyResult<Option<SharedCounts>> {
-    let mut found = Ok(None);
-    watch(|w| found = w.outsides.iter().rev().find_map(|o| o.counts_of(state, params).transpose()).transpose());
-    found
 }
 
 /// Records that the step is about to call a function that the user has registered.
@@ -219,8 +207,8 @@ impl PyProgram {
         self.guards.are_gone(py)
     }
 
-    /// Lets `f` run the program, between reading and writing the state that Python keeps; None if something that it was
-    /// recorded with no longer exists.
+    /// Lets `f` run the program, after reading the state that Python keeps; None if something that it was recorded with no
+    /// longer exists.
     pub(crate) fn with<R: Send>(
         &self,
         py: Python<'_>,
@@ -230,12 +218,10 @@ impl PyProgram {
         if !self.prepare(py)? {
             return Ok(None);
         }
-        let made = run(py, usize::MAX, || match &mut *self.replay()? {
+        run(py, usize::MAX, || match &mut *self.replay()? {
             Some(replay) if replay.is_valid() => f(replay).map(Some),
             _ => Ok(None),
-        });
-        self.settle(py)?;
-        made
+        })
     }
 
     /// The program itself, for a thread that has the turn but not the GIL, which the holder of the program may need. None if a
@@ -283,11 +269,6 @@ impl PyProgram {
             }
         }
         Ok(true)
-    }
-
-    /// Copies the program's state back to Python, after it has run or failed.
-    pub(crate) fn settle(&self, py: Python<'_>) -> PyResult<()> {
-        self.outsides.iter().try_for_each(|outside| outside.settle(py))
     }
 }
 

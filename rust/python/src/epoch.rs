@@ -99,10 +99,9 @@ impl PyEpoch {
             let (results, start) = (self.results.insert(results), Instant::now());
             replay.run_batches(&self.batches, &mut self.done, results, || start.elapsed() > SLICE)
         });
-        let settled = program.settle(py);
         // Python code may call the step.
         drop(turn);
-        ran.and(settled)?;
+        ran?;
         if self.done == first {
             return Ok(false);
         }

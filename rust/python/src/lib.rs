@@ -84,7 +84,7 @@ macro_rules! module {
             #[pymodule_export]
             use crate::index::_check_rows;
             #[pymodule_export]
-            use crate::optim::{_optim_state, _optim_step, _zero_grad};
+            use crate::optim::{_optim_state, _optim_step, _zero_grad, PyGroup, PyState};
             #[pymodule_export]
             use crate::places::PyPlaces;
             #[pymodule_export]

@@ -6,6 +6,7 @@ use pyo3::types::{PyAnyMethods, PyDict, PyFloat, PyList, PyString, PyTuple, PyWe
 use pyo3::{PyTraverseError, PyVisit};
 
 use crate::entry::prelude::*;
+use crate::optim::PyGroup;
 
 /// Where the lookup of a name starts.
 enum Root {
@@ -45,7 +46,10 @@ impl Step {
                 Err(error) if !error.is_instance_of::<PyAttributeError>(holder.py()) => Err(error),
                 found => Ok(found.ok()),
             },
-            Self::Key(key) => holder.cast::<PyDict>()?.get_item(key),
+            Self::Key(key) => match holder.cast::<PyDict>() {
+                Ok(dict) => dict.get_item(key),
+                Err(_) => holder.cast::<PyGroup>()?.get().get(key.bind(holder.py())),
+            },
             Self::Index(i) => match holder.cast::<PyList>() {
                 Ok(list) => Ok(list.get_item(*i).ok()),
                 Err(_) => Ok(holder.cast::<PyTuple>()?.get_item(*i).ok()),

@@ -1,25 +1,25 @@
-use super::{Counts, GRAIN_ROOT, MAX_STATES, Rule, average_square, constant, descent};
+use super::{Counts, GRAIN_ROOT, MAX_STATES, Rule, average_square, constant, descent, settings};
 use crate::lanes::map_lanes;
 use crate::simd::{Real, Simd};
 
-/// Adadelta (Zeiler, 2012): `v = rho·v + (1 - rho)·g²`, `d = √(u + eps) / √(v + eps) · g`, `u = rho·u + (1 - rho)·d²`
-/// and `p -= lr·d`.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Adadelta {
-    /// Factor of the step.
-    pub lr: f64,
-    /// Decay rate of the running averages of squares.
-    pub rho: f64,
-    /// Added under the square roots.
-    pub eps: f64,
-    /// Weight decay, added to the gradient.
-    pub weight_decay: f64,
-    /// Goes up the gradient instead of down.
-    pub maximize: bool,
+settings! {
+    /// Adadelta (Zeiler, 2012): `v = rho·v + (1 - rho)·g²`, `d = √(u + eps) / √(v + eps) · g`, `u = rho·u + (1 - rho)·d²`
+    /// and `p -= lr·d`.
+    Adadelta {
+        /// Factor of the step.
+        lr: NotNegative,
+        /// Decay rate of the running averages of squares.
+        rho: Fraction,
+        /// Added under the square roots.
+        eps: NotNegative,
+        /// Weight decay, added to the gradient.
+        weight_decay: NotNegative,
+        /// Goes up the gradient instead of down.
+        maximize: Flag,
+    }
 }
 
 impl Rule for Adadelta {
-    const NAME: &'static str = "Adadelta";
     const STATES: &'static [&'static str] = &["square_avg", "acc_delta"];
     const GRAIN: usize = GRAIN_ROOT;
     type Ready = Self;

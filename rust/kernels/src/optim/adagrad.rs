@@ -1,26 +1,26 @@
-use super::{Counts, GRAIN_ROOT, MAX_STATES, Rule, constant, descent};
+use super::{Counts, GRAIN_ROOT, MAX_STATES, Rule, constant, descent, settings};
 use crate::lanes::map_lanes;
 use crate::simd::{Real, Simd};
 
-/// Adagrad (Duchi et al., 2011): `v += g²` and `p -= lr / (1 + (t - 1)·lr_decay) · g / (√v + eps)`.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Adagrad {
-    /// Learning rate.
-    pub lr: f64,
-    /// How fast the learning rate falls.
-    pub lr_decay: f64,
-    /// Weight decay, added to the gradient.
-    pub weight_decay: f64,
-    /// Initial value of `v`.
-    pub initial_accumulator_value: f64,
-    /// Added to the denominator.
-    pub eps: f64,
-    /// Goes up the gradient instead of down.
-    pub maximize: bool,
+settings! {
+    /// Adagrad (Duchi et al., 2011): `v += g²` and `p -= lr / (1 + (t - 1)·lr_decay) · g / (√v + eps)`.
+    Adagrad {
+        /// Learning rate.
+        lr: NotNegative,
+        /// How fast the learning rate falls.
+        lr_decay: NotNegative,
+        /// Weight decay, added to the gradient.
+        weight_decay: NotNegative,
+        /// Initial value of `v`.
+        initial_accumulator_value: NotNegative,
+        /// Added to the denominator.
+        eps: NotNegative,
+        /// Goes up the gradient instead of down.
+        maximize: Flag,
+    }
 }
 
 impl Rule for Adagrad {
-    const NAME: &'static str = "Adagrad";
     const STATES: &'static [&'static str] = &["sum"];
     const GRAIN: usize = GRAIN_ROOT;
     /// With the learning rate of this step.

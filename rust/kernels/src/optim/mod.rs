@@ -7,13 +7,18 @@ mod adagrad;
 mod adam;
 mod nadam;
 mod rmsprop;
+mod rules;
+mod settings;
 mod sgd;
 
 pub use adadelta::Adadelta;
 pub use adagrad::Adagrad;
-pub use adam::Adam;
+pub use adam::{Adam, AdamW};
 pub use nadam::NAdam;
 pub use rmsprop::RmsProp;
+pub use rules::{AnyRule, Ready};
+use settings::settings;
+pub use settings::{Setting, Settings};
 pub use sgd::Sgd;
 
 use crate::simd::{Kernel, Real, Simd};
@@ -24,9 +29,7 @@ use crate::threads;
 pub const MAX_STATES: usize = 3;
 
 /// An optimizer's settings and update rule.
-pub trait Rule: Copy + PartialEq + Send + Sync {
-    /// The name for messages.
-    const NAME: &'static str;
+pub trait Rule: Settings + Copy + PartialEq + Send + Sync {
     /// Elements that pay for a thread.
     const GRAIN: usize;
     /// PyTorch's names of the state tensors that a parameter may have.
@@ -36,9 +39,13 @@ pub trait Rule: Copy + PartialEq + Send + Sync {
     /// The settings and the factors of one step, computed in double precision.
     type Ready: Copy + Sync;
 
-    /// The state tensors that these settings need, in the order of [`Slot::state`].
+    /// The state tensors that these settings need, in the order of a [`Slot`]'s.
     fn states(&self) -> &'static [&'static str] {
         Self::STATES
+    }
+    /// Why these settings do not go together, if they do not.
+    fn conflict(&self) -> Option<&'static str> {
+        None
     }
     /// The initial value of the state tensors.
     fn initial(&self) -> f64 {
@@ -70,96 +77,54 @@ impl Default for Counts {
 }
 
 /// A parameter of [`step`].
-pub struct Slot<'a, T, R> {
-    /// The parameter.
-    pub p: &'a mut [T],
-    /// Its gradient.
-    pub g: &'a [T],
-    /// One slice of its length for each state tensor of the rule; the others are not accessed.
-    pub state: [&'a mut [T]; MAX_STATES],
-    /// Its settings.
-    pub rule: R,
-    /// Its state numbers, including this step.
-    pub counts: Counts,
-    /// Whether the state holds initial values.
-    pub fresh: bool,
-}
-
-/// Updates all parameters.
-///
-/// Running averages below the smallest normal number are flushed to 0: arithmetic on subnormal numbers is slow, and
-/// they make no difference.
-///
-/// # Panics
-/// If lengths differ within a slot, or a step is 0.
-pub fn step<T: Real, R: Rule>(slots: &mut [Slot<'_, T, R>]) {
-    let mut parts: Vec<SlotPart<'_, T, R>> = Vec::with_capacity(slots.len());
-    // Most parameters are at the same step of the same rule, so its factors, which contain powers, are computed once
-    // for them.
-    let mut known: Option<(R, Counts, bool, R::Ready)> = None;
-    for slot in slots {
-        let (n, kept) = (slot.p.len(), slot.rule.states().len());
-        assert!(slot.g.len() == n, "a gradient has its parameter's length");
-        assert!(slot.state[..kept].iter().all(|s| s.len() == n), "a state has its parameter's length");
-        assert!(slot.counts.step > 0, "steps are counted from 1");
-        let ready = match known {
-            Some((rule, counts, fresh, ready)) if (rule, counts, fresh) == (slot.rule, slot.counts, slot.fresh) => {
-                ready
-            }
-            _ => slot.rule.ready(slot.counts, slot.fresh),
-        };
-        known = Some((slot.rule, slot.counts, slot.fresh, ready));
-        let state = slot.state.each_mut().map(|s| Shared::new(s));
-        parts.push(SlotPart { p: Shared::new(slot.p), g: slot.g, state, kept, ready });
-    }
-    run_parts::<T, R>(&parts);
-}
-
-/// Updates slots whose lengths were checked.
-fn run_parts<T: Real, R: Rule>(parts: &[SlotPart<'_, T, R>]) {
-    over_parts(parts, |part, start, n| {
-        // SAFETY: the lengths of parameter and kept states are equal, and ranges of different tasks do not overlap. For
-        // a state that is not kept, the range is empty.
-        let (p, state) = unsafe {
-            let range = |i| if i < part.kept { (start, n) } else { (0, 0) };
-            (part.p.part(start, n), [0, 1, 2].map(|i| part.state[i].part(range(i).0, range(i).1)))
-        };
-        T::run(Pass::<T, R> { p, g: &part.g[start..start + n], state, ready: part.ready });
-    });
-}
-
-/// Updates one parameter, without a list: `state` holds `kept` tensors, and `ready` is the result of [`Rule::ready`].
-///
-/// # Panics
-/// If lengths differ.
-pub fn step_one<T: Real, R: Rule>(ready: R::Ready, p: &mut [T], g: &[T], state: [&mut [T]; MAX_STATES], kept: usize) {
-    assert!(p.len() == g.len(), "a gradient has its parameter's length");
-    assert!(state[..kept].iter().all(|s| s.len() == g.len()), "a state has its parameter's length");
-    let state = state.map(Shared::new);
-    run_parts::<T, R>(&[SlotPart { p: Shared::new(p), g, state, kept, ready }]);
-}
-
-/// A slot that tasks share.
-struct SlotPart<'a, T, R: Rule> {
+pub struct Slot<'a, T> {
     p: Shared<'a, T>,
     g: &'a [T],
     state: [Shared<'a, T>; MAX_STATES],
-    kept: usize,
-    ready: R::Ready,
+    ready: Ready,
 }
 
-/// Calls `f(part, start, n)` for ranges of all parts, evenly divided between tasks: one parallel region for a step,
+impl<'a, T> Slot<'a, T> {
+    /// The parameter, its gradient, and one slice for each state tensor of the rule; the others are not accessed.
+    ///
+    /// # Panics
+    /// If lengths differ.
+    pub fn new(ready: Ready, p: &'a mut [T], g: &'a [T], state: [&'a mut [T]; MAX_STATES]) -> Self {
+        assert!(p.len() == g.len(), "a gradient has its parameter's length");
+        assert!(state[..ready.kept].iter().all(|s| s.len() == g.len()), "a state has its parameter's length");
+        Self { p: Shared::new(p), g, state: state.map(Shared::new), ready }
+    }
+}
+
+/// Updates all parameters, in one parallel region.
+///
+/// Running averages below the smallest normal number are flushed to 0: arithmetic on subnormal numbers is slow, and
+/// they make no difference.
+pub fn step<T: Real>(slots: &mut [Slot<'_, T>]) {
+    over_slots(slots, |slot, start, n| {
+        // SAFETY: the lengths of parameter and kept states are equal, and ranges of different tasks do not overlap. For
+        // a state that is not kept, the range is empty.
+        let (p, state) = unsafe {
+            let range = |i| if i < slot.ready.kept { (start, n) } else { (0, 0) };
+            (slot.p.part(start, n), [0, 1, 2].map(|i| slot.state[i].part(range(i).0, range(i).1)))
+        };
+        slot.ready.run(p, &slot.g[start..start + n], state);
+    });
+}
+
+/// Calls `f(slot, start, n)` for ranges of all slots, evenly divided between tasks: one parallel region for a step,
 /// however many small parameters it has.
-fn over_parts<T: Real, R: Rule>(parts: &[SlotPart<'_, T, R>], f: impl Fn(&SlotPart<'_, T, R>, usize, usize) + Sync) {
-    let total: usize = parts.iter().map(|part| part.g.len()).sum();
-    let size = total.div_ceil(threads::tasks_for(total, R::GRAIN)).next_multiple_of(UNIT).max(1);
+fn over_slots<T: Real>(slots: &[Slot<'_, T>], f: impl Fn(&Slot<'_, T>, usize, usize) + Sync) {
+    let total: usize = slots.iter().map(|slot| slot.g.len()).sum();
+    let grain = slots.iter().map(|slot| slot.ready.grain).min().unwrap_or(UNIT);
+    let size = total.div_ceil(threads::tasks_for(total, grain)).next_multiple_of(UNIT).max(1);
     threads::run(total.div_ceil(size), |t| {
         let (mut first, mut left) = (t * size, size);
-        for part in parts {
-            let n = part.g.len();
+        for slot in slots {
+            let n = slot.g.len();
             if first < n && left > 0 {
                 let count = left.min(n - first);
-                f(part, first, count);
+                f(slot, first, count);
                 left -= count;
             }
             first = first.saturating_sub(n);

@@ -1,24 +1,25 @@
-use super::{Counts, GRAIN_ROOT, MAX_STATES, Rule, average, average_square, constant, descent, flush};
+use super::{Counts, GRAIN_ROOT, MAX_STATES, Rule, average, average_square, constant, descent, flush, settings};
 use crate::lanes::map_lanes;
 use crate::simd::{Real, Simd};
 
-/// `RMSprop` (Tieleman and Hinton, 2012): `v = alpha·v + (1 - alpha)·g²` and `p -= lr·g / (√v + eps)`.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct RmsProp {
-    /// Learning rate.
-    pub lr: f64,
-    /// Decay rate of the running averages.
-    pub alpha: f64,
-    /// Added to the denominator.
-    pub eps: f64,
-    /// Weight decay, added to the gradient.
-    pub weight_decay: f64,
-    /// Steps along `buf = momentum·buf + g / (√v + eps)` instead; 0 for none.
-    pub momentum: f64,
-    /// Replaces `v` by the variance, `v` minus the squared mean of gradients (Graves, 2013).
-    pub centered: bool,
-    /// Goes up the gradient instead of down.
-    pub maximize: bool,
+settings! {
+    /// `RMSprop` (Tieleman and Hinton, 2012): `v = alpha·v + (1 - alpha)·g²` and `p -= lr·g / (√v + eps)`.
+    RmsProp {
+        /// Learning rate.
+        lr: NotNegative,
+        /// Decay rate of the running averages.
+        alpha: Fraction,
+        /// Added to the denominator.
+        eps: NotNegative,
+        /// Weight decay, added to the gradient.
+        weight_decay: NotNegative,
+        /// Steps along `buf = momentum·buf + g / (√v + eps)` instead; 0 for none.
+        momentum: NotNegative,
+        /// Replaces `v` by the variance, `v` minus the squared mean of gradients (Graves, 2013).
+        centered: Flag,
+        /// Goes up the gradient instead of down.
+        maximize: Flag,
+    }
 }
 
 impl RmsProp {
@@ -41,7 +42,6 @@ impl RmsProp {
 }
 
 impl Rule for RmsProp {
-    const NAME: &'static str = "RMSprop";
     const STATES: &'static [&'static str] = &["square_avg", "grad_avg", "momentum_buffer"];
     const GRAIN: usize = GRAIN_ROOT;
     type Ready = Self;

@@ -1,27 +1,27 @@
-use super::{Counts, MAX_STATES, Rule, constant, descent};
+use super::{Counts, MAX_STATES, Rule, constant, descent, settings};
 use crate::lanes::map_lanes;
 use crate::simd::{Real, Simd};
 use crate::split::GRAIN_CHEAP;
 
-/// Stochastic gradient descent: `buf = momentum·buf + (1 - dampening)·g`, where `buf = g` at first, and `p -= lr·buf`.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Sgd {
-    /// Learning rate.
-    pub lr: f64,
-    /// Momentum; 0 for none.
-    pub momentum: f64,
-    /// Dampening of momentum.
-    pub dampening: f64,
-    /// Weight decay, added to the gradient.
-    pub weight_decay: f64,
-    /// Steps along `g + momentum·buf` instead of `buf`.
-    pub nesterov: bool,
-    /// Goes up the gradient instead of down.
-    pub maximize: bool,
+settings! {
+    /// Stochastic gradient descent: `buf = momentum·buf + (1 - dampening)·g`, where `buf = g` at first, and `p -= lr·buf`.
+    Sgd {
+        /// Learning rate.
+        lr: NotNegative,
+        /// Momentum; 0 for none.
+        momentum: NotNegative,
+        /// Dampening of momentum.
+        dampening: NotNegative,
+        /// Weight decay, added to the gradient.
+        weight_decay: NotNegative,
+        /// Steps along `g + momentum·buf` instead of `buf`.
+        nesterov: Flag,
+        /// Goes up the gradient instead of down.
+        maximize: Flag,
+    }
 }
 
 impl Rule for Sgd {
-    const NAME: &'static str = "SGD";
     const STATES: &'static [&'static str] = &["momentum_buffer"];
     const GRAIN: usize = GRAIN_CHEAP;
     const COUNTS: &'static [&'static str] = &[];
@@ -29,6 +29,11 @@ impl Rule for Sgd {
 
     fn states(&self) -> &'static [&'static str] {
         if self.momentum == 0.0 { &[] } else { Self::STATES }
+    }
+
+    fn conflict(&self) -> Option<&'static str> {
+        let fits = !self.nesterov || (self.momentum > 0.0 && self.dampening == 0.0);
+        (!fits).then_some("nesterov needs a momentum above 0 and a dampening of 0")
     }
 
     fn ready(self, _: Counts, fresh: bool) -> (Self, bool) {

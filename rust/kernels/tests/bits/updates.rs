@@ -2,7 +2,7 @@
 
 use rgrad_kernels::Float;
 use rgrad_kernels::optim::{
-    Adadelta, Adagrad, Adam, Counts, MAX_STATES, NAdam, RmsProp, Rule, Sgd, Slot, step, step_one,
+    Adadelta, Adagrad, Adam, AdamW, AnyRule, Counts, MAX_STATES, NAdam, RmsProp, Sgd, Slot, step,
 };
 use rgrad_kernels::random::{Draw, bernoulli_mask, normal, permutation, randint, uniform};
 
@@ -13,10 +13,6 @@ pub const ROWS: &[Row] = &[
     ("optim::step", |hash| {
         steps::<f32>(hash);
         steps::<f64>(hash);
-    }),
-    ("optim::step_one", |hash| {
-        one_step::<f32>(hash);
-        one_step::<f64>(hash);
     }),
     ("random::uniform", |hash| {
         draws::<f32>(hash, uniform);
@@ -56,44 +52,33 @@ fn draws<T: Draw + Bits>(hash: &mut Hash, draw: fn(&mut [T], u64, u64)) {
 }
 
 /// A step of every update rule, with all its state tensors, for a large parameter and a small one.
-fn one_step<T: Float + Bits>(hash: &mut Hash) {
-    let rule = Sgd { lr: 0.1, momentum: 0.9, dampening: 0.1, weight_decay: 0.1, nesterov: true, maximize: false };
-    let (mut p, g, mut buf) = (odd::<T>(N, 1, 997), odd::<T>(N, 3, 991), odd::<T>(N, 5, 983));
-    step_one::<T, Sgd>(rule.ready(Counts::default(), false), &mut p, &g, [&mut buf, &mut [], &mut []], 1);
-    hash.add(&p);
-    hash.add(&buf);
-}
-
 fn steps<T: Float + Bits>(hash: &mut Hash) {
-    fn run<T: Float + Bits, R: Rule>(hash: &mut Hash, rule: R) {
+    fn run<T: Float + Bits>(hash: &mut Hash, rule: impl Into<AnyRule>) {
+        let rule = rule.into();
         let (mut large, mut small) = (odd::<T>(N, 1, 997), odd::<T>(37, 2, 11));
         let (large_g, small_g) = (odd::<T>(N, 3, 991), odd::<T>(37, 4, 13));
         let mut states = [N, 37].map(|n| [(); MAX_STATES].map(|()| vec![T::from_f64(0.5); n]));
         let [of_large, of_small] = states.each_mut().map(|s| s.each_mut().map(Vec::as_mut_slice));
-        let counts = rule.count(Counts { step: 2, mu_product: 0.3 });
-        let mut slots = [
-            Slot { p: &mut large, g: &large_g, state: of_large, rule, counts, fresh: false },
-            Slot { p: &mut small, g: &small_g, state: of_small, rule, counts, fresh: false },
-        ];
-        step(&mut slots);
-        for slot in &slots {
-            hash.add(slot.p);
-            for state in &slot.state {
+        let ready = rule.ready(rule.count(Counts { step: 2, mu_product: 0.3 }), false);
+        step(&mut [Slot::new(ready, &mut large, &large_g, of_large), Slot::new(ready, &mut small, &small_g, of_small)]);
+        for (p, states) in [large, small].iter().zip(&states) {
+            hash.add(p);
+            for state in states {
                 hash.add(state);
             }
         }
     }
-    let (lr, eps, weight_decay, beta1, beta2, maximize) = (0.1, 1e-8, 0.1, 0.9, 0.99, false);
+    let (lr, eps, weight_decay, betas, maximize) = (0.1, 1e-8, 0.1, [0.9, 0.99], false);
     let sgd = Sgd { lr, momentum: 0.9, dampening: 0.1, weight_decay, nesterov: true, maximize };
-    run::<T, _>(hash, sgd);
-    run::<T, _>(hash, Sgd { momentum: 0.0, nesterov: false, ..sgd });
-    let adam = Adam { lr, beta1, beta2, eps, weight_decay, decoupled: true, amsgrad: false, maximize };
-    run::<T, _>(hash, adam);
-    run::<T, _>(hash, Adam { amsgrad: true, decoupled: false, maximize: true, ..adam });
-    run::<T, _>(hash, NAdam { lr, beta1, beta2, eps, weight_decay, momentum_decay: 0.1, decoupled: true, maximize });
+    run::<T>(hash, sgd);
+    run::<T>(hash, Sgd { momentum: 0.0, nesterov: false, ..sgd });
+    run::<T>(hash, AdamW { lr, betas, eps, weight_decay, amsgrad: false, maximize });
+    run::<T>(hash, Adam::<false> { lr, betas, eps, weight_decay, amsgrad: true, maximize: true });
+    let nadam = NAdam { lr, betas, eps, weight_decay, momentum_decay: 0.1, decoupled_weight_decay: true, maximize };
+    run::<T>(hash, nadam);
     let rmsprop = RmsProp { lr, alpha: 0.9, eps, weight_decay, momentum: 0.9, centered: true, maximize };
-    run::<T, _>(hash, rmsprop);
-    run::<T, _>(hash, RmsProp { centered: false, ..rmsprop });
-    run::<T, _>(hash, Adagrad { lr, lr_decay: 0.1, weight_decay, initial_accumulator_value: 0.0, eps, maximize });
-    run::<T, _>(hash, Adadelta { lr, rho: 0.9, eps, weight_decay, maximize });
+    run::<T>(hash, rmsprop);
+    run::<T>(hash, RmsProp { centered: false, ..rmsprop });
+    run::<T>(hash, Adagrad { lr, lr_decay: 0.1, weight_decay, initial_accumulator_value: 0.0, eps, maximize });
+    run::<T>(hash, Adadelta { lr, rho: 0.9, eps, weight_decay, maximize });
 }
