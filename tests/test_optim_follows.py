@@ -89,7 +89,7 @@ def test_a_parameter_that_is_assigned_is_said_not_to_be_trained() -> None:
     model = rg.nn.Linear(3, 2)
     model.bias = rg.nn.Parameter(rg.zeros(2))
     optimizer = rg.optim.SGD(model.parameters(), lr=0.1)
-    with pytest.warns(UserWarning, match="Linear.weight is another Parameter now.*make the optimizer anew"):
+    with pytest.warns(UserWarning, match="Linear.weight is another Parameter now.*create the optimizer again"):
         model.weight = rg.nn.Parameter(rg.zeros(2, 3))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
