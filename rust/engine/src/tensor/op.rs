@@ -140,7 +140,9 @@ impl Saved {
             saved.versions.push(y.version());
             saved.output = Some(y.without_history());
         }
-        saved.versions.extend(saved.extra.as_ref().map(Tensor::version));
+        if let Some(extra) = &saved.extra {
+            saved.versions.push(extra.version());
+        }
         saved
     }
 

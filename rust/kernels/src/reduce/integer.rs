@@ -1,6 +1,6 @@
 //! Reductions of integers.
 
-use super::{Axes, Reduce, Sorted, check};
+use super::{Axes, Reduce, check};
 use crate::View;
 use crate::entries::entries;
 use crate::map::Int;
@@ -47,7 +47,7 @@ fn fold<T: Element, A: Element>(
 ) {
     let some = check(out.len(), x.len(), kept, reduced);
     out.fill(initial);
-    let mut room = Sorted::default();
+    let mut room = None;
     let reduced = reduced.by_stride(&mut room);
     if some {
         split(out, 1, GRAIN_CHEAP.div_ceil(reduced.len()), |start, out| {

@@ -39,14 +39,14 @@ impl<'a> Axes<'a> {
 
     /// The same dimensions by decreasing stride, which is memory order, for reductions that may take them in any order.
     /// `room` holds the result.
-    fn by_stride<'b>(self, room: &'b mut Sorted) -> Axes<'b>
+    fn by_stride<'b>(self, room: &'b mut Option<Sorted>) -> Axes<'b>
     where
         'a: 'b,
     {
         if self.strides.is_sorted_by(|a, b| a >= b) {
             return self;
         }
-        let (shape, strides) = room.of(self.shape.len());
+        let (shape, strides) = room.insert(Sorted::default()).of(self.shape.len());
         shape.copy_from_slice(self.shape);
         strides.copy_from_slice(self.strides);
         for end in 1..strides.len() {

@@ -6,7 +6,7 @@ use super::columns::{Columns, fold_pieces};
 use super::fold::{
     Cascade, Fold, MAX_LANES, Max, Min, Prod, SquaredDistances, Sum, fold_across, fold_lanes, fold_tile,
 };
-use super::{Axes, Reduce, Sorted, check};
+use super::{Axes, Reduce, check};
 use crate::View;
 use crate::buffer::Buffer;
 use crate::entries::entries;
@@ -52,7 +52,7 @@ fn fold<T: Real, F: Fold<T>>(out: &mut [T], x: &[T], about: &[T], kept: Axes, re
     if !check(out.len(), x.len(), kept, reduced) {
         return out.fill(F::IDENTITY);
     }
-    let mut room = Sorted::default();
+    let mut room = None;
     let reduced = reduced.by_stride(&mut room);
     let (outer, inner) = (kept.walk(), reduced.walk());
     let rows_lie_together = matches!(inner.dims(), [] | [Dim { strides: [1], .. }]);
