@@ -320,7 +320,7 @@ impl PyTensor {
     /// Whether gradients flow to or through this tensor.
     #[getter]
     fn requires_grad(&self) -> PyResult<bool> {
-        rgrad_engine::compile::asked(&self.inner).map_err(to_py)?;
+        rgrad_engine::compile::note_grad_state(&self.inner).map_err(to_py)?;
         Ok(self.inner.requires_grad())
     }
     #[setter]

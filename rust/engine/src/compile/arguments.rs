@@ -48,7 +48,7 @@ pub(super) fn aim(t: &Tensor, arguments: &[Tensor], recording: u32, since: u64) 
 
 impl Program {
     /// Sets `requires_grad` of arguments as the function does.
-    pub(super) fn set_asked(&self, arguments: &[Tensor]) -> Result<()> {
+    pub(super) fn set_requires_grad(&self, arguments: &[Tensor]) -> Result<()> {
         self.set.iter().try_for_each(|&(i, on)| arguments[i].set_requires_grad(on))
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::alias::Conflict;
-use super::asked::{Asked, Watched};
+use super::grad_state::{GradState, Watched};
 use crate::dtype::DType;
 use crate::error::Result;
 use crate::op::{Op, Out};
@@ -20,13 +20,13 @@ pub(super) struct Cell {
     /// Its layout when it was recorded. Offsets count from the cell's first element.
     pub layout: Layout,
     /// Its gradient state when it was recorded.
-    pub asked: Asked,
+    pub grad_state: GradState,
 }
 
 impl Cell {
     /// A temporary.
     pub fn temporary(dtype: DType, layout: Layout) -> Self {
-        Self { home: Home::Temporary, dtype, layout, asked: Asked::default() }
+        Self { home: Home::Temporary, dtype, layout, grad_state: GradState::default() }
     }
 
     /// Whether it was recorded for such a tensor.

@@ -14,9 +14,9 @@ use smallvec::SmallVec;
 
 use super::alias;
 use super::arguments::{aim, fixed_data, part_of, put_back};
-use super::asked::asked;
-use super::hooks::{OfThread, refusal};
+use super::grad_state::grad_state;
 use super::program::{Cell, Gradient, Home, Instr, Operand, Output, Program};
+use super::watcher::{OfThread, refusal};
 use crate::error::{Error, ErrorKind, Result, fail};
 use crate::op::{Kind, Op, Out, Plain, with_grad_enabled};
 use crate::ops;
@@ -173,7 +173,7 @@ impl Recorder {
             Home::Argument(_) => t.layout().clone(),
             _ => Layout::contiguous(t.shape()),
         };
-        self.program.cells.push(Cell { home, dtype: t.dtype(), layout, asked: asked(t) });
+        self.program.cells.push(Cell { home, dtype: t.dtype(), layout, grad_state: grad_state(t) });
         self.before.push(None);
         t.set_mark(Mark::Cell { recording: self.number, cell });
         cell
@@ -196,7 +196,7 @@ impl Recorder {
                 cell
             }
         };
-        self.watch(t, cell);
+        self.watch_grad_state(t, cell);
         Ok(Operand { cell, layout: t.layout().clone() })
     }
 
@@ -329,7 +329,7 @@ impl Recorder {
                 // From now on the program writes to the memory of the gradient.
                 if let Home::Temporary = cell.home {
                     cell.home = Home::Captured(grad.whole());
-                    cell.asked = asked(&grad.whole());
+                    cell.grad_state = grad_state(&grad.whole());
                     self.program.gradients[i].made = true;
                 }
                 self.program.gradients[i].after = Some(operand);
@@ -366,7 +366,7 @@ impl Recorder {
             changed().try_for_each(|(_, x)| x.check_write(&x.detach()))?;
             changed().try_for_each(|(i, x)| put_back(x, &self.arguments[i]))
         })?;
-        self.program.set_asked(arguments)?;
+        self.program.set_requires_grad(arguments)?;
         let one = |((y, output), &sealed): ((&Tensor, &Output), &bool)| -> Result<Tensor> {
             let part = match output {
                 Output::Alias(Operand { cell, layout }) => match self.program.cells[*cell].home {
@@ -392,8 +392,8 @@ impl Recorder {
             if let Some(before) = before {
                 let _ = with_grad_enabled(false, || t.whole().copy_from(&before));
             }
-            if t.requires_grad() != cell.asked.0 {
-                let _ = t.set_requires_grad(cell.asked.0);
+            if t.requires_grad() != cell.grad_state.0 {
+                let _ = t.set_requires_grad(cell.grad_state.0);
             }
         }
         for (gradient, before) in self.program.gradients.into_iter().zip(self.gradients) {

@@ -8,7 +8,7 @@ use rgrad_kernels::threads;
 use smallvec::SmallVec;
 
 use super::arguments::{part_of, put_back};
-use super::asked::{Watched, asked};
+use super::grad_state::{Watched, grad_state};
 use super::passes;
 use super::plan::assign_slots;
 use super::program::{Cell, Gradient, Home, Operand, Output, Program};
@@ -196,7 +196,7 @@ impl Replay {
             let leaves = || gradients.iter().filter(|g| g.leaf.is_same(t)).count();
             // Somebody else holds it, too; the condition that nearly always holds is tested first.
             let others = t.handles() > held + gradients.len() || t.handles() > held + leaves() || gradient();
-            asked(t) == cell.asked && others
+            grad_state(t) == cell.grad_state && others
         };
         cells.into_iter().all(valid) && self.program.watched.iter().all(Watched::is_as_found)
     }
@@ -218,7 +218,7 @@ impl Replay {
         for &i in self.changed.iter().filter(|&&i| !used[i].is_same(&arguments[i])) {
             put_back(&arguments[i], &used[i])?;
         }
-        self.program.set_asked(arguments)?;
+        self.program.set_requires_grad(arguments)?;
         let made = self.outputs.iter().zip(&self.wholes).zip(&self.program.outputs).zip(&self.program.sealed);
         let mut shared: SmallVec<[(usize, Tensor); 2]> = SmallVec::new();
         let made = made.enumerate().map(|(i, (((reference, whole), output), &sealed))| {

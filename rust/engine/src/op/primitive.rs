@@ -77,7 +77,7 @@ where
 {
     let mut out = Out::new();
     if watch::is_recording() {
-        watch::draws(generator);
+        watch::tell(|watcher| watcher.draws(generator));
         let generator = generator.clone();
         run(Kind::Other, name, &[], &mut out, true, move |_, out| f(&generator, out))?;
     } else {

@@ -91,7 +91,7 @@ pub fn gradients(
             None => fail!(Runtime, "grad: input {i} does not require gradients; make it with requires_grad=True"),
         }
     }
-    watch::aimed(inputs);
+    watch::tell(|watcher| watcher.aimed(inputs));
     let mut found: BTreeMap<Key, Tensor> = BTreeMap::new();
     let needed = reaching(start.iter().map(|p| &p.to), &keys, options.stop_at_inputs);
     let targets = Targets { keys: &keys, needed, found: &mut found };
@@ -186,7 +186,7 @@ fn run(
     mut targets: Option<Targets<'_>>,
     at_leaf: &mut dyn FnMut(&Tensor, Tensor),
 ) -> Result<()> {
-    watch::differentiated();
+    watch::tell(|watcher| watcher.differentiated());
     with_grad_enabled(options.create_graph, || {
         let mut pending: BTreeMap<Key, Pending> = BTreeMap::new();
         for p in start {
@@ -311,7 +311,7 @@ impl Node {
             );
         }
         drop(slot);
-        watch::relied(saved.tensors(), self.clock);
+        watch::tell(|watcher| watcher.relied(&saved.tensors().collect::<Vec<_>>(), self.clock));
         if let Some(mut y) = saved.output.take() {
             if options.create_graph {
                 y = y.with_node(this.clone());

@@ -45,14 +45,14 @@ impl Tensor {
     /// The elements for reading. `T` must be the dtype's type.
     pub(crate) fn read<T: Element>(&self) -> Reader<'_, T> {
         debug_assert_eq!(self.dtype().size(), size_of::<T>());
-        watch::touched(self);
+        watch::tell(|watcher| watcher.touched(self));
         Reader { guard: self.storage().buffer.read(), layout: &self.data.layout }
     }
 
     /// The whole storage for writing; counts as a change. The tensor's first element is at `layout().offset`.
     pub(crate) fn write<T: Element>(&self) -> Write<'_, T> {
         debug_assert_eq!(self.dtype().size(), size_of::<T>());
-        watch::touched(self);
+        watch::tell(|watcher| watcher.touched(self));
         let guard = self.storage().buffer.write();
         self.storage().version.fetch_add(1, Release);
         guard

@@ -13,7 +13,7 @@ impl Tensor {
         if on && !self.dtype().is_float() {
             fail!(Type, "requires_grad: only tensors of floats have gradients, this one holds {}", self.dtype());
         }
-        watch::asked(self)?;
+        watch::note_grad_state(self)?;
         if self.node.is_some() {
             if on {
                 return Ok(());
@@ -27,7 +27,7 @@ impl Tensor {
     /// The gradient accumulated so far.
     #[must_use]
     pub fn grad(&self) -> Option<Tensor> {
-        watch::grad_read(self);
+        watch::tell(|watcher| watcher.gradient(self, true));
         self.data.grad.lock().clone()
     }
 
@@ -60,7 +60,7 @@ impl Tensor {
                 fail!(Type, "grad: a tensor of {} cannot have a gradient of {}", self.dtype(), g.dtype());
             }
         }
-        watch::grad_written(self);
+        watch::tell(|watcher| watcher.gradient(self, false));
         drop(self.swap_grad(grad));
         Ok(())
     }
@@ -68,7 +68,7 @@ impl Tensor {
     /// Lets `f` change the gradient. What it returns is dropped without the lock: its owner may be another library, whose code
     /// may read this gradient, or wait for a thread that does.
     pub(crate) fn with_grad(&self, f: impl FnOnce(&mut Option<Tensor>) -> Result<Option<Tensor>>) -> Result<()> {
-        watch::grad_read(self);
+        watch::tell(|watcher| watcher.gradient(self, true));
         let old = f(&mut self.data.grad.lock())?;
         drop(old);
         Ok(())

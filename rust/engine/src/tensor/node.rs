@@ -229,7 +229,7 @@ pub fn register_hook(t: &Tensor, hook: Arc<dyn Hook>) -> Result<Registered> {
     if !t.requires_grad() {
         fail!(Runtime, "register_hook: the tensor does not require gradients, so none would reach the hook");
     }
-    watch::asked(t)?;
+    watch::note_grad_state(t)?;
     watch::check_hook(t)?;
     let hooks = Hooks::of(t);
     hooks.changes.fetch_add(1, Relaxed);
@@ -239,7 +239,7 @@ pub fn register_hook(t: &Tensor, hook: Arc<dyn Hook>) -> Result<Registered> {
         all.insert(number, hook);
         Registered { hooks: Arc::downgrade(hooks), number }
     };
-    watch::hooked(&registered);
+    watch::tell(|watcher| watcher.hooked(&registered));
     Ok(registered)
 }
 

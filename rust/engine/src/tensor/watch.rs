@@ -1,5 +1,9 @@
 //! What a recorder of compiled steps hears of from the rest of the engine: which tensors are made, read and written, and which
-//! primitives run. It is the only way up: [`crate::compile`] is above everything that it watches.
+//! primitives run.
+//!
+//! [`crate::compile`] is above everything that it watches, so it is called through a trait: it [installs](install) a [`Watcher`],
+//! and code below [reports](tell) events to it. A thread is watched while it records; otherwise each event costs one test of a
+//! thread-local number.
 
 use std::cell::Cell;
 use std::sync::{Arc, OnceLock};
@@ -27,19 +31,19 @@ pub(crate) trait Watcher: Sync {
     fn check_free(&self, what: &str, t: &Tensor) -> Result<()>;
     /// `RuntimeError` if the elements may lie elsewhere when the step is repeated.
     fn check_place(&self, what: &str, t: &Tensor) -> Result<()>;
-    /// A leaf's gradient is looked at or added to, or else replaced.
+    /// The gradient of a leaf is read or accumulated into (`read`), or else replaced.
     fn gradient(&self, leaf: &Tensor, read: bool);
-    /// It is looked at whether `t` requires gradients, or which hooks it has, or that is about to change.
-    fn asked(&self, t: &Tensor) -> Result<()>;
+    /// `requires_grad` or the hooks of `t` are about to be read or changed.
+    fn note_grad_state(&self, t: &Tensor) -> Result<()>;
     /// A hook is about to be registered on `t`: `RuntimeError` if it would be lost.
     fn check_hook(&self, t: &Tensor) -> Result<()>;
-    /// It was.
+    /// The hook was registered.
     fn hooked(&self, hook: &Registered);
     /// A reverse pass runs.
     fn differentiated(&self);
-    /// Gradients of these are asked for.
+    /// Gradients with respect to these are about to be computed, other than for `.grad`.
     fn aimed(&self, inputs: &[Tensor]);
-    /// A rule uses these, which a node with this clock saved.
+    /// A reverse rule uses these tensors, which a node with this clock saved.
     fn relied(&self, saved: &[&Tensor], clock: u64);
 }
 
@@ -59,6 +63,14 @@ pub(crate) fn install(watcher: &'static dyn Watcher) {
 #[inline]
 fn watcher() -> Option<&'static dyn Watcher> {
     if is_recording() { WATCHER.get().copied() } else { None }
+}
+
+/// Reports an event to the watcher of this thread, if it is being watched.
+#[inline]
+pub(crate) fn tell(event: impl FnOnce(&dyn Watcher)) {
+    if let Some(watcher) = watcher() {
+        event(watcher);
+    }
 }
 
 /// Whether primitives on this thread are being written down.
@@ -125,19 +137,6 @@ pub(crate) fn ran<'a>(
     watcher.ran(op, x, out, effect)
 }
 
-pub(crate) fn draws(generator: &Generator) {
-    if let Some(watcher) = watcher() {
-        watcher.draws(generator);
-    }
-}
-
-#[inline]
-pub(crate) fn touched(t: &Tensor) {
-    if let Some(watcher) = watcher() {
-        watcher.touched(t);
-    }
-}
-
 pub(crate) fn is_known(t: &Tensor) -> bool {
     watcher().is_none_or(|watcher| watcher.is_known(t))
 }
@@ -152,50 +151,12 @@ pub fn check_place(what: &str, t: &Tensor) -> Result<()> {
     watcher().map_or(Ok(()), |watcher| watcher.check_place(what, t))
 }
 
+/// To be called before `requires_grad` or the hooks of `t` are read or changed.
 #[inline]
-pub(crate) fn grad_read(leaf: &Tensor) {
-    if let Some(watcher) = watcher() {
-        watcher.gradient(leaf, true);
-    }
-}
-
-#[inline]
-pub(crate) fn grad_written(leaf: &Tensor) {
-    if let Some(watcher) = watcher() {
-        watcher.gradient(leaf, false);
-    }
-}
-
-/// To be called before it is looked at whether `t` requires gradients, or which hooks it has, and before that changes.
-#[inline]
-pub fn asked(t: &Tensor) -> Result<()> {
-    watcher().map_or(Ok(()), |watcher| watcher.asked(t))
+pub fn note_grad_state(t: &Tensor) -> Result<()> {
+    watcher().map_or(Ok(()), |watcher| watcher.note_grad_state(t))
 }
 
 pub(crate) fn check_hook(t: &Tensor) -> Result<()> {
     watcher().map_or(Ok(()), |watcher| watcher.check_hook(t))
-}
-
-pub(crate) fn hooked(hook: &Registered) {
-    if let Some(watcher) = watcher() {
-        watcher.hooked(hook);
-    }
-}
-
-pub(crate) fn differentiated() {
-    if let Some(watcher) = watcher() {
-        watcher.differentiated();
-    }
-}
-
-pub(crate) fn aimed(inputs: &[Tensor]) {
-    if let Some(watcher) = watcher() {
-        watcher.aimed(inputs);
-    }
-}
-
-pub(crate) fn relied<'a>(saved: impl Iterator<Item = &'a Tensor>, clock: u64) {
-    if let Some(watcher) = watcher() {
-        watcher.relied(&saved.collect::<Vec<_>>(), clock);
-    }
 }

@@ -1,4 +1,4 @@
-//! The recorder's reactions to what it watches.
+//! The [`Watcher`] of compiled steps: passes each event on to the recorder of the calling thread.
 
 use std::sync::Arc;
 
@@ -59,8 +59,8 @@ impl Watcher for OfThread {
         with(|r| r.leaf(leaf, read));
     }
 
-    fn asked(&self, t: &Tensor) -> Result<()> {
-        with(|r| r.look_at_asked(t))
+    fn note_grad_state(&self, t: &Tensor) -> Result<()> {
+        with(|r| r.note_grad_state(t))
     }
 
     fn check_hook(&self, t: &Tensor) -> Result<()> {

@@ -1,14 +1,14 @@
-//! Whether gradients are computed for captured tensors, and hooks called on them: a program is valid only while that is so.
+//! The gradient state of captured tensors, `requires_grad` and hooks: a program is valid only while it is as recorded.
 
 use super::program::Home;
 use super::record::{Recorder, place};
 use crate::error::{Result, fail};
 use crate::tensor::{Hooks, Tensor, Weak};
 
-/// Whether gradients are computed for a tensor, and how often the hooks on them have changed.
-pub(super) type Asked = (bool, u64);
+/// `requires_grad` of a tensor, and how often its hooks have changed.
+pub(super) type GradState = (bool, u64);
 
-pub(super) fn asked(t: &Tensor) -> Asked {
+pub(super) fn grad_state(t: &Tensor) -> GradState {
     (t.requires_grad(), Hooks::changes(t))
 }
 
@@ -16,13 +16,13 @@ pub(super) fn asked(t: &Tensor) -> Asked {
 #[derive(Clone)]
 pub(super) struct Watched {
     tensor: Weak,
-    found: Asked,
+    found: GradState,
 }
 
 impl Watched {
     /// Whether this is unchanged, or the tensor no longer exists.
     pub fn is_as_found(&self) -> bool {
-        self.tensor.upgrade().is_none_or(|t| asked(&t) == self.found)
+        self.tensor.upgrade().is_none_or(|t| grad_state(&t) == self.found)
     }
 }
 
@@ -32,19 +32,19 @@ impl Recorder {
         t.recording() != self.number && !self.is_built(t)
     }
 
-    /// Records the current state of `t`, which is used as this cell.
-    pub(super) fn watch(&mut self, t: &Tensor, cell: usize) {
+    /// Records the current gradient state of `t`, which is used as this cell.
+    pub(super) fn watch_grad_state(&mut self, t: &Tensor, cell: usize) {
         let Home::Captured(whole) = &self.program.cells[cell].home else { return };
         if !(t.is_same(whole) && t.is_leaf()) && self.is_outside(t) {
             let tensor = t.downgrade();
             if !self.program.watched.iter().any(|other| other.tensor.is_same(&tensor)) {
-                self.program.watched.push(Watched { tensor, found: asked(t) });
+                self.program.watched.push(Watched { tensor, found: grad_state(t) });
             }
         }
     }
 
-    /// Records that the function reads this state of `t`, or is about to change it.
-    pub(super) fn look_at_asked(&mut self, t: &Tensor) -> Result<()> {
+    /// Captures `t`, whose gradient state the function is about to read or change, so that replays compare it.
+    pub(super) fn note_grad_state(&mut self, t: &Tensor) -> Result<()> {
         if self.is_outside(t) { self.operand(t).map(|_| ()) } else { Ok(()) }
     }
 
