@@ -1,4 +1,9 @@
-//! Compiled steps: recording and replaying programs, the primitives of `rgrad.compile`.
+//! Compiled steps: recording a function, and the recorded program.
+//!
+//! `rgrad._compile.compiled` calls [`_record`], the function itself, and [`_recorded`], or [`_abandon`] after an exception, and
+//! keeps the program in a [`PyCompiled`], which finds it again in later calls. A program runs in three steps:
+//! [`prepare`](PyProgram::prepare) copies Python's state of optimizers to it, the engine replays it, and
+//! [`settle`](PyProgram::settle) copies the state back.
 
 use std::cell::RefCell;
 use std::sync::Arc;

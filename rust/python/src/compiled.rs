@@ -1,4 +1,8 @@
 //! `rgrad.compile`'s functions: finding the program of a call.
+//!
+//! A call looks for a program three times, each slower than the one before: the most recently used one by its positional
+//! arguments ([`Entry::flat`]), the others likewise, and, in Python (`Compiled._call`), any by the structure of its arguments
+//! ([`Entry::is_for`]). In each case [`guards`](crate::guards) must hold as well. Then the function is recorded.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

@@ -1,4 +1,5 @@
-//! The one way in from Python: every function, method and conversion that the interpreter calls passes [`boundary`].
+//! Calls from Python: every function, method and conversion that the interpreter calls passes [`boundary`], which catches panics.
+//! From there, [`run`](crate::error::run) leads into the engine.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};

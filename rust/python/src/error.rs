@@ -1,4 +1,4 @@
-//! Errors of the engine as Python exceptions, and the one way into the engine.
+//! Calls into the engine: [`run`] releases the GIL around long ones, and the engine's errors become Python exceptions.
 
 use std::cell::Cell;
 

@@ -1,7 +1,8 @@
 //! Python bindings of rgrad: the extension module `rgrad._core`.
 //!
-//! Nothing is computed here: arguments are converted, the interpreter is released around long work, the engine is called,
-//! and errors become exceptions. Functions and methods of the operations are generated from the engine's (`build`).
+//! Nothing is computed here: arguments are converted ([`args`]), the interpreter is released around long work and the engine
+//! is called ([`error::run`]), and errors become exceptions. Functions and methods of the operations are generated: for
+//! `_core.linear`, `build` finds `#[op] fn linear` in the engine's sources, and writes the code that [`functions`] includes.
 
 // PyO3 hands arguments over by value, and docstrings are written for Python's readers.
 #![allow(clippy::needless_pass_by_value, clippy::trivially_copy_pass_by_ref, clippy::unused_self, clippy::doc_markdown)]

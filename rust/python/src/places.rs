@@ -1,4 +1,7 @@
-//! What a recorded function found by name: variables, attributes and entries of containers, with their values.
+//! Guards on names: what a recorded function found by name (variables, attributes and entries of containers), with the values.
+//!
+//! `rgrad._compile.names` finds the names in the function's bytecode, and passes them as trees of tuples; [`PyPlaces::hold`]
+//! looks all of them up again before each replay.
 
 use pyo3::exceptions::{PyAttributeError, PyValueError};
 use pyo3::intern;

@@ -1,4 +1,5 @@
-//! Turns: threads that call one compiled function take turns in holding its programs.
+//! Turns: threads that call one compiled function take turns in holding its programs. A turn is a reentrant lock that is waited
+//! for without the GIL, and that a forked child does not find locked by a thread of its parent.
 
 use std::sync::Arc;
 

@@ -1,4 +1,8 @@
-//! Running operations: [`apply`], which every operation goes through, and the interpreters that it calls.
+//! Running operations: [`apply`], which every differentiable operation goes through, and the interpreters that it calls.
+//!
+//! A recorder of compiled steps is called around the value's computation, and then, if they are concerned, the check for NaN, the
+//! tape, and forward mode, which pushes tangents through what has been taped. Operations without derivatives (copies, checks,
+//! writes, draws) are functions that `primitive` runs; only the recorder hears of them.
 
 mod anomaly;
 mod primitive;
