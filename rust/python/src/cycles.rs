@@ -93,6 +93,6 @@ impl PyTensor {
 
 impl Drop for PyTensor {
     fn drop(&mut self) {
-        tape::let_go(&self.inner);
+        tape::break_cycle(&self.inner);
     }
 }

@@ -1,7 +1,7 @@
 //! Aliasing: arguments that share memory with each other or with captured tensors. A program treats them as different cells, and
 //! runs on copies, which is equivalent unless the function reads one after it has changed the other.
 
-use super::program::{Aim, Home, Program};
+use super::program::{Home, Program, Target};
 use super::record::Recorder;
 use crate::error::{Result, fail};
 use crate::shape::Show;
@@ -84,7 +84,7 @@ pub(super) fn check_captured(program: &Program) -> Result<()> {
 
 /// `RuntimeError` if arguments that the program treats as distinct share memory or a history.
 pub(super) fn check(program: &Program, arguments: &[Tensor]) -> Result<()> {
-    if !program.aims.is_empty() {
+    if !program.targets.is_empty() {
         check_histories(program, arguments)?;
     }
     for &Conflict { argument, cell, why } in &program.conflicts {
@@ -161,14 +161,14 @@ impl Recorder {
 /// the program it is a leaf, so it does not contain what flows through the argument.
 fn check_histories(program: &Program, arguments: &[Tensor]) -> Result<()> {
     for &i in &program.followed {
-        let keys = program.aims.iter().filter_map(|aim| match *aim {
-            Aim::Argument(j) if j == i => None,
-            Aim::Argument(j) => tape::key(&arguments[j]),
-            Aim::Outside(key) => Some(key),
+        let keys = program.targets.iter().filter_map(|target| match *target {
+            Target::Argument(j) if j == i => None,
+            Target::Argument(j) => tape::key(&arguments[j]),
+            Target::Outside(key) => Some(key),
         });
         let captured = |t: &Tensor| t.requires_grad() && t.is_same(&arguments[i]);
-        let aimed = program.aims.iter().any(|aim| matches!(aim, Aim::Argument(j) if *j == i));
-        let also = aimed && program.cells.iter().any(|cell| matches!(&cell.home, Home::Captured(t) if captured(t)));
+        let is_target = program.targets.iter().any(|target| matches!(target, Target::Argument(j) if *j == i));
+        let also = is_target && program.cells.iter().any(|cell| matches!(&cell.home, Home::Captured(t) if captured(t)));
         if also || tape::reaches(&arguments[i], &keys.collect::<Vec<_>>()) {
             fail!(
                 Runtime,

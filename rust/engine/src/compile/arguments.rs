@@ -4,7 +4,7 @@ use rgrad_kernels::places_differ;
 use smallvec::SmallVec;
 
 use super::alias;
-use super::program::{Aim, Home, Program};
+use super::program::{Home, Program, Target};
 use super::replay::Replay;
 use crate::error::{Result, fail};
 use crate::op::with_grad_enabled;
@@ -36,14 +36,14 @@ pub(super) fn put_back(argument: &Tensor, copy: &Tensor) -> Result<()> {
     Ok(())
 }
 
-/// What a tensor is that gradients were asked of; None for one of the step's own.
-pub(super) fn aim(t: &Tensor, arguments: &[Tensor], recording: u32, since: u64) -> Option<Aim> {
+/// A tensor with respect to which gradients were computed, as a program finds it; None for one that the step makes.
+pub(super) fn target(t: &Tensor, arguments: &[Tensor], recording: u32, since: u64) -> Option<Target> {
     let key = tape::key(t)?;
     if let Some(i) = arguments.iter().position(|x| x.is_same(t)) {
-        return Some(Aim::Argument(i));
+        return Some(Target::Argument(i));
     }
     let before = t.node().map_or(t.recording() != recording, |node| node.clock <= since);
-    before.then_some(Aim::Outside(key))
+    before.then_some(Target::Outside(key))
 }
 
 impl Program {

@@ -216,7 +216,7 @@ impl Replay {
         let outcome = self
             .check_arguments(&arguments)
             .and_then(|()| self.run_loaded(&mut arguments, batches, done, results, pause));
-        self.let_go();
+        self.release_arguments();
         if shuffled {
             self.gathered = arguments;
         }

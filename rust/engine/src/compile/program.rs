@@ -111,7 +111,7 @@ pub(super) struct Gradient {
 
 /// A tensor with respect to which the function computes gradients other than through `.grad`.
 #[derive(Clone, Copy)]
-pub(super) enum Aim {
+pub(super) enum Target {
     Argument(usize),
     /// A leaf or an earlier result.
     Outside(crate::tensor::Key),
@@ -130,10 +130,10 @@ pub struct Program {
     pub(super) gradients: Vec<Gradient>,
     pub(super) conflicts: Vec<Conflict>,
     pub(super) watched: Vec<Watched>,
-    /// The arguments whose `requires_grad` the function sets, to what.
+    /// The arguments whose `requires_grad` the function sets, and the values.
     pub(super) set: Vec<(usize, bool)>,
-    pub(super) aims: Vec<Aim>,
-    /// The arguments that require gradients, if there are aims.
+    pub(super) targets: Vec<Target>,
+    /// The arguments that require gradients, if there are targets.
     pub(super) followed: Vec<usize>,
 }
 

@@ -13,7 +13,7 @@ use rgrad_kernels::lock::Lock;
 use smallvec::SmallVec;
 
 use super::alias;
-use super::arguments::{aim, fixed_data, part_of, put_back};
+use super::arguments::{fixed_data, part_of, put_back, target};
 use super::grad_state::grad_state;
 use super::program::{Cell, Gradient, Home, Instr, Operand, Output, Program};
 use super::watcher::{OfThread, refusal};
@@ -63,7 +63,7 @@ pub(super) struct Recorder {
     /// Whether a backward pass was made.
     pub(super) differentiated: bool,
     /// What gradients were computed with respect to, other than for `.grad`.
-    pub(super) aims: Vec<Tensor>,
+    pub(super) targets: Vec<Tensor>,
     /// The clock when it began.
     since: u64,
     /// The hooks that were registered.
@@ -104,7 +104,7 @@ impl Recording {
             generators: Vec::new(),
             states: Vec::new(),
             differentiated: false,
-            aims: Vec::new(),
+            targets: Vec::new(),
             since: clock(),
             hooks: Vec::new(),
             refused: None,
@@ -342,8 +342,8 @@ impl Recorder {
             .collect();
         self.program.followed = (0..self.arguments.len()).filter(|&i| self.arguments[i].requires_grad()).collect();
         if !self.program.followed.is_empty() {
-            self.program.aims =
-                self.aims.drain(..).filter_map(|t| aim(&t, &self.arguments, self.number, self.since)).collect();
+            self.program.targets =
+                self.targets.drain(..).filter_map(|t| target(&t, &self.arguments, self.number, self.since)).collect();
         }
         for y in outputs {
             let operand = self.operand(y)?;

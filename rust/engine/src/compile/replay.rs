@@ -1,4 +1,8 @@
 //! Replaying a program.
+//!
+//! [`Replay::new`] runs the passes and binds each operand to a tensor once: captured tensors, constants and planned buffers are
+//! fixed, arguments are filled in at each run. [`Replay::run`] then calls each instruction's `forward` with places for its
+//! results, and moves the gradients that the program makes from and to their leaves.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -42,7 +46,7 @@ pub struct Replay {
     /// Memory for the operands of an instruction.
     operands: [Vec<&'static Tensor>; 2],
     /// The minimum time of each instruction, while profiling.
-    watch: Option<Vec<f64>>,
+    shortest: Option<Vec<f64>>,
     /// Arguments for the shuffled rows of an epoch, allocated for the first one.
     pub(super) gathered: Vec<Tensor>,
     /// For each cell, the number of handles to its tensor that the program holds.
@@ -104,7 +108,7 @@ impl Replay {
             views: Vec::new(),
             nothing: Tensor::full(&[0], Number::Int(0), DType::UInt8)?,
             operands: [Vec::new(), Vec::new()],
-            watch: None,
+            shortest: None,
             gathered: Vec::new(),
             held: vec![1; program.cells.len()],
             changed: Vec::new(),
@@ -209,7 +213,7 @@ impl Replay {
         let copies = self.copies(arguments)?;
         let used = copies.as_deref().unwrap_or(arguments);
         let done = self.execute(used).and_then(|()| with_grad_enabled(false, || self.returned(arguments, used)));
-        self.let_go();
+        self.release_arguments();
         done
     }
 
@@ -265,10 +269,10 @@ impl Replay {
         let arguments = copies.as_deref().unwrap_or(arguments);
         let mut best = vec![f64::INFINITY; self.steps.len()];
         for _ in 0..times {
-            self.watch = Some(std::mem::take(&mut best));
+            self.shortest = Some(std::mem::take(&mut best));
             let done = self.execute(arguments);
-            best = self.watch.take().unwrap_or_default();
-            self.let_go();
+            best = self.shortest.take().unwrap_or_default();
+            self.release_arguments();
             done?;
         }
         Ok(best)
@@ -286,8 +290,8 @@ impl Replay {
         Ok(())
     }
 
-    /// Lets go of the memory of arguments; their views stay, of nothing.
-    pub(super) fn let_go(&mut self) {
+    /// Releases the memory of arguments. Their views are kept for the next run, and are of nothing until then.
+    pub(super) fn release_arguments(&mut self) {
         for view in &mut self.views {
             view.move_to(&self.nothing, 0);
         }
@@ -301,7 +305,7 @@ impl Replay {
         }
     }
 
-    /// Runs the instructions. Views of arguments are kept for the next run, until [`Replay::let_go`].
+    /// Runs the instructions. Views of arguments are kept for the next run, until [`Replay::release_arguments`].
     pub(super) fn execute(&mut self, arguments: &[Tensor]) -> Result<()> {
         self.take_gradients()?;
         self.run_steps(arguments)?;
@@ -316,32 +320,32 @@ impl Replay {
 
     /// Runs the instructions; the program holds the gradients that it makes.
     pub(super) fn run_steps(&mut self, arguments: &[Tensor]) -> Result<()> {
-        let mut watch = self.watch.take();
-        self.look_at(arguments);
+        let mut shortest = self.shortest.take();
+        self.bind_views(arguments);
         let [mut x, mut out] = std::mem::take(&mut self.operands).map(emptied);
         let alone = self.alone;
         let mut steps = || {
             for (i, step) in self.steps.iter().enumerate() {
-                let start = watch.as_ref().map(|_| Instant::now());
+                let start = shortest.as_ref().map(|_| Instant::now());
                 x.clear();
                 x.extend(step.inputs.iter().map(|r| self.tensor(r, arguments)));
                 out.clear();
                 out.extend(step.outputs.iter().map(|r| self.tensor(r, arguments)));
                 step.op.forward(&x, &mut Out::at(&out))?;
-                if let (Some(watch), Some(start)) = (&mut watch, start) {
-                    watch[i] = watch[i].min(start.elapsed().as_secs_f64());
+                if let (Some(shortest), Some(start)) = (&mut shortest, start) {
+                    shortest[i] = shortest[i].min(start.elapsed().as_secs_f64());
                 }
             }
             Ok(())
         };
         let done: Result<()> = with_grad_enabled(false, || if alone { threads::alone(steps) } else { steps() });
         self.operands = [emptied(x), emptied(out)];
-        self.watch = watch;
+        self.shortest = shortest;
         done
     }
 
     /// Creates the views of parts of arguments, or moves them.
-    fn look_at(&mut self, arguments: &[Tensor]) {
+    fn bind_views(&mut self, arguments: &[Tensor]) {
         for (k, (i, layout)) in self.parts.iter().enumerate() {
             let x = &arguments[*i];
             match self.views.get_mut(k) {

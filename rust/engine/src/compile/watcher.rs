@@ -75,8 +75,8 @@ impl Watcher for OfThread {
         with(|r| r.differentiated = true);
     }
 
-    fn aimed(&self, inputs: &[Tensor]) {
-        with(|r| r.aims.extend(inputs.iter().cloned()));
+    fn targets(&self, inputs: &[Tensor]) {
+        with(|r| r.targets.extend(inputs.iter().cloned()));
     }
 
     fn relied(&self, saved: &[&Tensor], clock: u64) {

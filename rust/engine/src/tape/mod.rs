@@ -8,7 +8,7 @@ mod reverse;
 mod sealed;
 
 pub use crate::tensor::{Hook, Node, Registered, register_hook, retain_grad};
-pub use owned::{let_go, may_own, owned, remove_hooks};
+pub use owned::{break_cycle, may_own, owned, remove_hooks};
 pub use reverse::{Options, all_apart, apart, backward, captured, clock, gradients};
 pub(crate) use reverse::{key, reaches};
 pub(crate) use sealed::seal;

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use crate::tensor::{Edge, Foreign, Hooks, Node, Saved, Tensor};
 
-/// The number of nodes and tensors that are searched before a tensor is dropped.
-const PATIENCE: usize = 100_000;
+/// The largest number of nodes and tensors that are searched when a tensor is dropped.
+const SEARCH_LIMIT: usize = 100_000;
 
 /// Whether hooks or operations of the bindings may be behind `t`: cheap, and seldom true.
 #[must_use]
@@ -43,7 +43,7 @@ pub fn owned(t: &Tensor, budget: &mut usize) -> Vec<Foreign> {
 
 /// Removes the hooks that only `t` keeps alive.
 pub fn remove_hooks(t: &Tensor) {
-    let Some(search) = Search::of(t, PATIENCE) else { return };
+    let Some(search) = Search::of(t, SEARCH_LIMIT) else { return };
     let hooks = |found: &Found| match &found.item {
         Item::Tensor(t) => t.hooks().get().cloned(),
         Item::Node(node) => node.hooks.get().cloned(),
@@ -57,9 +57,9 @@ pub fn remove_hooks(t: &Tensor) {
 
 /// Called before a user's handle of `t` is dropped: clears a gradient that nobody could access any more, but whose history (from
 /// `create_graph`) refers to `t`, so that they would keep each other alive.
-pub fn let_go(t: &Tensor) {
+pub fn break_cycle(t: &Tensor) {
     let linked = t.handles() > 1 && keeps_grad(t) && t.try_grad().is_some_and(|g| g.node().is_some());
-    let Some(search) = linked.then(|| Search::of(t, PATIENCE)).flatten() else { return };
+    let Some(search) = linked.then(|| Search::of(t, SEARCH_LIMIT)).flatten() else { return };
     if search.owned().any(|found| found.is(t)) {
         // Those of other tensors, which only this one kept alive, may refer to it too.
         let tensor = |found: &Found| if let Item::Tensor(t) = &found.item { Some(t.clone()) } else { None };
@@ -116,7 +116,7 @@ impl Search {
             search.expand(next);
             next += 1;
         }
-        search.settle();
+        search.mark_shared();
         Some(search)
     }
 
@@ -179,7 +179,7 @@ impl Search {
     }
 
     /// Finds what others refer to, and what that refers to in turn.
-    fn settle(&mut self) {
+    fn mark_shared(&mut self) {
         let mut open = Vec::new();
         for (at, found) in self.found.iter().enumerate() {
             let all = match &found.item {

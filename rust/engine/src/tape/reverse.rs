@@ -1,7 +1,10 @@
 //! The reverse pass.
 //!
-//! It goes through the nodes in the order of their clocks, latest first, so that a gradient is complete when it is used; and
-//! it does not recurse, so a chain of a million operations is differentiated with a flat stack.
+//! [`run`] keeps the cotangents that are not used yet, one for each node or leaf, in an ordered map, and takes out the one with
+//! the greatest clock: a node's clock is greater than those of its inputs, so all that contributes to that cotangent has been
+//! accumulated. [`Node::vjp`] applies the rule of the node's operation, and [`accumulate`] adds the cotangents of its inputs to
+//! the map. Leaves have clock 0; [`backward`] adds what reaches them to `.grad` when the pass has succeeded, and [`gradients`]
+//! returns what reaches chosen tensors. Nothing recurses: a chain of a million operations is differentiated with a flat stack.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
@@ -28,6 +31,7 @@ pub struct Options {
     pub stop_at_inputs: bool,
 }
 
+/// The cotangent of a node or leaf that the pass has not reached yet: the sum of the contributions so far.
 struct Pending {
     to: Edge,
     grad: Tensor,
@@ -68,7 +72,7 @@ pub fn backward(y: &Tensor, grad: Option<&Tensor>, options: Options) -> Result<(
     let mut found = Vec::new();
     run(vec![start], options, None, &mut |leaf, g| found.push((leaf.clone(), g)))?;
     with_grad_enabled(options.create_graph, || {
-        found.into_iter().try_for_each(|(leaf, g)| accumulate(&leaf, g, options.create_graph))
+        found.into_iter().try_for_each(|(leaf, g)| add_to_grad(&leaf, g, options.create_graph))
     })
 }
 
@@ -91,7 +95,7 @@ pub fn gradients(
             None => fail!(Runtime, "grad: input {i} does not require gradients; make it with requires_grad=True"),
         }
     }
-    watch::tell(|watcher| watcher.aimed(inputs));
+    watch::tell(|watcher| watcher.targets(inputs));
     let mut found: BTreeMap<Key, Tensor> = BTreeMap::new();
     let needed = reaching(start.iter().map(|p| &p.to), &keys, options.stop_at_inputs);
     let targets = Targets { keys: &keys, needed, found: &mut found };
@@ -180,6 +184,7 @@ fn reaching<'a>(start: impl Iterator<Item = &'a Edge>, targets: &[Key], first: b
     needed
 }
 
+/// Propagates cotangents from `start`, to all leaves or to the targets.
 fn run(
     start: Vec<Pending>,
     options: Options,
@@ -190,7 +195,7 @@ fn run(
     with_grad_enabled(options.create_graph, || {
         let mut pending: BTreeMap<Key, Pending> = BTreeMap::new();
         for p in start {
-            push(&mut pending, &p.to, p.grad)?;
+            accumulate(&mut pending, &p.to, p.grad)?;
         }
         // Latest first: everything that adds to a node's gradient is younger than the node.
         while let Some((key, Pending { to, grad })) = pending.pop_last() {
@@ -215,22 +220,23 @@ fn run(
                         (Some(_), None) => true,
                         (Some(k), Some(t)) => t.needed.contains(&k),
                     };
+                    // One bit for each of the first 64 inputs; the cotangents of others are always computed.
                     let bits = node.inputs.iter().take(64).enumerate();
                     let want = Want(bits.fold(0, |m, (i, e)| m | (u64::from(wanted(e)) << i)));
                     if want.0 == 0 {
                         continue;
                     }
-                    if node.push_part(&grad, &mut pending)? {
+                    if node.accumulate_in_place(&grad, &mut pending)? {
                         continue;
                     }
-                    let grads = node.pull(&node, &grad, want, options)?;
+                    let grads = node.vjp(&grad, want, options)?;
                     drop(grad);
                     debug_assert_eq!(grads.len(), node.inputs.len());
                     for (edge, g) in node.inputs.iter().zip(grads) {
                         if let Some(g) = g
                             && wanted(edge)
                         {
-                            push(&mut pending, edge, g)?;
+                            accumulate(&mut pending, edge, g)?;
                         }
                     }
                 }
@@ -270,7 +276,7 @@ impl Hooks {
             }
         }
         if let Some(t) = self.kept() {
-            accumulate(t, g.clone(), is_grad_enabled())?;
+            add_to_grad(t, g.clone(), is_grad_enabled())?;
         }
         Ok(g)
     }
@@ -279,7 +285,7 @@ impl Hooks {
 impl Node {
     /// Accumulates the cotangent of the only input in place, where the operation supports it: a million gradients of small pieces of
     /// a tensor must not each be as large as the tensor.
-    fn push_part(&self, g: &Tensor, pending: &mut BTreeMap<Key, Pending>) -> Result<bool> {
+    fn accumulate_in_place(&self, g: &Tensor, pending: &mut BTreeMap<Key, Pending>) -> Result<bool> {
         let [edge] = &self.inputs[..] else { return Ok(false) };
         if is_grad_enabled() || is_anomaly_enabled() || g.has_tangent() {
             return Ok(false);
@@ -288,8 +294,8 @@ impl Node {
         if waiting.grad.is_exclusive() { self.op.add_backward(g, &waiting.grad) } else { Ok(false) }
     }
 
-    /// Applies the reverse rule.
-    fn pull(&self, this: &Arc<Node>, g: &Tensor, want: Want, options: Options) -> Result<Grads> {
+    /// The vector-Jacobian product: applies the operation's reverse rule to saved tensors, which must not have changed.
+    fn vjp(self: &Arc<Self>, g: &Tensor, want: Want, options: Options) -> Result<Grads> {
         let retain = options.retain_graph || options.create_graph || self.op.saves() == Saves::NOTHING;
         let mut slot = self.saved.lock();
         // Retained, it stays there for passes on other threads and in hooks.
@@ -314,7 +320,7 @@ impl Node {
         watch::tell(|watcher| watcher.relied(&saved.tensors().collect::<Vec<_>>(), self.clock));
         if let Some(mut y) = saved.output.take() {
             if options.create_graph {
-                y = y.with_node(this.clone());
+                y = y.with_node(self.clone());
             }
             if saved.renew_tangents {
                 let inputs: Vec<&Tensor> = saved.inputs.iter().flatten().collect();
@@ -335,7 +341,7 @@ impl Node {
 }
 
 /// Accumulates a cotangent at `edge`, after undoing broadcasting and promotion: the only place that does.
-fn push(pending: &mut BTreeMap<Key, Pending>, edge: &Edge, grad: Tensor) -> Result<()> {
+fn accumulate(pending: &mut BTreeMap<Key, Pending>, edge: &Edge, grad: Tensor) -> Result<()> {
     let (shape, dtype) = match edge {
         Edge::Nowhere => return Ok(()),
         Edge::Leaf(t) => (t.shape(), t.dtype()),
@@ -377,7 +383,7 @@ pub fn all_apart(all: Vec<Tensor>, others: &[Tensor]) -> Result<Vec<Tensor>> {
 }
 
 /// Adds to a leaf's `.grad`, whose memory no other tensor shares afterwards, so that writing to it in place is safe.
-pub(super) fn accumulate(leaf: &Tensor, mut grad: Tensor, create_graph: bool) -> Result<()> {
+pub(super) fn add_to_grad(leaf: &Tensor, mut grad: Tensor, create_graph: bool) -> Result<()> {
     let with_history = create_graph || grad.has_tangent();
     // The user may have assigned one that cannot be written to.
     let fixed = |t: &Tensor| t.has_tangent() || t.is_read_only() || t.check_distinct().is_err();

@@ -42,7 +42,7 @@ pub(crate) trait Watcher: Sync {
     /// A reverse pass runs.
     fn differentiated(&self);
     /// Gradients with respect to these are about to be computed, other than for `.grad`.
-    fn aimed(&self, inputs: &[Tensor]);
+    fn targets(&self, inputs: &[Tensor]);
     /// A reverse rule uses these tensors, which a node with this clock saved.
     fn relied(&self, saved: &[&Tensor], clock: u64);
 }

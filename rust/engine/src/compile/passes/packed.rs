@@ -14,7 +14,7 @@ pub(super) fn run(program: &mut Program) {
     for instr in &mut program.instrs {
         let Some(product) = FusedProduct::of(&*instr.op).cloned() else { continue };
         let b = &instr.inputs[1];
-        // Whose rows are contiguous is read in place as fast.
+        // A B whose rows are contiguous is read in place just as fast.
         let outside = matches!(program.cells[b.cell].home, Home::Captured(_) | Home::Constant(_));
         if outside && !written[b.cell] && b.layout.strides[1] != 1 {
             instr.op = Arc::new(Kept::new(product));
