@@ -154,3 +154,37 @@ def test_gradients_can_be_clipped_one_by_one() -> None:
     rg.nn.utils.clip_grad_norm_([p, q], 1.0)
     assert (p.grad.square().sum() + q.grad.square().sum()).sqrt().item() == pytest.approx(1.0, rel=1e-5)
     assert w.tolist() == [3.0, 4.0]
+
+
+# Losses whose rules may hand out what the forward pass has computed for them already.
+LOSSES: dict[str, Callable[[rg.Tensor], rg.Tensor]] = {
+    "cross_entropy": lambda x: rg.nn.functional.cross_entropy(x, rg.tensor([0, 2])),
+    "cross_entropy_sum": lambda x: rg.nn.functional.cross_entropy(x, rg.tensor([0, 2]), reduction="sum"),
+    "softmax": lambda x: rg.softmax(x, 1)[0, 0],
+    "exp": lambda x: rg.exp(x).sum(),
+    "mse_loss": lambda x: rg.nn.functional.mse_loss(x, rg.zeros(2, 3)),
+    "layer_norm": lambda x: rg.nn.functional.layer_norm(x, (3,))[0, 0],
+}
+
+
+@pytest.mark.parametrize("f", LOSSES.values(), ids=LOSSES)
+def test_writing_to_a_gradient_changes_no_retained_graph(f: Callable[[rg.Tensor], rg.Tensor]) -> None:
+    leaf = rg.tensor([[0.1, 0.5, -0.3], [1.0, 0.2, 0.4]], requires_grad=True)
+    given: Grads = []
+    x = leaf + 0
+    x.retain_grad()
+    x.register_hook(given.append)
+    loss = f(x)
+
+    def handed() -> Grads:
+        given.clear()
+        leaf.grad = x.grad = None
+        loss.backward(retain_graph=True)
+        return [leaf.grad, x.grad, *given, *rg.autograd.grad(loss, [x, leaf], retain_graph=True)]
+
+    first = handed()
+    expected = [g.tolist() for g in first]
+    with rg.no_grad():
+        for g in first:
+            g.mul_(3.0)
+    assert [g.tolist() for g in handed()] == expected
